@@ -1,0 +1,65 @@
+"""One exception tree.
+
+CowhandError
+├── InputError         a file, a setting or an argument cannot be used: `file:line:column: what is wrong`
+├── HostError          a machine could not be asked
+│   ├── NoWayIn        there is no way to that machine (none configured, or it does not answer)
+│   └── StreamError    it was reached, the stream it should open was not
+│       ├── Refused      the far end answered, and said no
+│       ├── TimedOut     nobody answered in time
+│       ├── Unreachable  the network said there is no way
+│       └── Unresolved   the name has no address
+└── LabError           the rehearsal estate could not be started, reached or broken
+"""
+
+from __future__ import annotations
+
+
+class CowhandError(Exception):
+    """Anything cowhand raises on purpose; its text is one sentence for the operator."""
+
+
+class InputError(CowhandError):
+    """Unusable input at a place: `line` and `column` are 1-based, 0 when the whole file is meant."""
+
+    def __init__(self, file: str, line: int, column: int, problem: str) -> None:
+        self.file, self.line, self.column, self.problem = file, line, column, problem
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}:{self.column or 1}"
+        return f"{place}: {self.problem}"
+
+
+class HostError(CowhandError):
+    """A machine could not be asked."""
+
+
+class NoWayIn(HostError):
+    """There is no way to that machine."""
+
+
+class StreamError(HostError):
+    """The machine was reached; the stream it should open was not."""
+
+
+class Refused(StreamError):
+    """The far end answered, and said no."""
+
+
+class TimedOut(StreamError):
+    """Nobody answered in time."""
+
+
+class Unreachable(StreamError):
+    """The network said that there is no way."""
+
+
+class Unresolved(StreamError):
+    """The name has no address."""
+
+
+class LabError(CowhandError):
+    """The rehearsal estate could not be started, reached or broken."""

@@ -1,0 +1,204 @@
+"""The values everything else speaks in: frozen Structs, cheap to import, ready for JSON.
+
+The words are the house's: a *lane* is one public port's way in, a sequence of *hops*; a *probe* asks one hop one
+question from one *vantage* and gives a *reading*; a *finding* is a rule of the catalogue that holds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+HopName = Literal["public", "haproxy", "tunnel", "vm", "service"]
+HOPS: tuple[HopName, ...] = ("public", "haproxy", "tunnel", "vm", "service")
+"""Left to right, the way a client's packets go."""
+
+Protocol = Literal["smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s", "sieve", "http", "https", "tcp"]
+"""What a lane speaks, as its client sees it: `smtps`, `imaps`, `pop3s` and `https` begin with TLS."""
+
+ProxyVersion = Literal["v1", "v2"]
+Outcome = Literal["ok", "degraded", "failed", "unknown", "skipped"]
+Severity = Literal["critical", "high", "medium", "low"]
+Verdict = Literal["well", "degraded", "down", "unknown"]
+Role = Literal["here", "proxy", "hypervisor", "mail"]
+
+
+class Span(Struct, frozen=True, gc=False):
+    """A place in a file; line and column are 1-based, `end` is the column after the last character (0: unknown)."""
+
+    file: str
+    line: int
+    column: int = 1
+    end: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Node(Struct, frozen=True):
+    """A machine, service or network on the map."""
+
+    id: str
+    kind: Literal["internet", "proxy", "tunnel", "vm", "service", "volume"]
+    label: str
+    source: Span | None = None
+
+
+class Bind(Struct, frozen=True):
+    """One address a lane listens on; `address` is "" for all of IPv4, "::" for all of IPv6."""
+
+    address: str
+    port: int
+    source: Span | None = None
+
+
+class Target(Struct, frozen=True):
+    """Where HAProxy sends a lane's connections: a host name or address, and a port."""
+
+    host: str
+    port: int
+    source: Span | None = None
+
+
+class Check(Struct, frozen=True):
+    """HAProxy's own health check of a target: `kind` is what it proves ("none", "L4", "L6", "L7")."""
+
+    kind: Literal["none", "L4", "L6", "L7"]
+    port: int | None = None
+    sends_proxy: bool = False
+    source: Span | None = None
+
+
+class Published(Struct, frozen=True):
+    """A port that the compose file publishes: `address:port` of the VM to `container_port` of a service.
+
+    `variable` is the name in `${NAME:-default}` that decides address and port, if one does."""
+
+    service: str
+    address: str
+    port: int
+    container_port: int
+    source: Span
+    variable: str | None = None
+
+
+class Lane(Struct, frozen=True):
+    """One public port's way in. `proxy` and `server` are HAProxy's own names for its stats."""
+
+    name: str
+    protocol: Protocol
+    port: int
+    binds: tuple[Bind, ...]
+    target: Target | None
+    proxy_protocol: ProxyVersion | None
+    tls: Literal["passthrough", "terminated"]
+    source: Span
+    proxy: str = ""
+    server: str = ""
+    frontend: str = ""
+    check: Check | None = None
+    service: str | None = None
+    service_port: int | None = None
+
+    @property
+    def id(self) -> str:
+        """What tells this lane from all others: port and name."""
+        return f"{self.port}/{self.name}"
+
+
+class Volume(Struct, frozen=True):
+    """A storage volume of the VM; `size` as written ("50GiB"), `device` as the VM's disk device is named."""
+
+    name: str
+    device: str | None
+    pool: str | None
+    size: str | None
+    content_type: str | None
+    mount_path: str | None
+    source: Span
+
+
+class Instance(Struct, frozen=True):
+    """A VM or container of the OpenTofu files; `addresses` are those a nic pins."""
+
+    name: str
+    type: str
+    image: str | None
+    cpu: str | None
+    memory: str | None
+    addresses: tuple[str, ...]
+    source: Span
+
+
+class Topology(Struct, frozen=True):
+    """What the sources say there is."""
+
+    nodes: tuple[Node, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    published: tuple[Published, ...] = ()
+    public: tuple[str, ...] = ()
+    """The names or addresses clients dial; empty when nobody told us."""
+
+
+class Certificate(Struct, frozen=True):
+    """A certificate as served or stored; times are Unix seconds."""
+
+    subject: str
+    names: tuple[str, ...]
+    serial: str
+    not_before: float
+    not_after: float
+    fingerprint: str
+
+
+class Rung(Struct, frozen=True):
+    """One step of a ladder: what was tried, what came of it, and how long it took (milliseconds)."""
+
+    name: Literal["resolve", "connect", "header", "tls", "greeting", "capability", "ask"]
+    outcome: Outcome
+    detail: str
+    ms: float | None = None
+
+
+class Reading(Struct, frozen=True):
+    """What one hop of one lane answered to one question from one vantage.
+
+    `word` is the short text of a lamp ("L4OK", "untrusted", "41 ms"); `latency_ms` the connect rung's; `since` the
+    Unix time at which this outcome was first seen, `at` the time of this look."""
+
+    lane: str
+    hop: HopName
+    vantage: str
+    outcome: Outcome
+    word: str
+    evidence: tuple[Rung, ...] = ()
+    latency_ms: float | None = None
+    at: float = 0.0
+    since: float = 0.0
+    asked: str = ""
+
+    @property
+    def key(self) -> tuple[str, HopName]:
+        """Lane and hop: where this reading stands in the matrix."""
+        return self.lane, self.hop
+
+
+class Finding(Struct, frozen=True):
+    """A rule of the catalogue that holds. `where` is a place in a file, or the name of a host.
+
+    `also` are further places of the same cause, `lanes` the lanes it touches, `hop` the hop it breaks."""
+
+    id: str
+    name: str
+    severity: Severity
+    summary: str
+    where: Span | str
+    remedy: str
+    observed: bool = False
+    also: tuple[Span, ...] = ()
+    lanes: tuple[str, ...] = ()
+    hop: HopName | None = None
+    flow: str | None = None

@@ -1,0 +1,63 @@
+"""What the operator told us: `site.toml` in and out, and the places of the XDG standard."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from console.model import Protocol, ProxyVersion, Role
+
+
+class SourceFiles(Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths as written, relative to the site file; a folder stands for its `*.cfg`, `*.tf`, … in C order."""
+
+    haproxy: tuple[str, ...] = ()
+    opentofu: tuple[str, ...] = ()
+    compose: tuple[str, ...] = ()
+    mailcow_conf: str | None = None
+    deploy_script: str | None = None
+    deploy_hook: str | None = None
+
+
+class HostEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A machine and its way in: `ssh` (an alias of OpenSSH's own configuration), `via` + `incus`, or `local = true`."""
+
+    role: Role
+    ssh: str | None = None
+    local: bool = False
+    via: str | None = None
+    incus: str | None = None
+    become: str | None = None
+
+
+class DeclaredLane(Struct, frozen=True, forbid_unknown_fields=True):
+    """A lane whose listener is in no given file."""
+
+    port: int
+    protocol: Protocol
+    target: str
+    name: str | None = None
+    proxy_protocol: ProxyVersion | None = None
+    tls: str | None = None
+
+
+class PublicEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """The names clients dial: each A and AAAA is dialled by address, with SNI = name."""
+
+    names: tuple[str, ...] = ()
+
+
+class CertificateEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """The name on the certificate that is pushed."""
+
+    name: str
+
+
+class Site(Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole `site.toml`. `file` is where it was read from; paths in it are relative to that folder."""
+
+    sources: SourceFiles = SourceFiles()
+    name: str | None = None
+    hosts: dict[str, HostEntry] = {}
+    public: PublicEntry = PublicEntry()
+    lane: tuple[DeclaredLane, ...] = ()
+    certificate: CertificateEntry | None = None
