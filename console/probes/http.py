@@ -1,0 +1,37 @@
+"""HTTP/1.1, one HEAD request: the server speaks only when spoken to, so here the question is part of the greeting."""
+
+from __future__ import annotations
+
+from console.probes.wire import Broken, Wire
+
+
+async def greet(wire: Wire) -> str:
+    """Return the status line, with the Location of a redirect; raises `Broken` with cause "refused" on 5xx."""
+    await wire.say(
+        f"HEAD / HTTP/1.1\r\nHost: {wire.name or 'localhost'}\r\nUser-Agent: cowhand\r\nConnection: close\r\n"
+    )
+    status = await wire.line()
+    if not status.startswith("HTTP/1."):
+        raise Broken("unexpected", f"not an HTTP answer: {status}", status)
+    location = ""
+    while header := await wire.line():
+        name, _, value = header.partition(":")
+        if name.lower() == "location":
+            location = value.strip()
+    if status[9:10] == "5":
+        raise Broken("refused", f"answered {status}", status)
+    return f"{status} → {location}" if location else status
+
+
+async def capability(wire: Wire) -> tuple[str, ...]:
+    """HTTP has none to list."""
+    return ()
+
+
+async def starttls(wire: Wire) -> None:
+    """HTTP has no STARTTLS in use."""
+    raise Broken("no-starttls", "HTTP offers no STARTTLS")
+
+
+async def leave(wire: Wire) -> None:
+    """The request said `Connection: close`."""

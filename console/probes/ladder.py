@@ -1,0 +1,310 @@
+"""The ladder: resolve, connect, header, TLS, greeting, capability; it stops at the first rung that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
+from types import ModuleType
+from typing import Literal
+
+from msgspec import Struct
+
+from console.errors import HostError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
+from console.hosts.host import Host, Stream
+from console.model import Certificate, Outcome, Protocol, ProxyVersion, Rung
+from console.probes import bare, http, imap, managesieve, pop3, proxy_header, smtp
+from console.probes.tls import TlsStream
+from console.probes.wire import Broken, Wire
+
+PROBES: dict[Protocol, ModuleType] = {
+    "smtp": smtp,
+    "smtps": smtp,
+    "submission": smtp,
+    "imap": imap,
+    "imaps": imap,
+    "pop3": pop3,
+    "pop3s": pop3,
+    "sieve": managesieve,
+    "http": http,
+    "https": http,
+    "tcp": bare,
+}
+"""Which module speaks which protocol: `greet`, `capability`, `starttls`, `leave`, each with a `Wire`."""
+
+IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
+
+CONNECT = 5.0
+"""Seconds to wait for a connection: a SYN lost twice still arrives (1 s, 3 s)."""
+
+PATIENCE = 9.0
+"""Longest silence accepted, in seconds: Postfix answers a missing header after 5 s, Dovecot closes after 3 s."""
+
+TOTAL = 45.0
+"""Seconds after which a ladder is given up, whatever drips in."""
+
+Cause = Literal[
+    "", "unresolved", "refused", "timeout", "unreachable", "no-way", "no-source", "closed", "silent", "flood",
+    "unexpected", "tls", "not-tls", "no-starttls",
+]  # fmt: skip
+
+
+class Question(Struct, frozen=True):
+    """What is asked: an address or name and a port, in which protocol, with which header, how far up.
+
+    `tls` None means as the protocol says; `name` is the TLS server name and HTTP host."""
+
+    address: str
+    port: int
+    protocol: Protocol
+    header: ProxyVersion | None = None
+    tls: bool | None = None
+    name: str | None = None
+    depth: Literal["connect", "greeting", "starttls", "capability"] = "greeting"
+
+    @property
+    def implicit_tls(self) -> bool:
+        """Whether TLS begins with the first byte after the header."""
+        return self.protocol in IMPLICIT_TLS if self.tls is None else self.tls
+
+
+class Ladder(Struct):
+    """How far a question got. `cause` is "" when every rung held; `after` is seconds from open stream to failure."""
+
+    question: Question
+    vantage: str
+    rungs: list[Rung] = []
+    cause: Cause = ""
+    after: float = 0.0
+    said: str = ""
+    certificate: Certificate | None = None
+    source: tuple[str, int] | None = None
+    imposed: float = 0.0
+    began: float = 0.0
+    done: bool = False
+
+    @property
+    def failed(self) -> Rung | None:
+        """The rung that did not hold."""
+        return self.rungs[-1] if self.rungs and self.rungs[-1].outcome != "ok" else None
+
+    def rung(self, name: str) -> Rung | None:
+        """The rung of that name, when it was reached."""
+        return next((rung for rung in self.rungs if rung.name == name), None)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the far end accepted the connection."""
+        return any(rung.name == "connect" and rung.outcome == "ok" for rung in self.rungs)
+
+    @property
+    def latency(self) -> float | None:
+        """Milliseconds of the connect rung, when it held."""
+        rung = self.rung("connect")
+        return rung.ms if rung and rung.outcome == "ok" else None
+
+
+async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] | None = None) -> Ladder:
+    """Ask `question` from `host`; `seen` is called after the connect rung. Never raises for what the far end does."""
+    ladder = Ladder(question, host.name, began=time.time())
+    climber = _Climber(ladder, host, seen)
+    try:
+        async with asyncio.timeout(TOTAL):
+            await climber.climb()
+    except TimeoutError:
+        climber.give_up()
+    finally:
+        climber.close()
+    ladder.done = True
+    return ladder
+
+
+class _Climber:
+    def __init__(self, ladder: Ladder, host: Host, seen: Callable[[Ladder], None] | None) -> None:
+        self.ladder, self.host, self.seen = ladder, host, seen
+        self.stream: Stream | None = None
+        self.opened = self.started = time.perf_counter()
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+
+    def give_up(self) -> None:
+        """Say that time was up, at the rung that was being tried."""
+        self._broke("greeting", "silent", f"not done within {TOTAL:.0f} s")
+
+    async def climb(self) -> None:
+        question = self.ladder.question
+        stream = await self._open()
+        if stream is None:
+            return
+        if question.depth == "connect":
+            return
+        first = b""
+        if question.header is not None:
+            made = self._header(stream)
+            if made is None:
+                return
+            first = made
+        if question.implicit_tls:
+            secured = await self._secure(stream, first)
+            if secured is None:
+                return
+            stream = secured
+        elif first:
+            await stream.write(first)
+        await self._talk(stream)
+
+    async def _open(self) -> Stream | None:
+        question, address = self.ladder.question, self.ladder.question.address
+        try:
+            if not _numeric(address):
+                self._start()
+                address = (await self.host.resolve(address))[0]
+                self._held("resolve", address)
+            self._start()
+            self.stream = await self.host.connect(address, question.port, CONNECT)
+        except NoWayIn as error:
+            self._broke("connect", "no-way", str(error), "unknown")
+            return None
+        except HostError as error:
+            self._broke("resolve" if isinstance(error, Unresolved) else "connect", _cause(error), str(error))
+            return None
+        self._held("connect", _place(address, question.port))
+        self.ladder.source = self.stream.local
+        self.opened = time.perf_counter()
+        if self.seen is not None:
+            self.seen(self.ladder)
+        return self.stream
+
+    def _header(self, stream: Stream) -> bytes | None:
+        question = self.ladder.question
+        assert question.header is not None
+        self._start()
+        destination = stream.peer or (question.address, question.port)
+        try:
+            if stream.local is None:
+                raise ValueError
+            header = proxy_header.make(question.header, stream.local, destination)
+        except ValueError:
+            self._broke("header", "no-source", f"{self.host.name} did not say which address it asks from", "unknown")
+            return None
+        self._held("header", f"PROXY {question.header} from {stream.local[0]}")
+        return header
+
+    async def _secure(self, stream: Stream, first: bytes = b"") -> TlsStream | None:
+        self._start()
+        try:
+            secured = TlsStream(stream, _server_name(self.ladder.question), first)
+        except ValueError:
+            self._broke("tls", "tls", f"{_server_name(self.ladder.question)} cannot be a TLS server name", "unknown")
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await secured.handshake()
+        except TimeoutError:
+            self._broke("tls", "silent", f"silent for {PATIENCE:.0f} s in the TLS handshake")
+            return None
+        except EOFError:
+            age = time.perf_counter() - self.opened
+            when = "at once" if age < 1 else f"after {age:.0f} s"
+            self._broke("tls", "closed", f"closed {when} in the TLS handshake")
+            return None
+        except ssl.SSLError as error:
+            plain = error.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+            reason = (error.reason or "unknown reason").lower().replace("_", " ")
+            detail = "answered in plain text, not TLS" if plain else f"TLS failed: {reason}"
+            self._broke("tls", "not-tls" if plain else "tls", detail)
+            return None
+        self.ladder.certificate = secured.certificate()
+        self._held("tls", f"{secured.version}{_validity(self.ladder.certificate)}")
+        return secured
+
+    async def _talk(self, stream: Stream) -> None:
+        question = self.ladder.question
+        probe = PROBES[question.protocol]
+        wire = Wire(stream, PATIENCE, _server_name(question))
+        wire.began = self.opened
+        rung: Literal["greeting", "tls", "capability"] = "greeting"
+        try:
+            self._start()
+            greeting = await probe.greet(wire)
+            self.ladder.imposed = wire.imposed
+            waited = f" (greeting held back {wire.imposed:.1f} s)" if wire.imposed > 0.5 else ""
+            self._held("greeting", greeting + waited)
+            self.ladder.said = greeting
+            if question.depth == "starttls":
+                rung = "tls"
+                await probe.starttls(wire)
+                secured = await self._secure(stream)
+                if secured is None:
+                    return
+                wire = Wire(secured, PATIENCE, wire.name)
+            elif question.depth == "capability":
+                rung = "capability"
+                self._start()
+                self._held("capability", " ".join(await probe.capability(wire))[:200])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await probe.leave(wire)
+        except Broken as broken:
+            self.ladder.said = broken.said
+            self.ladder.imposed = wire.imposed
+            self._broke(rung, broken.cause, broken.detail)  # type: ignore[arg-type]
+
+    def _start(self) -> None:
+        self.started = time.perf_counter()
+
+    def _held(
+        self, name: Literal["resolve", "connect", "header", "tls", "greeting", "capability"], detail: str
+    ) -> None:
+        ms = None if name == "header" else (time.perf_counter() - self.started) * 1000
+        self.ladder.rungs.append(Rung(name, "ok", detail, ms))
+
+    def _broke(
+        self,
+        name: Literal["resolve", "connect", "header", "tls", "greeting", "capability"],
+        cause: Cause,
+        detail: str,
+        outcome: Outcome = "failed",
+    ) -> None:
+        now = time.perf_counter()
+        self.ladder.rungs.append(Rung(name, outcome, detail, (now - self.started) * 1000))
+        self.ladder.cause, self.ladder.after = cause, now - self.opened
+
+
+def _cause(error: HostError) -> Cause:
+    if isinstance(error, Refused):
+        return "refused"
+    if isinstance(error, TimedOut):
+        return "timeout"
+    if isinstance(error, Unresolved):
+        return "unresolved"
+    return "unreachable" if isinstance(error, Unreachable | StreamError) else "no-way"
+
+
+def _numeric(address: str) -> bool:
+    try:
+        ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _server_name(question: Question) -> str | None:
+    return question.name or (None if _numeric(question.address) else question.address)
+
+
+def _place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _validity(certificate: Certificate | None) -> str:
+    if certificate is None:
+        return ", certificate unreadable"
+    until = time.strftime("%Y-%m-%d", time.gmtime(certificate.not_after))
+    names = certificate.names[0] if certificate.names else certificate.subject
+    return f", {names} until {until}"
