@@ -17,6 +17,9 @@ HOPS: tuple[HopName, ...] = ("public", "haproxy", "tunnel", "vm", "service")
 Protocol = Literal["smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s", "sieve", "http", "https", "tcp"]
 """What a lane speaks, as its client sees it: `smtps`, `imaps`, `pop3s` and `https` begin with TLS."""
 
+PLAIN_PORTS = {10025: 25, 10465: 465, 10587: 587, 10143: 143, 10993: 993, 10110: 110, 10995: 995, 14190: 4190}
+"""Mailcow's container ports that want a PROXY header → the plain port of the same service (docker-compose.yml)."""
+
 ProxyVersion = Literal["v1", "v2"]
 Outcome = Literal["ok", "degraded", "failed", "unknown", "skipped"]
 Severity = Literal["critical", "high", "medium", "low"]
@@ -141,6 +144,8 @@ class Topology(Struct, frozen=True):
     published: tuple[Published, ...] = ()
     public: tuple[str, ...] = ()
     """The names or addresses clients dial; empty when nobody told us."""
+    stats_sockets: tuple[str, ...] = ()
+    """Paths of HAProxy's stats sockets, as its configuration names them."""
 
 
 class Certificate(Struct, frozen=True):
@@ -157,7 +162,7 @@ class Certificate(Struct, frozen=True):
 class Rung(Struct, frozen=True):
     """One step of a ladder: what was tried, what came of it, and how long it took (milliseconds)."""
 
-    name: Literal["resolve", "connect", "header", "tls", "greeting", "capability", "ask"]
+    name: Literal["resolve", "connect", "header", "tls", "greeting", "capability", "ask", "log"]
     outcome: Outcome
     detail: str
     ms: float | None = None

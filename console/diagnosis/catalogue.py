@@ -22,7 +22,7 @@ _ENTRIES = (
         "CH001",
         "dovecot-untrusted-proxy",
         "critical",
-        "set haproxy_trusted_networks in data/conf/dovecot/extra.conf to the peer Dovecot logged, then `dovecot reload`",
+        "set haproxy_trusted_networks in data/conf/dovecot/extra.conf to the peer Dovecot logs, then `dovecot reload`",
         "proxy-override",
     ),
     Entry("CH002", "proxy-header-missing", "critical", "add send-proxy to the server line", "haproxy-listeners"),
@@ -51,7 +51,7 @@ _ENTRIES = (
         "CH006",
         "spoofable-proxy-port",
         "critical",
-        "publish on the one address HAProxy dials (SMTP_PORT_HAPROXY=10.x.x.x:10025 in mailcow.conf) and firewall it to the proxy",
+        "publish on the one address HAProxy dials (SMTP_PORT_HAPROXY=10.x.x.x:10025 in mailcow.conf), firewalled to it",
         "proxy-override",
     ),
     Entry(
@@ -132,6 +132,12 @@ _ENTRIES = (
     ),
     Entry("CH029", "service-stopped", "critical", "start the service: docker compose up -d, then read its log"),
     Entry("CH030", "haproxy-stopped", "critical", "start HAProxy: haproxy -c -f …, then systemctl start haproxy"),
+    Entry(
+        "CH031",
+        "proxy-unreachable",
+        "critical",
+        "look from another network; then the VPS's console, its firewall, its provider",
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}

@@ -11,11 +11,10 @@ from ipaddress import ip_address
 from types import ModuleType
 from typing import Literal
 
-from msgspec import Struct
-
 from console.errors import HostError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts.host import Host, Stream
-from console.model import Certificate, Outcome, Protocol, ProxyVersion, Rung
+from console.model import Certificate, Outcome, Protocol, Rung
+from console.observation import Cause, Ladder, Question
 from console.probes import bare, http, imap, managesieve, pop3, proxy_header, smtp
 from console.probes.tls import TlsStream
 from console.probes.wire import Broken, Wire
@@ -35,8 +34,6 @@ PROBES: dict[Protocol, ModuleType] = {
 }
 """Which module speaks which protocol: `greet`, `capability`, `starttls`, `leave`, each with a `Wire`."""
 
-IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
-
 CONNECT = 5.0
 """Seconds to wait for a connection: a SYN lost twice still arrives (1 s, 3 s)."""
 
@@ -45,66 +42,6 @@ PATIENCE = 9.0
 
 TOTAL = 45.0
 """Seconds after which a ladder is given up, whatever drips in."""
-
-Cause = Literal[
-    "", "unresolved", "refused", "timeout", "unreachable", "no-way", "no-source", "closed", "silent", "flood",
-    "unexpected", "tls", "not-tls", "no-starttls",
-]  # fmt: skip
-
-
-class Question(Struct, frozen=True):
-    """What is asked: an address or name and a port, in which protocol, with which header, how far up.
-
-    `tls` None means as the protocol says; `name` is the TLS server name and HTTP host."""
-
-    address: str
-    port: int
-    protocol: Protocol
-    header: ProxyVersion | None = None
-    tls: bool | None = None
-    name: str | None = None
-    depth: Literal["connect", "greeting", "starttls", "capability"] = "greeting"
-
-    @property
-    def implicit_tls(self) -> bool:
-        """Whether TLS begins with the first byte after the header."""
-        return self.protocol in IMPLICIT_TLS if self.tls is None else self.tls
-
-
-class Ladder(Struct):
-    """How far a question got. `cause` is "" when every rung held; `after` is seconds from open stream to failure."""
-
-    question: Question
-    vantage: str
-    rungs: list[Rung] = []
-    cause: Cause = ""
-    after: float = 0.0
-    said: str = ""
-    certificate: Certificate | None = None
-    source: tuple[str, int] | None = None
-    imposed: float = 0.0
-    began: float = 0.0
-    done: bool = False
-
-    @property
-    def failed(self) -> Rung | None:
-        """The rung that did not hold."""
-        return self.rungs[-1] if self.rungs and self.rungs[-1].outcome != "ok" else None
-
-    def rung(self, name: str) -> Rung | None:
-        """The rung of that name, when it was reached."""
-        return next((rung for rung in self.rungs if rung.name == name), None)
-
-    @property
-    def connected(self) -> bool:
-        """Whether the far end accepted the connection."""
-        return any(rung.name == "connect" and rung.outcome == "ok" for rung in self.rungs)
-
-    @property
-    def latency(self) -> float | None:
-        """Milliseconds of the connect rung, when it held."""
-        rung = self.rung("connect")
-        return rung.ms if rung and rung.outcome == "ok" else None
 
 
 async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] | None = None) -> Ladder:

@@ -1,0 +1,390 @@
+"""From what was seen to readings: at which hop does a lane break?
+
+A client's packets cross five hops. `failed` marks the hop that is at fault; a hop that merely shows the effect of a
+fault elsewhere is `degraded`, so that the eye, and the verdict, land on one place. None means: too early to say."""
+
+from __future__ import annotations
+
+from console.facts.wording import untrusted_peer
+from console.model import PLAIN_PORTS, HopName, Lane, Outcome, Reading, Rung, Verdict
+from console.observation import Cause, Ladder, LaneSeen, Seen
+
+SLOW = 1000.0
+"""Milliseconds of a connection through the tunnel from which it counts as slow: one lost SYN costs that much."""
+
+DOVECOT = frozenset(("imap", "imaps", "pop3", "pop3s", "sieve"))
+
+_WORDS: dict[Cause, str] = {
+    "unresolved": "no address",
+    "refused": "refused",
+    "timeout": "no answer",
+    "unreachable": "no route",
+    "closed": "closed",
+    "silent": "silent",
+    "flood": "floods",
+    "unexpected": "strange",
+    "tls": "TLS fails",
+    "not-tls": "no TLS",
+    "no-starttls": "no STARTTLS",
+}
+
+
+def judge(seen: Seen, lane: LaneSeen) -> list[Reading]:
+    """Return a reading for each hop of a lane of which enough is known."""
+    readings = [
+        _public(seen, lane), _haproxy(seen, lane), _tunnel(seen, lane), _vm(seen, lane), _service(seen, lane),
+    ]  # fmt: skip
+    return [reading for reading in readings if reading is not None]
+
+
+def verdict(readings: list[Reading]) -> Verdict:
+    """Sum up readings of any number of lanes; a lane nobody could look at makes the whole unknown, not well."""
+    lanes: dict[str, list[Reading]] = {}
+    for reading in readings:
+        lanes.setdefault(reading.lane, []).append(reading)
+    verdicts = {_lane_verdict(hops) for hops in lanes.values()} or {"unknown"}
+    order: tuple[Verdict, ...] = ("down", "degraded", "unknown", "well")
+    return next(word for word in order if word in verdicts)
+
+
+def _lane_verdict(hops: list[Reading]) -> Verdict:
+    outcomes = {reading.outcome for reading in hops}
+    if "failed" in outcomes:
+        return "down"
+    if "degraded" in outcomes:
+        return "degraded"
+    proof = {reading.hop for reading in hops if reading.outcome == "ok"}
+    return "well" if proof & {"public", "vm"} else "unknown"
+
+
+def _reading(
+    lane: LaneSeen,
+    hop: HopName,
+    vantage: str,
+    outcome: Outcome,
+    word: str,
+    evidence: tuple[Rung, ...] = (),
+    latency: float | None = None,
+    asked: str = "",
+) -> Reading:
+    return Reading(lane.lane.id, hop, vantage, outcome, word, evidence, latency, asked=asked)
+
+
+def milliseconds(value: float) -> str:
+    """Write a duration as a lamp does: "0.4 ms", "41 ms", "1.3 s"."""
+    if value >= 1000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 1 else f"{value:.1f} ms"
+
+
+def _word(ladder: Ladder) -> str:
+    if ladder.cause == "refused" and ladder.said[:3].isdigit():
+        return f"says {ladder.said[:3]}"
+    return _WORDS.get(ladder.cause, ladder.cause)
+
+
+# ── public ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _public(seen: Seen, lane: LaneSeen) -> Reading | None:
+    here = seen.vantages.get("here", "here")
+    if lane.unresolved is not None:
+        rung = lane.unresolved
+        word = "no address" if rung.outcome == "failed" else "not asked"
+        return _reading(lane, "public", here, rung.outcome, word, (rung,))
+    ladders = list(lane.public.values())
+    if not ladders or not all(ladder.rungs for ladder in ladders):
+        return None
+    asked = ", ".join(f"{ladder.question.address} port {ladder.question.port}" for ladder in ladders)
+    evidence = tuple(rung for ladder in ladders for rung in ladder.rungs)
+    judged = [ladder for ladder in ladders if not _no_such_family(ladder, ladders)]
+    bad = [ladder for ladder in judged if not ladder.connected]
+    if not bad:
+        latency = min(ladder.latency or 0.0 for ladder in judged)
+        return _reading(lane, "public", here, "ok", milliseconds(latency), evidence, latency, asked)
+    worst = bad[0]
+    if all(ladder.cause in ("no-way", "no-source") for ladder in bad):
+        return _reading(lane, "public", here, "unknown", "not asked", evidence, asked=asked)
+    if blocked_here(seen, lane):
+        return _reading(lane, "public", here, "unknown", "blocked?", evidence, asked=asked)
+    if len(bad) < len(judged):
+        family = "v6" if ":" in worst.question.address else "v4"
+        return _reading(lane, "public", here, "degraded", f"{family} {_word(worst)}", evidence, asked=asked)
+    return _reading(lane, "public", here, "failed", _word(worst), evidence, asked=asked)
+
+
+def _no_such_family(ladder: Ladder, ladders: list[Ladder]) -> bool:
+    """Whether this vantage has no network of that family: no route for one address while another was reached."""
+    return ladder.cause == "unreachable" and any(other.connected for other in ladders)
+
+
+def blocked_here(seen: Seen, lane: LaneSeen) -> bool:
+    """Whether port 25 is silent from here while other lanes at the same addresses answer (outbound blocks, CH028)."""
+    if lane.lane.port != 25 or any(ladder.cause != "timeout" for ladder in lane.public.values()):
+        return False
+    return any(other.connected for other in seen.lanes.values() if other is not lane)
+
+
+# ── haproxy ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
+    if not lane.complete or (seen.stats is None and "proxy" not in seen.missing):
+        return None
+    vantage = seen.vantages.get("proxy", "here")
+    evidence = (*_opinion(seen, lane), *(broken for ladder in _end_to_end_bad(lane) if (broken := ladder.failed)))
+    through = forwards_wrongly(lane)
+    if through is not None:
+        word = "no header" if header_missing(through) else _word(through)
+        return _reading(lane, "haproxy", vantage, "failed", word, evidence)
+    if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
+        return _reading(lane, "haproxy", vantage, bad[0], bad[1], evidence)
+    if seen.stats is None:
+        return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
+    if seen.stats.stopped and lane.public and not lane.connected:
+        return _reading(lane, "haproxy", vantage, "degraded", "stopped", evidence)
+    if seen.stats.error:
+        return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
+    outcome, word = _opinion_outcome(seen, lane)
+    return _reading(lane, "haproxy", vantage, outcome, word, evidence)
+
+
+def _opinion(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
+    if seen.stats is None:
+        return (Rung("ask", "unknown", seen.missing.get("proxy", "nobody to ask")),)
+    if seen.stats.error:
+        return (Rung("ask", "unknown", seen.stats.error),)
+    row = seen.stats.server(lane.lane.proxy, lane.lane.server)
+    if row is None:
+        detail = f"HAProxy knows no server {lane.lane.proxy}/{lane.lane.server}"
+        return (Rung("ask", "unknown" if not lane.lane.proxy else "degraded", detail),)
+    said = " ".join(part for part in (row.status, row.check, row.last) if part)
+    return (Rung("ask", "ok" if row.status.startswith(("UP", "no check")) else "degraded", f"show stat: {said}"),)
+
+
+def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
+    assert seen.stats is not None
+    if not lane.lane.proxy:
+        return "unknown", "not in file"
+    row = seen.stats.server(lane.lane.proxy, lane.lane.server)
+    if row is None:
+        return "degraded", "absent"
+    behind_well = lane.vm is not None and lane.vm.cause == ""
+    state = row.status.split(" ")[0]
+    if state in ("UP", "no"):
+        word = row.check or ("no check" if state == "no" else "UP")
+        return ("ok" if lane.vm is None or behind_well else "degraded"), word
+    return ("failed" if behind_well else "degraded"), state
+
+
+def _end_to_end_bad(lane: LaneSeen) -> list[Ladder]:
+    return [ladder for ladder in lane.connected if ladder.done and ladder.cause]
+
+
+def forwards_wrongly(lane: LaneSeen) -> Ladder | None:
+    """Return the public ladder that shows HAProxy at fault: nothing gets through it, while all behind it is well.
+
+    When nobody can look behind HAProxy, what does not get through it is laid at its door, for it is the last hop seen.
+    A configuration that lacks the header is HAProxy's fault too, though then the VM's port cannot answer our probe."""
+    bad = _end_to_end_bad(lane)
+    if not bad or len(bad) < len(lane.connected):
+        return None
+    if lane.vm is None or lane.vm.cause in ("", "no-way", "no-source"):
+        return bad[0]
+    return bad[0] if configured_without_header(lane) and header_missing(lane.vm) else None
+
+
+def configured_without_header(lane: LaneSeen) -> bool:
+    """Whether the files send this lane to a PROXY port without a header."""
+    target = lane.lane.target
+    port = lane.lane.service_port or (target.port if target else 0)
+    return lane.lane.proxy_protocol is None and port in PLAIN_PORTS
+
+
+def header_missing(ladder: Ladder) -> bool:
+    """Whether this is how a PROXY port treats a client without a header (Postfix 421, Dovecot's 3 s, no TLS)."""
+    protocol = ladder.question.protocol
+    if ladder.said.startswith(("421 4.3.2", "421 4.3.0")):
+        return True
+    if protocol in DOVECOT:
+        return ladder.cause in ("closed", "not-tls", "tls")
+    return protocol == "smtps" and ladder.cause in ("not-tls", "closed", "tls")
+
+
+# ── tunnel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tunnel(seen: Seen, lane: LaneSeen) -> Reading | None:
+    vantage = seen.vantages.get("proxy", "")
+    if lane.vm is None:
+        if "proxy" not in seen.missing:
+            return None
+        return _reading(
+            lane, "tunnel", "", "unknown", "not asked", (Rung("connect", "unknown", seen.missing["proxy"]),)
+        )
+    if not lane.vm.rungs:
+        return None
+    asked = f"{lane.vm.question.address} port {lane.vm.question.port}"
+    evidence = tuple(rung for rung in lane.vm.rungs if rung.name in ("resolve", "connect"))
+    if lane.vm.cause == "no-way":
+        return _reading(lane, "tunnel", vantage, "unknown", "not asked", evidence, asked=asked)
+    if lane.vm.connected or lane.vm.cause == "refused":
+        latency = evidence[-1].ms or 0.0
+        slow = tunnel_slow(seen, lane)
+        outcome: Outcome = "degraded" if slow else "ok"
+        return _reading(lane, "tunnel", vantage, outcome, milliseconds(latency), evidence, latency, asked)
+    answered = host_answers(seen, lane)
+    if answered is None:
+        return None
+    if answered:
+        return _reading(lane, "tunnel", vantage, "ok", "up", evidence, asked=asked)
+    return _reading(lane, "tunnel", vantage, "failed", _word(lane.vm), evidence, asked=asked)
+
+
+def host_answers(seen: Seen, lane: LaneSeen) -> bool | None:
+    """Whether any lane to the same host got an answer through the tunnel; None while some were not asked yet."""
+    host = lane.lane.target.host if lane.lane.target else ""
+    if host in seen.answered:
+        return True
+    beside = (other for other in seen.lanes.values() if other.lane.target and other.lane.target.host == host)
+    return False if all(other.vm is None or other.vm.rungs for other in beside) else None
+
+
+def tunnel_slow(seen: Seen, lane: LaneSeen) -> bool:
+    """Whether even the fastest answer of that host was slow: a single lost packet must not colour a lane."""
+    host = lane.lane.target.host if lane.lane.target else ""
+    return seen.answered.get(host, 0.0) >= SLOW
+
+
+# ── vm ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
+    vantage = seen.vantages.get("proxy", "")
+    ladder = lane.vm
+    if ladder is None:
+        if "proxy" not in seen.missing:
+            return None
+        return _reading(lane, "vm", "", "unknown", "not asked", (Rung("connect", "unknown", seen.missing["proxy"]),))
+    if not ladder.done or (ladder.cause and not lane.complete):
+        return None
+    evidence = tuple(ladder.rungs)
+    header = f" with a PROXY {ladder.question.header} header" if ladder.question.header else ""
+    asked = f"{ladder.question.address} port {ladder.question.port}{header}"
+    if ladder.cause == "":
+        outcome, word = _end_to_end_family(lane)
+        word = word or (f"PROXY {ladder.question.header}" if ladder.question.header else _plain_word(ladder))
+        return _reading(lane, "vm", vantage, outcome, word, evidence, asked=asked)
+    if ladder.cause in ("no-way", "no-source"):
+        return _reading(lane, "vm", vantage, "unknown", "not asked", evidence, asked=asked)
+    if not ladder.connected and ladder.cause != "refused":
+        answered = host_answers(seen, lane)
+        if answered is None:
+            return None
+        outcome, word = ("failed", _word(ladder)) if answered else ("skipped", "")
+        return _reading(lane, "vm", vantage, outcome, word, evidence, asked=asked)
+    if service_stopped(lane):
+        return _reading(lane, "vm", vantage, "degraded", _word(ladder), evidence, asked=asked)
+    if forwards_wrongly(lane) is not None:
+        return _reading(lane, "vm", vantage, "degraded", "no header", evidence, asked=asked)
+    evidence += _logged(seen, lane)
+    word = "untrusted" if untrusted(lane) else _word(ladder)
+    return _reading(lane, "vm", vantage, "failed", word, evidence, asked=asked)
+
+
+def _plain_word(ladder: Ladder) -> str:
+    return ladder.said[9:12] if ladder.question.protocol in ("http", "https") else "answers"
+
+
+def _end_to_end_family(lane: LaneSeen) -> tuple[Outcome, str]:
+    """One address family gets through and the other does not, although all behind HAProxy is well."""
+    bad = _end_to_end_bad(lane)
+    if not bad or len(bad) == len(lane.connected):
+        return "ok", ""
+    family = "v6" if ":" in bad[0].question.address else "v4"
+    return "degraded", f"{family} {_word(bad[0])}"
+
+
+def untrusted(lane: LaneSeen) -> bool:
+    """Whether Dovecot closed at once on a PROXY header, while it answers inside the VM (or nobody could ask there)."""
+    ladder = lane.vm
+    if ladder is None or ladder.question.header is None or ladder.question.protocol not in DOVECOT:
+        return False
+    return ladder.connected and ladder.cause == "closed" and ladder.after < 2.5 + (ladder.latency or 0) / 500
+
+
+def _logged(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
+    if not untrusted(lane) or not (found := untrusted_peer(seen.logs.get(lane.lane.service or "", ()))):
+        return ()
+    return (Rung("log", "failed", found[1]),)
+
+
+# ── service ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
+    vantage = seen.vantages.get("mail", "")
+    ladder = lane.service
+    if ladder is None:
+        if lane.vm is not None and not lane.vm.done:
+            return None
+        why = seen.missing.get("mail") or "no compose file says which service answers here"
+        return _reading(lane, "service", "", "unknown", "not asked", (Rung("connect", "unknown", why),))
+    if not ladder.done:
+        return None
+    evidence = tuple(ladder.rungs)
+    asked = f"{ladder.question.address} port {ladder.question.port} without header"
+    label = service_label(lane.lane)
+    if ladder.cause in ("no-way", "no-source"):
+        return _reading(lane, "service", vantage, "unknown", "not asked", evidence, asked=asked)
+    if lane.lane.tls == "passthrough" and (bad := certificate_trouble(seen, lane)):
+        return _reading(lane, "service", vantage, bad[0], bad[1], evidence, ladder.latency, asked)
+    if ladder.cause == "":
+        return _reading(lane, "service", vantage, "ok", label, evidence, ladder.latency, asked)
+    if lane.vm is not None and lane.vm.cause == "":
+        return _reading(lane, "service", vantage, "ok", label, evidence, asked=asked)
+    if lane.vm is not None and not lane.vm.done:
+        return None
+    word = "stopped" if ladder.cause == "refused" and not ladder.connected else _word(ladder)
+    return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked)
+
+
+def service_stopped(lane: LaneSeen) -> bool:
+    """Whether the daemon does not answer inside the VM either."""
+    ladder = lane.service
+    return ladder is not None and ladder.done and ladder.cause not in ("", "no-way", "no-source")
+
+
+def service_label(lane: Lane) -> str:
+    """The service's short name: "dovecot" for dovecot-mailcow."""
+    return (lane.service or lane.protocol).removesuffix("-mailcow")
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def certificate_trouble(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str] | None:
+    """What is wrong with the certificate this lane serves: ("failed", "expired") and its like; None when it is well."""
+    worst: tuple[Outcome, str] | None = None
+    for ladder in (*lane.public.values(), lane.vm, lane.service):
+        if ladder is None or ladder.certificate is None:
+            continue
+        certificate, name = ladder.certificate, ladder.question.name
+        left = certificate.not_after - seen.at
+        if left <= 0:
+            return "failed", "expired"
+        if certificate.not_before > seen.at:
+            return "failed", "not yet valid"
+        if name and certificate.names and not any(matches(pattern, name) for pattern in certificate.names):
+            worst = "degraded", "other name"
+        elif worst is None and left < (certificate.not_after - certificate.not_before) / 3 - 86400:
+            worst = "degraded", f"{left / 86400:.0f} days"
+    return worst
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a certificate's DNS name covers a host name (RFC 6125: a star stands for one whole label)."""
+    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
+    if pattern.startswith("*."):
+        return name.partition(".")[2] == pattern[2:]
+    return pattern == name

@@ -1,0 +1,248 @@
+"""What a sweep can prove: rules over ladders and readings. Each names one cause and all lanes it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from console.diagnosis.catalogue import finding
+from console.diagnosis.judge import (
+    blocked_here,
+    certificate_trouble,
+    forwards_wrongly,
+    header_missing,
+    service_label,
+    service_stopped,
+    untrusted,
+)
+from console.diagnosis.rule import Observed, observed
+from console.facts.wording import untrusted_peer
+from console.model import Finding, HopName, Severity, Span
+from console.observation import LaneSeen
+from console.text import spell
+
+
+def _ports(lanes: Iterable[LaneSeen]) -> str:
+    ports = [str(lane.lane.port) for lane in lanes]
+    return ("lane " if len(ports) == 1 else "lanes ") + spell(ports)
+
+
+def _ids(lanes: Iterable[LaneSeen]) -> tuple[str, ...]:
+    return tuple(lane.lane.id for lane in lanes)
+
+
+def _at(seen: Observed, hop: HopName, *outcomes: str) -> list[LaneSeen]:
+    """Lanes whose reading at `hop` has one of `outcomes`."""
+    found = []
+    for lane in seen.seen.lanes.values():
+        reading = seen.readings.get((lane.lane.id, hop))
+        if reading is not None and reading.outcome in outcomes:
+            found.append(lane)
+    return found
+
+
+def _targets(lanes: Iterable[LaneSeen]) -> tuple[Span, ...]:
+    spans = ((lane.lane.target.source if lane.lane.target else None) or lane.lane.source for lane in lanes)
+    return tuple(spans)
+
+
+@observed("CH001")
+def dovecot_untrusted_proxy(seen: Observed) -> Iterator[Finding]:
+    """Dovecot closes at once on a PROXY header, and answers inside the VM."""
+    lanes = [lane for lane in _at(seen, "vm", "failed") if untrusted(lane) and not service_stopped(lane)]
+    if not lanes:
+        return
+    logged = next(
+        (found for lane in lanes if (found := untrusted_peer(seen.seen.logs.get(lane.lane.service or "", ())))), None
+    )
+    host = seen.seen.vantages.get("mail", "the mail host")
+    if logged is None:
+        summary = f"Dovecot closes at once on the proxy's header: it does not trust the proxy, {_ports(lanes)}"
+        yield finding("CH001", summary, host, observed=True, lanes=_ids(lanes), hop="vm")
+        return
+    remedy = f"haproxy_trusted_networks = {logged[0]} in data/conf/dovecot/extra.conf, then `dovecot reload`"
+    summary = f"Dovecot does not trust the proxy, which it sees as {logged[0]}, {_ports(lanes)}"
+    yield finding("CH001", summary, host, observed=True, lanes=_ids(lanes), hop="vm", remedy=remedy)
+
+
+@observed("CH002")
+def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
+    """Nothing gets through HAProxy, refused as a client without a header is, while the VM accepts ours."""
+    lanes = []
+    for lane in _at(seen, "haproxy", "failed"):
+        through = forwards_wrongly(lane)
+        if through is not None and header_missing(through) and lane.vm is not None:
+            lanes.append(lane)
+    if lanes:
+        summary = f"HAProxy forwards without the PROXY header that its target wants, {_ports(lanes)}"
+        spans = _targets(lanes)
+        yield finding(
+            "CH002", summary, spans[0], observed=True, also=spans[1:], lanes=_ids(lanes), hop="haproxy",
+            remedy="the running HAProxy sends no header: compare its file with this line, add send-proxy, reload",
+        )  # fmt: skip
+
+
+@observed("CH005")
+def smtpchk_on_postscreen(seen: Observed) -> Iterator[Finding]:
+    """HAProxy calls a server down that answers, for its check stumbled over postscreen's teaser."""
+    for lane in _at(seen, "haproxy", "failed"):
+        row = seen.seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.seen.stats else None
+        if row and row.status.startswith("DOWN") and "220-" in row.last and lane.vm and lane.vm.cause == "":
+            summary = f"HAProxy calls {row.proxy}/{row.name} down for its 220- teaser, though it answers"
+            yield finding("CH005", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="haproxy")
+
+
+@observed("CH015")
+def web_redirect_loop(seen: Observed) -> Iterator[Finding]:
+    """The web interface redirects to the very address that was asked for."""
+    for lane in seen.seen.lanes.values():
+        for ladder in lane.public.values():
+            name = ladder.question.name
+            if ladder.question.protocol == "https" and name and f"→ https://{name}/" == ladder.said[-len(name) - 11 :]:
+                summary = f"https://{name}/ redirects to itself"
+                yield finding("CH015", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="service")
+                break
+
+
+@observed("CH016")
+def tunnel_down(seen: Observed) -> Iterator[Finding]:
+    """No lane's target answers through the tunnel, or all of them slowly."""
+    for outcome, words in (("failed", "nobody answers"), ("degraded", "a connection takes over a second")):
+        lanes = _at(seen, "tunnel", outcome)
+        if not lanes:
+            continue
+        hosts = sorted({lane.lane.target.host for lane in lanes if lane.lane.target})
+        vantage = seen.seen.vantages.get("proxy", "the proxy")
+        every = "every lane" if len(lanes) == len(seen.seen.lanes) else _ports(lanes)
+        summary = f"tunnel: {words} from {vantage} to {spell(hosts)}, {every}"
+        severity: Severity = "critical" if outcome == "failed" else "medium"
+        yield finding(
+            "CH016", summary, vantage, observed=True, lanes=_ids(lanes), hop="tunnel", severity=severity
+        )  # fmt: skip
+
+
+@observed("CH018")
+def ipv6_client_refused(seen: Observed) -> Iterator[Finding]:
+    """A lane serves IPv4 clients and refuses IPv6 ones, behind an HAProxy that accepts both."""
+    lanes = []
+    for lane in _at(seen, "vm", "degraded"):
+        bad = [ladder for ladder in lane.connected if ladder.done and ladder.cause]
+        if bad and len(bad) < len(lane.connected) and all(":" in ladder.question.address for ladder in bad):
+            lanes.append(lane)
+    if lanes:
+        summary = f"IPv6 clients are refused where IPv4 clients are served, {_ports(lanes)}"
+        host = seen.seen.vantages.get("mail", "the mail host")
+        yield finding("CH018", summary, host, observed=True, lanes=_ids(lanes), hop="vm")
+
+
+@observed("CH020")
+def hostname_split(seen: Observed) -> Iterator[Finding]:
+    """The certificate that is served does not name the host that clients dial."""
+    lanes = [
+        lane for lane in seen.seen.lanes.values() if certificate_trouble(seen.seen, lane) == ("degraded", "other name")
+    ]
+    if lanes:
+        name = next(name for lane in lanes for ladder in lane.public.values() if (name := ladder.question.name))
+        summary = f"the certificate served is not for {name}, {_ports(lanes)}"
+        hop: HopName = "haproxy" if lanes[0].lane.tls == "terminated" else "service"
+        yield finding(
+            "CH020", summary, _keeper(seen, lanes[0]), observed=True, lanes=_ids(lanes), hop=hop,
+            remedy="deploy the certificate of the name that clients dial",
+        )  # fmt: skip
+
+
+@observed("CH021")
+def listener_missing(seen: Observed) -> Iterator[Finding]:
+    """One lane's public port refuses while others are open: HAProxy runs, and does not listen there."""
+    refused = [lane for lane in _at(seen, "public", "failed", "degraded") if _refused(lane)]
+    if not any(other.connected for other in seen.seen.lanes.values()):
+        return
+    for lane in refused:
+        where = next((bind.source for bind in lane.lane.binds if bind.source), lane.lane.source)
+        families = {":" in ladder.question.address for ladder in lane.public.values() if ladder.cause == "refused"}
+        of = {frozenset((True,)): " over IPv6", frozenset((False,)): " over IPv4"}.get(frozenset(families), "")
+        of = of if len(lane.public) > 1 else ""
+        summary = f"nobody listens on the public port {lane.lane.port}{of}, {lane.lane.name}"
+        remedy = "the running HAProxy has no such listener: compare its file with this line, then reload it"
+        yield finding(
+            "CH021", summary, where, observed=True, lanes=(lane.lane.id,), hop="public",
+            severity="critical", remedy=remedy,
+        )  # fmt: skip
+
+
+def _refused(lane: LaneSeen) -> bool:
+    return any(ladder.cause == "refused" and not ladder.connected for ladder in lane.public.values())
+
+
+@observed("CH022")
+def certificate_expiring(seen: Observed) -> Iterator[Finding]:
+    """A certificate that is served has expired, or has less than a third of its life left."""
+    groups: dict[tuple[str, str, HopName], list[LaneSeen]] = {}
+    for lane in seen.seen.lanes.values():
+        trouble = certificate_trouble(seen.seen, lane)
+        if trouble is not None and trouble[1] != "other name":
+            hop: HopName = "haproxy" if lane.lane.tls == "terminated" else "service"
+            groups.setdefault((trouble[0], trouble[1], hop), []).append(lane)
+    for (outcome, word, hop), lanes in groups.items():
+        state = f"ends in {word}" if word.endswith("days") else "has expired" if word == "expired" else f"is {word}"
+        keeper = _keeper(seen, lanes[0])
+        summary = f"the certificate that {keeper} serves {state}, {_ports(lanes)}"
+        severity: Severity = "critical" if outcome == "failed" else "medium"
+        yield finding("CH022", summary, keeper, observed=True, lanes=_ids(lanes), hop=hop, severity=severity)
+
+
+def _keeper(seen: Observed, lane: LaneSeen) -> str:
+    terminated = lane.lane.tls == "terminated"
+    return seen.seen.vantages.get("proxy" if terminated else "mail", "HAProxy" if terminated else "the mail host")
+
+
+@observed("CH028")
+def port_25_blocked_here(seen: Observed) -> Iterator[Finding]:
+    """Port 25 is silent from here alone: home lines and clouds block it outbound."""
+    for lane in seen.seen.lanes.values():
+        if lane.public and all(ladder.done for ladder in lane.public.values()) and blocked_here(seen.seen, lane):
+            summary = "port 25 does not answer from here while other ports do: this line probably blocks it"
+            here = seen.seen.vantages.get("here", "here")
+            yield finding("CH028", summary, here, observed=True, lanes=(lane.lane.id,), hop="public")
+
+
+@observed("CH029")
+def service_stopped_inside(seen: Observed) -> Iterator[Finding]:
+    """A daemon does not answer inside the VM, on its plain port."""
+    groups: dict[str, list[LaneSeen]] = {}
+    for lane in _at(seen, "service", "failed"):
+        if service_stopped(lane) and not (lane.vm is not None and lane.vm.cause == ""):
+            groups.setdefault(lane.lane.service or service_label(lane.lane), []).append(lane)
+    host = seen.seen.vantages.get("mail", "the mail host")
+    for service, lanes in groups.items():
+        refused = all(lane.service is not None and lane.service.cause == "refused" for lane in lanes)
+        state = "is stopped: nobody listens" if refused else "does not answer as it should"
+        summary = f"{service.removesuffix('-mailcow')} {state} inside {host}, {_ports(lanes)}"
+        remedy = f"docker compose ps {service}; docker compose up -d {service}; then read its log"
+        yield finding("CH029", summary, host, observed=True, lanes=_ids(lanes), hop="service", remedy=remedy)
+
+
+@observed("CH030")
+def haproxy_stopped(seen: Observed) -> Iterator[Finding]:
+    """No public port is open, and the machine refuses rather than keeps silent."""
+    lanes = list(seen.seen.lanes.values())
+    if not lanes or any(lane.connected for lane in lanes) or not any(_refused(lane) for lane in lanes):
+        return
+    host = seen.seen.vantages.get("proxy", "the proxy")
+    stopped = seen.seen.stats is not None and seen.seen.stats.stopped
+    proof = ", and its stats socket is closed" if stopped else ""
+    summary = f"HAProxy is not running on {host}: every public port refuses{proof}"
+    yield finding("CH030", summary, host, observed=True, lanes=_ids(lanes), hop="public")
+
+
+@observed("CH031")
+def proxy_unreachable(seen: Observed) -> Iterator[Finding]:
+    """No public address answers at all."""
+    lanes = list(seen.seen.lanes.values())
+    ladders = [ladder for lane in lanes for ladder in lane.public.values()]
+    if len(lanes) < 2 or not ladders or any(ladder.cause not in ("timeout", "unreachable") for ladder in ladders):
+        return
+    addresses = list(dict.fromkeys(ladder.question.address for ladder in ladders))
+    summary = f"nobody answers at {spell(addresses)}, on any port"
+    yield finding(
+        "CH031", summary, seen.seen.vantages.get("here", "here"), observed=True, lanes=_ids(lanes), hop="public"
+    )

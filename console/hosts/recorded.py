@@ -1,0 +1,60 @@
+"""A host whose commands are noted down: what cowhand ran, where, with what result, for the command log."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from console.errors import HostError
+from console.hosts.host import Completed, Host, Stream
+from console.model import Role
+from console.text import clean
+
+
+class Recorded:
+    """Passes everything on to `host`; appends one line for each command and socket to `lines`."""
+
+    def __init__(self, host: Host, lines: deque[str]) -> None:
+        self.host, self.lines = host, lines
+        self.name: str = host.name
+        self.role: Role = host.role
+
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        """As the host does."""
+        return await self.host.resolve(name)
+
+    async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        """As the host does; probes are in the matrix, not in the log."""
+        return await self.host.connect(address, port, timeout)
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        """As the host does, noted."""
+        began = time.perf_counter()
+        try:
+            stream = await self.host.connect_unix(path, timeout)
+        except HostError as error:
+            self._note(began, f"socket {path}", clean(str(error), 80))
+            raise
+        self._note(began, f"socket {path}", "open")
+        return stream
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        """As the host does, noted."""
+        began = time.perf_counter()
+        try:
+            completed = await self.host.run(argv, timeout, cap)
+        except HostError as error:
+            self._note(began, shlex.join(argv), clean(str(error), 80))
+            raise
+        self._note(began, shlex.join(argv), f"status {completed.status}")
+        return completed
+
+    async def close(self) -> None:
+        """As the host does."""
+        await self.host.close()
+
+    def _note(self, began: float, what: str, result: str) -> None:
+        took = (time.perf_counter() - began) * 1000
+        self.lines.append(f"{time.strftime('%H:%M:%S')}  {self.name}  {clean(what, 160)}  {result}  {took:.0f} ms")

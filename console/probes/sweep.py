@@ -1,0 +1,166 @@
+"""One sweep: every hop of every lane at once, so that it lasts as long as its slowest ladder and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+
+from console.errors import HostError, Unresolved
+from console.facts import haproxy_stats, log
+from console.hosts.host import Host
+from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
+from console.observation import Ladder, LaneSeen, Question, Seen
+from console.probes.ladder import climb
+
+AT_ONCE = 256
+"""Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""
+
+Tell = Callable[[Seen, LaneSeen | None], None]
+"""Called whenever something more was seen: of one lane, or (None) of all."""
+
+
+async def sweep(
+    topology: Topology, hosts: Mapping[Role, Host], tell: Tell, missing: Mapping[Role, str] | None = None
+) -> Seen:
+    """Ask everything `topology` says there is from the hosts there are; returns when the slowest ladder has ended.
+
+    `missing` says, for a role without a host, why. Nothing that a server does raises."""
+    seen = Seen(
+        topology,
+        {lane.id: LaneSeen(lane) for lane in topology.lanes},
+        {role: host.name for role, host in hosts.items()},
+        dict(missing or {}),
+        at=time.time(),
+    )
+    await _Sweep(seen, hosts, tell).run()
+    seen.ended = True
+    return seen
+
+
+class _Sweep:
+    def __init__(self, seen: Seen, hosts: Mapping[Role, Host], tell: Tell) -> None:
+        self.seen, self.hosts, self.tell = seen, hosts, tell
+        self.room = {role: asyncio.Semaphore(AT_ONCE) for role in hosts}
+
+    async def run(self) -> None:
+        for lane in self.seen.lanes.values():
+            self._plan(lane)
+        async with asyncio.TaskGroup() as group:
+            if "proxy" in self.hosts:
+                group.create_task(self._stats(self.hosts["proxy"]))
+            group.create_task(self._public(group))
+            for lane in self.seen.lanes.values():
+                if lane.vm is not None:
+                    group.create_task(self._climb(lane, lane.vm, "proxy"))
+                if lane.service is not None:
+                    group.create_task(self._climb(lane, lane.service, "mail"))
+        await self._logs()
+
+    def _plan(self, lane: LaneSeen) -> None:
+        name = next((name for name in self.seen.topology.public if not _numeric(name)), None)
+        if "proxy" in self.hosts and (question := behind(lane.lane, name)):
+            lane.vm = Ladder(question, self.hosts["proxy"].name)
+        if "mail" in self.hosts and (question := inside(lane.lane, name)):
+            lane.service = Ladder(question, self.hosts["mail"].name)
+
+    async def _stats(self, host: Host) -> None:
+        sockets = self.seen.topology.stats_sockets or haproxy_stats.SOCKETS
+        self.seen.stats = await haproxy_stats.ask(host, sockets)
+        self.tell(self.seen, None)
+
+    async def _public(self, group: asyncio.TaskGroup) -> None:
+        lanes = self.seen.lanes.values()
+        if not self.seen.topology.public or "here" not in self.hosts:
+            why = (
+                self.seen.missing.get("here")
+                or "no public name is known: add names = [...] under [public] in site.toml"
+            )
+            for lane in lanes:
+                lane.unresolved = Rung("resolve", "unknown", why)
+            self.tell(self.seen, None)
+            return
+        async with asyncio.TaskGroup() as resolving:
+            for name in self.seen.topology.public:
+                resolving.create_task(self._dial(name, group))
+
+    async def _dial(self, name: str, group: asyncio.TaskGroup) -> None:
+        host, began = self.hosts["here"], time.perf_counter()
+        try:
+            addresses = (name,) if _numeric(name) else await host.resolve(name)
+        except HostError as error:
+            outcome: Outcome = "failed" if isinstance(error, Unresolved) else "unknown"
+            rung = Rung("resolve", outcome, str(error), (time.perf_counter() - began) * 1000)
+            for lane in self.seen.lanes.values():
+                lane.unresolved = rung
+            self.tell(self.seen, None)
+            return
+        server = None if _numeric(name) else name
+        for lane in self.seen.lanes.values():
+            for address in addresses:
+                ladder = Ladder(Question(address, lane.lane.port, lane.lane.protocol, name=server), host.name)
+                lane.public[address] = ladder
+                group.create_task(self._climb(lane, ladder, "here"))
+
+    async def _climb(self, lane: LaneSeen, planned: Ladder, role: Role) -> None:
+        def place(ladder: Ladder) -> None:
+            if role == "here":
+                lane.public[planned.question.address] = ladder
+            elif role == "proxy":
+                lane.vm = ladder
+                self._answered(ladder)
+            else:
+                lane.service = ladder
+            self.tell(self.seen, lane)
+
+        async with self.room[role]:
+            place(await climb(planned.question, self.hosts[role], place))
+
+    def _answered(self, ladder: Ladder) -> None:
+        rung = ladder.rung("connect")
+        if rung is None or rung.ms is None or (rung.outcome != "ok" and ladder.cause != "refused"):
+            return
+        host = ladder.question.address
+        self.seen.answered[host] = min(rung.ms, self.seen.answered.get(host, rung.ms))
+
+    async def _logs(self) -> None:
+        """Fetch the log of each service whose PROXY port failed: its own word on why."""
+        if "mail" not in self.hosts:
+            return
+        failed = {
+            lane.lane.service for lane in self.seen.lanes.values() if lane.vm and lane.vm.connected and lane.vm.cause
+        }
+        services = sorted(service for service in failed if service)
+        tails = await asyncio.gather(*(log.tail(self.hosts["mail"], service) for service in services))
+        self.seen.logs.update(zip(services, tails, strict=True))
+
+
+def behind(lane: Lane, name: str | None) -> Question | None:
+    """What HAProxy would ask of the VM: the target, with its header, and TLS only when it passes TLS through."""
+    if lane.target is None or not lane.target.port:
+        return None
+    protocol: Protocol = "http" if lane.tls == "terminated" and lane.protocol == "https" else lane.protocol
+    tls = False if lane.tls == "terminated" else None
+    return Question(lane.target.host, lane.target.port, protocol, lane.proxy_protocol, tls, name)
+
+
+def inside(lane: Lane, name: str | None) -> Question | None:
+    """The same service's plain port, asked inside the VM without a header; None when no file says which that is."""
+    question = behind(lane, name)
+    if question is None:
+        return None
+    port = PLAIN_PORTS.get(lane.service_port or question.port)
+    if port is None:
+        if lane.proxy_protocol is not None:
+            return None
+        port = question.port
+    return Question("127.0.0.1", port, question.protocol, None, question.tls, name)
+
+
+def _numeric(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

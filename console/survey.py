@@ -1,0 +1,119 @@
+"""Sweeps, one after another: what changed since the last one, what it means, and since when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from console.diagnosis.diagnose import diagnose
+from console.diagnosis.judge import judge, milliseconds, verdict
+from console.events import Event, FindingsChanged, ReadingsChanged
+from console.hosts.host import Host
+from console.model import HopName, Reading, Role, Topology
+from console.observation import LaneSeen, Seen
+from console.probes.sweep import sweep
+
+BATCH = 0.15
+"""Seconds in which changes are gathered, so that one sweep repaints the screen a few times at most."""
+
+
+class Survey:
+    """Keeps the last known reading of every hop and tells `notify` what differs, and nothing else."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        hosts: Mapping[Role, Host],
+        missing: Mapping[Role, str],
+        notify: Callable[[Event], None],
+    ) -> None:
+        self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
+        self.readings: dict[tuple[str, HopName], Reading] = {}
+        self.findings: FindingsChanged | None = None
+        self.seen: Seen | None = None
+        self._dirty: dict[str, LaneSeen] = {}
+        self._force = False
+
+    async def sweep(self, force: bool = False) -> Seen:
+        """Look once at everything; `force` tells every reading anew, with fresh evidence, changed or not."""
+        self._force = force
+        batches = asyncio.create_task(self._batches())
+        try:
+            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing)
+        finally:
+            batches.cancel()
+        self._tell(self.seen, None)
+        self._flush(self.seen)
+        self._conclude(self.seen)
+        return self.seen
+
+    def _tell(self, seen: Seen, lane: LaneSeen | None) -> None:
+        self.seen = seen
+        if lane is None:
+            self._dirty.update(seen.lanes)
+        else:
+            self._dirty[lane.lane.id] = lane
+
+    async def _batches(self) -> None:
+        while True:
+            await asyncio.sleep(BATCH)
+            if self._dirty and self.seen is not None:
+                self._flush(self.seen)
+
+    def _flush(self, seen: Seen) -> None:
+        dirty, self._dirty = self._dirty, {}
+        changed: list[Reading] = []
+        for lane in dirty.values():
+            for reading in judge(seen, lane):
+                known = self.readings.get(reading.key)
+                if known is not None and same(known, reading) and not (self._force and seen.ended):
+                    continue
+                since = known.since if known is not None and known.outcome == reading.outcome else seen.at
+                self.readings[reading.key] = dated = _dated(reading, seen.at, since)
+                changed.append(dated)
+        if changed:
+            self.notify(ReadingsChanged(tuple(changed)))
+
+    def _conclude(self, seen: Seen) -> None:
+        readings = list(self.readings.values())
+        findings = diagnose(seen, readings)
+        first = findings[0] if findings else None
+        broken = [reading for reading in readings if reading.outcome == "failed"]
+        cause = first.summary if first else _unexplained(broken)
+        touched = {*first.lanes} if first else {reading.lane for reading in broken}
+        since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
+        summed = verdict(readings)
+        if not since:
+            since = [self.findings.since] if self.findings and self.findings.verdict == summed else [seen.at]
+        told = FindingsChanged(findings, summed, cause, first.id if first else None, min(since))
+        if told != self.findings or self._force:
+            self.findings = told
+            self.notify(told)
+
+
+def same(known: Reading, reading: Reading) -> bool:
+    """Whether an operator sees no difference: a latency has changed when it doubled or halved, by 20 ms or more."""
+    if known.outcome != reading.outcome:
+        return False
+    if known.word == reading.word:
+        return True
+    old, new = known.latency_ms, reading.latency_ms
+    if old is None or new is None or reading.word != milliseconds(new):
+        return False
+    return abs(new - old) < 20 or (new < 2 * old and old < 2 * new)
+
+
+def _dated(reading: Reading, at: float, since: float) -> Reading:
+    return Reading(
+        reading.lane, reading.hop, reading.vantage, reading.outcome, reading.word, reading.evidence,
+        reading.latency_ms, at or time.time(), since, reading.asked,
+    )  # fmt: skip
+
+
+def _unexplained(broken: list[Reading]) -> str:
+    if not broken:
+        return ""
+    worst = broken[0]
+    detail = next((rung.detail for rung in reversed(worst.evidence) if rung.outcome != "ok"), worst.word)
+    return f"{worst.lane} breaks at {worst.hop}: {detail}"
