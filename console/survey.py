@@ -35,6 +35,12 @@ class Survey:
         self._dirty: dict[str, LaneSeen] = {}
         self._force = False
 
+    def renew(self, topology: Topology) -> None:
+        """Take up a topology that was read again; readings of lanes that are gone are forgotten."""
+        self.topology = topology
+        lanes = {lane.id for lane in topology.lanes}
+        self.readings = {key: reading for key, reading in self.readings.items() if key[0] in lanes}
+
     async def sweep(self, force: bool = False) -> Seen:
         """Look once at everything; `force` tells every reading anew, with fresh evidence, changed or not."""
         self._force = force

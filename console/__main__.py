@@ -1,0 +1,82 @@
+"""The door: arguments lead to a one-shot command or to the screens, and each imports only what it needs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run cowhand and return its exit status."""
+    from console import cli, crash
+
+    crash.install()
+    arguments = cli.build().parse_args(argv)
+    if arguments.command:
+        return cli.run(arguments)
+    return _screens(arguments)
+
+
+def _screens(arguments: argparse.Namespace) -> int:
+    """Open the screens: the leaver first, then Textual, with the collector quiet while much is made."""
+    import gc
+
+    from console import cli, crash, site
+    from console.errors import CowhandError
+    from console.leaver import Leaver
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        cli.say("the screens need a terminal; `cowhand check` looks once without one")
+        return 2
+    leaver = Leaver()
+    leaver.install()
+    gc.set_threshold(100_000, 50, 50)
+    if not arguments.lab and not arguments.site and site.find(None) is None:
+        arguments.lab = True
+    try:
+        path = cli.site_file(arguments)
+    except CowhandError as error:
+        cli.say(str(error))
+        return cli.EXIT_UNUSABLE
+
+    from screens.app import CowhandApp
+
+    engine = _engine(arguments, path)
+    app = CowhandApp(
+        engine,
+        title=path.parent.name,
+        read_only=arguments.read_only,
+        lab=arguments.lab,
+        theme=arguments.theme,
+        report=crash.report,
+        on_loop=lambda loop: setattr(leaver, "loop", loop),
+    )
+    leaver.close, leaver.leave = engine.close, lambda status: app.exit(return_code=status)
+    try:
+        app.run(mouse=False)
+    finally:
+        leaver.done.set()
+        engine.close()
+    if app.crash:
+        cli.say(app.crash)
+    return app.return_code or 0
+
+
+def _engine(arguments: argparse.Namespace, path: object) -> object:
+    from console.engine import Engine
+    from console.estate import load
+    from console.vantages import open_lab, open_site
+
+    return Engine(
+        lambda: load(path),
+        (lambda _, log: open_lab(log)) if arguments.lab else (lambda estate, log: open_site(estate.site, log)),
+        arguments.every,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

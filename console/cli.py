@@ -1,0 +1,246 @@
+"""The command line: names, JSON keys and exit codes are a contract. stdout is data, stderr is narration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.errors import CowhandError, InputError, LabError
+
+if TYPE_CHECKING:
+    from console.estate import Estate
+    from console.model import Verdict
+    from console.vantages import Vantages
+
+VERSION = "0.1.0"
+
+EXIT_WELL, EXIT_FINDINGS, EXIT_DOWN, EXIT_UNUSABLE, EXIT_BLIND = 0, 1, 2, 2, 3
+
+VERDICT_EXIT: dict[Verdict, int] = {"well": 0, "degraded": 1, "down": 2, "unknown": 3}
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="cowhand",
+        description="An operator console for a Mailcow behind HAProxy: every mail port, probed hop by hop.",
+        epilog="Without a command the screens open.",
+    )
+    parser.add_argument("--version", action="version", version=f"cowhand {VERSION}")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--site", metavar="FILE", help="the site file; else $COWHAND_SITE, ./site.toml, the XDG place")
+    where.add_argument(
+        "--lab", action="store_true", help="the rehearsal estate: joins the running one or starts its own"
+    )
+    parser.add_argument("--read-only", action="store_true", help="remove every action that changes anything")
+    parser.add_argument("--every", metavar="SECONDS", type=float, default=30.0, help="time between sweeps (at least 2)")
+    parser.add_argument("--theme", choices=("dark", "light", "terminal"), help="colours of the screens")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _json(commands.add_parser("show", help="the topology, from the files alone"))
+    _json(commands.add_parser("lint", help="findings from the files alone; 1 when there are any"))
+    check = commands.add_parser("check", help="one sweep: readings and findings; 0 well, 1 degraded, 2 down, 3 blind")
+    _json(check)
+    how = check.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="one sweep (this is what happens anyway)")
+    how.add_argument("--watch", action="store_true", help="sweep again and again, telling what changed, until ctrl+c")
+    lab = commands.add_parser("lab", help="the rehearsal estate: up, down, status, break, heal")
+    verbs = lab.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs.add_parser("up", help="start it in the background")
+    verbs.add_parser("down", help="end it")
+    _json(verbs.add_parser("status", help="whether it runs, and what is broken"))
+    breaking = verbs.add_parser("break", help="break something, on purpose")
+    breaking.add_argument("fault", nargs="?", help="what to break")
+    breaking.add_argument("--list", action="store_true", help="name the faults")
+    _json(breaking)
+    healing = verbs.add_parser("heal", help="heal one fault, or all")
+    healing.add_argument("fault", nargs="?")
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="machine-readable, on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a one-shot command and return its exit status; every CowhandError is one line on stderr."""
+    try:
+        if arguments.command == "lab":
+            return _lab(arguments)
+        estate = load(arguments)
+        if arguments.command == "show":
+            return _show(estate, arguments)
+        if arguments.command == "lint":
+            return _lint(estate, arguments)
+        return _check(estate, arguments)
+    except CowhandError as error:
+        say(str(error))
+        return EXIT_BLIND if arguments.command == "check" else EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def say(text: str) -> None:
+    """Print one line of narration."""
+    from console.text import clean
+
+    print(clean(text, 500), file=sys.stderr, flush=True)
+
+
+def site_file(arguments: argparse.Namespace) -> Path:
+    """Return the site file that is meant; raises InputError when there is none."""
+    from console import site
+
+    if arguments.lab:
+        return lab_site()
+    found = site.find(Path(arguments.site) if arguments.site else None)
+    if found is None:
+        raise InputError(
+            "site.toml", 0, 0, "no site file here; write one (see the README), name one with --site, or --lab"
+        )
+    return found
+
+
+def lab_site() -> Path:
+    """Return the site file of the rehearsal estate, as shipped."""
+    import assets
+
+    return Path(assets.__file__).parent / "lab" / "site.toml"
+
+
+def load(arguments: argparse.Namespace) -> Estate:
+    """Read the estate that is meant."""
+    from console import estate
+
+    return estate.load(site_file(arguments))
+
+
+def vantages(arguments: argparse.Namespace, estate: Estate) -> Vantages:
+    """Open the vantages of the lab or of the site."""
+    from console.vantages import open_lab, open_site
+
+    return open_lab() if arguments.lab else open_site(estate.site)
+
+
+def emit(document: Any) -> None:
+    """Print a document as JSON."""
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2).decode(), flush=True)
+
+
+def _problems(estate: Estate) -> bool:
+    for problem in estate.problems:
+        say(str(problem))
+    return bool(estate.problems)
+
+
+def _show(estate: Estate, arguments: argparse.Namespace) -> int:
+    from console import report
+
+    if arguments.json:
+        emit(report.topology(estate.topology))
+    else:
+        print(report.topology_text(estate))
+    return EXIT_UNUSABLE if _problems(estate) else EXIT_WELL
+
+
+def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
+    from console import report
+    from console.diagnosis.lint import lint
+
+    findings = lint(estate.sources, estate.topology)
+    if arguments.json:
+        emit({"findings": [report.finding(found) for found in findings]})
+    else:
+        print(report.findings_text(findings, report.paint(sys.stdout)))
+    if _problems(estate):
+        return EXIT_UNUSABLE
+    return EXIT_FINDINGS if findings else EXIT_WELL
+
+
+def _check(estate: Estate, arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from console import report
+    from console.diagnosis.lint import lint
+
+    unusable = _problems(estate)
+    if not estate.topology.lanes:
+        say("nothing to check: no lane was read from the files")
+        return EXIT_BLIND
+    opened = vantages(arguments, estate)
+    static = lint(estate.sources, estate.topology)
+    watch = report.Watch(estate, static, arguments.json)
+    try:
+        verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
+    finally:
+        asyncio.run(opened.close())
+    return EXIT_BLIND if unusable else VERDICT_EXIT[verdict]
+
+
+async def _sweeps(estate: Estate, opened: Vantages, watch: Any, arguments: argparse.Namespace) -> Verdict:
+    import asyncio
+
+    from console.engine import FLOOR
+    from console.survey import Survey
+
+    survey = Survey(estate.topology, opened.hosts, opened.missing, watch.hear)
+    while True:
+        await survey.sweep()
+        assert survey.findings is not None
+        watch.tell(survey)
+        if not arguments.watch:
+            return survey.findings.verdict
+        await asyncio.sleep(max(FLOOR, arguments.every))
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    from console.lab import client
+
+    if arguments.verb == "break" and (arguments.list or not arguments.fault):
+        faults = client.faults()
+        if arguments.json:
+            emit(faults)
+        else:
+            for fault in faults:
+                print(f"{fault['fault']:26} {fault['finding']}  {fault['words']}")
+        return EXIT_WELL
+    if arguments.verb == "up":
+        say(client.up())
+        return EXIT_WELL
+    if arguments.verb == "status":
+        return _lab_status(arguments)
+    lab = client.Lab.find_running()
+    if lab is None:
+        raise LabError("no lab is running; start one with `cowhand lab up`")
+    if arguments.verb == "down":
+        lab.down()
+        say("the lab is down")
+    elif arguments.verb == "break":
+        lab.break_(arguments.fault)
+        say(f"broken: {arguments.fault}")
+    else:
+        lab.heal(arguments.fault)
+        say(f"healed: {arguments.fault or 'everything'}")
+    return EXIT_WELL
+
+
+def _lab_status(arguments: argparse.Namespace) -> int:
+    from console.lab import client
+
+    lab = client.Lab.find_running()
+    status = lab.status() if lab is not None else {"running": False, "faults": []}
+    if arguments.json:
+        emit(status)
+    elif lab is None:
+        print("down")
+    else:
+        broken = status.get("faults") or []
+        print("up, " + (f"broken: {', '.join(broken)}" if broken else "nothing broken"))
+    return EXIT_WELL

@@ -1,0 +1,164 @@
+"""The engine: a thread and a loop of its own, which a stalled terminal cannot stop: it looks and tells."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from console.crash import summarize
+from console.errors import CowhandError
+from console.estate import Estate
+from console.events import EngineFailed, EstateRead, Event, SweepOverdue
+from console.observation import Seen
+from console.survey import Survey
+from console.vantages import Vantages
+
+INTERVAL = 30.0
+"""Seconds between two sweeps, unless told otherwise."""
+
+FLOOR = 2.0
+"""Shortest interval, in seconds: below it a console is a load on the machines it watches."""
+
+CEILING = 300.0
+"""Longest interval after backing off, in seconds."""
+
+
+class Engine:
+    """Reads the estate with `load`, looks from `open_vantages`, every `interval` seconds while somebody watches.
+
+    Every method may be called from any thread and none of them blocks, `close` excepted (at most its time limit)."""
+
+    def __init__(
+        self,
+        load: Callable[[], Estate],
+        open_vantages: Callable[[Estate, deque[str]], Vantages],
+        interval: float = INTERVAL,
+    ) -> None:
+        self.load, self.open_vantages = load, open_vantages
+        self.interval = max(FLOOR, interval)
+        self.log: deque[str] = deque(maxlen=400)
+        self.closed = threading.Event()
+        self.failure: str | None = None
+        self._notify: Callable[[Event], None] = lambda event: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._watched, self._closing = True, False
+        self._force = False
+
+    def start(self, notify: Callable[[Event], None]) -> None:
+        """Begin; `notify` is called from the engine's thread."""
+        self._notify = notify
+        threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    def sweep(self) -> None:
+        """Look now, and tell every reading with fresh evidence."""
+        self._force = True
+        self._poke()
+
+    def watch(self, on: bool) -> None:
+        """Say whether somebody looks: nobody is asked anything while nobody does."""
+        self._watched = on
+        self._poke()
+
+    def recent(self) -> tuple[str, ...]:
+        """The command log, oldest first."""
+        return tuple(self.log)
+
+    def close(self, timeout: float = 0.5) -> bool:
+        """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""
+        self._closing = True
+        loop, task = self._loop, self._task
+        if loop is None or task is None:
+            return True
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+        return self.closed.wait(timeout)
+
+    def _poke(self) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            self.failure = summarize(error)
+            self._notify(EngineFailed(self.failure))
+        finally:
+            self.closed.set()
+
+    async def _main(self) -> None:
+        self._wake = asyncio.Event()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._closing:
+            return
+        estate = self._read(None)
+        vantages = self.open_vantages(estate, self.log)
+        try:
+            await self._look(estate, vantages)
+        finally:
+            await vantages.close()
+
+    async def _look(self, estate: Estate, vantages: Vantages) -> None:
+        survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify)
+        pause, lost = self.interval, 0.0
+        while True:
+            while not self._watched:
+                await self._pause(None)
+            force, self._force = self._force, False
+            fresh = self._read(estate)
+            if fresh is not estate:
+                estate = fresh
+                survey.renew(estate.topology)
+            seen = await survey.sweep(force)
+            why = _blind(seen)
+            if why and not lost:
+                lost = seen.at
+                self._notify(SweepOverdue(lost, why))
+            elif lost and not why:
+                lost = 0.0
+                self._notify(SweepOverdue(0.0, ""))
+            pause = min(CEILING, pause * 2) if why else self.interval
+            await self._pause(max(FLOOR, pause - (time.time() - seen.at)))
+
+    async def _pause(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _read(self, known: Estate | None) -> Estate:
+        from console.diagnosis.lint import lint
+
+        try:
+            estate = self.load()
+        except CowhandError:
+            if known is None:
+                raise
+            return known
+        if known is not None and _same(known, estate):
+            return known
+        findings = lint(estate.sources, estate.topology)
+        self._notify(EstateRead(estate.title, estate.topology, findings, estate.problems, estate.texts))
+        return estate
+
+
+def _same(known: Estate, fresh: Estate) -> bool:
+    return known is fresh or (known.texts == fresh.texts and [*map(str, known.problems)] == [*map(str, fresh.problems)])
+
+
+def _blind(seen: Seen) -> str:
+    """Why nothing at all could be asked; "" when anything was."""
+    ladders = [*(ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))]
+    asked = [ladder for ladder in ladders if ladder is not None]
+    if not asked or any(ladder.cause != "no-way" for ladder in asked):
+        return ""
+    failed = asked[0].failed
+    return failed.detail if failed else "nobody could be asked"
