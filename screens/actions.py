@@ -1,0 +1,143 @@
+"""Every action there is, once: its keys, its words, whether it changes anything. All else is made from this."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from textual.binding import Binding
+
+Group = Literal["screens", "move", "look", "change", "console"]
+
+GROUPS: tuple[Group, ...] = ("screens", "move", "look", "change", "console")
+
+
+class Action(Struct, frozen=True):
+    """`keys` are Textual's names, comma separated; `label` is how they are shown; `words` fit a key line.
+
+    A `danger` changes something outside cowhand, and is absent when read-only. `views` empty means everywhere."""
+
+    id: str
+    keys: str
+    label: str
+    words: str
+    help: str
+    group: Group
+    views: tuple[str, ...] = ()
+    danger: bool = False
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("lanes", "1", "1", "lanes", "the lane matrix: what works, and where it stops", "screens"),
+    Action("findings", "2", "2", "findings", "what is wrong, what was observed first", "screens"),
+    Action("sources", "3", "3", "sources", "the files, with the findings in their margin", "screens"),
+    Action("estate", "4", "4", "estate", "the map: proxy, tunnel, VM, volumes, services", "screens"),
+    Action("log", "5", "5", "log", "every command and probe that was run", "screens"),
+    Action("down", "j,down", "j ↓", "down", "one down", "move"),
+    Action("up", "k,up", "k ↑", "up", "one up", "move"),
+    Action("left", "h,left", "h ←", "left", "one left", "move", ("lanes", "sources")),
+    Action("right", "l,right", "l →", "right", "one right", "move", ("lanes", "sources")),
+    Action("first", "g,home", "g", "first", "to the first", "move"),
+    Action("last", "G,end", "G", "last", "to the last", "move"),
+    Action("page_down", "pagedown,ctrl+d", "pgdn", "page down", "a page down", "move"),
+    Action("page_up", "pageup,ctrl+u", "pgup", "page up", "a page up", "move"),
+    Action("next", "n", "n", "next", "to the next broken cell, or the next finding", "move", ("lanes", "sources")),
+    Action("previous", "N", "N", "previous", "to the one before", "move", ("lanes", "sources")),
+    Action("next_file", "tab,right_square_bracket", "tab", "next file", "to the next file", "move", ("sources",)),
+    Action(
+        "previous_file",
+        "shift+tab,left_square_bracket",
+        "⇧tab",
+        "previous file",
+        "to the file before",
+        "move",
+        ("sources",),
+    ),
+    Action(
+        "open", "enter", "⏎", "open", "what is known of it: cell to finding, finding to source", "look",
+        ("lanes", "findings"),
+    ),
+    Action("source", "s", "s", "source", "the source line of what is chosen", "look", ("lanes", "findings")),
+    Action("filter", "slash", "/", "filter", "show only what has this text in it", "look"),
+    Action("sweep", "r", "r", "sweep", "ask every hop again, now", "look"),
+    Action("copy", "y", "y", "copy", "copy what is chosen to your own clipboard", "look"),
+    Action(
+        "remedy", "f", "f", "remedy", "start the remedy of what is chosen", "change",
+        ("lanes", "findings", "sources"), danger=True,
+    ),
+    Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
+    Action("theme", "t", "t", "theme", "dark, light, the terminal's own colours", "console"),
+    Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
+    Action("back", "escape", "esc", "back", "back to where you were", "console"),
+    Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "leave; the servers do not notice", "console"),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+KEY_LINES: dict[str, tuple[str, ...]] = {
+    "lanes": ("help", "next", "open", "source", "remedy", "sweep", "copy", "palette", "leave"),
+    "findings": ("help", "filter", "open", "remedy", "copy", "palette", "back", "leave"),
+    "sources": ("help", "filter", "next", "next_file", "remedy", "copy", "palette", "back", "leave"),
+    "estate": ("help", "sweep", "copy", "palette", "back", "leave"),
+    "log": ("help", "filter", "sweep", "copy", "palette", "back", "leave"),
+    "help": ("back", "palette", "leave"),
+}
+"""What the key line of each screen offers, as far as it can be done at the moment."""
+
+SCREENS = tuple(action.id for action in ACTIONS if action.group == "screens")
+
+
+def bindings() -> list[Binding]:
+    """Return all keys as Textual wants them."""
+    return [Binding(action.keys, f"do('{action.id}')", action.words, show=False, id=action.id) for action in ACTIONS]
+
+
+def allowed(action: Action, view: str, read_only: bool) -> bool:
+    """Whether an action exists on this screen at all."""
+    return not (read_only and action.danger) and (not action.views or view in action.views)
+
+
+def matches(query: str, actions: list[Action]) -> list[Action]:
+    """Return the actions that a few typed letters mean, the best first."""
+    wanted = query.lower().split()
+    scored = [(_score(action, wanted), place, action) for place, action in enumerate(actions)]
+    return [action for score, _, action in sorted(scored, key=lambda item: item[:2]) if score < _NO]
+
+
+_NO = 9
+
+
+def _score(action: Action, wanted: list[str]) -> int:
+    name, words = action.words.lower(), f"{action.id} {action.words} {action.help}".lower()
+    worst = 0
+    for part in wanted:
+        if name.startswith(part) or action.label == part:
+            score = 0
+        elif any(word.startswith(part) for word in words.split()):
+            score = 1
+        elif part in words:
+            score = 2
+        else:
+            score = _NO
+        worst = max(worst, score)
+    return worst
+
+
+def key_sheet() -> str:
+    """Return all keys as plain text, one line each, for a manual page."""
+    width = max(len(_spelled(action)) for action in ACTIONS)
+    rows: list[str] = []
+    for group in GROUPS:
+        rows += ["", group]
+        rows += [f"  {_spelled(action):<{width}}  {action.help}" for action in ACTIONS if action.group == group]
+    return "\n".join(rows).strip() + "\n"
+
+
+_SPELLED = {
+    "slash": "/", "colon": ":", "question_mark": "?", "right_square_bracket": "]", "left_square_bracket": "[",
+    "escape": "esc", "pagedown": "page down", "pageup": "page up",
+}  # fmt: skip
+
+
+def _spelled(action: Action) -> str:
+    return ", ".join(_SPELLED.get(key, key) for key in action.keys.split(","))

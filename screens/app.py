@@ -1,0 +1,303 @@
+"""The app: one frame of masthead, body and key line, in which the screens take turns."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rich.console import RenderableType
+from textual.app import App, ComposeResult
+from textual.filter import NoColor
+from textual.widget import Widget
+
+from console.events import Event
+from console.model import Finding, Span
+from screens import themes
+from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
+from screens.board import Board
+from screens.bridge import Bridge, EnginePort, EngineSpoke
+from screens.lanes import Lanes
+from screens.text import Line
+from screens.view import View
+from screens.widgets.bar import Bar
+from screens.widgets.foot import foot
+from screens.widgets.masthead import masthead
+from screens.widgets.pane import Pane
+
+ENGINE_FAILED = 70
+"""Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
+
+
+def _unreported(error: BaseException) -> str:
+    return "nowhere"
+
+
+class CowhandApp(App[None]):
+    """The screens. They ask `engine`, show what it says, and decide nothing.
+
+    `on_loop` is told of the loop as soon as there is one; `report` writes a crash to a file and returns its path.
+    After a crash `crash` holds one line for stderr: what happened and where, never a value."""
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[Any]] = list(bindings())
+
+    def __init__(
+        self,
+        engine: EnginePort,
+        *,
+        title: str,
+        read_only: bool,
+        lab: bool,
+        theme: str | None = None,
+        on_loop: Callable[[asyncio.AbstractEventLoop], None] | None = None,
+        report: Callable[[BaseException], str] = _unreported,
+    ) -> None:
+        super().__init__()
+        self.engine = engine
+        self.read_only = read_only
+        self.lab = lab
+        self.crash: str | None = None
+        self.board = Board(title)
+        self.view: View = Lanes()
+        self._views: dict[str, View] = {self.view.NAME: self.view}
+        self._trail: list[str] = []
+        self._said = ""
+        self._on_loop = on_loop
+        self._report = report
+        self._bridge = Bridge(self._wake)
+        for known in themes.themes():
+            self.register_theme(known)
+        self._wear(theme or (themes.TERMINAL if self.no_color else themes.DARK))
+
+    def _wear(self, name: str) -> None:
+        """Set the first theme before anything is drawn, so that nothing is drawn twice."""
+        self.set_reactive(App.theme, name)
+        self.ink = themes.ink(name, colour=not self.no_color)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._refresh_truecolor_filter(self.ansi_theme)
+        if self.no_color:
+            self._filters[1:] = [NoColor()]
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame."""
+        yield Pane(self._masthead, id="masthead")
+        yield Widget(self.view, id="body")
+        yield Pane(self._foot, id="foot")
+        yield Bar()
+
+    def on_mount(self) -> None:
+        """Paint first; the engine starts when that is on its way to the terminal."""
+        if self._on_loop is not None:
+            self._on_loop(asyncio.get_running_loop())
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.engine.start(self._bridge.notify)
+        self.engine.watch(True)
+
+    def on_unmount(self) -> None:
+        """Nobody looks any more."""
+        self.engine.watch(False)
+
+    # news
+
+    def _wake(self) -> None:
+        try:
+            self.post_message(EngineSpoke())
+        except RuntimeError:
+            return  # the loop has ended; nobody is left to tell
+
+    def on_engine_spoke(self, message: EngineSpoke) -> None:
+        """Take what has gathered, and show it."""
+        message.stop()
+        change = self.board.take(self._bridge.drain())
+        self.view.changed(change)
+        self._frame()
+
+    def notify_engine(self, event: Event) -> None:
+        """Take an event as the engine would give it."""
+        self._bridge.notify(event)
+
+    def _frame(self, whole: bool = False) -> None:
+        self.query_one("#masthead", Pane).redraw(whole)
+        self.query_one("#foot", Pane).redraw(whole)
+
+    def _masthead(self, width: int, height: int) -> list[Line]:
+        return masthead(self.board, self.ink, self.view.NAME, width, read_only=self.read_only, lab=self.lab)
+
+    def _foot(self, width: int, height: int) -> list[Line]:
+        offers = (BY_ID[id] for id in KEY_LINES[self.view.NAME] if self.can(id))
+        return [foot(self.ink, self._said, offers, width)]
+
+    # actions
+
+    def can(self, id: str) -> bool:
+        """Whether an action exists here, and makes sense now."""
+        action = BY_ID[id]
+        if not allowed(action, self.view.NAME, self.read_only):
+            return False
+        if id == "remedy":
+            return self.view.finding() is not None
+        return self.view.can(id)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what read-only forbids and what this screen does not know."""
+        if action == "do" and parameters:
+            return self.can(str(parameters[0]))
+        return True
+
+    def action_do(self, id: str) -> None:
+        """Do an action of the registry."""
+        if not self.can(id):
+            return
+        self._said = ""
+        own: dict[str, Callable[[], None]] = {
+            "leave": self._leave,
+            "back": self._back,
+            "theme": self._next_theme,
+            "sweep": self._sweep,
+            "copy": self._copy,
+            "filter": self._filter,
+            "palette": self._palette,
+            "source": lambda: self.show_place(self.view.place()),
+            "remedy": self._remedy,
+        }
+        if id in own:
+            own[id]()
+        elif id in KEY_LINES:
+            self.go(id)
+        else:
+            self.view.do(id)
+        self._frame()
+
+    def say(self, words: str) -> None:
+        """Show a short message in the key line until the next key."""
+        self._said = words
+        self._frame()
+
+    def _leave(self) -> None:
+        self.exit(return_code=ENGINE_FAILED if self.board.failed else 0)
+
+    def _sweep(self) -> None:
+        self.engine.sweep()
+        self.say("asked every hop again")
+
+    def _remedy(self) -> None:
+        found = self.view.finding()
+        if found is not None:
+            self.say(f"{found.id}: {found.remedy}")
+
+    def _copy(self) -> None:
+        from screens.clipboard import sequence
+
+        text = self.view.text()
+        written = sequence(text) if text else None
+        if written is None:
+            self.say("too long to copy" if text else "nothing to copy here")
+        else:
+            if self._driver is not None:
+                self._driver.write(written)
+                self._driver.flush()
+            self.say(f"sent {len(text.splitlines())} lines to your terminal's clipboard")
+
+    def _filter(self) -> None:
+        view, before = self.view, self.view.wanted
+
+        def done(answer: str | None) -> None:
+            view.filter(before if answer is None else answer)
+
+        self.query_one(Bar).ask("/", done, value=before, typed=view.filter)
+
+    def _palette(self) -> None:
+        from screens.actions import matches
+
+        def suggest(query: str) -> list[tuple[str, str, str]]:
+            here = [action for action in ACTIONS if action.id != "palette" and self.can(action.id)]
+            return [(action.id, action.label, f"{action.words:<14} {action.help}") for action in matches(query, here)]
+
+        def done(answer: str | None) -> None:
+            if answer is not None:
+                self.action_do(answer)
+
+        self.query_one(Bar).ask(":", done, suggest=suggest)
+
+    def _next_theme(self) -> None:
+        at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
+        name = themes.NAMES[(at + 1) % len(themes.NAMES)]
+        self.ink = themes.ink(name, colour=not self.no_color)
+        self.theme = name
+        for pane in self.query(Pane):
+            pane.redraw(whole=True)
+        self.say(f"theme: {name.removeprefix('cowhand-')}")
+
+    # screens
+
+    def go(self, name: str) -> None:
+        """Bring a screen to the front."""
+        if name == self.view.NAME:
+            return
+        self._trail = [*[seen for seen in self._trail if seen != name], self.view.NAME][-5:]
+        self._show(name)
+
+    def _back(self) -> None:
+        if self.view.wanted:
+            self.view.filter("")
+        elif self._trail:
+            self._show(self._trail.pop())
+        elif self.view.NAME != "lanes":
+            self._show("lanes")
+
+    def _show(self, name: str) -> None:
+        self.view.hidden()
+        self.view.display = False
+        known = self._views.get(name)
+        if known is None:
+            known = self._views[name] = _make(name)
+            self.query_one("#body").mount(known)
+        known.display = True
+        self.view = known
+        known.shown()
+        self._frame()
+
+    def show_finding(self, found: Finding | None) -> None:
+        """Go to the findings, with one of them chosen."""
+        if found is not None:
+            self.go("findings")
+            self.view.choose(found)
+
+    def show_place(self, place: Span | None) -> None:
+        """Go to the sources, with one line of them chosen."""
+        if place is not None:
+            self.go("sources")
+            self.view.choose(place)
+
+    # the end
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """Say nothing but where it was: what an error prints of itself may hold a secret."""
+        self._fatal_error()
+
+    def _fatal_error(self) -> None:
+        if self.crash is None:
+            failure = self._exception
+            error: BaseException = getattr(failure, "error", None) or failure or RuntimeError()
+            places = [
+                f"{frame.name} {frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+                for frame in traceback.extract_tb(error.__traceback__)[-3:]
+            ]
+            where = " > ".join(places) or "an unknown place"
+            self.crash = f"cowhand stopped: {type(error).__name__} at {where}; the report is in {self._report(error)}"
+        self._close_messages_no_wait()
+
+
+def _make(name: str) -> View:
+    """Return a new screen; its module is imported only now."""
+    from importlib import import_module
+
+    view: View = import_module(f"screens.{name}").SCREEN()
+    return view

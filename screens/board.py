@@ -1,0 +1,116 @@
+"""What the screens know: the latest of everything the engine said."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct
+
+from console.events import EngineFailed, EstateRead, FindingsChanged, SweepOverdue
+from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
+from screens.bridge import TRAIL, News
+
+RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+Key = tuple[str, HopName]
+
+
+class Change(Struct, frozen=True):
+    """What one drain changed."""
+
+    estate: bool
+    cells: frozenset[Key]
+    findings: bool
+    health: bool
+
+
+class Board:
+    """State, and the few questions that panes ask of it."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.estate: EstateRead | None = None
+        self.readings: dict[Key, Reading] = {}
+        self.trails: dict[Key, deque[Reading]] = {}
+        self.observed: FindingsChanged | None = None
+        self.overdue: SweepOverdue | None = None
+        self.failed: EngineFailed | None = None
+        self.now = 0.0
+        """The latest time any reading was taken: what "today" is measured against."""
+
+    def take(self, news: News) -> Change:
+        """Take in what was drained and return what it touched."""
+        if news.estate is not None:
+            self.estate = news.estate
+            self.title = news.estate.title or self.title
+        for reading in news.readings:
+            self.readings[reading.key] = reading
+            self.trails.setdefault(reading.key, deque(maxlen=TRAIL)).append(reading)
+            self.now = max(self.now, reading.at)
+        if news.findings is not None:
+            self.observed = news.findings
+            self.now = max(self.now, news.findings.since)
+        if news.overdue is not None:
+            self.overdue = news.overdue if news.overdue.why else None
+        if news.failed is not None:
+            self.failed = news.failed
+        return Change(
+            news.estate is not None,
+            frozenset(reading.key for reading in news.readings),
+            news.findings is not None,
+            news.overdue is not None or news.failed is not None,
+        )
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All lanes, in the order of the sources."""
+        return self.estate.topology.lanes if self.estate else ()
+
+    def lane(self, id: str) -> Lane | None:
+        """Return a lane by its id."""
+        return next((lane for lane in self.lanes if lane.id == id), None)
+
+    def outcomes(self, lane: Lane) -> list[Outcome | None]:
+        """Return what each hop of a lane said last, left to right; None where nobody has asked yet."""
+        found = (self.readings.get((lane.id, hop)) for hop in HOPS)
+        return [reading.outcome if reading else None for reading in found]
+
+    def well(self, lane: Lane) -> bool:
+        """Whether something of a lane answered and nothing of it is broken."""
+        outcomes = self.outcomes(lane)
+        return "ok" in outcomes and "failed" not in outcomes and "degraded" not in outcomes
+
+    def break_hop(self, lane: Lane) -> HopName | None:
+        """Return the first failed hop from the left, else the first degraded one."""
+        outcomes = self.outcomes(lane)
+        for bad in ("failed", "degraded"):
+            if bad in outcomes:
+                return HOPS[outcomes.index(bad)]
+        return None
+
+    def findings(self) -> list[Finding]:
+        """Return all findings: observed before read, then by severity, id and place."""
+        seen = self.observed.findings if self.observed else ()
+        read = self.estate.findings if self.estate else ()
+        return sorted((*seen, *read), key=_rank)
+
+    def touching(self, lane: Lane, hop: HopName) -> list[Finding]:
+        """Return the findings about one cell: of its hop, or of its lane as a whole."""
+        return [found for found in self.findings() if lane.id in found.lanes and found.hop in (hop, None)]
+
+    def row(self, span: Span) -> str | None:
+        """Return the text of a place's line; None when its file was not read."""
+        rows = self.rows(span.file)
+        return rows[span.line - 1] if 0 < span.line <= len(rows) else None
+
+    def rows(self, file: str) -> list[str]:
+        """Return the lines of a file without their ends; none when it was not read."""
+        text = self.estate.texts.get(file, "") if self.estate else ""
+        rows = [row.rstrip("\r") for row in text.split("\n")]
+        return rows[:-1] if rows[-1] == "" else rows
+
+
+def _rank(found: Finding) -> tuple[bool, int, str, str, int]:
+    where = found.where
+    file, line = (where.file, where.line) if isinstance(where, Span) else (where, 0)
+    return not found.observed, RANKS[found.severity], found.id, file, line

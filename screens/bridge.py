@@ -1,0 +1,97 @@
+"""From the engine's thread to the screens': by post_message only, and never more than the latest of each thing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
+
+from msgspec import Struct
+from textual.message import Message
+
+from console.events import EngineFailed, EstateRead, Event, FindingsChanged, ReadingsChanged, SweepOverdue
+from console.model import HopName, Reading
+
+TRAIL = 20
+"""How many changes of one cell are kept."""
+
+
+class EnginePort(Protocol):
+    """What the screens may ask of the engine. Safe from any thread; nothing blocks but `close`, for its time limit."""
+
+    def start(self, notify: Callable[[Event], None]) -> None:
+        """Begin to read, sweep and tell."""
+
+    def sweep(self) -> None:
+        """Sweep now."""
+
+    def watch(self, on: bool) -> None:
+        """Say whether somebody looks."""
+
+    def close(self, timeout: float = 0.5) -> bool:
+        """End; True when it has ended within `timeout` seconds."""
+
+    def recent(self) -> tuple[str, ...]:
+        """Return the latest lines of the command log, oldest first."""
+
+
+class EngineSpoke(Message):
+    """There is news to drain."""
+
+
+class News(Struct, frozen=True):
+    """What came since the last look; readings are in order, the latest of a cell last."""
+
+    estate: EstateRead | None = None
+    readings: tuple[Reading, ...] = ()
+    findings: FindingsChanged | None = None
+    overdue: SweepOverdue | None = None
+    failed: EngineFailed | None = None
+
+
+class Bridge:
+    """Keeps news until it is drained; `wake` is called once for all that has gathered, from the engine's thread."""
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self._wake = wake
+        self._lock = Lock()
+        self._asleep = True
+        self._estate: EstateRead | None = None
+        self._readings: dict[tuple[str, HopName], deque[Reading]] = {}
+        self._findings: FindingsChanged | None = None
+        self._overdue: SweepOverdue | None = None
+        self._failed: EngineFailed | None = None
+
+    def notify(self, event: Event) -> None:
+        """Take an event; called by the engine, returns at once."""
+        with self._lock:
+            if isinstance(event, ReadingsChanged):
+                for reading in event.readings:
+                    self._readings.setdefault(reading.key, deque(maxlen=TRAIL)).append(reading)
+            elif isinstance(event, EstateRead):
+                self._estate = event
+            elif isinstance(event, FindingsChanged):
+                self._findings = event
+            elif isinstance(event, SweepOverdue):
+                self._overdue = event
+            else:
+                self._failed = event
+            asleep, self._asleep = self._asleep, False
+        if asleep:
+            self._wake()
+
+    def drain(self) -> News:
+        """Return what has gathered, and forget it."""
+        with self._lock:
+            news = News(
+                self._estate,
+                tuple(reading for trail in self._readings.values() for reading in trail),
+                self._findings,
+                self._overdue,
+                self._failed,
+            )
+            self._estate = self._findings = self._overdue = self._failed = None
+            self._readings = {}
+            self._asleep = True
+        return news

@@ -1,0 +1,205 @@
+"""What is known of one cell, as rows: what was asked, what came back, what it means, where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.style import Style
+
+from console.model import Finding, HopName, Lane, Reading, Rung, Span
+from screens.board import Board
+from screens.text import Line, Piece, cells, clip, clock, wrap
+from screens.themes import MARKS, SEVERITIES, Ink
+
+BARS = "▁▂▃▄▅▆▇█"
+STEPS_MS = (2, 5, 10, 25, 50, 100, 250)
+"""Upper bounds of the bars, in milliseconds."""
+
+LABEL = 15
+"""Where what a label says begins, in cells."""
+
+HOP_WORDS: dict[HopName, str] = {
+    "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
+}  # fmt: skip
+
+
+def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width: int) -> list[Line]:
+    """Return the rows of the evidence pane, the first of them a rule with the cell's name in it."""
+    if chosen is None:
+        return [rule(ink, (), width)]
+    lane, hop = chosen
+    reading = board.readings.get((lane.id, hop))
+    name = f"{lane.port} {lane.name} · {HOP_WORDS[hop]}"
+    asked: list[Piece] = [(name, ink.bright)]
+    if reading is not None:
+        asked.append((f" · asked from {reading.vantage}", ink.muted))
+    lines = [rule(ink, asked, width)]
+    if reading is None:
+        lines.append(((" not asked yet", ink.muted),))
+    else:
+        lines.append(_outcome(board, ink, reading, width))
+        lines += [_rung(ink, rung, width) for rung in reading.evidence]
+    for found in board.touching(lane, hop):
+        lines += [(), *explain(ink, found, width, places=False)]
+    places = list(_places(board, lane, hop))
+    if places:
+        lines.append(())
+        shown = max(len(_short(place)) for place in places)
+        lines += [_source(board, ink, place, shown, width) for place in places]
+    return lines
+
+
+def rule(ink: Ink, title: Iterable[Piece], width: int) -> Line:
+    """Return a horizontal rule with a title in it."""
+    pieces = [("─ ", ink.faint), *title, (" ", ink.faint)] if title else [("─", ink.faint)]
+    return (*pieces, ("─" * max(width - cells(pieces), 0), ink.faint))
+
+
+def _outcome(board: Board, ink: Ink, reading: Reading, width: int) -> Line:
+    style = ink.broken if reading.outcome == "failed" else ink.state(reading.outcome)
+    pieces: list[Piece] = [(f" {MARKS[reading.outcome]} {clip(reading.word or reading.outcome, 30)}", style)]
+    if reading.since:
+        pieces.append((f"  since {clock(reading.since, board.now, seconds=True)}", ink.muted))
+    if reading.latency_ms is not None:
+        pieces.append((f"  {_ms(reading.latency_ms)}", ink.muted))
+    trail = history(ink, board.trails.get(reading.key, ()))
+    if len(trail) > 1:
+        label: Piece = ("changes ", ink.faint)
+        gap = width - cells(pieces) - cells(trail) - cells((label,)) - 1
+        if gap > 1:
+            pieces += [(" " * gap, ink.text), label, *trail]
+    return tuple(pieces)
+
+
+def history(ink: Ink, trail: Iterable[Reading]) -> list[Piece]:
+    """Return one mark for each change, oldest first: a bar by latency when it answered, else the lamp's shape."""
+    pieces: list[Piece] = []
+    for reading in trail:
+        mark = MARKS[reading.outcome]
+        if reading.outcome == "ok":
+            slow = reading.latency_ms or 0.0
+            mark = BARS[next((at for at, most in enumerate(STEPS_MS) if slow < most), len(STEPS_MS))]
+        pieces.append((mark, ink.state(reading.outcome)))
+    return pieces
+
+
+def _rung(ink: Ink, rung: Rung, width: int) -> Line:
+    took = _ms(rung.ms) if rung.ms is not None else ""
+    bad = rung.outcome in ("failed", "degraded")
+    lamp = ink.broken if rung.outcome == "failed" else ink.state(rung.outcome)
+    return (
+        (f"   {rung.name:<{LABEL - 5}}", ink.muted),
+        (f"{MARKS[rung.outcome]} ", lamp),
+        (f"{took:>7}  ", ink.muted),
+        (clip(rung.detail, width - LABEL - 8), ink.text if bad else ink.muted),
+    )
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def explain(ink: Ink, found: Finding, width: int, *, places: bool = True) -> list[Line]:
+    """Return a finding in full: its name, what it is, where it is (unless the places follow), and what to do."""
+    mark = ink.severity(found.severity)
+    name: list[Piece] = [(f" {SEVERITIES[found.severity]} {found.id} ", mark), (found.name, ink.bright)]
+    seen = "observed" if found.observed else "read in the sources"
+    side = f"{found.severity} · {seen} "
+    gap = width - cells(name) - len(side)
+    head: Line = (*name, (" " * gap + side, ink.muted)) if gap > 0 else tuple(name)
+    lines = [head, *(((f"   {row}", ink.text),) for row in wrap(found.summary, width - 4))]
+    if places:
+        where = [place if isinstance(place, str) else _short(place) for place in (found.where, *found.also)]
+        lines += _labelled(ink, "where", ", ".join(where), width, ink.text)
+    return lines + _labelled(ink, "remedy", found.remedy, width, ink.text)
+
+
+def _labelled(ink: Ink, label: str, text: str, width: int, style: Style) -> list[Line]:
+    rows = wrap(text, width - LABEL - 1)
+    return [((f"   {label if at == 0 else '':<{LABEL - 3}}", ink.muted), (row, style)) for at, row in enumerate(rows)]
+
+
+def _source(board: Board, ink: Ink, place: Span, shown: int, width: int) -> Line:
+    row = board.row(place)
+    head = f" {_short(place):<{shown}} "
+    return (
+        (head, ink.muted),
+        ("│ ", ink.faint),
+        (clip((row or "").strip(), width - len(head) - 3), ink.text),
+    )
+
+
+def _short(place: Span) -> str:
+    return f"{short_name(place.file)}:{place.line}"
+
+
+def short_name(file: str) -> str:
+    """Return a file's name without its folders."""
+    return file.rsplit("/", 1)[-1]
+
+
+def place_of(board: Board, lane: Lane, hop: HopName) -> Span | None:
+    """Return the first place that a cell comes from."""
+    return next(_places(board, lane, hop), None)
+
+
+def _places(board: Board, lane: Lane, hop: HopName) -> Iterator[Span]:
+    target = lane.target.source if lane.target else None
+    check = lane.check.source if lane.check else None
+    topology = board.estate.topology if board.estate else None
+    published = [
+        port.source
+        for port in (topology.published if topology else ())
+        if (port.service, port.container_port) == (lane.service, lane.service_port)
+    ]
+    of_hop: dict[HopName, list[Span | None]] = {
+        "public": [bind.source for bind in lane.binds] or [lane.source],
+        "haproxy": [target, check, lane.source],
+        "tunnel": [target],
+        "vm": [target, *published],
+        "service": [*published, target],
+    }
+    found = [place for finding in board.touching(lane, hop) for place in (finding.where, *finding.also)]
+    seen: set[tuple[str, int]] = set()
+    for place in (*of_hop[hop], *found, lane.source):
+        if isinstance(place, Span) and (place.file, place.line) not in seen:
+            seen.add((place.file, place.line))
+            yield place
+
+
+def excerpt(board: Board, ink: Ink, place: Span | None, width: int, height: int) -> list[Line]:
+    """Return at most `height` rows: a rule with a file's name, and its lines round a place, the place itself bright."""
+    rows = board.rows(place.file) if place else ()
+    if place is None or not rows:
+        return []
+    room = height - 1
+    first = max(min(place.line - room // 3, len(rows) - room + 1), 1)
+    lines = [rule(ink, ((_short(place), ink.muted),), width)]
+    for number in range(first, min(first + room, len(rows) + 1)):
+        here = number == place.line
+        text = clip(rows[number - 1].expandtabs(4), width - 8)
+        head = f"{'▸' if here else ' '}{number:>4}  "
+        lines.append(((head, ink.bright if here else ink.faint), (text, ink.bright if here else ink.muted)))
+    return lines
+
+
+def plain(board: Board, lane: Lane, hop: HopName) -> str:
+    """Return the evidence as plain text, to be pasted into a ticket."""
+    reading = board.readings.get((lane.id, hop))
+    rows = [f"{lane.port} {lane.name}, {HOP_WORDS[hop]}"]
+    if reading is not None:
+        rows[0] += f", asked from {reading.vantage}: {reading.outcome} {reading.word}".rstrip()
+        if reading.since:
+            rows[0] += f", since {clock(reading.since, board.now, seconds=True)}"
+        for rung in reading.evidence:
+            took = f" ({_ms(rung.ms)})" if rung.ms is not None else ""
+            rows.append(f"  {rung.name}: {rung.outcome}: {rung.detail}{took}")
+    rows += [describe(found) for found in board.touching(lane, hop)]
+    rows += [f"  {place}: {(board.row(place) or '').strip()}" for place in _places(board, lane, hop)]
+    return "\n".join(rows) + "\n"
+
+
+def describe(found: Finding) -> str:
+    """Return a finding as plain text."""
+    places = "  ".join(str(place) for place in (found.where, *found.also))
+    return f"{found.id} {found.name} ({found.severity}): {found.summary}\n  where: {places}\n  remedy: {found.remedy}"

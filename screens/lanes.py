@@ -1,0 +1,225 @@
+"""Home: the lane matrix, and the evidence of the chosen cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from console.model import HOPS, Finding, HopName, Lane, Span
+from screens.board import Change, Key
+from screens.evidence import evidence, excerpt, place_of, plain
+from screens.text import Line, Piece, clip, fit
+from screens.themes import MARKS
+from screens.view import View
+from screens.widgets.pane import Pane
+
+TITLES: dict[HopName, str] = {
+    "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
+}  # fmt: skip
+
+BROAD, WIDE = 120, 160
+"""From these widths on a lane also says where it leads, and evidence stands beside the matrix."""
+
+LEAST_EVIDENCE = 12
+"""Rows below which the matrix scrolls rather than grows."""
+
+
+class Lanes(View):
+    """Rows are lanes, columns are hops; one narrow pane for each column."""
+
+    NAME: ClassVar[str] = "lanes"
+
+    def __init__(self) -> None:
+        super().__init__(id="lanes")
+        self.row = 0
+        self.column = 0
+        self.top = 0
+        self.skipped = 0
+        self.wanted = ""
+        self._placed = False
+        self._long = 0
+
+    def compose(self) -> ComposeResult:
+        """Lay out left (matrix, excerpt) and evidence."""
+        columns = [Pane(partial(self._column, at), classes="hop") for at in range(len(HOPS))]
+        yield Widget(
+            Widget(Pane(self._labels, id="labels"), *columns, id="matrix"),
+            Pane(self._excerpt, id="excerpt"),
+            id="left",
+        )
+        yield Pane(self._evidence, id="evidence")
+
+    # what is shown
+
+    def rows(self) -> list[Lane]:
+        """The lanes that pass the filter."""
+        if not self.wanted:
+            return list(self.board.lanes)
+        return [lane for lane in self.board.lanes if self.wanted in f"{lane.port} {lane.name} {lane.protocol}".lower()]
+
+    def chosen(self) -> tuple[Lane, HopName] | None:
+        """The cell under the cursor."""
+        rows = self.rows()
+        return (rows[min(self.row, len(rows) - 1)], HOPS[self.column]) if rows else None
+
+    def _labels(self, width: int, height: int) -> list[Line]:
+        ink = self.ink
+        lines: list[Line] = [((" lane", ink.muted),)]
+        for at, lane in self._window(height):
+            style = ink.bright if at == self.row else ink.text
+            pieces: list[Piece] = [(f" {lane.port:<4} {fit(lane.name, 8)} ", style)]
+            if width > 30 and lane.target is not None:
+                version = f" {lane.proxy_protocol}" if lane.proxy_protocol else ""
+                pieces.append((clip(f"{lane.target.host}:{lane.target.port}{version}", width - 16), ink.muted))
+            lines.append(tuple(pieces))
+        return lines
+
+    def _column(self, column: int, width: int, height: int) -> list[Line]:
+        ink, hop = self.ink, HOPS[column]
+        lines: list[Line] = []
+        for at, lane in self._window(height):
+            reading = self.board.readings.get((lane.id, hop))
+            outcome = reading.outcome if reading else "skipped"
+            word = reading.word if reading else ""
+            lamp, words = ink.state(outcome), ink.muted if outcome in ("ok", "skipped") else ink.state(outcome)
+            if self.board.break_hop(lane) == hop and outcome == "failed":
+                lamp = words = ink.broken
+            chosen = at == self.row and column == self.column
+            if chosen:
+                lamp, words = ink.chosen(lamp), ink.chosen(words)
+            lead = "▸" if chosen else " "
+            lines.append(((lead + MARKS[outcome] + " ", lamp), (fit(word, width - 4), words), (" ", ink.text)))
+        return [((" " + clip(TITLES[hop], width - 1), self._title_style(hop)),), *lines]
+
+    def _title_style(self, hop: HopName) -> Style:
+        lanes = self.board.lanes
+        readings = [self.board.readings.get((lane.id, hop)) for lane in lanes]
+        shared = len(lanes) > 1 and all(reading is not None and reading.outcome == "failed" for reading in readings)
+        return self.ink.broken if shared else self.ink.muted
+
+    def _window(self, height: int) -> list[tuple[int, Lane]]:
+        room = max(height - 1, 1)
+        rows = self.rows()
+        self.top = max(min(self.top, len(rows) - room, self.row), 0)
+        self.top = max(self.top, self.row - room + 1)
+        return list(enumerate(rows))[self.top : self.top + room]
+
+    def _evidence(self, width: int, height: int) -> list[Line]:
+        lines = evidence(self.board, self.ink, self.chosen(), width)
+        if self.has_class("-wide"):
+            return lines[:height]
+        self._long = len(lines)
+        self.skipped = max(min(self.skipped, len(lines) - height), 0)
+        head, rest = lines[:1], lines[1 + self.skipped : height + self.skipped]
+        below = len(lines) - height - self.skipped
+        if below > 0 and rest:
+            rest[-1] = ((f" ↓ {below + 1} more lines: pgdn", self.ink.muted),)
+        return head + rest
+
+    def _excerpt(self, width: int, height: int) -> list[Line]:
+        return excerpt(self.board, self.ink, self.place(), width, height)
+
+    # what happens
+
+    def on_resize(self) -> None:
+        """Fit the columns to the terminal."""
+        self._fit()
+
+    def _fit(self) -> None:
+        width, height = self.cowhand.size
+        self.set_class(width >= WIDE, "-wide")
+        self.set_class(BROAD <= width < WIDE, "-broad")
+        room = height - 4 - LEAST_EVIDENCE
+        wanted = 1 + max(len(self.board.lanes) or 5, 3)
+        matrix = self.query_one("#matrix")
+        most = height - 12 if width >= WIDE else max(room, 4)
+        matrix.styles.height = min(wanted, most)
+
+    def changed(self, change: Change) -> None:
+        """Show what came; during the first sweep, until a key is pressed, the cursor goes to the first broken cell."""
+        if change.estate:
+            self._fit()
+            self.row = max(min(self.row, len(self.rows()) - 1), 0)
+        if change.cells and not self._placed:
+            self._seek(1, from_start=True)
+        self._placed = self._placed or self.board.observed is not None
+        self.redraw()
+
+    def can(self, id: str) -> bool:
+        """Opening needs a finding, a source its place."""
+        if id in ("open", "remedy"):
+            return self.finding() is not None
+        if id == "source":
+            return self.place() is not None
+        if id in ("next", "previous"):
+            return any(self.board.break_hop(lane) for lane in self.rows())
+        return True
+
+    def do(self, id: str) -> None:
+        """Move, or open."""
+        last = max(len(self.rows()) - 1, 0)
+        move: dict[str, Callable[[], tuple[int, int]]] = {
+            "down": lambda: (min(self.row + 1, last), self.column),
+            "up": lambda: (max(self.row - 1, 0), self.column),
+            "left": lambda: (self.row, max(self.column - 1, 0)),
+            "right": lambda: (self.row, min(self.column + 1, len(HOPS) - 1)),
+            "first": lambda: (0, 0),
+            "last": lambda: (last, self.column),
+        }
+        self._placed = True
+        if id in move:
+            self._go(*move[id]())
+        elif id in ("next", "previous"):
+            self._seek(1 if id == "next" else -1)
+        elif id in ("page_down", "page_up"):
+            page = max(self.query_one("#evidence").size.height - 3, 1)
+            self.skipped = max(self.skipped + (page if id == "page_down" else -page), 0)
+        elif id == "open":
+            self.cowhand.show_finding(self.finding())
+        self.redraw()
+
+    def _go(self, row: int, column: int) -> None:
+        if (row, column) != (self.row, self.column):
+            self.row, self.column, self.skipped = row, column, 0
+
+    def _seek(self, step: int, from_start: bool = False) -> None:
+        rows = self.rows()
+        for away in range(0 if from_start else 1, len(rows) + 1):
+            at = (away * step if from_start else self.row + away * step) % len(rows)
+            hop = self.board.break_hop(rows[at])
+            if hop is not None:
+                self._go(at, HOPS.index(hop))
+                return
+
+    def filter(self, text: str) -> None:
+        """Keep the lanes whose port, name or protocol has `text` in it."""
+        self.wanted, self.row, self.top = text.lower(), 0, 0
+        self.redraw()
+
+    def finding(self) -> Finding | None:
+        """The first finding that touches the chosen cell, else its lane."""
+        chosen = self.chosen()
+        if chosen is None:
+            return None
+        touching = self.board.touching(*chosen)
+        return touching[0] if touching else None
+
+    def place(self) -> Span | None:
+        """Where the chosen cell comes from."""
+        chosen = self.chosen()
+        return place_of(self.board, *chosen) if chosen else None
+
+    def text(self) -> str:
+        """The evidence, as plain lines."""
+        chosen = self.chosen()
+        return plain(self.board, *chosen) if chosen else ""
+
+    def key(self) -> Key | None:
+        """The chosen cell's key."""
+        chosen = self.chosen()
+        return (chosen[0].id, chosen[1]) if chosen else None

@@ -1,0 +1,80 @@
+"""What every screen is: a widget that fills the body, shows the board, and does what keys ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.widget import Widget
+
+from console.model import Finding, Span
+from screens.board import Board, Change
+from screens.themes import Ink
+from screens.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from screens.app import CowhandApp
+
+
+class View(Widget):
+    """A screen. Keys arrive as action ids; `do` answers whether it had a use for one."""
+
+    NAME: ClassVar[str]
+
+    wanted = ""
+    """The filter of now."""
+
+    @property
+    def cowhand(self) -> CowhandApp:
+        """The app."""
+        return cast("CowhandApp", self.app)
+
+    @property
+    def board(self) -> Board:
+        """What is known."""
+        return self.cowhand.board
+
+    @property
+    def ink(self) -> Ink:
+        """The styles of now."""
+        return self.cowhand.ink
+
+    def redraw(self, whole: bool = False) -> None:
+        """Paint all panes again."""
+        for pane in self.query(Pane):
+            pane.redraw(whole)
+
+    def changed(self, change: Change) -> None:
+        """Show what the engine said; called only while this screen is in front."""
+        self.redraw()
+
+    def shown(self) -> None:
+        """Come to the front."""
+        self.redraw()
+
+    def hidden(self) -> None:
+        """Go to the back."""
+
+    def can(self, id: str) -> bool:
+        """Whether an action that this screen knows makes sense now."""
+        return True
+
+    def do(self, id: str) -> None:
+        """Do an action."""
+
+    def filter(self, text: str) -> None:
+        """Narrow down to what holds `text`; "" for everything."""
+
+    def choose(self, what: Finding | Span) -> None:
+        """Put the cursor on something that another screen asks for."""
+
+    def finding(self) -> Finding | None:
+        """What is chosen, as a finding."""
+        return None
+
+    def place(self) -> Span | None:
+        """What is chosen, as a place in a file."""
+        return None
+
+    def text(self) -> str:
+        """What is chosen, for the clipboard."""
+        return ""

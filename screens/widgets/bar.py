@@ -1,0 +1,113 @@
+"""One line to type in, docked over the last rows: the palette, a filter. No window over the live view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from rich.cells import cell_len
+from textual import events
+
+from screens.text import Line, clean, fit
+from screens.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from screens.app import CowhandApp
+
+MATCHES = 6
+"""Rows of suggestions at most."""
+
+Choice = tuple[str, str, str]
+"""What a suggestion is called (its id), its label, and its words."""
+
+
+class Bar(Pane, can_focus=True):
+    """Takes all keys while it is open; enter ends it with an answer, escape without."""
+
+    def __init__(self) -> None:
+        super().__init__(self._rows_of, id="bar")
+        self.prompt = ""
+        self.value = ""
+        self.picked = 0
+        self._suggest: Callable[[str], Sequence[Choice]] | None = None
+        self._typed: Callable[[str], None] | None = None
+        self._done: Callable[[str | None], None] = lambda answer: None
+
+    def ask(
+        self,
+        prompt: str,
+        done: Callable[[str | None], None],
+        *,
+        value: str = "",
+        suggest: Callable[[str], Sequence[Choice]] | None = None,
+        typed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Open. `done` gets the text, or the id of the chosen suggestion, or None; `typed` hears every change."""
+        self.prompt, self.value, self.picked = prompt, value, 0
+        self._done, self._suggest, self._typed = done, suggest, typed
+        self.styles.height = MATCHES + 2 if suggest else 1
+        self.display = True
+        self.redraw(whole=True)
+        self.focus()
+
+    def choices(self) -> list[Choice]:
+        """The suggestions for what is typed."""
+        return list(self._suggest(self.value))[:MATCHES] if self._suggest else []
+
+    def _rows_of(self, width: int, height: int) -> list[Line]:
+        ink = cast("CowhandApp", self.app).ink
+        room = width - cell_len(self.prompt) - 4
+        shown = self.value if cell_len(self.value) <= room else "…" + self.value[-(room - 1) :]
+        line: Line = ((f" {self.prompt} ", ink.muted), (shown, ink.bright), ("▏", ink.key))
+        if not self._suggest:
+            return [line]
+        rows: list[Line] = [(("─" * width, ink.faint),)]
+        for at, (_, label, words) in enumerate(self.choices()):
+            chosen = at == self.picked
+            style = ink.chosen(ink.bright) if chosen else ink.muted
+            rows.append(((("▸" if chosen else " ") + f"{fit(label, 5)} ", style), (fit(words, width - 7), style)))
+        if len(rows) == 1:
+            rows.append(((" nothing is called that", ink.muted),))
+        return [*rows, *[()] * (height - 1 - len(rows)), line]
+
+    def on_key(self, event: events.Key) -> None:
+        """Edit, choose or end; no key goes further."""
+        event.stop()
+        event.prevent_default()
+        key = event.key
+        if key in ("escape", "ctrl+c"):
+            self._end(None)
+        elif key == "enter":
+            choices = self.choices()
+            if self._suggest is None:
+                self._end(self.value)
+            elif choices:
+                self._end(choices[self.picked][0])
+        elif key in ("down", "tab", "ctrl+n", "up", "shift+tab", "ctrl+p"):
+            last = max(len(self.choices()) - 1, 0)
+            self.picked = min(max(self.picked + (1 if key in ("down", "tab", "ctrl+n") else -1), 0), last)
+            self.redraw()
+        elif key in ("backspace", "ctrl+h"):
+            self._edit(self.value[:-1])
+        elif key == "ctrl+u":
+            self._edit("")
+        elif key == "ctrl+w":
+            self._edit(self.value.rstrip().rpartition(" ")[0])
+        elif event.character is not None and event.is_printable:
+            self._edit(self.value + event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take the first line of what is pasted."""
+        event.stop()
+        self._edit(self.value + clean((event.text.splitlines() or [""])[0]))
+
+    def _edit(self, value: str) -> None:
+        self.value, self.picked = value[:200], 0
+        self.redraw()
+        if self._typed is not None:
+            self._typed(self.value)
+
+    def _end(self, answer: str | None) -> None:
+        self.screen.set_focus(None)
+        self.display = False
+        self._done(answer)

@@ -1,0 +1,81 @@
+"""The top three rows: the verdict, the one sentence that matters, and the screens' names in the rule."""
+
+from __future__ import annotations
+
+from screens.actions import BY_ID, SCREENS
+from screens.board import Board
+from screens.text import Line, Piece, cells, clip, clock
+from screens.themes import MARKS, VERDICTS, Ink
+
+
+def masthead(board: Board, ink: Ink, view: str, width: int, *, read_only: bool, lab: bool) -> list[Line]:
+    """Return the three rows."""
+    return [
+        _standing(board, ink, width, read_only=read_only, lab=lab),
+        ((" ", ink.text), *_sentence(board, ink, width - 2)),
+        _tabs(board, ink, view, width),
+    ]
+
+
+def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool) -> Line:
+    right: list[Piece] = [(f" {clip(board.title, 24)} ", ink.muted)]
+    if lab:
+        right += [(" LAB ", ink.lab), (" ", ink.text)]
+    if read_only:
+        right += [(" READ-ONLY ", ink.badge), (" ", ink.text)]
+    left: list[Piece] = [(" ", ink.text)]
+    if board.observed is None:
+        left.append(("· looking", ink.muted))
+    else:
+        outcome = VERDICTS[board.observed.verdict]
+        left.append(
+            (f"{MARKS[outcome]} {board.observed.verdict}", ink.broken if outcome == "failed" else ink.state(outcome))
+        )
+    if board.lanes:
+        well = sum(board.well(lane) for lane in board.lanes)
+        left.append((f"   {well} of {len(board.lanes)} lanes well", ink.text))
+    unusable = len(board.estate.problems) if board.estate else 0
+    if unusable:
+        left.append((f" · {unusable} {'file' if unusable == 1 else 'files'} unusable", ink.degraded))
+    room = width - cells(right)
+    if board.overdue is not None:
+        note = f" · last swept {clock(board.overdue.since, board.now, seconds=True)} · {board.overdue.why}"
+        left.append((clip(note, max(room - cells(left) - 1, 0)), ink.degraded))
+    gap = max(room - cells(left), 0)
+    return (*left, (" " * gap, ink.text), *right)
+
+
+def _sentence(board: Board, ink: Ink, width: int) -> Line:
+    if board.failed is not None:
+        return ((clip(f"✗ the engine stopped: {board.failed.summary}; nothing below is live", width), ink.broken),)
+    seen = board.observed
+    if seen is not None and seen.cause:
+        outcome = VERDICTS[seen.verdict]
+        name = f" ({seen.cause_id})" if seen.cause_id and seen.cause_id not in seen.cause else ""
+        since = f", since {clock(seen.since, board.now)}" if seen.since else ""
+        return ((clip(seen.cause, width - len(name) - len(since)) + name, ink.state(outcome)), (since, ink.muted))
+    if board.estate is None:
+        return (("reading the sources", ink.muted),)
+    if board.estate.problems:
+        more = len(board.estate.problems) - 1
+        tail = f" (and {more} more: 2)" if more else ""
+        return ((clip(str(board.estate.problems[0]), width - len(tail)) + tail, ink.degraded),)
+    if not board.lanes:
+        return (("no lanes: the sources name no listener", ink.degraded),)
+    if seen is not None and seen.verdict == "well":
+        since = f" since {clock(seen.since, board.now)}" if seen.since else ""
+        return ((f"all {len(board.lanes)} lanes well{since}", ink.muted),)
+    return ()
+
+
+def _tabs(board: Board, ink: Ink, view: str, width: int) -> Line:
+    pieces: list[Piece] = [("─", ink.faint)]
+    for name in SCREENS:
+        here = name == view
+        pieces.append((f" {BY_ID[name].label} {name}", ink.bright if here else ink.muted))
+        if name == "findings" and board.estate is not None:
+            pieces.append((f" {len(board.findings())}", ink.bright if here else ink.muted))
+        pieces.append((" ─", ink.faint))
+    if view not in SCREENS:
+        pieces += [(f" {view}", ink.bright), (" ─", ink.faint)]
+    return (*pieces, ("─" * max(width - cells(pieces), 0), ink.faint))
