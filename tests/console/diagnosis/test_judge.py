@@ -1,0 +1,275 @@
+"""From what was seen to the hop that is at fault and the finding that names it, as a table of cases."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from msgspec import Struct
+
+from console.diagnosis.diagnose import diagnose
+from console.diagnosis.judge import judge, matches, verdict
+from console.model import HOPS, Bind, Certificate, Lane, Protocol, ProxyVersion, Reading, Rung, Span, Target, Topology
+from console.observation import Cause, Ladder, LaneSeen, Question, Seen, Server, Stats
+
+NOW = time.time()
+DAY = 86400.0
+
+LANES: dict[int, tuple[Protocol, str, int]] = {
+    25: ("smtp", "postfix-mailcow", 10025),
+    465: ("smtps", "postfix-mailcow", 10465),
+    993: ("imaps", "dovecot-mailcow", 10993),
+    4190: ("sieve", "dovecot-mailcow", 14190),
+}
+
+
+def a_lane(port: int, header: ProxyVersion | None = "v1") -> Lane:
+    protocol, service, target = LANES[port]
+    where = Span("haproxy.cfg", port)
+    return Lane(
+        protocol, protocol, port, (Bind("", port, where),), Target("10.10.10.214", target, where), header,
+        "passthrough", where, protocol, "mailcow", protocol, None, service, target,
+    )  # fmt: skip
+
+
+def certificate(days_left: float, life: float = 90, name: str = "mail.example.org") -> Certificate:
+    until = NOW + days_left * DAY
+    return Certificate("CN=mail", (name,), "1", until - life * DAY, until, "00")
+
+
+def ladder(text: str, address: str, protocol: Protocol, header: ProxyVersion | None, served: Certificate) -> Ladder:
+    """Read `text`: "ok", "ok 1200" (ms), or a cause and what was said: "closed 0.1", "refused 421 4.3.2"."""
+    word, _, rest = text.partition(" ")
+    question = Question(address, 25, protocol, header, name="mail.example.org")
+    made = Ladder(question, "somewhere", done=True)
+    if word == "ok":
+        made.rungs = [Rung("connect", "ok", "", float(rest or 12)), Rung("greeting", "ok", "220", 1.0)]
+        made.certificate = served if question.implicit_tls else None
+        return made
+    cause: Cause = word  # type: ignore[assignment]
+    connected = word in ("closed", "silent", "not-tls", "unexpected") or rest.startswith("421")
+    if connected:
+        made.rungs.append(Rung("connect", "ok", "", 12.0))
+    made.rungs.append(Rung("greeting" if connected else "connect", "failed", f"{word} {rest}", 10.0))
+    made.cause, made.said = cause, rest if rest.startswith("421") else ""
+    made.after = float(rest) if word == "closed" and rest else 5.0
+    return made
+
+
+class Case(Struct, frozen=True):
+    """Per lane port: (public, vm, service, HAProxy's row); public may be "v4|v6"; "-" where nobody can be asked."""
+
+    says: str
+    lanes: dict[int, tuple[str, str, str, str]]
+    hops: dict[int, str]
+    findings: tuple[str, ...]
+    verdict: str
+    stats: str = ""
+    logs: dict[str, tuple[str, ...]] = {}
+    served: Certificate = certificate(60)
+    header: ProxyVersion | None = "v1"
+
+
+ALL_OK = ("ok", "ok", "ok", "UP L4OK")
+NOT_TRUSTED = "imap-login: Error: haproxy: Client not trusted (rip=10.10.10.1)"
+
+CASES = (
+    Case("all well", {25: ALL_OK, 993: ALL_OK}, {25: "●●●●●", 993: "●●●●●"}, (), "well"),
+    Case(
+        "dovecot does not trust the proxy",
+        {25: ALL_OK, 993: ("closed 0.1", "closed 0.1", "ok", "UP L4OK")},
+        {25: "●●●●●", 993: "●▲●✗●"}, ("CH001",), "down",
+        logs={"dovecot-mailcow": (NOT_TRUSTED,)},
+    ),
+    Case(
+        "the running proxy sends no header",
+        {25: ("refused 421 4.3.2", "ok", "ok", "UP L4OK"), 993: ("closed 3", "ok", "ok", "UP L4OK")},
+        {25: "●✗●●●", 993: "●✗●●●"}, ("CH002",), "down",
+    ),
+    Case(
+        "the configured proxy sends no header",
+        {25: ("refused 421 4.3.2", "refused 421 4.3.2", "ok", "UP L4OK")},
+        {25: "●✗●▲●"}, ("CH002",), "down", header=None,
+    ),
+    Case(
+        "one listener is gone",
+        {25: ALL_OK, 993: ("refused", "ok", "ok", "UP L4OK")},
+        {25: "●●●●●", 993: "✗●●●●"}, ("CH021",), "down",
+    ),
+    Case(
+        "haproxy is stopped",
+        {25: ("refused", "ok", "ok", ""), 993: ("refused", "ok", "ok", "")},
+        {25: "✗▲●●●", 993: "✗▲●●●"}, ("CH030",), "down", stats="stopped",
+    ),
+    Case(
+        "the tunnel is cut",
+        {25: ("closed 0.1", "timeout", "ok", "DOWN L4TOUT"), 993: ("closed 0.1", "timeout", "ok", "DOWN L4TOUT")},
+        {25: "●▲✗·●", 993: "●▲✗·●"}, ("CH016",), "down",
+    ),
+    Case(
+        "the tunnel is slow for every lane",
+        {25: ("ok", "ok 1300", "ok", "UP L4OK"), 993: ("ok", "ok 1250", "ok", "UP L4OK")},
+        {25: "●●▲●●", 993: "●●▲●●"}, ("CH016",), "degraded",
+    ),
+    Case(
+        "one lost packet colours nothing",
+        {25: ("ok", "ok 1300", "ok", "UP L4OK"), 993: ("ok", "ok 300", "ok", "UP L4OK")},
+        {25: "●●●●●", 993: "●●●●●"}, (), "well",
+    ),
+    Case(
+        "a firewall drops one port behind a tunnel that is up",
+        {25: ALL_OK, 993: ("closed 0.1", "timeout", "ok", "DOWN L4TOUT")},
+        {25: "●●●●●", 993: "●▲●✗●"}, (), "down",
+    ),
+    Case(
+        "dovecot is stopped",
+        {25: ALL_OK, 993: ("closed 0.1", "refused", "refused", "DOWN L4CON"),
+         4190: ("closed 0.1", "refused", "refused", "DOWN L4CON")},
+        {25: "●●●●●", 993: "●▲●▲✗", 4190: "●▲●▲✗"}, ("CH029",), "down",
+    ),
+    Case(
+        "the certificate has expired",
+        {25: ALL_OK, 465: ALL_OK, 993: ALL_OK},
+        {25: "●●●●●", 465: "●●●●✗", 993: "●●●●✗"}, ("CH022",), "down", served=certificate(-1),
+    ),
+    Case(
+        "the certificate has less than a third of its life",
+        {465: ALL_OK}, {465: "●●●●▲"}, ("CH022",), "degraded", served=certificate(20),
+    ),
+    Case(
+        "a short-lived certificate is judged by its own life",
+        {465: ALL_OK}, {465: "●●●●●"}, (), "well", served=certificate(5, life=6),
+    ),
+    Case(
+        "the certificate is for another name",
+        {465: ALL_OK}, {465: "●●●●▲"}, ("CH020",), "degraded", served=certificate(60, name="other.example.org"),
+    ),
+    Case(
+        "port 25 is blocked where we are",
+        {25: ("timeout", "ok", "ok", "UP L4OK"), 993: ALL_OK},
+        {25: "?●●●●", 993: "●●●●●"}, ("CH028",), "well",
+    ),
+    Case(
+        "nobody answers at the public address",
+        {25: ("timeout", "ok", "ok", "UP L4OK"), 993: ("timeout", "ok", "ok", "UP L4OK")},
+        {25: "✗●●●●", 993: "✗●●●●"}, ("CH031",), "down",
+    ),
+    Case(
+        "IPv6 clients are refused behind the proxy",
+        {25: ("ok|refused 421 4.3.0", "ok", "ok", "UP L4OK"), 993: ("ok|ok", "ok", "ok", "UP L4OK")},
+        {25: "●●●▲●", 993: "●●●●●"}, ("CH018",), "degraded",
+    ),
+    Case(
+        "this machine has no IPv6, which is no fault of the estate",
+        {993: ("ok|unreachable", "ok", "ok", "UP L4OK")}, {993: "●●●●●"}, (), "well",
+    ),
+    Case(
+        "haproxy stumbles over the teaser",
+        {25: ("closed 0.1", "ok", "ok", "DOWN L7RSP 220-mail"), 993: ALL_OK},
+        {25: "●✗●●●", 993: "●●●●●"}, ("CH005",), "down",
+    ),
+    Case(
+        "nobody can look behind haproxy, and all gets through",
+        {25: ("ok", "-", "-", "-"), 993: ("ok", "-", "-", "-")},
+        {25: "●????", 993: "●????"}, (), "well",
+    ),
+    Case(
+        "nobody can look behind haproxy, and nothing gets through",
+        {993: ("closed 0.1", "-", "-", "-")}, {993: "●✗???"}, (), "down",
+    ),
+    Case("nobody can look anywhere", {993: ("-", "-", "-", "-")}, {993: "?????"}, (), "unknown"),
+    Case(
+        "the machines behind cannot be asked today",
+        {993: ("ok", "no-way", "no-way", "?")}, {993: "●????"}, (), "well", stats="no way in",
+    ),
+)  # fmt: skip
+
+MARKS = {"ok": "●", "degraded": "▲", "failed": "✗", "unknown": "?", "skipped": "·"}
+
+
+def stage(case: Case) -> Seen:
+    lanes: dict[str, LaneSeen] = {}
+    rows: list[Server] = []
+    missing = {}
+    for port, (public, vm, service, row) in case.lanes.items():
+        lane = a_lane(port, case.header)
+        seen = LaneSeen(lane)
+        for address, text in zip(("203.0.113.10", "2001:db8::10"), public.split("|"), strict=False):
+            if text == "-":
+                seen.unresolved = Rung("resolve", "unknown", "no public name is known")
+            else:
+                seen.public[address] = ladder(text, address, lane.protocol, None, case.served)
+        if vm == "-":
+            missing["proxy"] = "no way in"
+        else:
+            seen.vm = ladder(vm, "10.10.10.214", lane.protocol, case.header, case.served)
+        if service == "-":
+            missing["mail"] = "no way in"
+        else:
+            seen.service = ladder(service, "127.0.0.1", lane.protocol, None, case.served)
+        status, _, rest = row.partition(" ")
+        check, _, last = rest.partition(" ")
+        rows.append(Server(lane.proxy, lane.server, status, check, last))
+        lanes[lane.id] = seen
+    topology = Topology(lanes=tuple(seen.lane for seen in lanes.values()))
+    stats = None
+    if "proxy" not in missing:
+        stats = Stats(error=case.stats, stopped=case.stats == "stopped") if case.stats else Stats(tuple(rows))
+    answered = [s.vm.latency for s in lanes.values() if s.vm and s.vm.latency is not None]
+    refused = any(s.vm is not None and s.vm.cause == "refused" and not s.vm.connected for s in lanes.values())
+    return Seen(
+        topology, lanes, {"here": "here", "proxy": "vps", "mail": "mailcow"}, missing, stats, case.logs, NOW, True,  # type: ignore[arg-type]
+        {"10.10.10.214": min(answered)} if answered else {"10.10.10.214": 12.0} if refused else {},
+    )  # fmt: skip
+
+
+def readings_of(seen: Seen) -> list[Reading]:
+    return [reading for lane in seen.lanes.values() for reading in judge(seen, lane)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.says.replace(" ", "-"))
+def test_the_hop_at_fault_the_verdict_and_the_one_finding_are_right(case: Case) -> None:
+    seen = stage(case)
+    readings = readings_of(seen)
+    for port, expected in case.hops.items():
+        by_hop = {reading.hop: reading for reading in readings if reading.lane.startswith(f"{port}/")}
+        assert "".join(MARKS[by_hop[hop].outcome] for hop in HOPS) == expected
+    assert verdict(readings) == case.verdict
+    findings = diagnose(seen, readings)
+    assert tuple(finding.id for finding in findings) == case.findings
+
+
+def test_the_peer_dovecot_logged_is_in_the_remedy() -> None:
+    seen = stage(CASES[1])
+    (finding,) = diagnose(seen, readings_of(seen))
+    assert finding.remedy.startswith("haproxy_trusted_networks = 10.10.10.1 ")
+    assert finding.lanes == ("993/imaps",)
+
+
+def test_nothing_is_judged_before_enough_is_known() -> None:
+    seen = stage(CASES[1])
+    lane = seen.lanes["993/imaps"]
+    assert lane.service is not None
+    lane.service.done = False
+    assert {reading.hop for reading in judge(seen, lane)} == {"public", "tunnel"}
+
+
+def test_a_tunnel_is_not_blamed_before_every_lane_was_asked() -> None:
+    seen = stage(next(case for case in CASES if case.says == "the tunnel is cut"))
+    other = seen.lanes["25/smtp"].vm
+    assert other is not None
+    other.rungs = []
+    assert "tunnel" not in {reading.hop for reading in judge(seen, seen.lanes["993/imaps"])}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "covers"),
+    [
+        ("mail.example.org", "MAIL.example.org", True),
+        ("*.example.org", "mail.example.org", True),
+        ("*.example.org", "a.mail.example.org", False),
+        ("*.example.org", "example.org", False),
+    ],
+)
+def test_a_star_in_a_certificate_stands_for_one_label(pattern: str, name: str, covers: bool) -> None:
+    assert matches(pattern, name) is covers
