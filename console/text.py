@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-CONTROL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that a terminal may act on or that reorder or hide text (bidi, zero width, unassigned)."""
-
-
 def clean(text: str | bytes, limit: int = 200) -> str:
     """Return one printable line of at most `limit` characters; what could steer a terminal is shown as an escape."""
     if isinstance(text, bytes):
         text = text[: limit * 4].decode("utf-8", "backslashreplace")
-    if not (text.isascii() and text.isprintable()):
+    if not text.isprintable():  # controls, bidi and zero-width marks, unassigned, every blank but the space
         text = "".join(_visible(character) for character in text[: limit * 2])
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _visible(character: str) -> str:
-    if unicodedata.category(character) not in CONTROL:
+    if character.isprintable():
         return character
     if character in "\t\r\n":
         return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}[character]

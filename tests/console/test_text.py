@@ -1,0 +1,41 @@
+"""What a server says reaches the terminal as text, never as a command to it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.text import clean, spell
+
+
+@given(st.text() | st.binary())
+def test_whatever_comes_is_one_printable_line_of_bounded_length(said: str | bytes) -> None:
+    shown = clean(said, 80)
+    assert shown.isprintable()
+    assert len(shown) <= 80
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"220 mail ESMTP", "220 mail ESMTP"),
+        (b"\x1b]0;pwned\x07", "\\x1b]0;pwned\\x07"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\u200bb", "a\\u200bb"),
+        ("tab\there", "tab\\there"),
+        (b"caf\xe9", "caf\\xe9"),
+        ("日本語 ü", "日本語 ü"),
+        ("\x9b31m", "\\x9b31m"),
+    ],
+)
+def test_what_could_steer_a_terminal_is_shown_as_an_escape(said: str | bytes, shown: str) -> None:
+    assert clean(said) == shown
+
+
+def test_names_are_joined_as_a_sentence_does() -> None:
+    assert spell(["993"]) == "993"
+    assert spell(["993", "4190"]) == "993 and 4190"
+    assert spell(["25", "465", "993"]) == "25, 465 and 993"
+    assert spell([str(n) for n in range(10)]) == "0, 1, 2, 3, 4 and 5 more"
+    assert spell([]) == ""
