@@ -1,0 +1,74 @@
+"""haproxy.cfg: text → a lossless tree, and the proxies as they take effect. No I/O, and no text it refuses to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from console.errors import InputError
+from console.sources.haproxy.lines import Line, Word
+from console.sources.haproxy.proxies import Builder, Listener, Proxy, Route, Timeout
+from console.sources.haproxy.servers import Server
+from console.sources.haproxy.tree import Document, Reader, Section
+
+__all__ = [
+    "Configuration",
+    "Document",
+    "Line",
+    "Listener",
+    "Proxy",
+    "Route",
+    "Section",
+    "Server",
+    "Timeout",
+    "Word",
+    "parse",
+    "parse_files",
+    "write",
+]
+
+
+class Configuration(Struct, frozen=True):
+    """What one or more files say. `problems` is what HAProxy would refuse, in the order of the files."""
+
+    documents: tuple[Document, ...] = ()
+    sections: tuple[Section, ...] = ()
+    proxies: tuple[Proxy, ...] = ()
+    problems: tuple[InputError, ...] = ()
+
+    @property
+    def stats_sockets(self) -> tuple[str, ...]:
+        """Paths of the stats sockets that the global sections name."""
+        return tuple(
+            line.words[2].removeprefix("unix@")
+            for section in self.sections
+            if section.kind == "global"
+            for line in section.lines
+            if line.words[:2] == ("stats", "socket") and line.words[2:3] and line.words[2].startswith(("/", "unix@/"))
+        )
+
+
+def parse(text: str, file: str, environment: Mapping[str, str] | None = None) -> Configuration:
+    """Read one file; `environment` is HAProxy's own, None when nobody knows it. Never raises for content."""
+    return parse_files([(file, text)], environment)
+
+
+def parse_files(files: Iterable[tuple[str, str]], environment: Mapping[str, str] | None = None) -> Configuration:
+    """Read (name, text) pairs in the order HAProxy loads them: names and defaults reach from file to file."""
+    reader = Reader(environment)
+    for file, text in files:
+        reader.read(file, text)
+    builder = Builder(reader.variables)
+    proxies = builder.build(reader.sections)
+    problems = reader.problems + [problem for problem in builder.problems if problem.file not in reader.binary]
+    order = {document.file: index for index, document in enumerate(reader.documents)}
+    problems.sort(key=lambda problem: (order[problem.file], problem.line, problem.column))
+    return Configuration(tuple(reader.documents), tuple(reader.sections), proxies, tuple(problems))
+
+
+def write(configuration: Configuration, file: str | None = None) -> str:
+    """Return the text again, byte for byte: of one file, or of all in a row."""
+    return "".join(
+        line.raw for document in configuration.documents if file in (None, document.file) for line in document.lines
+    )

@@ -1,0 +1,101 @@
+"""What HAProxy's health check of a server proves: `option …chk`, `tcp-check` and `http-check` on the server line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from console.model import Check, Span
+from console.sources.haproxy.lines import Line
+from console.sources.haproxy.servers import Raw
+
+_CONNECT_VALUES = frozenset({"port", "addr", "sni", "alpn", "proto", "comment"})
+
+
+class Method(Struct, frozen=True, gc=False):
+    """How a section checks: `option` is the word behind `option` ("" for a bare connection), rules are its own lines.
+
+    `span` is the option's line, `rules` the `tcp-check` or `http-check` lines in order."""
+
+    option: str = ""
+    span: Span | None = None
+    tcp: tuple[Line, ...] = ()
+    http: tuple[Line, ...] = ()
+
+    @property
+    def ignored(self) -> bool:
+        """Rules stand there, but no `option tcp-check`, so HAProxy ignores them."""
+        return bool(self.tcp) and self.option != "tcp-check"
+
+
+class _Connection(Struct, frozen=True, gc=False):
+    port: int | None
+    proxy: bool
+    tls: bool
+
+
+def check(raw: Raw, method: Method, port: int | None) -> Check:
+    """Return what the check of one server proves; `port` is the one it is dialled at, if that is fixed."""
+    options = raw.options
+    if options.get("agent"):
+        return Check("L7", None, False, raw.span)
+    if not options.get("check"):
+        return Check("none", None, False, raw.span)
+    if "healthcheck" in options:
+        return Check("L7", port, bool(options.get("v1") or options.get("v2")), raw.span)
+    own = _number(options.get("port"))
+    # With a port or address of its own the check inherits neither PROXY header nor TLS (check.c, init_srv_check).
+    inherits = "port" not in options and "addr" not in options
+    proxy = bool(options.get("check_proxy")) or (inherits and bool(options.get("v1") or options.get("v2")))
+    tls = bool(options.get("check_tls")) or (inherits and bool(options.get("tls")))
+    server = _Connection(own if own is not None else port, proxy, tls)
+    source = method.span or raw.span
+    if method.option in ("tcp-check", "httpchk"):
+        rules = method.tcp if method.option == "tcp-check" else method.http
+        connection, asked = _walk(rules, server)
+        proves = method.option == "httpchk" or asked
+        return Check("L7" if proves else _transport(connection), connection.port, connection.proxy, source)
+    if method.option == "ssl-hello-chk":
+        return Check("L6", server.port, server.proxy, source)
+    return Check("L7" if method.option else _transport(server), server.port, server.proxy, source)
+
+
+def _transport(connection: _Connection) -> Literal["L4", "L6"]:
+    return "L6" if connection.tls else "L4"
+
+
+def _walk(rules: tuple[Line, ...], server: _Connection) -> tuple[_Connection, bool]:
+    """Follow the rules to the first answer that is expected: over which connection, and is one expected at all?"""
+    connection = server
+    for rule in rules:
+        words = rule.words
+        if len(words) > 1 and words[1] == "connect":
+            connection = _connect(words, server)
+        elif len(words) > 1 and words[1] == "expect":
+            return connection, True
+    return connection, False
+
+
+def _connect(words: tuple[str, ...], server: _Connection) -> _Connection:
+    """Read a `connect` rule: it drops the server's PROXY setting unless it says `default` or repeats `send-proxy`."""
+    port, proxy, tls = server.port, False, False
+    at = 2
+    while at < len(words):
+        word = words[at]
+        if word == "port" and at + 1 < len(words):
+            port = _number(words[at + 1])
+        elif word == "default":
+            proxy, tls = proxy or server.proxy, tls or server.tls
+        elif word == "send-proxy":
+            proxy = True
+        elif word == "ssl":
+            tls = True
+        at += 2 if word in _CONNECT_VALUES else 1
+    return _Connection(port, proxy, tls)
+
+
+def _number(value: bool | str | None) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
+        return int(value)
+    return None

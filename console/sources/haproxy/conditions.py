@@ -1,0 +1,185 @@
+"""`.if`, `.elif`, `.else`, `.endif`: what can be decided from the text is decided, the rest is "perhaps".
+
+What HAProxy asks of its own build or process (`feature()`, `version_atleast()`, …) cannot be known here; both branches
+are then kept and marked.
+"""
+
+from __future__ import annotations
+
+import re
+
+from console.sources.haproxy.variables import Variables
+
+DEEPEST = 100
+"""HAProxy's own limit of nesting (MAXNESTEDCONDS)."""
+
+_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|\d+)")
+_PREDICATE = re.compile(r"[a-z_]+(?=\()")
+_ARGUMENT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,()\"']+")
+
+_WANTED = {"defined": 1, "streq": 2, "strneq": 2, "strstr": 2}
+
+Truth = bool | None
+"""None: it depends on what this machine cannot know."""
+
+
+class BadConditionError(ValueError):
+    """The condition cannot be read; its text says what is wrong with it."""
+
+
+class Conditions:
+    """The stack of open `.if` blocks; `active` is what holds for the lines that follow."""
+
+    def __init__(self) -> None:
+        self._open: list[_Level] = []
+        self.active: Truth = True
+
+    @property
+    def opened(self) -> tuple[int, ...]:
+        """Line numbers of the `.if`s that are still open, outermost first."""
+        return tuple(level.line for level in self._open)
+
+    def take(self, words: tuple[str, ...], line: int, variables: Variables) -> str | None:
+        """Follow one directive and return what is wrong with it, if anything."""
+        directive = words[0]
+        try:
+            if directive == ".if":
+                self._enter(words, line, variables)
+            elif not self._open:
+                return f"{directive} without an .if above it: remove it, or put the .if back"
+            elif directive == ".endif":
+                self._open.pop()
+            else:
+                self._turn(directive, words, variables)
+        except BadConditionError as bad:
+            return str(bad)
+        finally:
+            self.active = _all([level.active for level in self._open])
+        return None
+
+    def _enter(self, words: tuple[str, ...], line: int, variables: Variables) -> None:
+        if len(self._open) >= DEEPEST - 1:
+            raise BadConditionError(f"HAProxy nests at most {DEEPEST - 1} .if blocks: remove some")
+        skipped = self.active is False
+        level = _Level(line)
+        self._open.append(level)
+        level.choose(False if skipped else evaluate(" ".join(words[1:]), variables))
+
+    def _turn(self, directive: str, words: tuple[str, ...], variables: Variables) -> None:
+        level = self._open[-1]
+        if level.last:
+            raise BadConditionError(f"{directive} after .else: an .if has one .else, and it comes last")
+        level.last = directive == ".else"
+        skipped = _all([above.active for above in self._open[:-1]]) is False
+        if skipped or level.done:
+            level.choose(False)
+        elif level.last:
+            level.choose(True)
+        else:
+            level.choose(evaluate(" ".join(words[1:]), variables))
+
+
+class _Level:
+    """One `.if`: was a branch certainly taken (`done`), perhaps taken (`perhaps`), and is this one active?"""
+
+    __slots__ = ("active", "done", "last", "line", "perhaps")
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.active: Truth = None
+        self.done = self.perhaps = self.last = False
+
+    def choose(self, truth: Truth) -> None:
+        self.done = self.done or truth is True
+        self.active = None if truth and self.perhaps else truth
+        self.perhaps = self.perhaps or truth is None
+
+
+def evaluate(text: str, variables: Variables) -> Truth:
+    """Return whether a condition holds, None when that cannot be known; raises BadConditionError."""
+    if not text.strip():
+        return False
+    truth, at = _either(text, 0, variables, 0)
+    if text[at:].strip():
+        raise BadConditionError(f"cannot read the condition from '{text[at:].strip()[:40]}' on: correct it")
+    return truth
+
+
+def _either(text: str, at: int, variables: Variables, depth: int) -> tuple[Truth, int]:
+    truth, at = _both(text, at, variables, depth)
+    found = [truth]
+    while text.startswith("||", at):
+        truth, at = _both(text, at + 2, variables, depth)
+        found.append(truth)
+    return (True if True in found else None if None in found else False), at
+
+
+def _both(text: str, at: int, variables: Variables, depth: int) -> tuple[Truth, int]:
+    truth, at = _term(text, at, variables, depth)
+    found = [truth]
+    while text.startswith("&&", at):
+        truth, at = _term(text, at + 2, variables, depth)
+        found.append(truth)
+    return _all(found), at
+
+
+def _all(found: list[Truth]) -> Truth:
+    return False if False in found else None if None in found else True
+
+
+def _term(text: str, at: int, variables: Variables, depth: int) -> tuple[Truth, int]:
+    at, negated = _skip(text, at), False
+    while text.startswith("!", at):
+        at, negated = _skip(text, at + 1), not negated
+    truth: Truth
+    if number := _NUMBER.match(text, at):
+        truth, at = int(number.group(), 0 if "x" in number.group().lower() else 10) != 0, number.end()
+    elif text.startswith("(", at) and depth < DEEPEST:
+        truth, at = _either(text, at + 1, variables, depth + 1)
+        if not text.startswith(")", at):
+            raise BadConditionError("a parenthesis of the condition is never closed: close it")
+        at += 1
+    elif predicate := _PREDICATE.match(text, at):
+        arguments, at = _arguments(text, predicate.end() + 1)
+        truth = _predicate(predicate.group(), arguments, variables)
+    else:
+        raise BadConditionError(f"cannot read the condition from '{text[at:][:40]}' on: correct it")
+    return (None if truth is None else truth is not negated), _skip(text, at)
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t":
+        at += 1
+    return at
+
+
+def _arguments(text: str, at: int) -> tuple[list[str], int]:
+    """Read a predicate's arguments from behind its parenthesis; inner quotes are the second level's own."""
+    found: list[list[str]] = [[]]
+    while at < len(text):
+        if text[at] == ")":
+            return ["".join(pieces) for pieces in found], at + 1
+        if text[at] == ",":
+            found.append([])
+            at += 1
+        elif piece := _ARGUMENT.match(text, at):
+            value = piece.group()
+            found[-1].append(value[1:-1] if value[0] in "\"'" else value)
+            at = piece.end()
+        else:
+            break
+    raise BadConditionError("a parenthesis of the condition is never closed: close it")
+
+
+def _predicate(name: str, arguments: list[str], variables: Variables) -> Truth:
+    wanted = _WANTED.get(name)
+    if wanted is not None and len(arguments) != wanted:
+        raise BadConditionError(f"{name}() takes {wanted} argument{'s' * (wanted > 1)}: correct the condition")
+    if name == "defined":
+        return variables.defined(arguments[0])
+    if wanted is None or any("${" in argument for argument in arguments):
+        return None
+    first, second = arguments
+    if name == "strstr":
+        return second in first
+    return (first == second) is (name == "streq")

@@ -1,0 +1,58 @@
+"""HAProxy's own words, from its manual and sources up to 3.3: what begins a section or a line, what takes a value."""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SECTIONS = _words("""
+    global defaults listen frontend backend peers resolvers userlist mailers cache ring log-forward log-profile
+    http-errors fcgi-app crt-store traces acme healthcheck program namespace_list
+""")
+"""Every section keyword."""
+
+PROXIES = _words("defaults listen frontend backend")
+"""Sections that are proxies, or inherited by them."""
+
+KEYWORDS = _words("""
+    acl anonymous backlog balance be-unpublished bind bind-process capture clitcpka-cnt clitcpka-idle clitcpka-intvl
+    compression cookie crt declare default-server default_backend description disabled dispatch email-alert enabled
+    error-log-format errorfile errorfiles errorloc errorloc302 errorloc303 external-check filter filter-sequence
+    force-be-switch force-persist fullconn guid hash-balance-factor hash-preserve-affinity hash-type
+    http-after-response http-check http-error http-request http-response http-reuse http-send-name-header id
+    ignore-persist load-server-state-from-file log log-format log-format-sd log-steps log-tag max-keep-alive-queue
+    max-session-srv-conns maxconn mode monitor monitor-net monitor-uri no option persist quic-initial rate-limit
+    redirect retries retry-on server server-state-file-name server-template source srvtcpka-cnt srvtcpka-idle
+    srvtcpka-intvl stats stick stick-table tcp-check tcp-request tcp-response timeout transparent unique-id-format
+    unique-id-header use-fcgi-app use-server use_backend
+""")
+"""What may begin a line of a proxy section, so that a section nobody knows is told from a keyword."""
+
+CHECKS = _words("""
+    httpchk smtpchk tcp-check ssl-hello-chk ldap-check mysql-check pgsql-check redis-check spop-check external-check
+""")
+"""`option` values that choose a kind of check; the last one stands."""
+
+TIMEOUTS = _words("client server connect tunnel check client-fin server-fin queue")
+"""The limits that matter to a mail lane."""
+
+BIND_VALUES = _words("""
+    accept-netscaler-cip alpn backlog ca-file ca-ignore-err ca-sign-file ca-sign-pass ca-verify-file cc ciphers
+    ciphersuites client-sigalgs crl-file crt crt-ignore-err crt-list curves default-crt ecdhe expose-fd gid group
+    guid-prefix id idle-ping interface ktls level maxconn mode mss name namespace nbconn nice npn ocsp-update process
+    proto quic-cc-algo quic-socket severity-output shards sigalgs ssl-max-ver ssl-min-ver tcp-md5sig tcp-ss tcp-ut
+    thread tls-ticket-keys uid user verify
+""")
+"""Settings of a bind line that take a value: `name ssl` is no `ssl`."""
+
+SERVER_VALUES = _words("""
+    agent-addr agent-inter agent-port agent-send alpn ca-file check-alpn check-pool-conn-name check-proto check-sni
+    ciphers ciphersuites client-sigalgs cookie crl-file crt curves downinter error-limit fall fastinter guid hash-key
+    id idle-ping init-addr init-state inter interface ktls log-bufsize log-proto max-reuse maxconn maxqueue minconn
+    namespace npn observe on-error on-marked-down on-marked-up pool-conn-name pool-low-conn pool-max-conn
+    pool-purge-delay proto proxy-v2-options redir resolve-net resolve-opts resolve-prefer resolvers rise shard
+    sigalgs slowstart sni socks4 source ssl-max-ver ssl-min-ver tcp-md5sig tcp-ut usesrc verify verifyhost weight ws
+""")
+"""Settings of a server line whose value must not be taken for a keyword."""

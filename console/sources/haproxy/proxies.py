@@ -1,0 +1,358 @@
+"""The second layer: each proxy as HAProxy would run it, defaults inherited, servers with their effective settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from console.errors import InputError
+from console.model import Span
+from console.sources.haproxy import servers as serving
+from console.sources.haproxy.addresses import Transport, read
+from console.sources.haproxy.checks import Method, check
+from console.sources.haproxy.keywords import BIND_VALUES, CHECKS, PROXIES, TIMEOUTS
+from console.sources.haproxy.lines import Line
+from console.sources.haproxy.servers import Options, Raw, Server
+from console.sources.haproxy.tree import MOST_PROBLEMS, Section
+from console.sources.haproxy.variables import Variables
+from console.text import clean
+
+Kind = Literal["listen", "frontend", "backend"]
+
+_SIDES = {"listen": ("front", "back"), "frontend": ("front",), "backend": ("back",)}
+
+_TIME = re.compile(r"([0-9]{1,10})(us|ms|s|m|h|d)?\Z")
+_UNITS = {"us": 1e-6, "ms": 1e-3, None: 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Listener(Struct, frozen=True, gc=False):
+    """One address of a `bind` line, `port` to `last` included; None for a socket that has no port."""
+
+    transport: Transport
+    address: str
+    port: int | None
+    last: int | None
+    tls: bool
+    accepts_proxy: bool
+    span: Span
+
+
+class Timeout(Struct, frozen=True, gc=False):
+    """A time limit; 0 is none at all, None is one that a variable decides."""
+
+    seconds: float | None
+    span: Span
+
+
+class Route(Struct, frozen=True, gc=False):
+    """The backend a frontend hands over to; `conditional` when only some connections go there."""
+
+    backend: str
+    conditional: bool
+    span: Span
+
+
+class Proxy(Struct, frozen=True):
+    """A listen, frontend or backend section as it takes effect.
+
+    `timeouts` are keyed by HAProxy's word ("client", "server", "tunnel", …); `perhaps` says that a condition nobody
+    can decide here stands over it."""
+
+    name: str
+    kind: Kind
+    mode: str
+    span: Span
+    binds: tuple[Listener, ...]
+    servers: tuple[Server, ...]
+    timeouts: dict[str, Timeout]
+    method: Method
+    default_backend: Route | None
+    use_backend: tuple[Route, ...]
+    disabled: bool
+    perhaps: bool
+
+
+class _Settings:
+    """What a section has said so far; a proxy begins with a copy of its defaults'."""
+
+    __slots__ = (
+        "asking",
+        "asking_span",
+        "binds",
+        "default_backend",
+        "disabled",
+        "http",
+        "mode",
+        "options",
+        "raws",
+        "tcp",
+        "timeouts",
+        "use_backend",
+    )
+
+    def __init__(self, above: _Settings | None = None) -> None:
+        self.mode: str = above.mode if above else "tcp"
+        self.timeouts: dict[str, Timeout] = dict(above.timeouts) if above else {}
+        self.options: Options = above.options if above else {}
+        self.asking: str = above.asking if above else ""
+        self.asking_span: Span | None = above.asking_span if above else None
+        self.tcp: list[Line] = above.tcp if above else []
+        self.http: list[Line] = above.http if above else []
+        self.default_backend: Route | None = above.default_backend if above else None
+        self.disabled: bool = above.disabled if above else False
+        self.binds: list[Listener] = []
+        self.raws: list[Raw] = []
+        self.use_backend: list[Route] = []
+
+
+class Builder:
+    """Turns sections into proxies, in the order of the files."""
+
+    def __init__(self, variables: Variables) -> None:
+        self.variables = variables
+        self.problems: list[InputError] = []
+        self.proxies: list[Proxy] = []
+        self._latest: _Settings | None = None
+        self._named: dict[str, _Settings] = {}
+
+    def build(self, sections: Iterable[Section]) -> tuple[Proxy, ...]:
+        """Return all proxies; what keeps HAProxy from taking a line is added to `problems`."""
+        for section in sections:
+            if section.kind in PROXIES:
+                self._section(section)
+        _check_names(self)
+        return _follow_tracks(self.proxies)
+
+    def _section(self, section: Section) -> None:
+        settings = _Settings(self._defaults(section))
+        reader = _Reader(section, settings, self)
+        handlers = _HANDLERS
+        for line in section.lines:
+            handler = handlers.get(line.words[0])
+            if handler is not None:
+                handler(reader, line)
+        if section.kind == "defaults":
+            self._latest = settings
+            if section.name:
+                self._named[section.name] = settings
+            return
+        self.proxies.append(_finish(section, settings))
+
+    def _defaults(self, section: Section) -> _Settings | None:
+        if section.base is None:
+            return None if section.kind == "defaults" else self._latest
+        found = self._named.get(section.base)
+        if found is None:
+            problem = (
+                f"no defaults section above is named '{clean(section.base, 60)}':"
+                " correct the name, or name the file that holds it too"
+            )
+            self.problem(section.header, section.file, section.header.words.index("from", 1) + 1, problem)
+        return found
+
+    def problem(self, line: Line, file: str, word: int, problem: str) -> None:
+        """Note what is wrong at a word of a line."""
+        self.say(line.span(file, word, word), problem)
+
+    def say(self, span: Span, problem: str) -> None:
+        """Note what is wrong at a place; only so many are worth saying."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(InputError(span.file, span.line, span.column, problem))
+
+
+class _Reader:
+    """One section's lines, keyword by keyword."""
+
+    __slots__ = ("builder", "file", "own_http", "own_tcp", "section", "settings")
+
+    def __init__(self, section: Section, settings: _Settings, builder: Builder) -> None:
+        self.section = section
+        self.settings = settings
+        self.builder = builder
+        self.file = section.file
+        self.own_tcp = self.own_http = False
+
+    def bind(self, line: Line) -> None:
+        words, settings = line.words, self.settings
+        if len(words) < 2:
+            self.builder.problem(line, self.file, 0, "'bind' needs an address or a port: the line may be cut; add it")
+            return
+        tls = accepts = False
+        at, count = 2, len(words)
+        while at < count:
+            word = words[at]
+            tls = tls or word == "ssl"
+            accepts = accepts or word == "accept-proxy"
+            at += 2 if word in BIND_VALUES else 1
+        span = line.span(self.file)
+        text = serving.expand(words[1], self.builder.variables)
+        for part in text.split(","):
+            if not part:
+                continue
+            transport, host, first, last, relative, unread = read(part)
+            if relative or (first is None and transport != "local") or first == 0:
+                if "$" not in unread:
+                    problem = f"'bind {clean(part, 60)}' has no port: write address:port, such as :25 or [::]:25"
+                    self.builder.problem(line, self.file, 1, problem)
+                continue
+            settings.binds.append(Listener(transport, host, first, last, tls, accepts, span))
+
+    def server(self, line: Line) -> None:
+        raw = serving.server(line, self.file, self.settings.options, self.builder.variables)
+        if isinstance(raw, InputError):
+            if len(self.builder.problems) < MOST_PROBLEMS:
+                self.builder.problems.append(raw)
+        else:
+            self.settings.raws.append(raw)
+
+    def default_server(self, line: Line) -> None:
+        self.settings.options = serving.apply(self.settings.options, line.words, 1)
+
+    def mode(self, line: Line) -> None:
+        if len(line.words) > 1:
+            self.settings.mode = line.words[1]
+
+    def option(self, line: Line) -> None:
+        if len(line.words) > 1 and line.words[1] in CHECKS:
+            self.settings.asking = line.words[1]
+            self.settings.asking_span = line.span(self.file)
+
+    def tcp_check(self, line: Line) -> None:
+        # A section's first rule of its own puts away those of its defaults.
+        if not self.own_tcp:
+            self.own_tcp, self.settings.tcp = True, []
+        self.settings.tcp.append(line)
+
+    def http_check(self, line: Line) -> None:
+        if not self.own_http:
+            self.own_http, self.settings.http = True, []
+        self.settings.http.append(line)
+
+    def timeout(self, line: Line) -> None:
+        words = line.words
+        time = _TIME.match(words[2]) if len(words) > 2 else None
+        if time is not None:
+            seconds: float | None = int(time.group(1)) * _UNITS[time.group(2)]
+        elif len(words) > 2 and "$" in words[2]:
+            seconds = None
+        else:
+            name = clean(words[1], 40) if len(words) > 1 else "client"
+            problem = f"'timeout {name}' needs a time such as 30m or 5s: correct it"
+            self.builder.problem(line, self.file, min(2, len(words) - 1), problem)
+            return
+        if words[1] in TIMEOUTS:
+            self.settings.timeouts[words[1]] = Timeout(seconds, line.span(self.file))
+
+    def default_backend(self, line: Line) -> None:
+        if len(line.words) > 1:
+            self.settings.default_backend = Route(line.words[1], False, line.span(self.file, 1, 1))
+
+    def use_backend(self, line: Line) -> None:
+        words = line.words
+        if len(words) > 1 and "%[" not in words[1] and "$" not in words[1]:
+            route = Route(words[1], len(words) > 2, line.span(self.file, 1, 1))
+            self.settings.use_backend.append(route)
+
+    def disable(self, line: Line) -> None:
+        self.settings.disabled = line.words[0] == "disabled"
+
+
+_HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
+    "bind": _Reader.bind,
+    "server": _Reader.server,
+    "server-template": _Reader.server,
+    "default-server": _Reader.default_server,
+    "mode": _Reader.mode,
+    "option": _Reader.option,
+    "tcp-check": _Reader.tcp_check,
+    "http-check": _Reader.http_check,
+    "timeout": _Reader.timeout,
+    "default_backend": _Reader.default_backend,
+    "use_backend": _Reader.use_backend,
+    "disabled": _Reader.disable,
+    "enabled": _Reader.disable,
+}
+
+
+def _finish(section: Section, settings: _Settings) -> Proxy:
+    kind: Kind = section.kind  # type: ignore[assignment]
+    listens, serves = "front" in _SIDES[kind], "back" in _SIDES[kind]
+    method = Method(settings.asking, settings.asking_span, tuple(settings.tcp), tuple(settings.http))
+    return Proxy(
+        section.name,
+        kind,
+        settings.mode,
+        section.span,
+        tuple(settings.binds) if listens else (),
+        tuple([_server(raw, method) for raw in settings.raws]) if serves else (),
+        settings.timeouts,
+        method,
+        settings.default_backend if listens else None,
+        tuple(settings.use_backend) if listens else (),
+        settings.disabled,
+        section.conditional,
+    )
+
+
+def _server(raw: Raw, method: Method) -> Server:
+    options, address = raw.options, raw.address
+    fixed = None if address.relative else address.first
+    track = options.get("track")
+    return Server(
+        raw.name,
+        address.host,
+        fixed,
+        address.first or 0 if address.relative else 0,
+        "v2" if options.get("v2") else "v1" if options.get("v1") else None,
+        check(raw, method, fixed),
+        bool(options.get("tls")),
+        bool(options.get("backup")),
+        bool(options.get("disabled")),
+        raw.span,
+        address.transport == "local",
+        raw.count,
+        track if isinstance(track, str) else None,
+    )
+
+
+def _follow_tracks(proxies: list[Proxy]) -> tuple[Proxy, ...]:
+    """Give a server that tracks another one that one's check."""
+    if not any(server.track for proxy in proxies for server in proxy.servers):
+        return tuple(proxies)
+    checks = {(proxy.name, server.name): server.check for proxy in proxies for server in proxy.servers}
+
+    def tracking(proxy: Proxy, server: Server) -> Server:
+        if server.track is None or server.check.kind != "none":
+            return server
+        backend, _, name = server.track.rpartition("/")
+        followed = checks.get((backend or proxy.name, name))
+        return replace(server, check=followed) if followed else server
+
+    return tuple(
+        replace(proxy, servers=tuple(tracking(proxy, server) for server in proxy.servers)) for proxy in proxies
+    )
+
+
+def _check_names(builder: Builder) -> None:
+    """Names across all files: a backend that is asked for must exist, a proxy's name must be its own."""
+    seen: dict[tuple[str, str], Proxy] = {}
+    for proxy in builder.proxies:
+        for side in _SIDES[proxy.kind]:
+            other = seen.setdefault((side, proxy.name), proxy)
+            if other is not proxy and not (proxy.perhaps or other.perhaps):
+                builder.say(proxy.span, f"'{clean(proxy.name, 60)}' is declared at {other.span} already: rename one")
+                break
+    routes = {
+        route.span: route
+        for proxy in builder.proxies
+        for route in (proxy.default_backend, *proxy.use_backend)
+        if route is not None
+    }
+    for span, route in routes.items():
+        if ("back", route.backend) not in seen and "$" not in route.backend:
+            name = clean(route.backend, 60)
+            builder.say(span, f"no backend is named '{name}': correct the name, or name the file that holds it too")

@@ -1,0 +1,146 @@
+"""Server lines: what is written behind the address, on top of what `default-server` said before."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from console.errors import InputError
+from console.model import Check, ProxyVersion, Span
+from console.sources.haproxy.addresses import Address, read
+from console.sources.haproxy.keywords import SERVER_VALUES
+from console.sources.haproxy.lines import Line, bad_name
+from console.sources.haproxy.variables import Variables
+from console.text import clean
+
+# A server's switches: keyword → (setting, value).
+SWITCHES: dict[str, tuple[str, bool]] = {
+    "check": ("check", True),
+    "no-check": ("check", False),
+    "agent-check": ("agent", True),
+    "no-agent-check": ("agent", False),
+    "check-send-proxy": ("check_proxy", True),
+    "no-check-send-proxy": ("check_proxy", False),
+    "check-ssl": ("check_tls", True),
+    "no-check-ssl": ("check_tls", False),
+    "send-proxy": ("v1", True),
+    "no-send-proxy": ("v1", False),
+    "send-proxy-v2": ("v2", True),
+    "send-proxy-v2-ssl": ("v2", True),
+    "send-proxy-v2-ssl-cn": ("v2", True),
+    "no-send-proxy-v2": ("v2", False),
+    "no-send-proxy-v2-ssl": ("v2", False),
+    "no-send-proxy-v2-ssl-cn": ("v2", False),
+    "ssl": ("tls", True),
+    "no-ssl": ("tls", False),
+    "backup": ("backup", True),
+    "no-backup": ("backup", False),
+    "disabled": ("disabled", True),
+    "enabled": ("disabled", False),
+}
+
+VALUED = frozenset({"port", "addr", "track", "healthcheck"})
+"""Settings with a value that matter here."""
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}?|([A-Za-z0-9_]+))")
+_COUNT = re.compile(r"(?:([0-9]{1,6})-)?([0-9]{1,6})\Z")
+
+Options = dict[str, bool | str]
+
+
+class Server(Struct, frozen=True, gc=False):
+    """A server with its effective settings.
+
+    `port` is None when the client's own is used, plus `offset`; `local` ones (a UNIX socket) have none at all. A
+    server-template is one Server, `count` of them, named after its first. `span` is the whole line's."""
+
+    name: str
+    host: str
+    port: int | None
+    offset: int
+    proxy_protocol: ProxyVersion | None
+    check: Check
+    tls: bool
+    backup: bool
+    disabled: bool
+    span: Span
+    local: bool = False
+    count: int = 1
+    track: str | None = None
+
+    def reached(self, port: int) -> int | None:
+        """Return the port it is dialled at by a client of `port`; None for one that is no port."""
+        if self.local:
+            return None
+        number = port + self.offset if self.port is None else self.port
+        return number if 0 < number < 65536 else None
+
+
+class Raw(Struct, frozen=True, gc=False):
+    """A server line as read: its check is known only at the end of the section."""
+
+    name: str
+    address: Address
+    options: Options
+    span: Span
+    count: int = 1
+
+
+def apply(options: Options, words: tuple[str, ...], start: int) -> Options:
+    """Return `options` with what the words from `start` on say on top; what is not known is passed over."""
+    found = dict(options)
+    count, at = len(words), start
+    while at < count:
+        word = words[at]
+        switch = SWITCHES.get(word)
+        if switch is not None:
+            found[switch[0]] = switch[1]
+        elif word in VALUED:
+            at += 1
+            if at < count:
+                found[word] = words[at]
+        elif word in SERVER_VALUES:
+            at += 1
+        at += 1
+    return found
+
+
+def server(line: Line, file: str, options: Options, variables: Variables) -> Raw | InputError:
+    """Read a `server` or `server-template` line, or say what keeps HAProxy from it."""
+    words = line.words
+    template = words[0] == "server-template"
+    place = 3 if template else 2
+    span = line.span(file)
+    if len(words) <= place:
+        wants = "a name, a number and an address" if template else "a name and an address"
+        return InputError(
+            file, line.number, span.column, f"'{words[0]}' needs {wants}: the line may be cut; add the rest"
+        )
+    if problem := bad_name(words[1]):
+        return InputError(file, line.number, line.span(file, 1, 1).column, problem)
+    address = read(expand(words[place], variables))
+    if address.first != address.last or (address.unread and "$" not in address.unread):
+        column = line.span(file, place, place).column
+        return InputError(
+            file, line.number, column, f"'{clean(words[place], 60)}' has no port HAProxy takes: write 1 to 65535"
+        )
+    name, count = words[1], 1
+    if template:
+        number = _COUNT.match(words[2])
+        if number is None:
+            column = line.span(file, 2, 2).column
+            return InputError(
+                file, line.number, column, f"'{clean(words[2], 40)}' is no number of servers: write 3, or 1-3"
+            )
+        low, high = int(number.group(1) or 1), int(number.group(2))
+        count = max(high - low + 1, 1)
+        name += str(low)
+    return Raw(name, address, apply(options, words, place + 1), span, count)
+
+
+def expand(text: str, variables: Variables) -> str:
+    """Expand `$NAME` and `${NAME}` in an address: HAProxy does that there, quoted or not."""
+    if "$" not in text:
+        return text
+    return _VARIABLE.sub(lambda match: variables.expand(match.group(1) or match.group(2)), text)
