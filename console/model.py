@@ -123,7 +123,7 @@ class Volume(Struct, frozen=True):
 
 
 class Instance(Struct, frozen=True):
-    """A VM or container of the OpenTofu files; `addresses` are those a nic pins."""
+    """A VM or container of the OpenTofu files; `addresses` are those a nic pins, `disk` the root disk's size."""
 
     name: str
     type: str
@@ -132,6 +132,7 @@ class Instance(Struct, frozen=True):
     memory: str | None
     addresses: tuple[str, ...]
     source: Span
+    disk: str | None = None
 
 
 class Topology(Struct, frozen=True):
