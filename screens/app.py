@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.console import RenderableType
+from textual import events
 from textual.app import App, ComposeResult
 from textual.filter import NoColor
-from textual.widget import Widget
+from textual.geometry import Size
+from textual.screen import Screen
 
 from console.events import Event
 from console.model import Finding, Span
@@ -24,7 +26,7 @@ from screens.view import View
 from screens.widgets.bar import Bar
 from screens.widgets.foot import foot
 from screens.widgets.masthead import masthead
-from screens.widgets.pane import Pane
+from screens.widgets.pane import Box, Pane
 
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
@@ -32,6 +34,13 @@ ENGINE_FAILED = 70
 
 def _unreported(error: BaseException) -> str:
     return "nowhere"
+
+
+class Frame(Screen[None]):
+    """The one screen that Textual knows of; like a `Box` it takes its size as given."""
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        return super()._size_updated(size, virtual_size, container_size, layout=False)
 
 
 class CowhandApp(App[None]):
@@ -83,10 +92,14 @@ class CowhandApp(App[None]):
         if self.no_color:
             self._filters[1:] = [NoColor()]
 
+    def get_default_screen(self) -> Screen[None]:
+        """Return the frame."""
+        return Frame(id="frame")
+
     def compose(self) -> ComposeResult:
         """Lay out the frame."""
         yield Pane(self._masthead, id="masthead")
-        yield Widget(self.view, id="body")
+        yield Box(self.view, id="body")
         yield Pane(self._foot, id="foot")
         yield Bar()
 
@@ -136,14 +149,23 @@ class CowhandApp(App[None]):
 
     # actions
 
+    def on_key(self, event: events.Key) -> None:
+        """While the bar is open it has all the keys."""
+        bar = self.query_one(Bar)
+        if bar.open:
+            event.stop()
+            event.prevent_default()
+            bar.press(event)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Only the bar takes text."""
+        bar = self.query_one(Bar)
+        if bar.open:
+            bar.paste(event.text)
+
     def can(self, id: str) -> bool:
-        """Whether an action exists here, and makes sense now."""
-        action = BY_ID[id]
-        if not allowed(action, self.view.NAME, self.read_only):
-            return False
-        if id == "remedy":
-            return self.view.finding() is not None
-        return self.view.can(id)
+        """Whether an action exists here; the key line stays as it is while cells flip."""
+        return allowed(BY_ID[id], self.view.NAME, self.read_only)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what read-only forbids and what this screen does not know."""
@@ -189,8 +211,7 @@ class CowhandApp(App[None]):
 
     def _remedy(self) -> None:
         found = self.view.finding()
-        if found is not None:
-            self.say(f"{found.id}: {found.remedy}")
+        self.say(f"{found.id}: {found.remedy}" if found else "no finding is chosen")
 
     def _copy(self) -> None:
         from screens.clipboard import sequence
@@ -266,13 +287,17 @@ class CowhandApp(App[None]):
 
     def show_finding(self, found: Finding | None) -> None:
         """Go to the findings, with one of them chosen."""
-        if found is not None:
+        if found is None:
+            self.say("no finding is known here")
+        else:
             self.go("findings")
             self.view.choose(found)
 
     def show_place(self, place: Span | None) -> None:
         """Go to the sources, with one line of them chosen."""
-        if place is not None:
+        if place is None:
+            self.say("no source line is known for it")
+        else:
             self.go("sources")
             self.view.choose(place)
 

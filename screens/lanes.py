@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from console.model import HOPS, Finding, HopName, Lane, Span
 from screens.board import Change, Key
@@ -16,7 +15,7 @@ from screens.evidence import evidence, excerpt, place_of, plain
 from screens.text import Line, Piece, clip, fit
 from screens.themes import MARKS
 from screens.view import View
-from screens.widgets.pane import Pane
+from screens.widgets.pane import Box, Pane
 
 TITLES: dict[HopName, str] = {
     "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
@@ -24,6 +23,9 @@ TITLES: dict[HopName, str] = {
 
 BROAD, WIDE = 120, 160
 """From these widths on a lane also says where it leads, and evidence stands beside the matrix."""
+
+MATRIX_ROWS = 6
+"""What the style sheet begins with: a title and five lanes."""
 
 LEAST_EVIDENCE = 12
 """Rows below which the matrix scrolls rather than grows."""
@@ -42,13 +44,14 @@ class Lanes(View):
         self.skipped = 0
         self.wanted = ""
         self._placed = False
-        self._long = 0
+        self._tall = MATRIX_ROWS
 
     def compose(self) -> ComposeResult:
         """Lay out left (matrix, excerpt) and evidence."""
+        self._class()
         columns = [Pane(partial(self._column, at), classes="hop") for at in range(len(HOPS))]
-        yield Widget(
-            Widget(Pane(self._labels, id="labels"), *columns, id="matrix"),
+        yield Box(
+            Box(Pane(self._labels, id="labels"), *columns, id="matrix"),
             Pane(self._excerpt, id="excerpt"),
             id="left",
         )
@@ -113,7 +116,6 @@ class Lanes(View):
         lines = evidence(self.board, self.ink, self.chosen(), width)
         if self.has_class("-wide"):
             return lines[:height]
-        self._long = len(lines)
         self.skipped = max(min(self.skipped, len(lines) - height), 0)
         head, rest = lines[:1], lines[1 + self.skipped : height + self.skipped]
         below = len(lines) - height - self.skipped
@@ -130,15 +132,20 @@ class Lanes(View):
         """Fit the columns to the terminal."""
         self._fit()
 
-    def _fit(self) -> None:
-        width, height = self.cowhand.size
+    def _class(self) -> None:
+        width = self.cowhand.size.width
         self.set_class(width >= WIDE, "-wide")
         self.set_class(BROAD <= width < WIDE, "-broad")
+
+    def _fit(self) -> None:
+        self._class()
+        width, height = self.cowhand.size
         room = height - 4 - LEAST_EVIDENCE
         wanted = 1 + max(len(self.board.lanes) or 5, 3)
-        matrix = self.query_one("#matrix")
-        most = height - 12 if width >= WIDE else max(room, 4)
-        matrix.styles.height = min(wanted, most)
+        wanted = min(wanted, height - 12 if width >= WIDE else max(room, 4))
+        if wanted != self._tall:
+            self._tall = wanted
+            self.query_one("#matrix").styles.height = wanted
 
     def changed(self, change: Change) -> None:
         """Show what came; during the first sweep, until a key is pressed, the cursor goes to the first broken cell."""
@@ -149,16 +156,6 @@ class Lanes(View):
             self._seek(1, from_start=True)
         self._placed = self._placed or self.board.observed is not None
         self.redraw()
-
-    def can(self, id: str) -> bool:
-        """Opening needs a finding, a source its place."""
-        if id in ("open", "remedy"):
-            return self.finding() is not None
-        if id == "source":
-            return self.place() is not None
-        if id in ("next", "previous"):
-            return any(self.board.break_hop(lane) for lane in self.rows())
-        return True
 
     def do(self, id: str) -> None:
         """Move, or open."""
@@ -195,6 +192,8 @@ class Lanes(View):
             if hop is not None:
                 self._go(at, HOPS.index(hop))
                 return
+        if not from_start:
+            self.cowhand.say("no lane is broken")
 
     def filter(self, text: str) -> None:
         """Keep the lanes whose port, name or protocol has `text` in it."""

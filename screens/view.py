@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.widget import Widget
-
 from console.model import Finding, Span
 from screens.board import Board, Change
 from screens.themes import Ink
-from screens.widgets.pane import Pane
+from screens.widgets.pane import Box, Pane
 
 if TYPE_CHECKING:
     from screens.app import CowhandApp
 
 
-class View(Widget):
+class View(Box):
     """A screen. Keys arrive as action ids; `do` answers whether it had a use for one."""
 
     NAME: ClassVar[str]
@@ -53,10 +51,6 @@ class View(Widget):
 
     def hidden(self) -> None:
         """Go to the back."""
-
-    def can(self, id: str) -> bool:
-        """Whether an action that this screen knows makes sense now."""
-        return True
 
     def do(self, id: str) -> None:
         """Do an action."""

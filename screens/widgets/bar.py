@@ -21,11 +21,12 @@ Choice = tuple[str, str, str]
 """What a suggestion is called (its id), its label, and its words."""
 
 
-class Bar(Pane, can_focus=True):
+class Bar(Pane):
     """Takes all keys while it is open; enter ends it with an answer, escape without."""
 
     def __init__(self) -> None:
         super().__init__(self._rows_of, id="bar")
+        self.open = False
         self.prompt = ""
         self.value = ""
         self.picked = 0
@@ -46,9 +47,8 @@ class Bar(Pane, can_focus=True):
         self.prompt, self.value, self.picked = prompt, value, 0
         self._done, self._suggest, self._typed = done, suggest, typed
         self.styles.height = MATCHES + 2 if suggest else 1
-        self.display = True
-        self.redraw(whole=True)
-        self.focus()
+        self.open = True
+        self.redraw()
 
     def choices(self) -> list[Choice]:
         """The suggestions for what is typed."""
@@ -70,10 +70,8 @@ class Bar(Pane, can_focus=True):
             rows.append(((" nothing is called that", ink.muted),))
         return [*rows, *[()] * (height - 1 - len(rows)), line]
 
-    def on_key(self, event: events.Key) -> None:
-        """Edit, choose or end; no key goes further."""
-        event.stop()
-        event.prevent_default()
+    def press(self, event: events.Key) -> None:
+        """Edit, choose or end. Keys come from the app: moving Textual's focus would repaint the whole screen."""
         key = event.key
         if key in ("escape", "ctrl+c"):
             self._end(None)
@@ -96,10 +94,9 @@ class Bar(Pane, can_focus=True):
         elif event.character is not None and event.is_printable:
             self._edit(self.value + event.character)
 
-    def on_paste(self, event: events.Paste) -> None:
+    def paste(self, text: str) -> None:
         """Take the first line of what is pasted."""
-        event.stop()
-        self._edit(self.value + clean((event.text.splitlines() or [""])[0]))
+        self._edit(self.value + clean((text.splitlines() or [""])[0]))
 
     def _edit(self, value: str) -> None:
         self.value, self.picked = value[:200], 0
@@ -108,6 +105,6 @@ class Bar(Pane, can_focus=True):
             self._typed(self.value)
 
     def _end(self, answer: str | None) -> None:
-        self.screen.set_focus(None)
-        self.display = False
+        self.open = False
+        self.styles.height = 0
         self._done(answer)

@@ -13,7 +13,7 @@ def masthead(board: Board, ink: Ink, view: str, width: int, *, read_only: bool, 
     return [
         _standing(board, ink, width, read_only=read_only, lab=lab),
         ((" ", ink.text), *_sentence(board, ink, width - 2)),
-        _tabs(board, ink, view, width),
+        _tabs(ink, view, width),
     ]
 
 
@@ -68,13 +68,11 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
     return ()
 
 
-def _tabs(board: Board, ink: Ink, view: str, width: int) -> Line:
+def _tabs(ink: Ink, view: str, width: int) -> Line:
     pieces: list[Piece] = [("─", ink.faint)]
     for name in SCREENS:
         here = name == view
         pieces.append((f" {BY_ID[name].label} {name}", ink.bright if here else ink.muted))
-        if name == "findings" and board.estate is not None:
-            pieces.append((f" {len(board.findings())}", ink.bright if here else ink.muted))
         pieces.append((" ─", ink.faint))
     if view not in SCREENS:
         pieces += [(f" {view}", ink.bright), (" ─", ink.faint)]

@@ -18,7 +18,14 @@ Painter = Callable[[int, int], Sequence[Line]]
 """From width and height in cells to at most that many lines."""
 
 
-class Pane(Widget):
+class Box(Widget):
+    """A widget whose size comes from the layout, and asks for no second layout and no second painting because of it."""
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        return super()._size_updated(size, virtual_size, container_size, layout=False)
+
+
+class Pane(Box):
     """Rows from a painter. Textual sends a row from the pane's left edge to the last cell marked: narrow is cheap."""
 
     DEFAULT_CSS = ""
