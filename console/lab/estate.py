@@ -1,0 +1,94 @@
+"""The rehearsal estate as a whole: network, mail services, proxy and faults, built from the lab's own site files."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from console.lab.addresses import MAIL_NAME
+from console.lab.certificate import Certificate
+from console.lab.dovecot import Dovecot
+from console.lab.faults import FAULTS, find
+from console.lab.network import Network
+from console.lab.nginx import nginx
+from console.lab.postfix import postfix
+from console.lab.proxy import Proxy
+from console.lab.services import Service
+from console.model import Topology
+
+MISHAPS = 20
+"""Most of the lab's own errors that are kept."""
+
+
+class Estate:
+    """Everything that runs in a lab. `mishaps` are errors of the lab itself, for `lab status` and the tests."""
+
+    def __init__(self, topology: Topology) -> None:
+        targets = tuple(dict.fromkeys(lane.target.host for lane in topology.lanes if lane.target))
+        names = tuple(dict.fromkeys((MAIL_NAME, *topology.public)))
+        self.topology = topology
+        self.network = Network(targets, names)
+        self.certificate = Certificate(names[-1])
+        self.dovecot = Dovecot(self.network, self.certificate.context)
+        self.services: tuple[Service, ...] = (
+            postfix(self.network, self.certificate.context),
+            self.dovecot,
+            nginx(self.network),
+        )
+        self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
+        self.broken: dict[str, None] = {}
+        self.mishaps: list[str] = []
+
+    async def start(self) -> None:
+        """Open every port; the proxy's checks begin."""
+        asyncio.get_running_loop().set_exception_handler(self._note)
+        for service in self.services:
+            service.start()
+        await self.proxy.apply()
+
+    async def stop(self) -> None:
+        """Close every port."""
+        self.proxy.running = False
+        await self.proxy.apply()
+        for service in self.services:
+            service.stop()
+
+    def service(self, name: str) -> Service | None:
+        """The compose service of that name."""
+        return next((service for service in self.services if service.name == name), None)
+
+    async def break_(self, id: str) -> None:
+        """Break something; already broken is done already; raises `LabError` for an unknown fault."""
+        fault = find(id)
+        if id not in self.broken:
+            self.broken[id] = None
+            await fault.break_(self)
+
+    async def heal(self, id: str | None = None) -> None:
+        """Heal one fault, or all; raises `LabError` for an unknown fault."""
+        for broken in (find(id).id,) if id else tuple(self.broken):
+            if broken in self.broken:
+                del self.broken[broken]
+                await FAULTS[broken].heal(self)
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, ConnectionError):
+            return  # a peer that went while we wrote
+        if len(self.mishaps) < MISHAPS:
+            self.mishaps.append(f"{context.get('message', '')}: {type(error).__name__}: {error}")
+
+
+def site_file() -> Path:
+    """The site file of the lab, as shipped."""
+    import assets
+
+    return Path(assets.__file__).parent / "lab" / "site.toml"
+
+
+def plan() -> Topology:
+    """Read the lab's own files."""
+    from console.estate import load
+
+    return load(site_file()).topology

@@ -1,0 +1,172 @@
+"""Stands for postfix-mailcow: postscreen and two smtpd, each plain and behind the PROXY protocol, on aiosmtpd.
+
+It greets, names the client it believes in when it rejects a recipient, and accepts no message from anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import AnyStr
+
+from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
+
+from console.lab.addresses import MAIL_NAME
+from console.lab.doors import Policy, Reason, Visitor
+from console.lab.network import Network
+from console.lab.services import Port, Service
+
+IDENT = "ESMTP Postcow"
+
+GREET_WAIT = 0.3
+"""Seconds between postscreen's teaser and its greeting; in life 6 (postscreen_greet_wait)."""
+
+HEADER_PATIENCE = 5.0
+"""Seconds Postfix waits for a PROXY header (postscreen_upstream_proxy_timeout, smtpd_upstream_proxy_timeout)."""
+
+NETWORKS = (ip_network("127.0.0.0/8"), ip_network("172.22.1.0/24"))
+"""Mailcow's default mynetworks: whoever claims to come from there may relay."""
+
+POSTSCREEN, SUBMISSION, SMTPS = "postscreen", "submission/smtpd", "smtps/smtpd"
+
+
+class Smtpd(SMTP):
+    """One SMTP session with Postfix's face."""
+
+    def __init__(self, service: Service, visitor: Visitor, daemon: str, tls: ssl.SSLContext | None) -> None:
+        self.service, self.visitor, self.daemon = service, visitor, daemon
+        super().__init__(
+            Rules(self),
+            hostname=MAIL_NAME,
+            ident=IDENT,
+            tls_context=tls,
+            auth_require_tls=daemon != SMTPS,
+            data_size_limit=104857600,
+            loop=asyncio.get_running_loop(),
+        )
+
+    async def push(self, status: AnyStr) -> None:
+        """Say it as Postfix does."""
+        if isinstance(status, str) and status.startswith("500 Error: command"):
+            await super().push("502 5.5.2 Error: command not recognized")
+        else:
+            await super().push(status)
+
+    async def _handle_client(self) -> None:
+        client, server = self.visitor.client, self.visitor.server
+        if self.daemon == POSTSCREEN:
+            place = f"[{client[0]}]:{client[1]}"
+            self.say(f"CONNECT from {place} to [{server[0]}]:{server[1]}")
+            await self.push(f"220-{MAIL_NAME} {IDENT}")
+            await asyncio.sleep(GREET_WAIT)
+            if early := bytes(self._reader._buffer[:80]):  # type: ignore[attr-defined]  # asyncio cannot peek
+                self.say(f"PREGREET {len(early)} after 0 from {place}: {early.decode('ascii', 'backslashreplace')!r}")
+        else:
+            self.say(f"connect from unknown[{client[0]}]")
+        await super()._handle_client()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Log the end as smtpd does."""
+        if self.daemon != POSTSCREEN:
+            self.say(f"disconnect from unknown[{self.visitor.client[0]}]")
+        super().connection_lost(error)
+
+    def say(self, text: str) -> None:
+        """Log under this daemon's name."""
+        label = "haproxy" if self.visitor.server[1] == 10025 else "postfix"
+        self.service.log(f"{label}/{self.daemon}[{300 + len(self.daemon)}]: {text}")
+
+    @syntax("PROXY")
+    async def smtp_PROXY(self, arg: str) -> None:  # noqa: N802
+        """A header that came to a plain port."""
+        await self.push("502 5.5.2 Error: command not recognized")
+
+
+class Rules:
+    """What this estate answers to a mail's envelope; aiosmtpd asks by these names."""
+
+    def __init__(self, smtpd: Smtpd) -> None:
+        self.smtpd = smtpd
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """List the extensions in Postfix's way."""
+        session.host_name = hostname
+        offers = [word[4:] for word in responses[1:] if word[4:] not in ("8BITMIME", "HELP")]
+        lines = [MAIL_NAME, "PIPELINING", *offers, "ENHANCEDSTATUSCODES", "8BITMIME"]
+        return [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Accept any sender."""
+        envelope.mail_from = address
+        return "250 2.1.0 Ok"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Reject whoever is outside mynetworks, by the address we believe in."""
+        client = self.smtpd.visitor.client[0]
+        if any(ip_address(client) in network for network in NETWORKS):
+            envelope.rcpt_tos.append(address)
+            return "250 2.1.5 Ok"
+        answer = f"554 5.7.1 <unknown[{client}]>: Client host rejected: Access denied"
+        if self.smtpd.daemon == POSTSCREEN:
+            answer = f"454 4.7.1 <{address}>: Relay access denied"
+        self.smtpd.say(
+            f"NOQUEUE: reject: RCPT from unknown[{client}]: {answer}; from=<{envelope.mail_from or ''}> "
+            f"to=<{address}> proto=ESMTP helo=<{session.host_name}>"
+        )
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Take no message: this estate is a rehearsal."""
+        return "451 4.3.0 Error: queue file write error"
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Part as Postfix does."""
+        return "221 2.0.0 Bye"
+
+
+def postfix(network: Network, tls: ssl.SSLContext) -> Service:
+    """Make the service, not yet started: 25, 465, 587 and their PROXY twins."""
+    service = Service(network, "postfix-mailcow", "ghcr.io/mailcow/postfix:1.80")
+
+    def port(number: int, daemon: str, header: bool) -> Port:
+        implicit, offered = (tls, None) if daemon == SMTPS else (None, tls)
+        parting = f"421 4.3.0 {MAIL_NAME} Server local error"
+        if daemon == POSTSCREEN:
+            parting = "421 4.3.2 No system resources"
+        policy = Policy(
+            _refusals(service, daemon, number),
+            header=header,
+            patience=HEADER_PATIENCE,
+            parting=f"{parting}\r\n".encode(),
+            takes_unknown=False,
+            tls=implicit,
+        )
+        return Port(number, policy, lambda visitor: Smtpd(service, visitor, daemon, offered))
+
+    daemons = {25: POSTSCREEN, 465: SMTPS, 587: SUBMISSION}
+    service.ports = [port(number, daemon, False) for number, daemon in daemons.items()]
+    service.ports += [port(10000 + number, daemon, True) for number, daemon in daemons.items()]
+    return service
+
+
+def _refusals(service: Service, daemon: str, number: int) -> Callable[[Reason, str, str], None]:
+    label = "haproxy" if number == 10025 else "postfix"
+
+    def refused(reason: Reason, address: str, detail: str) -> None:
+        if reason in ("reset", "closed"):
+            return
+        if reason == "tls":
+            service.log(f"{label}/{daemon}[401]: SSL_accept error from unknown[{address}]: -1")
+            service.log(f"{label}/{daemon}[401]: warning: TLS library problem: {detail}")
+            return
+        what = "time limit exceeded" if reason == "silent" else "bad protocol header"
+        service.log(f"{label}/{daemon}[401]: warning: haproxy read: {what}")
+
+    return refused
