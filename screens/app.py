@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
 from textual import events
 from textual.app import App, ComposeResult
 from textual.filter import NoColor
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.screen import Screen
 
 from console.events import Event
@@ -28,6 +28,9 @@ from screens.widgets.foot import foot
 from screens.widgets.masthead import masthead
 from screens.widgets.pane import Box, Pane
 
+if TYPE_CHECKING:
+    from typing import Self
+
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
 
@@ -37,7 +40,21 @@ def _unreported(error: BaseException) -> str:
 
 
 class Frame(Screen[None]):
-    """The one screen that Textual knows of; like a `Box` it takes its size as given."""
+    """The one screen that Textual knows of; like a `Box` it takes its size as given, and it paints once at start."""
+
+    _resuming = False
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Paint again, but not in the moment in which Textual has just painted everything."""
+        if self._resuming:
+            return self
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        event.prevent_default()
+        self._resuming = True
+        super()._on_screen_resume(event)
+        self._resuming = False
 
     def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
         return super()._size_updated(size, virtual_size, container_size, layout=False)
@@ -85,12 +102,20 @@ class CowhandApp(App[None]):
 
     def _wear(self, name: str) -> None:
         """Set the first theme before anything is drawn, so that nothing is drawn twice."""
+        self._worn = name
         self.set_reactive(App.theme, name)
+        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
+        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
         self.ink = themes.ink(name, colour=not self.no_color)
         self.stylesheet.set_variables(self.get_css_variables())
         self._refresh_truecolor_filter(self.ansi_theme)
         if self.no_color:
             self._filters[1:] = [NoColor()]
+
+    def _watch_theme(self, theme_name: str) -> None:
+        if theme_name != self._worn:
+            self._worn = theme_name
+            super()._watch_theme(theme_name)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the frame."""
@@ -238,7 +263,7 @@ class CowhandApp(App[None]):
         from screens.actions import matches
 
         def suggest(query: str) -> list[tuple[str, str, str]]:
-            here = [action for action in ACTIONS if action.id != "palette" and self.can(action.id)]
+            here = [action for action in ACTIONS if action.group != "move" and self.can(action.id)]
             return [(action.id, action.label, f"{action.words:<14} {action.help}") for action in matches(query, here)]
 
         def done(answer: str | None) -> None:

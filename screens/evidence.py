@@ -8,7 +8,7 @@ from rich.style import Style
 
 from console.model import Finding, HopName, Lane, Reading, Rung, Span
 from screens.board import Board
-from screens.text import Line, Piece, cells, clip, clock, wrap
+from screens.text import Line, Piece, cells, clip, clip_left, clock, wrap
 from screens.themes import MARKS, SEVERITIES, Ink
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -44,7 +44,7 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
     places = list(_places(board, lane, hop))
     if places:
         lines.append(())
-        shown = max(len(_short(place)) for place in places)
+        shown = min(max(len(_short(place)) for place in places), width // 4)
         lines += [_source(board, ink, place, shown, width) for place in places]
     return lines
 
@@ -115,13 +115,13 @@ def explain(ink: Ink, found: Finding, width: int, *, places: bool = True) -> lis
 
 
 def _labelled(ink: Ink, label: str, text: str, width: int, style: Style) -> list[Line]:
-    rows = wrap(text, width - LABEL - 1)
-    return [((f"   {label if at == 0 else '':<{LABEL - 3}}", ink.muted), (row, style)) for at, row in enumerate(rows)]
+    rows = wrap(text, width - LABEL + 1)
+    return [((f"   {label if at == 0 else '':<{LABEL - 5}}", ink.muted), (row, style)) for at, row in enumerate(rows)]
 
 
 def _source(board: Board, ink: Ink, place: Span, shown: int, width: int) -> Line:
     row = board.row(place)
-    head = f" {_short(place):<{shown}} "
+    head = f" {clip_left(_short(place), shown):<{shown}} "
     return (
         (head, ink.muted),
         ("│ ", ink.faint),

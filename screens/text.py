@@ -40,6 +40,14 @@ def clip(text: str, width: int) -> str:
     return text if cell_len(text) <= width else fit(text, width)
 
 
+def clip_left(text: str, width: int) -> str:
+    """Return text in at most `width` cells, its end kept: a place in a file is told by how it ends."""
+    text = clean(text)
+    while cell_len(text) > max(width, 1):
+        text = "…" + text.lstrip("…")[1:]
+    return text
+
+
 def wrap(text: str, width: int, limit: int = 0) -> list[str]:
     """Break text at spaces into rows of at most `width` cells; a `limit` of rows cuts the last with an ellipsis."""
     width = max(width, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from console.model import Outcome, Severity, Verdict
 
@@ -133,6 +133,7 @@ def themes() -> tuple[Theme, ...]:
             surface="ansi_default",
             panel="ansi_default",
             boost="ansi_default",
+            variables=BUILTIN_THEMES["ansi-dark"].variables,
             ansi=True,
         ),
     )
