@@ -31,7 +31,10 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"cowhand {VERSION}")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--site", metavar="FILE", help="the site file; else $COWHAND_SITE, ./site.toml, the XDG place")
+    site = where.add_argument(
+        "--site", metavar="FILE", help="the site file; else $COWHAND_SITE, ./site.toml, the XDG place"
+    )
+    site.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
     where.add_argument(
         "--lab", action="store_true", help="the rehearsal estate: joins the running one or starts its own"
     )
@@ -56,7 +59,9 @@ def build() -> argparse.ArgumentParser:
     breaking.add_argument("--list", action="store_true", help="name the faults")
     _json(breaking)
     healing = verbs.add_parser("heal", help="heal one fault, or all")
-    healing.add_argument("fault", nargs="?")
+    healing.add_argument("fault", nargs="?", help="which; all of them when left out")
+    completion = commands.add_parser("completion", help="print the completion script of a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
 
 
@@ -69,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.command == "lab":
             return _lab(arguments)
+        if arguments.command == "completion":
+            return _completion(arguments)
         estate = load(arguments)
         if arguments.command == "show":
             return _show(estate, arguments)
@@ -228,6 +235,13 @@ def _lab(arguments: argparse.Namespace) -> int:
     else:
         lab.heal(arguments.fault)
         say(f"healed: {arguments.fault or 'everything'}")
+    return EXIT_WELL
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(build(), shell=arguments.shell))
     return EXIT_WELL
 
 

@@ -1,0 +1,63 @@
+"""The real screens over the stage's engine double, told what to say through a FIFO: one word a line.
+
+Run as `python puppet.py FIFO`; a word is a name in CUES, or "crash" (an error in a handler with a secret in reach)."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "screens"))
+
+import stage
+from msgspec.structs import replace
+
+from console.events import Event, FindingsChanged, ReadingsChanged
+from console.model import HOPS
+
+FLIPPED = stage.reading(stage.LANES[2], "tunnel", "failed", "refused", since=stage.START + 60)
+TEN = tuple(
+    stage.reading(lane, hop, "failed", "refused", since=stage.START + 60)
+    for lane in stage.LANES
+    for hop in HOPS
+    if hop in ("vm", "service")
+)
+CUES: dict[str, tuple[Event, ...]] = {
+    "flip": (ReadingsChanged((FLIPPED,)),),
+    "heal": (ReadingsChanged(stage.CALM), stage.WELL),
+    "cause": (ReadingsChanged(stage.UNTRUSTED[:1]), stage.TROUBLE),
+    "ten": (ReadingsChanged(TEN),),
+    "same": (ReadingsChanged(stage.CALM), stage.WELL),
+    "other": (replace(stage.WELL, verdict="degraded"),),
+}
+
+
+def main() -> int:
+    from screens.app import CowhandApp
+
+    puppet = stage.calm()
+    app = CowhandApp(puppet, title="benoit", read_only=False, lab=False)
+
+    def explode() -> None:
+        passphrase = "correct horse battery staple"
+        raise ValueError(passphrase)
+
+    def listen() -> None:
+        while True:
+            for line in Path(sys.argv[1]).read_text().split():
+                if line == "crash":
+                    app.call_from_thread(explode)
+                else:
+                    puppet.say(*CUES[line])
+
+    threading.Thread(target=listen, daemon=True).start()
+    app.run(mouse=False)
+    if app.crash:
+        print(app.crash, file=sys.stderr)
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    assert isinstance(stage.WELL, FindingsChanged)
+    sys.exit(main())
