@@ -84,6 +84,7 @@ class Published(Struct, frozen=True):
     container_port: int
     source: Span
     variable: str | None = None
+    protocol: str = "tcp"
 
 
 class Lane(Struct, frozen=True):
