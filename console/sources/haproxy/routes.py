@@ -1,0 +1,143 @@
+"""From public ports to servers: the backends behind each port, HAProxy's own inner hops followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from console.sources.haproxy.proxies import Listener, Proxy
+from console.sources.haproxy.servers import Server
+
+WIDEST = 64
+"""Ports of one `bind` range that become doors of their own; of a wider one only those that mean something."""
+
+DEEPEST = 8
+"""Frontends behind frontends that are followed."""
+
+
+class Door(Struct, frozen=True):
+    """One TCP port of a frontend; `ends` are the backends behind it, the one most connections take first.
+
+    `tls` says that HAProxy ends TLS for them, at this port or at an inner hop."""
+
+    frontend: Proxy
+    port: int
+    listeners: tuple[Listener, ...]
+    tls: bool
+    ends: tuple[Proxy, ...]
+
+
+class _Behind(Struct, frozen=True):
+    ends: tuple[Proxy, ...]
+    tls: bool
+
+
+def doors(proxies: tuple[Proxy, ...], meaningful: frozenset[int] = frozenset()) -> tuple[Door, ...]:
+    """Return every TCP port that somebody listens on; of a very wide range only `meaningful` ports and its first."""
+    ways = _Ways(proxies)
+    found: list[Door] = []
+    for proxy in proxies:
+        if proxy.disabled or not proxy.binds:
+            continue
+        behind = ways.behind(proxy, 0)
+        for port, listeners in _by_port(proxy, meaningful).items():
+            inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
+            if not inner:
+                tls = behind.tls or any(listener.tls for listener in listeners)
+                found.append(Door(proxy, port, tuple(listeners), tls, behind.ends))
+    return tuple(found)
+
+
+def active(backend: Proxy) -> Server | None:
+    """Return the server that takes the connections while all is well."""
+    enabled = [server for server in backend.servers if not server.disabled]
+    return next((server for server in enabled if not server.backup), enabled[0] if enabled else None)
+
+
+def _by_port(proxy: Proxy, meaningful: frozenset[int]) -> dict[int, list[Listener]]:
+    ports: dict[int, list[Listener]] = {}
+    for listener in proxy.binds:
+        if listener.transport != "tcp" or listener.port is None or listener.last is None:
+            continue
+        numbers: Iterator[int] = iter(range(listener.port, listener.last + 1))
+        if listener.last - listener.port >= WIDEST:
+            first = listener.port
+            numbers = (number for number in numbers if number in meaningful or number == first)
+        for number in numbers:
+            ports.setdefault(number, []).append(listener)
+    return ports
+
+
+class _Ways:
+    """Backends by name, and the frontends that HAProxy itself dials through a loopback port or a UNIX socket."""
+
+    def __init__(self, proxies: tuple[Proxy, ...]) -> None:
+        self.backends: dict[str, Proxy] = {}
+        self.inner: dict[str, tuple[Proxy, Listener]] = {}
+        self.known: dict[int, _Behind] = {}
+        for proxy in proxies:
+            if proxy.kind != "frontend":
+                self.backends.setdefault(proxy.name, proxy)
+            for listener in proxy.binds if not proxy.disabled else ():
+                if key := _key(listener.transport == "local", listener.address, listener.port, anywhere=True):
+                    self.inner.setdefault(key, (proxy, listener))
+        self.hops = {
+            key
+            for backend in self.backends.values()
+            for server in backend.servers
+            if (key := _key(server.local, server.host, server.port)) and key in self.inner
+        }
+
+    def dialled(self, port: int) -> bool:
+        """Whether one of HAProxy's own servers is this port of its own."""
+        return str(port) in self.hops
+
+    def behind(self, proxy: Proxy, depth: int) -> _Behind:
+        found = self.known.get(id(proxy))
+        if found is None:
+            self.known[id(proxy)] = _Behind((), False)
+            found = self.known[id(proxy)] = self._look(proxy, depth)
+        return found
+
+    def _look(self, proxy: Proxy, depth: int) -> _Behind:
+        ends: dict[int, Proxy] = {}
+        tls = False
+        for name in _names(proxy):
+            backend = self.backends.get(name)
+            if backend is None:
+                continue
+            hops = self._hops(backend) if depth < DEEPEST else []
+            for inner, listener in hops:
+                further = self.behind(inner, depth + 1)
+                tls = tls or listener.tls or further.tls
+                ends.update((id(end), end) for end in further.ends)
+            if not hops and backend.servers:
+                ends[id(backend)] = backend
+        return _Behind(tuple(ends.values()), tls)
+
+    def _hops(self, backend: Proxy) -> list[tuple[Proxy, Listener]]:
+        keys = [_key(server.local, server.host, server.port) for server in backend.servers if not server.disabled]
+        found = [self.inner.get(key) for key in keys]
+        return [hop for hop in found if hop is not None] if all(found) else []
+
+
+def _names(proxy: Proxy) -> list[str]:
+    """Return the backends a proxy may hand over to, the likeliest first; a listen is its own default."""
+    sure = [route.backend for route in proxy.use_backend if not route.conditional]
+    if proxy.default_backend is not None:
+        sure.append(proxy.default_backend.backend)
+    elif proxy.kind == "listen":
+        sure.append(proxy.name)
+    return sure + [route.backend for route in proxy.use_backend if route.conditional]
+
+
+def _key(local: bool, host: str, port: int | None, anywhere: bool = False) -> str:
+    if local:
+        return host.removeprefix("unix@")
+    near = host.startswith("127.") or host in ("::1", "localhost") or (anywhere and host in ("", "::"))
+    return str(port) if near and port is not None else ""
+
+
+def _loopback(listener: Listener) -> bool:
+    return listener.address.startswith("127.") or listener.address in ("::1", "localhost")
