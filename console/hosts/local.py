@@ -65,7 +65,9 @@ class Local:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise Unresolved(f"{name} has no address here") from error
+            if getattr(error, "errno", None) == socket.EAI_AGAIN:
+                raise NoWayIn(f"{name} was not resolved: the resolver does not answer here") from None
+            raise Unresolved(f"{name} has no address") from None
         addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
         return tuple(sorted(addresses, key=lambda address: ":" in address))
 

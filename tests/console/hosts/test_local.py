@@ -1,0 +1,61 @@
+"""This machine as a host: every failure has its name, every command its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from console.errors import Refused, TimedOut, Unreachable, Unresolved
+from console.hosts.local import Local
+
+
+async def test_a_port_that_refuses_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(Refused):
+        await Local().connect("127.0.0.1", port, 1)
+
+
+async def test_a_port_that_does_not_answer_times_out() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        address = server.getsockname()
+        with socket.create_connection(address), pytest.raises(TimedOut):
+            await Local().connect(*address, 0.3)
+
+
+@pytest.mark.parametrize("address", ["::ffff:300.1.1.1", "256.1.1.1", "a..b", "nowhere.invalid"])
+async def test_what_is_no_address_is_unresolved(address: str) -> None:
+    with pytest.raises((Unresolved, Unreachable)):
+        await Local().connect(address, 25, 1)
+
+
+async def test_a_socket_path_without_a_listener_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused):
+        await Local().connect_unix(str(tmp_path / "none.sock"), 1)
+
+
+async def test_a_command_gives_status_and_output_up_to_the_cap() -> None:
+    done = await Local().run(["sh", "-c", "printf 123456789; echo no >&2; exit 3"], 5, cap=4)
+    assert (done.status, done.stdout, done.stderr) == (3, b"1234", b"no\n")
+
+
+async def test_a_missing_command_is_status_127() -> None:
+    assert (await Local().run(["no-such-command-here"], 5)).status == 127
+
+
+async def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    with pytest.raises(TimedOut):
+        await Local().run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"], 0.5)
+    child = int(pid_file.read_text())
+    for _ in range(100):
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the child still runs")
