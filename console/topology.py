@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -20,9 +21,9 @@ from console.model import (
     Topology,
 )
 from console.site import DeclaredLane, Site
-from console.sources.haproxy import Configuration
+from console.sources.haproxy import Configuration, Proxy, Server
 from console.sources.haproxy.addresses import read
-from console.sources.haproxy.routes import Door, active, doors
+from console.sources.haproxy.routes import Door, active, destinations
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ PROTOCOLS: dict[int, Protocol] = {
     443: "https",
 }
 """What a public port speaks, by its number (IANA)."""
-
-MEANINGFUL = frozenset((*PROTOCOLS, *PLAIN_PORTS))
-"""Ports worth a lane of their own in a `bind` range however wide."""
 
 MAIL: frozenset[Protocol] = frozenset(("smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s", "sieve"))
 
@@ -73,7 +71,20 @@ _TLS: dict[Protocol, Protocol] = {
 """What a client speaks when HAProxy ends TLS in front of the plain protocol."""
 
 
-class Sources(Struct, frozen=True):
+class Way(Struct, frozen=True, gc=False):
+    """One server that lanes may end at, backups included. `behind` is the container's port behind `port`.
+
+    `ours` says that it is the mail server's, by a lane's protocol or because mail lanes end at the same host."""
+
+    backend: Proxy
+    server: Server
+    port: int
+    behind: int
+    lanes: tuple[Lane, ...]
+    ours: bool
+
+
+class Sources(Struct, frozen=True, dict=True):
     """All that was read. `declared` holds the places of the site's `[[lane]]` entries, in their order."""
 
     site: Site = Site()
@@ -88,14 +99,41 @@ class Sources(Struct, frozen=True):
         """The ports that the compose files publish."""
         return self.compose.published if self.compose else ()
 
+    @cached_property
+    def ports(self) -> Ports:
+        """What stands behind the ports of the VM."""
+        return Ports(self.published)
+
+    @cached_property
+    def entries(self) -> tuple[tuple[Door, Lane], ...]:
+        """HAProxy's doors with the lanes they are."""
+        return _lanes(self.haproxy.doors, self.ports) if self.haproxy else ()
+
+    @cached_property
+    def ways(self) -> tuple[Way, ...]:
+        """Every server that HAProxy may send a lane to."""
+        lanes = {id(door): lane for door, lane in self.entries}
+        found = destinations(tuple(door for door, _ in self.entries))
+        ways = [
+            Way(
+                backend,
+                server,
+                port,
+                self.ports.behind(server.host, port),
+                tuple([lanes[id(door)] for door in leading]),
+                any(lanes[id(door)].protocol in MAIL for door in leading),
+            )
+            for backend, server, port, leading in found
+        ]
+        hosts = {way.server.host for way in ways if way.ours}
+        return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
+
 
 def build(sources: Sources) -> Topology:
     """Draw the map of what the sources say."""
-    proxies = sources.haproxy.proxies if sources.haproxy else ()
-    ports = Ports(sources.published)
-    found = _lanes(doors(proxies, MEANINGFUL), ports)
+    found = [lane for _, lane in sources.entries]
     heard = {lane.port for lane in found}
-    found += [lane for lane in _declared(sources, ports) if lane.port not in heard]
+    found += [lane for lane in _declared(sources) if lane.port not in heard]
     lanes: dict[str, Lane] = {}
     for lane in found:
         lanes.setdefault(lane.id, lane)
@@ -145,7 +183,7 @@ class Ports:
         return None, None
 
 
-def _lanes(entries: tuple[Door, ...], ports: Ports) -> list[Lane]:
+def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], ...]:
     """Turn doors into lanes; where a frontend has several backends, the mail server's is the one that counts."""
     hosts = {
         server.host
@@ -153,7 +191,7 @@ def _lanes(entries: tuple[Door, ...], ports: Ports) -> list[Lane]:
         if door.port in PROTOCOLS and PROTOCOLS[door.port] in MAIL and door.ends
         if (server := active(door.ends[0]))
     }
-    return [_lane(door, hosts, ports) for door in entries]
+    return tuple([(door, _lane(door, hosts, ports)) for door in entries])
 
 
 def _lane(door: Door, hosts: set[str], ports: Ports) -> Lane:
@@ -202,12 +240,12 @@ def _protocol(door: Door, target: Target | None, ports: Ports) -> Protocol:
     return _TLS.get(known, known) if door.tls else known
 
 
-def _declared(sources: Sources, ports: Ports) -> list[Lane]:
+def _declared(sources: Sources) -> list[Lane]:
     """Lanes that the site declares, for a listener that is in no given file."""
     places = sources.declared
     fallback = Span("site.toml", 1)
     return [
-        _declare(lane, places[index] if index < len(places) else fallback, ports)
+        _declare(lane, places[index] if index < len(places) else fallback, sources.ports)
         for index, lane in enumerate(sources.site.lane)
     ]
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from msgspec import Struct
 
 from console.errors import InputError
 from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder, Listener, Proxy, Route, Timeout
+from console.sources.haproxy.routes import Door, doors
 from console.sources.haproxy.servers import Server
 from console.sources.haproxy.tree import Document, Reader, Section
 
 __all__ = [
     "Configuration",
     "Document",
+    "Door",
     "Line",
     "Listener",
     "Proxy",
@@ -29,13 +32,18 @@ __all__ = [
 ]
 
 
-class Configuration(Struct, frozen=True):
+class Configuration(Struct, frozen=True, dict=True):
     """What one or more files say. `problems` is what HAProxy would refuse, in the order of the files."""
 
     documents: tuple[Document, ...] = ()
     sections: tuple[Section, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     problems: tuple[InputError, ...] = ()
+
+    @cached_property
+    def doors(self) -> tuple[Door, ...]:
+        """The TCP ports HAProxy listens on, and the backends behind them."""
+        return doors(self.proxies)
 
     @property
     def stats_sockets(self) -> tuple[str, ...]:

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from console.model import PLAIN_PORTS
 from console.sources.haproxy.proxies import Listener, Proxy
 from console.sources.haproxy.servers import Server
 
 WIDEST = 64
 """Ports of one `bind` range that become doors of their own; of a wider one only those that mean something."""
+
+MEANINGFUL = frozenset((*PLAIN_PORTS, *PLAIN_PORTS.values(), 80, 443))
+"""Ports that are doors of their own in a range however wide."""
 
 DEEPEST = 8
 """Frontends behind frontends that are followed."""
@@ -33,20 +37,38 @@ class _Behind(Struct, frozen=True):
     tls: bool
 
 
-def doors(proxies: tuple[Proxy, ...], meaningful: frozenset[int] = frozenset()) -> tuple[Door, ...]:
-    """Return every TCP port that somebody listens on; of a very wide range only `meaningful` ports and its first."""
+def doors(proxies: tuple[Proxy, ...]) -> tuple[Door, ...]:
+    """Return every TCP port that somebody listens on; of a very wide range only meaningful ports and its first."""
     ways = _Ways(proxies)
     found: list[Door] = []
     for proxy in proxies:
         if proxy.disabled or not proxy.binds:
             continue
         behind = ways.behind(proxy, 0)
-        for port, listeners in _by_port(proxy, meaningful).items():
+        for port, listeners in _by_port(proxy).items():
             inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
             if not inner:
                 tls = behind.tls or any(listener.tls for listener in listeners)
                 found.append(Door(proxy, port, tuple(listeners), tls, behind.ends))
     return tuple(found)
+
+
+def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int, tuple[Door, ...]]]:
+    """Yield every enabled server behind the doors with the port it is dialled at, and the doors that lead there."""
+    behind: dict[int, tuple[Proxy, list[Door]]] = {}
+    for door in entries:
+        for end in door.ends:
+            behind.setdefault(id(end), (end, []))[1].append(door)
+    for backend, leading in behind.values():
+        for server in backend.servers:
+            if server.disabled or server.local:
+                continue
+            if server.port is not None:
+                yield backend, server, server.port, tuple(leading)
+                continue
+            for door in leading:
+                if port := server.reached(door.port):
+                    yield backend, server, port, (door,)
 
 
 def active(backend: Proxy) -> Server | None:
@@ -55,7 +77,7 @@ def active(backend: Proxy) -> Server | None:
     return next((server for server in enabled if not server.backup), enabled[0] if enabled else None)
 
 
-def _by_port(proxy: Proxy, meaningful: frozenset[int]) -> dict[int, list[Listener]]:
+def _by_port(proxy: Proxy) -> dict[int, list[Listener]]:
     ports: dict[int, list[Listener]] = {}
     for listener in proxy.binds:
         if listener.transport != "tcp" or listener.port is None or listener.last is None:
@@ -63,7 +85,7 @@ def _by_port(proxy: Proxy, meaningful: frozenset[int]) -> dict[int, list[Listene
         numbers: Iterator[int] = iter(range(listener.port, listener.last + 1))
         if listener.last - listener.port >= WIDEST:
             first = listener.port
-            numbers = (number for number in numbers if number in meaningful or number == first)
+            numbers = (number for number in numbers if number in MEANINGFUL or number == first)
         for number in numbers:
             ports.setdefault(number, []).append(listener)
     return ports

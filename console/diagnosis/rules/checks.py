@@ -1,0 +1,72 @@
+"""Whether HAProxy's health checks can see what they are there to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from console.diagnosis import words
+from console.diagnosis.catalogue import finding
+from console.diagnosis.rule import static
+from console.diagnosis.rules.headers import greets
+from console.model import Finding, Topology
+from console.topology import MAIL, Sources, Way
+
+
+@static("CH004")
+def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """A check that a dead daemon passes: once per backend and kind of check, at its first server."""
+    groups: dict[tuple[int, str], list[Way]] = {}
+    for way in sources.ways:
+        if way.ours and _blind(way):
+            groups.setdefault((id(way.backend), way.server.check.kind), []).append(way)
+    for ways in groups.values():
+        first = ways[0]
+        lanes = tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
+        spans = tuple(dict.fromkeys(way.server.span for way in ways))
+        yield finding(
+            "CH004",
+            f"{words.lanes(lanes)}: {_says(first)}",
+            spans[0],
+            also=spans[1:],
+            lanes=words.ids(lanes),
+            hop="haproxy",
+        )
+
+
+def _blind(way: Way) -> bool:
+    kind = way.server.check.kind
+    return kind == "L4" or (kind == "none" and any(lane.protocol in MAIL for lane in way.lanes))
+
+
+def _says(way: Way) -> str:
+    place = f"{way.server.host}:{way.server.check.port or way.port}"
+    daemon = words.daemon(way.lanes)
+    if way.server.check.kind == "none":
+        return f"HAProxy does not check {way.server.host}:{way.port} at all, so it never notices that {daemon} is dead"
+    blind = f"only that {place} accepts a connection, so it stays UP while {daemon} is dead"
+    if way.backend.method.ignored:
+        return f"HAProxy ignores the tcp-check rules, for option tcp-check is missing, and checks {blind}"
+    return f"HAProxy checks {blind}"
+
+
+@static("CH005")
+def smtpchk_on_postscreen(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """`option smtpchk` takes postscreen's `220-` teaser for a failure."""
+    seen: dict[int, list[Way]] = {}
+    for way in sources.ways:
+        check = way.server.check
+        port = sources.ports.behind(way.server.host, check.port or way.port)
+        if check.kind == "L7" and greets(way, port):
+            seen.setdefault(id(way.backend), []).append(way)
+    for ways in seen.values():
+        lanes = tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
+        check = ways[0].server.check
+        yield finding(
+            "CH005",
+            f"{words.lanes(lanes)}: option smtpchk takes postscreen's 220- greeting on {check.port or ways[0].port}"
+            " for a failure, so HAProxy calls a healthy server DOWN",
+            check.source or ways[0].server.span,
+            also=tuple(way.server.span for way in ways),
+            lanes=words.ids(lanes),
+            hop="haproxy",
+        )
