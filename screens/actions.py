@@ -28,11 +28,11 @@ class Action(Struct, frozen=True):
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("lanes", "1", "1", "lanes", "the lane matrix: what works, and where it stops", "screens"),
-    Action("findings", "2", "2", "findings", "what is wrong, what was observed first", "screens"),
-    Action("sources", "3", "3", "sources", "the files, with the findings in their margin", "screens"),
-    Action("estate", "4", "4", "estate", "the map: proxy, tunnel, VM, volumes, services", "screens"),
-    Action("log", "5", "5", "log", "every command and probe that was run", "screens"),
+    Action("lanes", "1", "1", "lanes", "what works, and where it stops", "screens"),
+    Action("findings", "2", "2", "findings", "what is wrong, and the remedy", "screens"),
+    Action("sources", "3", "3", "sources", "files, findings in the margin", "screens"),
+    Action("estate", "4", "4", "estate", "the map: machines, volumes", "screens"),
+    Action("log", "5", "5", "log", "what was asked of whom", "screens"),
     Action("down", "j,down", "j ↓", "down", "one down", "move"),
     Action("up", "k,up", "k ↑", "up", "one up", "move"),
     Action("left", "h,left", "h ←", "left", "one left", "move", ("lanes", "sources")),
@@ -41,8 +41,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("last", "G,end", "G", "last", "to the last", "move"),
     Action("page_down", "pagedown,ctrl+d", "pgdn", "page down", "a page down", "move"),
     Action("page_up", "pageup,ctrl+u", "pgup", "page up", "a page up", "move"),
-    Action("next", "n", "n", "next", "to the next broken cell, or the next finding", "move", ("lanes", "sources")),
-    Action("previous", "N", "N", "previous", "to the one before", "move", ("lanes", "sources")),
+    Action("next", "n", "n", "next", "to the next trouble", "move", ("lanes", "sources")),
+    Action("previous", "N", "N", "previous", "to the trouble before", "move", ("lanes", "sources")),
     Action("next_file", "tab,right_square_bracket", "tab", "next file", "to the next file", "move", ("sources",)),
     Action(
         "previous_file",
@@ -54,22 +54,22 @@ ACTIONS: tuple[Action, ...] = (
         ("sources",),
     ),
     Action(
-        "open", "enter", "⏎", "open", "what is known of it: cell to finding, finding to source", "look",
+        "open", "enter", "⏎", "open", "what is known of it", "look",
         ("lanes", "findings"),
     ),
-    Action("source", "s", "s", "source", "the source line of what is chosen", "look", ("lanes", "findings")),
-    Action("filter", "slash", "/", "filter", "show only what has this text in it", "look"),
+    Action("source", "s", "s", "source", "its line in the files", "look", ("lanes", "findings")),
+    Action("filter", "slash", "/", "filter", "show what has this text in it", "look"),
     Action("sweep", "r", "r", "sweep", "ask every hop again, now", "look"),
-    Action("copy", "y", "y", "copy", "copy what is chosen to your own clipboard", "look"),
+    Action("copy", "y", "y", "copy", "copy to your own clipboard", "look"),
     Action(
-        "remedy", "f", "f", "remedy", "start the remedy of what is chosen", "change",
+        "remedy", "f", "f", "remedy", "start its remedy", "change",
         ("lanes", "findings", "sources"), danger=True,
     ),
     Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
-    Action("theme", "t", "t", "theme", "dark, light, the terminal's own colours", "console"),
+    Action("theme", "t", "t", "theme", "dark, light, the terminal's own", "console"),
     Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
     Action("back", "escape", "esc", "back", "back to where you were", "console"),
-    Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "leave; the servers do not notice", "console"),
+    Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "leave; the servers carry on", "console"),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

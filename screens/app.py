@@ -63,8 +63,8 @@ class Frame(Screen[None]):
 class CowhandApp(App[None]):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
-    `on_loop` is told of the loop as soon as there is one; `report` writes a crash to a file and returns its path.
-    After a crash `crash` holds one line for stderr: what happened and where, never a value."""
+    `theme` is dark, light or terminal. `on_loop` is told of the loop as soon as there is one; `report` writes a crash
+    to a file and returns its path. After a crash `crash` holds one line for stderr: what and where, never a value."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -98,7 +98,7 @@ class CowhandApp(App[None]):
         self._bridge = Bridge(self._wake)
         for known in themes.themes():
             self.register_theme(known)
-        self._wear(theme or (themes.TERMINAL if self.no_color else themes.DARK))
+        self._wear(f"cowhand-{theme}" if theme else themes.TERMINAL if self.no_color else themes.DARK)
 
     def _wear(self, name: str) -> None:
         """Set the first theme before anything is drawn, so that nothing is drawn twice."""
@@ -216,6 +216,8 @@ class CowhandApp(App[None]):
         }
         if id in own:
             own[id]()
+        elif id == "help" and self.view.NAME == "help":
+            self._back()
         elif id in KEY_LINES:
             self.go(id)
         else:

@@ -8,7 +8,7 @@ from rich.style import Style
 
 from console.model import Finding, HopName, Lane, Reading, Rung, Span
 from screens.board import Board
-from screens.text import Line, Piece, cells, clip, clip_left, clock, wrap
+from screens.text import Line, Piece, cells, clip, clip_left, clock, fit, wrap
 from screens.themes import MARKS, SEVERITIES, Ink
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -97,6 +97,20 @@ def _rung(ink: Ink, rung: Rung, width: int) -> Line:
 
 def _ms(value: float) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def brief(ink: Ink, found: Finding, width: int, *, chosen: bool = False) -> Line:
+    """Return a finding on one row: mark, id, name, what it is or where, severity."""
+    where = found.where if isinstance(found.where, str) else _short(found.where)
+    lead = "▸" if chosen else " "
+    pieces: Line = (
+        (f"{lead}{SEVERITIES[found.severity]} ", ink.severity(found.severity)),
+        (f"{found.id} ", ink.text),
+        (fit(found.name, 27) + " ", ink.bright if chosen or found.observed else ink.text),
+        (fit(clip_left(where, 31), max(width - 47, 0)) + " ", ink.muted),
+        (f"{found.severity:<8} ", ink.severity(found.severity)),
+    )
+    return tuple((text, ink.chosen(style)) for text, style in pieces) if chosen else pieces
 
 
 def explain(ink: Ink, found: Finding, width: int, *, places: bool = True) -> list[Line]:

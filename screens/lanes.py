@@ -11,21 +11,21 @@ from textual.app import ComposeResult
 
 from console.model import HOPS, Finding, HopName, Lane, Span
 from screens.board import Change, Key
-from screens.evidence import evidence, excerpt, place_of, plain
-from screens.text import Line, Piece, clip, fit
+from screens.evidence import brief, evidence, excerpt, place_of, plain, rule
+from screens.text import Line, Piece, clip, fit, follow
 from screens.themes import MARKS
-from screens.view import View
+from screens.view import WIDE, View
 from screens.widgets.pane import Box, Pane
 
 TITLES: dict[HopName, str] = {
     "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
 }  # fmt: skip
 
-BROAD, WIDE = 120, 160
-"""From these widths on a lane also says where it leads, and evidence stands beside the matrix."""
-
 MATRIX_ROWS = 6
 """What the style sheet begins with: a title and five lanes."""
+
+LEAST_EXTRA = 6
+"""Rows that must be free before the evidence is followed by more than itself."""
 
 LEAST_EVIDENCE = 12
 """Rows below which the matrix scrolls rather than grows."""
@@ -48,7 +48,7 @@ class Lanes(View):
 
     def compose(self) -> ComposeResult:
         """Lay out left (matrix, excerpt) and evidence."""
-        self._class()
+        self.fit()
         columns = [Pane(partial(self._column, at), classes="hop") for at in range(len(HOPS))]
         yield Box(
             Box(Pane(self._labels, id="labels"), *columns, id="matrix"),
@@ -108,37 +108,45 @@ class Lanes(View):
     def _window(self, height: int) -> list[tuple[int, Lane]]:
         room = max(height - 1, 1)
         rows = self.rows()
-        self.top = max(min(self.top, len(rows) - room, self.row), 0)
-        self.top = max(self.top, self.row - room + 1)
+        self.top = follow(self.top, self.row, len(rows), room)
         return list(enumerate(rows))[self.top : self.top + room]
 
     def _evidence(self, width: int, height: int) -> list[Line]:
-        lines = evidence(self.board, self.ink, self.chosen(), width)
-        if self.has_class("-wide"):
-            return lines[:height]
+        ink = self.ink
+        lines = evidence(self.board, ink, self.chosen(), width)
+        spare = height - len(lines) - 1
+        if spare >= LEAST_EXTRA:
+            place = self.place()
+            more = (
+                self._others(width, spare) if self.has_class("-wide") else excerpt(self.board, ink, place, width, spare)
+            )
+            return [*lines, (), *more]
         self.skipped = max(min(self.skipped, len(lines) - height), 0)
         head, rest = lines[:1], lines[1 + self.skipped : height + self.skipped]
         below = len(lines) - height - self.skipped
         if below > 0 and rest:
-            rest[-1] = ((f" ↓ {below + 1} more lines: pgdn", self.ink.muted),)
+            rest[-1] = ((f" ↓ {below + 1} more lines: pgdn", ink.muted),)
         return head + rest
+
+    def _others(self, width: int, height: int) -> list[Line]:
+        here = self.chosen()
+        touching = self.board.touching(*here) if here else []
+        others = [found for found in self.board.findings() if found not in touching]
+        if not others:
+            return []
+        rows = [brief(self.ink, found, width) for found in others[: height - 1]]
+        return [rule(self.ink, (("elsewhere", self.ink.muted),), width), *rows]
 
     def _excerpt(self, width: int, height: int) -> list[Line]:
         return excerpt(self.board, self.ink, self.place(), width, height)
 
     # what happens
 
-    def on_resize(self) -> None:
-        """Fit the columns to the terminal."""
-        self._fit()
-
-    def _class(self) -> None:
-        width = self.cowhand.size.width
-        self.set_class(width >= WIDE, "-wide")
-        self.set_class(BROAD <= width < WIDE, "-broad")
-
-    def _fit(self) -> None:
-        self._class()
+    def fit(self) -> None:
+        """Give the matrix as many rows as it has lanes, as long as evidence has room."""
+        super().fit()
+        if not self.is_attached or not self.query("#matrix"):
+            return
         width, height = self.cowhand.size
         room = height - 4 - LEAST_EVIDENCE
         wanted = 1 + max(len(self.board.lanes) or 5, 3)
@@ -150,7 +158,7 @@ class Lanes(View):
     def changed(self, change: Change) -> None:
         """Show what came; during the first sweep, until a key is pressed, the cursor goes to the first broken cell."""
         if change.estate:
-            self._fit()
+            self.fit()
             self.row = max(min(self.row, len(self.rows()) - 1), 0)
         if change.cells and not self._placed:
             self._seek(1, from_start=True)

@@ -72,6 +72,12 @@ def wrap(text: str, width: int, limit: int = 0) -> list[str]:
     return rows
 
 
+def follow(top: int, cursor: int, count: int, room: int) -> int:
+    """Return the first row to show of `count`, near `top`, so that the cursor is among the `room` rows shown."""
+    top = max(min(top, cursor), cursor - room + 1)
+    return max(min(top, count - room), 0)
+
+
 def cells(line: Iterable[Piece]) -> int:
     """Return the width of a line in terminal cells."""
     return sum(cell_len(text) for text, _ in line)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from screens.app import CowhandApp
 
 
+BROAD, WIDE = 120, 160
+"""Columns from which a screen says more on a row, and from which it stands in two halves side by side."""
+
+
 class View(Box):
     """A screen. Keys arrive as action ids; `do` answers whether it had a use for one."""
 
@@ -35,6 +39,16 @@ class View(Box):
     def ink(self) -> Ink:
         """The styles of now."""
         return self.cowhand.ink
+
+    def fit(self) -> None:
+        """Take the shape that the terminal has room for."""
+        width = self.cowhand.size.width
+        self.set_class(width >= WIDE, "-wide")
+        self.set_class(BROAD <= width < WIDE, "-broad")
+
+    def on_resize(self) -> None:
+        """Take another shape."""
+        self.fit()
 
     def redraw(self, whole: bool = False) -> None:
         """Paint all panes again."""

@@ -1,0 +1,67 @@
+"""All keys, made from the registry."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from screens.actions import ACTIONS, Group
+from screens.text import Line, cells, clip
+from screens.themes import MARKS
+from screens.view import View
+from screens.widgets.pane import Pane
+
+COLUMNS: tuple[tuple[Group, ...], ...] = (("screens", "move"), ("look", "change", "console"))
+MEANINGS = {"ok": "well", "degraded": "degraded", "failed": "broken", "unknown": "cannot tell", "skipped": "not asked"}
+
+
+class Help(View):
+    """Two columns of keys, and what the shapes mean."""
+
+    NAME: ClassVar[str] = "help"
+
+    def __init__(self) -> None:
+        super().__init__(id="help")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the one pane."""
+        yield Pane(self._help)
+
+    def _help(self, width: int, height: int) -> list[Line]:
+        ink = self.ink
+        half = min(width // 2, 60)
+        left, right = (self._column(groups, half) for groups in COLUMNS)
+        right += [(), *self._shapes()]
+        rows = max(len(left), len(right))
+        lines: list[Line] = []
+        for at in range(rows):
+            first = left[at] if at < len(left) else ()
+            second = right[at] if at < len(right) else ()
+            lines.append((*first, (" " * max(half - cells(first), 0), ink.text), *second))
+        return lines
+
+    def _shapes(self) -> list[Line]:
+        ink = self.ink
+        pieces = [
+            ((f"   {mark}", ink.state(outcome)), (f" {MEANINGS[outcome]}", ink.muted))
+            for outcome, mark in MARKS.items()
+        ]
+        return [
+            tuple(piece for pair in pieces[:3] for piece in pair),
+            tuple(piece for pair in pieces[3:] for piece in pair),
+        ]
+
+    def _column(self, groups: tuple[Group, ...], width: int) -> list[Line]:
+        ink = self.ink
+        lines: list[Line] = []
+        for group in groups:
+            actions = [one for one in ACTIONS if one.group == group and not (one.danger and self.cowhand.read_only)]
+            lines += [*([()] if lines else []), ((f" {group}", ink.bright),)]
+            lines += [((f"   {one.label:<6}", ink.key), (clip(one.help, width - 10), ink.muted)) for one in actions]
+            if not actions:
+                lines.append((("   read-only: nothing here changes anything", ink.muted),))
+        return lines
+
+
+SCREEN = Help
