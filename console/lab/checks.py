@@ -43,7 +43,7 @@ DESCRIPTIONS = {
 class Health:
     """What is known of one server; `points` counts as HAProxy does: UP from `RISE` on, full at `FULL`."""
 
-    def __init__(self, lane: Lane, changed: Callable[[], None]) -> None:
+    def __init__(self, lane: Lane, noted: Callable[[], None]) -> None:
         self.checked = lane.check is not None and lane.check.kind != "none" and lane.target is not None
         self.points = RISE
         self.status, self.last, self.milliseconds = "INI", "", 0
@@ -51,7 +51,7 @@ class Health:
         self.failures = self.downs = 0
         self.since = time.time()
         self.away = 0.0
-        self.changed = changed
+        self.noted = noted
 
     @property
     def up(self) -> bool:
@@ -83,7 +83,7 @@ class Health:
             else:
                 self.away += now - self.since
             self.since = now
-            self.changed()
+        self.noted()
 
 
 async def watch(network: Network, lane: Lane, health: Health) -> None:

@@ -57,7 +57,7 @@ class Dovecot(Service):
                     patience=HEADER_PATIENCE,
                     tls=context,
                 )
-                self.ports.append(Port(port, policy, self._entrance(login, speak)))
+                self.ports.append(Port(port, policy, self._entrance(login, speak, ", TLS" if context else "")))
 
     def trust(self, *networks: str) -> None:
         """Set `haproxy_trusted_networks`."""
@@ -67,13 +67,12 @@ class Dovecot(Service):
         """Whether a peer may speak for others."""
         return any(ip_address(address) in network for network in self.trusted)
 
-    def _entrance(self, login: str, speak: Speak) -> Callable[[Visitor], asyncio.Protocol]:
+    def _entrance(self, login: str, speak: Speak, secured: str) -> Callable[[Visitor], asyncio.Protocol]:
         def enter(visitor: Visitor) -> asyncio.Protocol:
             async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 try:
                     await speak(reader, writer, SocketInfo.get(writer, _result(visitor), unique_id=uuid.uuid4().bytes))
                 finally:
-                    secured = ", TLS" if writer.get_extra_info("ssl_object") else ""
                     self.log(
                         f"dovecot: {login}: Disconnected: Connection closed (no auth attempts in 0 secs): "
                         f"user=<>, rip={visitor.client[0]}, lip={visitor.server[0]}{secured}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ class Estate:
         if isinstance(error, ConnectionError):
             return  # a peer that went while we wrote
         if len(self.mishaps) < MISHAPS:
-            self.mishaps.append(f"{context.get('message', '')}: {type(error).__name__}: {error}")
+            place = traceback.extract_tb(error.__traceback__)[-1:] if error else ()
+            where = "".join(f" at {frame.filename}:{frame.lineno}" for frame in place)
+            self.mishaps.append(f"{context.get('message', '')}: {type(error).__name__}: {error}{where}")
 
 
 def site_file() -> Path:

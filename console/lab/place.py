@@ -54,6 +54,9 @@ class Place:
                 self.lock = _lock(name)
             self.socket.bind(address(name))
             self.socket.listen(BACKLOG)
+        except LabError:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             if isinstance(error, BlockingIOError) or error.errno == errno.EADDRINUSE:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import AnyStr
 
@@ -31,17 +30,39 @@ NETWORKS = (ip_network("127.0.0.0/8"), ip_network("172.22.1.0/24"))
 POSTSCREEN, SUBMISSION, SMTPS = "postscreen", "submission/smtpd", "smtps/smtpd"
 
 
+class Listener:
+    """A port of Postfix's: which daemon it is, and its lines in the log (`syslog_name` of master.cf)."""
+
+    def __init__(self, service: Service, number: int, daemon: str) -> None:
+        self.service, self.daemon = service, daemon
+        self.name = "haproxy" if number == 10025 else "postfix"
+
+    def say(self, text: str) -> None:
+        """Log under this daemon's name."""
+        self.service.log(f"{self.name}/{self.daemon}[{300 + len(self.daemon)}]: {text}")
+
+    def refused(self, reason: Reason, address: str, detail: str) -> None:
+        """Log a caller that was turned away at the door."""
+        if reason == "tls":
+            self.say(f"SSL_accept error from unknown[{address}]: -1")
+            self.say(f"warning: TLS library problem: {detail}")
+        elif reason == "silent":
+            self.say("warning: haproxy read: time limit exceeded")
+        elif reason in ("malformed", "unknown"):
+            self.say("warning: haproxy read: bad protocol header")
+
+
 class Smtpd(SMTP):
     """One SMTP session with Postfix's face."""
 
-    def __init__(self, service: Service, visitor: Visitor, daemon: str, tls: ssl.SSLContext | None) -> None:
-        self.service, self.visitor, self.daemon = service, visitor, daemon
+    def __init__(self, port: Listener, visitor: Visitor, tls: ssl.SSLContext | None) -> None:
+        self.say, self.daemon, self.visitor = port.say, port.daemon, visitor
         super().__init__(
             Rules(self),
             hostname=MAIL_NAME,
             ident=IDENT,
             tls_context=tls,
-            auth_require_tls=daemon != SMTPS,
+            auth_require_tls=port.daemon != SMTPS,
             data_size_limit=104857600,
             loop=asyncio.get_running_loop(),
         )
@@ -71,11 +92,6 @@ class Smtpd(SMTP):
         if self.daemon != POSTSCREEN:
             self.say(f"disconnect from unknown[{self.visitor.client[0]}]")
         super().connection_lost(error)
-
-    def say(self, text: str) -> None:
-        """Log under this daemon's name."""
-        label = "haproxy" if self.visitor.server[1] == 10025 else "postfix"
-        self.service.log(f"{label}/{self.daemon}[{300 + len(self.daemon)}]: {text}")
 
     @syntax("PROXY")
     async def smtp_PROXY(self, arg: str) -> None:  # noqa: N802
@@ -140,33 +156,18 @@ def postfix(network: Network, tls: ssl.SSLContext) -> Service:
         parting = f"421 4.3.0 {MAIL_NAME} Server local error"
         if daemon == POSTSCREEN:
             parting = "421 4.3.2 No system resources"
+        listener = Listener(service, number, daemon)
         policy = Policy(
-            _refusals(service, daemon, number),
+            listener.refused,
             header=header,
             patience=HEADER_PATIENCE,
             parting=f"{parting}\r\n".encode(),
             takes_unknown=False,
             tls=implicit,
         )
-        return Port(number, policy, lambda visitor: Smtpd(service, visitor, daemon, offered))
+        return Port(number, policy, lambda visitor: Smtpd(listener, visitor, offered))
 
     daemons = {25: POSTSCREEN, 465: SMTPS, 587: SUBMISSION}
     service.ports = [port(number, daemon, False) for number, daemon in daemons.items()]
     service.ports += [port(10000 + number, daemon, True) for number, daemon in daemons.items()]
     return service
-
-
-def _refusals(service: Service, daemon: str, number: int) -> Callable[[Reason, str, str], None]:
-    label = "haproxy" if number == 10025 else "postfix"
-
-    def refused(reason: Reason, address: str, detail: str) -> None:
-        if reason in ("reset", "closed"):
-            return
-        if reason == "tls":
-            service.log(f"{label}/{daemon}[401]: SSL_accept error from unknown[{address}]: -1")
-            service.log(f"{label}/{daemon}[401]: warning: TLS library problem: {detail}")
-            return
-        what = "time limit exceeded" if reason == "silent" else "bad protocol header"
-        service.log(f"{label}/{daemon}[401]: warning: haproxy read: {what}")
-
-    return refused

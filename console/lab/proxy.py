@@ -16,18 +16,22 @@ from console.errors import StreamError
 from console.lab.addresses import PROXY
 from console.lab.checks import Health, watch
 from console.lab.network import Caller, Network
-from console.lab.tunnel import End, relay
+from console.lab.tunnel import End, relay, told
 from console.model import Bind, Lane
 
 CONNECT_PATIENCE = 5.0
 """Seconds to reach a server before the client is given up (`timeout connect 5s`, the manual's own example)."""
+
+SETTLE = 0.5
+"""Longest wait for a first check, in seconds."""
 
 REQUEST_PATIENCE = 10.0
 """Seconds for a request's first bytes where HAProxy terminates TLS (`timeout http-request 10s`)."""
 
 UNAVAILABLE = (
     b"HTTP/1.0 503 Service Unavailable\r\ncache-control: no-cache\r\nconnection: close\r\ncontent-type: text/html\r\n"
-    b"\r\n<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
+    b"\r\n<html><body><h1>503 Service Unavailable</h1>\n"
+    b"No server is available to handle this request.\n</body></html>\n"
 )
 """HAProxy's own error page."""
 
@@ -38,7 +42,7 @@ class Frontend:
     def __init__(self, network: Network, lane: Lane, tls: ssl.SSLContext) -> None:
         self.network, self.lane = network, lane
         self.tls = tls if lane.tls == "terminated" else None
-        self.down = asyncio.Event()
+        self.down, self.looked = asyncio.Event(), asyncio.Event()
         self.health = Health(lane, self._note_health)
         self.header = lane.proxy_protocol
         self.servers: list[tuple[Bind, asyncio.Server]] = []
@@ -73,6 +77,12 @@ class Frontend:
         if self.health.checked and self.checking is None:
             self.checking = asyncio.create_task(watch(self.network, self.lane, self.health))
 
+    async def settle(self) -> None:
+        """Wait for the first check's result: nobody should meet a proxy that has no opinion yet."""
+        if self.checking is not None and self.health.status == "INI":
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.looked.wait(), SETTLE)
+
     def close(self) -> None:
         """Stop listening and checking, and drop every client."""
         for bind, server in self.servers:
@@ -86,6 +96,7 @@ class Frontend:
             self.checking = None
 
     def _note_health(self) -> None:
+        self.looked.set()
         if self.health.up:
             self.down.clear()
         else:
@@ -93,7 +104,8 @@ class Frontend:
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = End(reader, writer)
-        caller = self.network.take(writer.get_extra_info("peername")[1])
+        peer = told(writer, "peername")
+        caller = self.network.take(peer[1]) if peer else None
         if caller is None:
             client.reset()
             return
@@ -115,6 +127,7 @@ class Frontend:
             try:
                 async with asyncio.timeout(REQUEST_PATIENCE):
                     first = await client.reader.read(65536)
+                    self._count_in(len(first))
             except (TimeoutError, OSError):
                 client.close()
                 return
@@ -195,6 +208,7 @@ class Proxy:
                 await frontend.open()
             else:
                 frontend.close()
+        await asyncio.gather(*(frontend.settle() for frontend in there))
 
     def send_headers(self, sending: bool) -> None:
         """Write PROXY headers as configured, or none at all."""

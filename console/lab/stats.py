@@ -32,11 +32,12 @@ COLUMNS = HEADER.split(",")
 
 ZERO = {
     "FRONTEND": "dreq dresp ereq rate rate_lim rate_max req_rate req_rate_max req_tot conn_rate conn_rate_max dcon "
-    "dses eint sid",
-    "SERVER": "qcur qmax dresp eresp wretr wredis bck throttle cli_abrt srv_abrt qtime rtime ttime reuse srv_icur "
+    "dses wrew eint sid comp_in comp_out comp_byp comp_rsp",
+    "SERVER": "qcur qmax dresp eresp wretr wredis wrew bck cli_abrt srv_abrt qtime rtime ttime reuse srv_icur "
     "qtime_max rtime_max ttime_max eint idle_conn_cur safe_conn_cur used_conn_cur rate rate_max",
-    "BACKEND": "qcur qmax dreq dresp eresp wretr wredis bck rate rate_max cli_abrt srv_abrt comp_in comp_out comp_byp "
-    "comp_rsp qtime rtime ttime reuse qtime_max rtime_max ttime_max eint sid",
+    "BACKEND": "qcur qmax dreq dresp eresp wretr wredis wrew bck rate rate_max cli_abrt srv_abrt comp_in comp_out "
+    "comp_byp comp_rsp qtime rtime ttime reuse qtime_max rtime_max ttime_max eint sid agg_server_status "
+    "agg_server_check_status agg_check_status",
 }
 """Columns a kind of row fills and the lab has nothing to say about."""
 
@@ -180,13 +181,14 @@ def _backend_row(frontend: Frontend, number: int) -> dict[str, object]:
 
 def _behind(kind: str, frontend: Frontend, number: int) -> dict[str, object]:
     health, now = frontend.health, time.time()
+    told = health.checked or kind == "BACKEND"
     away = health.away + (0.0 if health.up else now - health.since)
     return _row(kind, frontend, number) | {
         "pxname": frontend.backend,
         "econ": frontend.failed_connects,
-        "chkdown": health.downs if health.checked else "",
+        "chkdown": health.downs if told else "",
         "lastchg": int(now - health.since),
-        "downtime": int(away) if health.checked else "",
+        "downtime": int(away) if told else "",
         "lbtot": frontend.connects,
         "lastsess": int(now - frontend.last) if frontend.last else -1,
         "connect": frontend.connects,

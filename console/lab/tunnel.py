@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 CHUNK = 65536
 
@@ -58,6 +59,7 @@ class End:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.socket: socket.socket | None = told(writer, "socket")
 
     def close(self) -> None:
         """Close in good order."""
@@ -66,11 +68,18 @@ class End:
 
     def reset(self) -> None:
         """Close at once; over TCP the far end sees a reset."""
-        there = self.writer.get_extra_info("socket")
-        if there is not None and there.family != socket.AF_UNIX:
-            reset_on_close(there)
+        if self.socket is not None and self.socket.family != socket.AF_UNIX:
+            reset_on_close(self.socket)
         if self.writer.transport is not None:
             self.writer.transport.abort()
+
+
+def told(writer: asyncio.StreamWriter, name: str) -> Any:
+    """What asyncio tells of a stream; None, too, once TLS has been torn down below it, where asyncio would raise."""
+    try:
+        return writer.get_extra_info(name)
+    except AttributeError:
+        return None
 
 
 def reset_on_close(there: socket.socket) -> None:
@@ -84,7 +93,7 @@ async def relay(
 ) -> None:
     """Carry bytes both ways over `link` until both directions have ended; `first` goes before all else to `far`.
 
-    `sent` and `got` are told how many bytes went to `far` and came back. A reset on one side resets the other."""
+    `sent` and `got` are told how many bytes came from `near` and from `far`. A reset on one side resets the other."""
     out, back = _Direction(link, far, sent), _Direction(link, near, got)
     if first:
         out.under_way.put_nowait((out.arrival(), first))
@@ -117,6 +126,8 @@ class _Direction:
                 data: bytes | OSError = await source.reader.read(CHUNK)
             except OSError as error:
                 data = error
+            if self.count is not None and isinstance(data, bytes):
+                self.count(len(data))
             await self.under_way.put((self.arrival(), data))
             if isinstance(data, OSError) or not data:
                 return
@@ -133,8 +144,6 @@ class _Direction:
             if not data:
                 self._end()
                 return
-            if self.count is not None:
-                self.count(len(data))
             self.sink.writer.write(data)
             await self.sink.writer.drain()
 
