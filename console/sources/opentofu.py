@@ -82,7 +82,7 @@ def folder(block: Block) -> str | None:
 def link(documents: Sequence[Document], modules: Documents, problems: Sequence[InputError] = ()) -> Tofu:
     """Follow the references of parsed documents and return what they declare."""
     scopes: list[Scope] = []
-    _call(Scope(documents), modules, scopes, 0)
+    _call(Scope(sorted(documents, key=_precedence)), modules, scopes, 0)
     blocks = tuple(block for document in documents for block in document.blocks)
     instances: list[tuple[Instance, list[Device]]] = []
     for scope in scopes:
@@ -90,6 +90,16 @@ def link(documents: Sequence[Document], modules: Documents, problems: Sequence[I
     volumes = _volumes(scopes, instances)
     nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
     return Tofu(blocks, tuple(each for each, _ in instances[:MOST]), volumes[:MOST], nics[:MOST], tuple(problems))
+
+
+def _precedence(document: Document) -> tuple[int, str]:
+    """Order files of variables as OpenTofu does: later ones win, those named on the command line most."""
+    name = posixpath.basename(document.file)
+    if not name.endswith(".tfvars"):
+        return 0, ""
+    if name == "terraform.tfvars":
+        return 1, ""
+    return (2, name) if name.endswith(".auto.tfvars") else (3, "")
 
 
 def _call(scope: Scope, modules: Documents, scopes: list[Scope], depth: int) -> None:

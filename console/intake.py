@@ -1,0 +1,63 @@
+"""A text file from this machine's disk: whole, of bounded size, and text; what is wrong with it has a place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from console.errors import InputError
+
+LARGEST = 1 << 20
+"""Bytes; a site's own files are a hundredth of it."""
+
+
+def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = False) -> str:
+    """Return a file's text; raises `OSError` when it cannot be opened, `InputError` when it is not text we read.
+
+    `shown` is its name in messages; `lenient` keeps bytes that are not UTF-8 as surrogates, to be written back."""
+    # A named pipe without a writer would block the opening for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):
+            raise InputError(shown, 1, 1, "this is no file but a device, pipe or socket; name the file itself")
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        size = max(path.stat().st_size, len(data))
+        problem = f"{_size(size)} is too large, {_size(largest)} is the most; is this the right file?"
+        raise InputError(shown, 1, 1, problem)
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise InputError(
+            shown, *place(data, nul), "a binary file, not text: a NUL byte stands here; name the text file"
+        )
+    try:
+        return data.decode("utf-8", "surrogateescape" if lenient else "strict")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        problem = f"not UTF-8: byte 0x{byte:02x} stands here; save the file as UTF-8"
+        raise InputError(shown, *place(data, error.start), problem) from None
+
+
+def place(data: bytes, offset: int) -> tuple[int, int]:
+    """Return line and column, 1-based, of a byte; columns count characters."""
+    begin = data.rfind(b"\n", 0, offset) + 1
+    return data.count(b"\n", 0, offset) + 1, len(data[begin:offset].decode("utf-8", "replace")) + 1
+
+
+def reason(error: OSError) -> str:
+    """Say why a file cannot be opened, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return "is not there: mend the path, or take the entry out"
+    if isinstance(error, PermissionError):
+        return "may not be read by this user: change its mode, or run as its owner"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder: name a file in it"
+    return f"cannot be read: {(error.strerror or 'unknown reason').lower()}"
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):.3g} MiB" if count >= 1 << 20 else f"{count / 1024:.3g} KiB"

@@ -1,0 +1,43 @@
+"""The XDG places: where configuration, state and caches are, and which of them can be trusted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+NAME = "cowhand"
+
+
+def configuration_folder() -> Path:
+    """The folder of the operator's own site file; it may not be there."""
+    from platformdirs import user_config_path
+
+    return user_config_path(NAME)
+
+
+def state_folder() -> Path:
+    """The folder for what must outlive this process, private; raises `OSError` when there can be none."""
+    from platformdirs import user_state_path
+
+    return private(user_state_path(NAME))
+
+
+def cache_folder() -> Path | None:
+    """The folder for what can be made again, private; None when there can be none."""
+    from platformdirs import user_cache_path
+
+    try:
+        return private(user_cache_path(NAME))
+    except OSError:
+        return None
+
+
+def private(folder: Path) -> Path:
+    """Return `folder`, created with mode 0700; raises `OSError` unless it is this user's and only they write to it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{folder} is not a folder that you alone write to: remove it, or chmod 700")
+    return folder
