@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from console import estate
 from console.errors import LabError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.lab import client, place
+from console.lab import estate as plans
 from console.lab.client import Lab, LabHost
 from console.model import Role
 from tests.console.lab.conftest import PUBLIC, PUBLIC6, VM
@@ -133,7 +135,7 @@ def test_a_private_lab_may_be_closed_before_it_is_up() -> None:
 
 
 def test_a_private_lab_has_no_file_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("TMPDIR", "HOME"):
+    for variable in ("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     lab = Lab.start_private()
     pid = lab.wait().pid
@@ -142,6 +144,15 @@ def test_a_private_lab_has_no_file_on_disk(tmp_path: Path, monkeypatch: pytest.M
     lab.close()
     assert [path for path in opened if path.startswith("/") and not path.startswith("/dev/")] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_is_what_the_console_reads_in_the_labs_files(lab: Lab) -> None:
+    read = estate.load(plans.site_file()).topology
+    assert lab.status()["lanes"] == [lane.id for lane in read.lanes]
+    planned = plans.plan()
+    assert [(lane.proxy, lane.server, lane.target, lane.binds, lane.proxy_protocol) for lane in planned.lanes[:4]] == [
+        (lane.proxy, lane.server, lane.target, lane.binds, lane.proxy_protocol) for lane in read.lanes[:4]
+    ]
 
 
 def test_what_needs_a_lab_says_how_to_start_one(name: str) -> None:
