@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
+
+    from console.engine import Engine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +69,7 @@ def _screens(arguments: argparse.Namespace) -> int:
     return app.return_code or 0
 
 
-def _engine(arguments: argparse.Namespace, path: object) -> object:
+def _engine(arguments: argparse.Namespace, path: Path) -> Engine:
     from console.engine import Engine
     from console.estate import load
     from console.vantages import open_lab, open_site

@@ -138,7 +138,7 @@ def emit(document: Any) -> None:
     """Print a document as JSON."""
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2).decode(), flush=True)
+    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), flush=True)
 
 
 def _problems(estate: Estate) -> bool:
@@ -249,7 +249,7 @@ def _lab_status(arguments: argparse.Namespace) -> int:
     from console.lab import client
 
     lab = client.Lab.find_running()
-    status = lab.status() if lab is not None else {"running": False, "faults": []}
+    status: dict[str, Any] = dict(lab.status()) if lab is not None else {"running": False, "faults": []}
     if arguments.json:
         emit(status)
     elif lab is None:

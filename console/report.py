@@ -12,6 +12,7 @@ from console.estate import Estate
 from console.events import Event, ReadingsChanged
 from console.model import HOPS, Finding, Lane, Outcome, Reading, Severity, Span, Topology
 from console.survey import Survey
+from console.text import spell
 
 MARKS: dict[Outcome, str] = {"ok": "●", "degraded": "▲", "failed": "✗", "unknown": "?", "skipped": "·"}
 COLOURS: dict[str, str] = {
@@ -193,6 +194,17 @@ def matrix_text(survey: Survey, colour: Paint) -> str:
     return "\n".join(lines)
 
 
+def unasked(survey: Survey) -> list[str]:
+    """Why cells are unknown, each reason once, with the hops it leaves dark."""
+    reasons: dict[str, list[str]] = {}
+    for reading in survey.readings.values():
+        if reading.outcome == "unknown" and reading.evidence:
+            hops = reasons.setdefault(reading.evidence[-1].detail, [])
+            if TITLES[reading.hop] not in hops:
+                hops.append(TITLES[reading.hop])
+    return [f"{spell(hops)}: {reason}" for reason, hops in reasons.items()]
+
+
 class Watch:
     """Prints sweeps: the whole after the first, then only sweeps that changed something."""
 
@@ -232,6 +244,8 @@ class Watch:
         state = {"well": "ok", "down": "failed", "degraded": "degraded", "unknown": "unknown"}[told.verdict]
         print(f"{self.estate.title}: {colour(told.verdict, state)}" + (f" · {told.cause}" if told.cause else ""))
         print(f"\n{matrix_text(survey, colour)}")
+        for reason in unasked(survey):
+            print(f"\n{colour('?', 'unknown')} {reason}")
         if told.findings:
             print(f"\n{findings_text(told.findings, colour)}")
         if self.static:

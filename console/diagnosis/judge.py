@@ -139,12 +139,13 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "haproxy", vantage, "failed", word, evidence)
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
         return _reading(lane, "haproxy", vantage, bad[0], bad[1], evidence)
-    if seen.stats is None:
-        return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
-    if seen.stats.stopped and lane.public and not lane.connected:
+    if seen.stats is not None and seen.stats.stopped and lane.public and not lane.connected:
         return _reading(lane, "haproxy", vantage, "degraded", "stopped", evidence)
-    if seen.stats.error:
-        return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
+    if seen.stats is None or seen.stats.error or not lane.lane.proxy:
+        passed = next((ladder.rungs[-1] for ladder in lane.connected if ladder.done and not ladder.cause), None)
+        if passed is None:
+            return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
+        return _reading(lane, "haproxy", vantage, "ok", "passes", (passed, *evidence))
     outcome, word = _opinion_outcome(seen, lane)
     return _reading(lane, "haproxy", vantage, outcome, word, evidence)
 
@@ -154,18 +155,19 @@ def _opinion(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
         return (Rung("ask", "unknown", seen.missing.get("proxy", "nobody to ask")),)
     if seen.stats.error:
         return (Rung("ask", "unknown", seen.stats.error),)
+    if not lane.lane.proxy:
+        return (
+            Rung("ask", "unknown", "no given file names this lane's proxy and server, so its stats cannot be found"),
+        )
     row = seen.stats.server(lane.lane.proxy, lane.lane.server)
     if row is None:
-        detail = f"HAProxy knows no server {lane.lane.proxy}/{lane.lane.server}"
-        return (Rung("ask", "unknown" if not lane.lane.proxy else "degraded", detail),)
+        return (Rung("ask", "degraded", f"HAProxy knows no server {lane.lane.proxy}/{lane.lane.server}"),)
     said = " ".join(part for part in (row.status, row.check, row.last) if part)
     return (Rung("ask", "ok" if row.status.startswith(("UP", "no check")) else "degraded", f"show stat: {said}"),)
 
 
 def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
     assert seen.stats is not None
-    if not lane.lane.proxy:
-        return "unknown", "not in file"
     row = seen.stats.server(lane.lane.proxy, lane.lane.server)
     if row is None:
         return "degraded", "absent"

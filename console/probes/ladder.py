@@ -34,6 +34,8 @@ PROBES: dict[Protocol, ModuleType] = {
 }
 """Which module speaks which protocol: `greet`, `capability`, `starttls`, `leave`, each with a `Wire`."""
 
+RungName = Literal["resolve", "connect", "header", "tls", "greeting", "capability"]
+
 CONNECT = 5.0
 """Seconds to wait for a connection: a SYN lost twice still arrives (1 s, 3 s)."""
 
@@ -195,15 +197,13 @@ class _Climber:
     def _start(self) -> None:
         self.started = time.perf_counter()
 
-    def _held(
-        self, name: Literal["resolve", "connect", "header", "tls", "greeting", "capability"], detail: str
-    ) -> None:
+    def _held(self, name: RungName, detail: str) -> None:
         ms = None if name == "header" else (time.perf_counter() - self.started) * 1000
         self.ladder.rungs.append(Rung(name, "ok", detail, ms))
 
     def _broke(
         self,
-        name: Literal["resolve", "connect", "header", "tls", "greeting", "capability"],
+        name: RungName,
         cause: Cause,
         detail: str,
         outcome: Outcome = "failed",

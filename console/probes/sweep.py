@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
+from console import crash
 from console.errors import HostError, Unresolved
 from console.facts import haproxy_stats, log
 from console.hosts.host import Host
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
 from console.observation import Ladder, LaneSeen, Question, Seen
+from console.probes import tls
 from console.probes.ladder import climb
 
 AT_ONCE = 256
@@ -27,6 +29,7 @@ async def sweep(
     """Ask everything `topology` says there is from the hosts there are; returns when the slowest ladder has ended.
 
     `missing` says, for a role without a host, why. Nothing that a server does raises."""
+    await tls.prepare()
     seen = Seen(
         topology,
         {lane.id: LaneSeen(lane) for lane in topology.lanes},
@@ -115,7 +118,10 @@ class _Sweep:
             self.tell(self.seen, lane)
 
         async with self.room[role]:
-            place(await climb(planned.question, self.hosts[role], place))
+            try:
+                place(await climb(planned.question, self.hosts[role], place))
+            except Exception as error:  # a fault of ours must not darken the other lanes; it is said where it happened
+                place(_failed(planned, error))
 
     def _answered(self, ladder: Ladder) -> None:
         rung = ladder.rung("connect")
@@ -156,6 +162,12 @@ def inside(lane: Lane, name: str | None) -> Question | None:
             return None
         port = question.port
     return Question("127.0.0.1", port, question.protocol, None, question.tls, name)
+
+
+def _failed(planned: Ladder, error: Exception) -> Ladder:
+    path = crash.report(error)
+    rung = Rung("ask", "unknown", f"cowhand failed here: {crash.summarize(error)}; the report is in {path}")
+    return Ladder(planned.question, planned.vantage, [rung], "no-way", done=True)
 
 
 def _numeric(name: str) -> bool:

@@ -5,7 +5,10 @@ said, while a refused handshake would hide what is served. Nothing secret is eve
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import ssl
+import sys
 from functools import cache
 
 from console.hosts.host import Stream
@@ -101,6 +104,12 @@ class TlsStream:
         if data := self.first + self.outgoing.read():
             self.first = b""
             await self.inner.write(data)
+
+
+async def prepare() -> None:
+    """Load what reads certificates, before anything is timed: loading it holds up every ladder under way."""
+    if "cryptography.x509" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "cryptography.x509")
 
 
 @cache

@@ -171,7 +171,7 @@ CASES = (
     Case(
         "nobody can look behind haproxy, and all gets through",
         {25: ("ok", "-", "-", "-"), 993: ("ok", "-", "-", "-")},
-        {25: "●????", 993: "●????"}, (), "well",
+        {25: "●●???", 993: "●●???"}, (), "well",
     ),
     Case(
         "nobody can look behind haproxy, and nothing gets through",
@@ -180,7 +180,7 @@ CASES = (
     Case("nobody can look anywhere", {993: ("-", "-", "-", "-")}, {993: "?????"}, (), "unknown"),
     Case(
         "the machines behind cannot be asked today",
-        {993: ("ok", "no-way", "no-way", "?")}, {993: "●????"}, (), "well", stats="no way in",
+        {993: ("ok", "no-way", "no-way", "?")}, {993: "●●???"}, (), "well", stats="no way in",
     ),
 )  # fmt: skip
 
