@@ -79,7 +79,8 @@ def parse(text: str, file: str) -> Document:
     try:
         tree = _grammar().parse(text + "\n")
     except UnexpectedInput as error:
-        raise (scan.error(file) if scan.flaw else _explain(error, text, file)) from None
+        found = [scan.error(file)] if scan.flaw else []
+        raise min([*found, _explain(error, text, file)], key=lambda each: (each.line, each.column)) from None
     attributes, blocks = _Walk(text, file).body(_trees(tree)[0])
     return Document(file, attributes, blocks, scan.comments)
 

@@ -261,12 +261,22 @@ def _walk(value: Value, steps: list[Step], otherwise: Expression) -> Value:
     return value
 
 
+_VERB = re.compile(r"%(?:%|(0?\d{0,2})([sdv]))")
+
+
 def _format(arguments: list[Value]) -> Value:
     pattern, *rest = arguments
-    if not isinstance(pattern, str) or any(isinstance(each, Expression) for each in rest):
+    if not isinstance(pattern, str) or _unknown(rest) or "%" in _VERB.sub("", pattern):
         return None
     values = iter(rest)
-    return re.sub(r"%(%|[sdvq])", lambda match: "%" if match[1] == "%" else text(next(values, None)), pattern)
+
+    def fill(match: re.Match[str]) -> str:
+        if match[0] == "%%":
+            return "%"
+        word = text(next(values, None))
+        return word.rjust(int(match[1] or 0), "0" if match[1].startswith("0") else " ")
+
+    return _VERB.sub(fill, pattern)
 
 
 def _join(arguments: list[Value]) -> Value:
