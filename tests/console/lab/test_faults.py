@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from cryptography import x509
 
 from console.diagnosis.catalogue import CATALOGUE
 from console.errors import LabError, Refused, TimedOut
@@ -81,17 +82,18 @@ async def web(hosts: Hosts) -> str:
 
 
 def served(role: Role, address: str, port: int, header: bytes = b"") -> Look:
-    async def years(hosts: Hosts) -> str:
-        """Whether the certificate served there still holds."""
+    async def validity(hosts: Hosts) -> str:
+        """Whether the certificate served there, for the mail server's name, still holds."""
         stream: Stream = await hosts[role].connect(address, port, 5)
         secured = TlsStream(stream, "mail.benoit.jp.net", header)
         await secured.handshake()
-        found = secured.certificate()
         stream.close()
-        assert found is not None and found.names == ("mail.benoit.jp.net",)
-        return "expired" if found.not_after < time.time() else "holds"
+        found = x509.load_der_x509_certificate(secured.tls.getpeercert(binary_form=True) or b"")
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.DNSName) == ["mail.benoit.jp.net"]
+        return "expired" if found.not_valid_after_utc.timestamp() < time.time() else "holds"
 
-    return years
+    return validity
 
 
 async def stats_socket(hosts: Hosts) -> str:
