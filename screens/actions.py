@@ -66,7 +66,7 @@ ACTIONS: tuple[Action, ...] = (
         ("lanes", "findings", "sources"), danger=True,
     ),
     Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
-    Action("theme", "t", "t", "theme", "dark, light, the terminal's own", "console"),
+    Action("theme", "t", "t", "theme", "dark, light, terminal colours", "console"),
     Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
     Action("back", "escape", "esc", "back", "back to where you were", "console"),
     Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "leave; the servers carry on", "console"),

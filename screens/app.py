@@ -21,7 +21,7 @@ from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
 from screens.board import Board
 from screens.bridge import Bridge, EnginePort, EngineSpoke
 from screens.lanes import Lanes
-from screens.text import Line
+from screens.text import Line, wrap
 from screens.view import View
 from screens.widgets.bar import Bar
 from screens.widgets.foot import foot
@@ -30,6 +30,9 @@ from screens.widgets.pane import Box, Pane
 
 if TYPE_CHECKING:
     from typing import Self
+
+LEAST = (60, 15)
+"""Columns and rows below which only the verdict and its sentence are shown."""
 
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
@@ -43,6 +46,10 @@ class Frame(Screen[None]):
     """The one screen that Textual knows of; like a `Box` it takes its size as given, and it paints once at start."""
 
     _resuming = False
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so when there is too little room."""
+        self.set_class(event.size.width < LEAST[0] or event.size.height < LEAST[1], "-cramped")
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Paint again, but not in the moment in which Textual has just painted everything."""
@@ -125,6 +132,7 @@ class CowhandApp(App[None]):
         """Lay out the frame."""
         yield Pane(self._masthead, id="masthead")
         yield Box(self.view, id="body")
+        yield Pane(self._cramped, id="cramped")
         yield Pane(self._foot, id="foot")
         yield Bar()
 
@@ -167,6 +175,14 @@ class CowhandApp(App[None]):
 
     def _masthead(self, width: int, height: int) -> list[Line]:
         return masthead(self.board, self.ink, self.view.NAME, width, read_only=self.read_only, lab=self.lab)
+
+    def _cramped(self, width: int, height: int) -> list[Line]:
+        columns, rows = LEAST
+        have = f"this terminal has {self.size.width}×{self.size.height} cells"
+        need = f"the lanes need {columns}×{rows}"
+        cause = self.board.observed.cause if self.board.observed else ""
+        lines = [((f" {row}", self.ink.text),) for row in wrap(cause, width - 2)]
+        return [*lines, (), ((f" {have}", self.ink.muted),), ((f" {need}", self.ink.muted),)]
 
     def _foot(self, width: int, height: int) -> list[Line]:
         offers = (BY_ID[id] for id in KEY_LINES[self.view.NAME] if self.can(id))

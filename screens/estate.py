@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
-from console.model import HopName, Instance, Lane, Published, Span, Topology, Volume
+from console.model import HopName, Instance, Lane, Outcome, Published, Span, Topology, Volume
 from screens.evidence import short_name
 from screens.text import Line, Piece, cells, clip, fit
 from screens.themes import MARKS
@@ -16,6 +16,8 @@ from screens.widgets.boxes import Drawing, Entry, beside, box, entries
 from screens.widgets.pane import Pane
 
 FAR = 10_000
+
+WORST_FIRST: tuple[Outcome, ...] = ("failed", "degraded", "unknown", "ok")
 
 PAIR = 66
 """Columns inside the VM's frame from which two boxes stand side by side."""
@@ -59,13 +61,14 @@ class Estate(View):
         ]
 
     def _across(self, width: int) -> Drawing:
-        left = min(width * 11 // 25, 76)
+        left = min(max(width * 11 // 25, 56), 76)
         proxy = [*self._internet(left), *self._proxy(left)]
-        label = self._tunnel()
-        middle = cells(label) + 3
+        name, hosts = self._tunnel()
+        middle = max(cells((hosts,)), 10) + 3
         right = width - left - middle
+        gap: Piece = (" ", self.ink.text)
         arrow: Line = (("─" * (middle - 1) + "▸", self.ink.faint),)
-        link: Drawing = [()] * (len(proxy) // 2) + [((" ", self.ink.text), *label), arrow]
+        link: Drawing = [()] * max(len(proxy) // 2 - 1, 0) + [(gap, name), arrow, (gap, hosts)]
         return beside(self.ink, (proxy, left), (link, middle), (self._machines(right), right))
 
     # the pieces
@@ -76,15 +79,16 @@ class Estate(View):
         head: list[Piece] = [(" internet", self.ink.bright), (f"  {clip(names, width - 12)}", self.ink.text)]
         return [tuple(head), (("     │ ", self.ink.faint), (clip(ports, width - 8), self.ink.muted))]
 
-    def _tunnel(self) -> Line:
+    def _tunnel(self) -> tuple[Piece, Piece]:
+        outcomes = {reading.outcome for (_, hop), reading in self.board.readings.items() if hop == "tunnel"}
         hosts = sorted({lane.target.host for lane in self.board.lanes if lane.target})
-        return (("tunnel ", self.ink.muted), (clip(", ".join(hosts), 32), self.ink.text))
+        worst: Outcome = next((one for one in WORST_FIRST if one in outcomes), "skipped")
+        return ((f"{MARKS[worst]} tunnel  ", self.ink.state(worst)), (clip(", ".join(hosts), 32), self.ink.text))
 
     def _proxy(self, width: int) -> Drawing:
         file = _only(lane.source.file for lane in self.board.lanes if lane.proxy)
-        return box(
-            self.ink, "haproxy", short_name(file or ""), [self._lane(one, file) for one in self.board.lanes], width
-        )
+        rows = [self._lane(one, file) for one in self.board.lanes]
+        return box(self.ink, "haproxy", short_name(file or ""), rows, width)
 
     def _lane(self, lane: Lane, file: str | None) -> Entry:
         target = f"{lane.target.host}:{lane.target.port}" if lane.target else "no target"
@@ -95,22 +99,24 @@ class Estate(View):
 
     def _machines(self, width: int) -> Drawing:
         topology = self.topology
-        inside = self._grid([self._volume(one) for one in topology.volumes], width - 4) + self._services(width - 4)
+        inside = entries(self._grid([self._volume(one) for one in topology.volumes], width - 4))
+        inside += self._services(width - 4)
         if not topology.instances:
-            return box(self.ink, "vm", "", entries(inside), width)
+            return box(self.ink, "vm", "", inside, width)
         drawing: Drawing = []
         for at, instance in enumerate(topology.instances):
-            rows = [*self._facts(instance), *(entries(inside) if at == 0 else [])]
+            rows = [*self._facts(instance), *(inside if at == 0 else [])]
             drawing += box(self.ink, instance.name, _place(instance.source), rows, width)
         return drawing
 
     def _facts(self, instance: Instance) -> list[Entry]:
         processors = f"{instance.cpu} cpu" if instance.cpu else None
-        known = [fact for fact in (instance.type, instance.image, processors, instance.memory) if fact]
+        kind = " · ".join(fact for fact in (instance.type, instance.image) if fact)
+        size = "".join(f"{fact} · " for fact in (processors, instance.memory) if fact)
         pinned: Piece = ("no address is pinned", self.ink.degraded)
         if instance.addresses:
             pinned = (", ".join(instance.addresses), self.ink.text)
-        return [(((" · ".join(known), self.ink.text),), ""), ((pinned,), "")]
+        return [(((kind, self.ink.text),), ""), (((size, self.ink.text), pinned), "")]
 
     def _volume(self, volume: Volume) -> tuple[str, str, list[Entry]]:
         path: Piece = ("mount path not said", self.ink.degraded)
@@ -119,15 +125,14 @@ class Estate(View):
         size: Piece = (f"{volume.size or 'size not said'}  ", self.ink.muted)
         return volume.device or volume.name, _place(volume.source), [((size, path), "")]
 
-    def _services(self, width: int) -> Drawing:
+    def _services(self, width: int) -> list[Entry]:
         published = self.topology.published
         if not published:
             return []
         file = _only(port.source.file for port in published)
         names = sorted({port.service for port in published})
         boxes = [(name, "", [self._port(one, file) for one in published if one.service == name]) for name in names]
-        where = f"docker, published by {short_name(file)}" if file else "docker"
-        return [((where, self.ink.muted),), *self._grid(boxes, width)]
+        return [((("docker", self.ink.text),), short_name(file or "")), *entries(self._grid(boxes, width))]
 
     def _port(self, port: Published, file: str | None) -> Entry:
         behind = (port.service, port.container_port)

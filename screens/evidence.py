@@ -103,11 +103,15 @@ def brief(ink: Ink, found: Finding, width: int, *, chosen: bool = False) -> Line
     """Return a finding on one row: mark, id, name, what it is or where, severity."""
     where = found.where if isinstance(found.where, str) else _short(found.where)
     lead = "▸" if chosen else " "
+    room = max(width - 47, 0)
+    place = fit(clip_left(where, 31), room)
+    if room >= 60:
+        place = fit(place, 32) + fit(found.summary, room - 32)
     pieces: Line = (
         (f"{lead}{SEVERITIES[found.severity]} ", ink.severity(found.severity)),
         (f"{found.id} ", ink.text),
         (fit(found.name, 27) + " ", ink.bright if chosen or found.observed else ink.text),
-        (fit(clip_left(where, 31), max(width - 47, 0)) + " ", ink.muted),
+        (place + " ", ink.muted),
         (f"{found.severity:<8} ", ink.severity(found.severity)),
     )
     return tuple((text, ink.chosen(style)) for text, style in pieces) if chosen else pieces

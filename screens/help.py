@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 
 from screens.actions import ACTIONS, Group
-from screens.text import Line, cells, clip
+from screens.text import Line, Piece, cells, clip
 from screens.themes import MARKS
 from screens.view import View
 from screens.widgets.pane import Pane
@@ -43,14 +43,10 @@ class Help(View):
 
     def _shapes(self) -> list[Line]:
         ink = self.ink
-        pieces = [
-            ((f"   {mark}", ink.state(outcome)), (f" {MEANINGS[outcome]}", ink.muted))
-            for outcome, mark in MARKS.items()
-        ]
-        return [
-            tuple(piece for pair in pieces[:3] for piece in pair),
-            tuple(piece for pair in pieces[3:] for piece in pair),
-        ]
+        rows: list[list[Piece]] = [[], []]
+        for at, (outcome, mark) in enumerate(MARKS.items()):
+            rows[at // 3] += [(f"   {mark}", ink.state(outcome)), (f" {MEANINGS[outcome]}", ink.muted)]
+        return [tuple(row) for row in rows]
 
     def _column(self, groups: tuple[Group, ...], width: int) -> list[Line]:
         ink = self.ink

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from operator_files import COMPOSE, HAPROXY, TOFU
+import msgspec
 
 from console.diagnosis.catalogue import finding
 from console.errors import InputError
@@ -28,6 +28,8 @@ from console.model import (
     Topology,
     Volume,
 )
+from screens.app import CowhandApp
+from tests.screens.operator_files import COMPOSE, HAPROXY, TOFU
 
 START = 1_770_991_200.0
 """2026-02-13 14:00:00 UTC."""
@@ -302,6 +304,38 @@ def trouble() -> Stage:
     return Stage((ESTATE, ReadingsChanged(CALM), ReadingsChanged(UNTRUSTED), TROUBLE), lines=LOG)
 
 
+def half_read() -> Stage:
+    """Two files could not be used, and the rest is well."""
+    return Stage((CUT, ReadingsChanged(tuple(one for one in CALM if one.lane in ("25/smtp", "465/smtps"))), WELL))
+
+
+def crowd(count: int) -> Stage:
+    """Many lanes, two of them broken."""
+    lanes = tuple(msgspec.structs.replace(LANES[at % 4], name=f"lane{at:02d}", port=2000 + at) for at in range(count))
+    readings = tuple(
+        msgspec.structs.replace(one, lane=lane.id, latency_ms=5.0, word=one.word)
+        for lane in lanes
+        for one in (CALM if lane.port not in (2007, 2038) else (*CALM, *UNTRUSTED))
+        if one.lane == "993/imaps"
+    )
+    topology = msgspec.structs.replace(TOPOLOGY, lanes=lanes)
+    return Stage((EstateRead("benoit", topology, (), (), TEXTS), ReadingsChanged(readings), TROUBLE), lines=LOG)
+
+
+EVIL = "\x1b[31mred\x1b[0m [bold]markup[/] \u202egnp.exe \x07\x9b2J 漢字 🐄 \ud83d"
+
+
+def hostile() -> Stage:
+    """A server that answers with escape sequences, markup, wide and reversing characters."""
+    said = Reading(
+        "993/imaps", "vm", "vps", "failed", EVIL, (Rung("greeting", "failed", EVIL * 3, 2.0),), None, START, START
+    )
+    cause = FindingsChanged(
+        (finding("CH001", EVIL, EVIL, observed=True, lanes=("993/imaps",), hop="vm"),), "down", EVIL, "CH001", START
+    )
+    return Stage((ESTATE, ReadingsChanged(CALM), ReadingsChanged((said,)), cause), lines=(EVIL,))
+
+
 def cut_off() -> Stage:
     """The tunnel is down."""
     return Stage((ESTATE, ReadingsChanged(CALM), ReadingsChanged(TUNNEL), CUT_OFF), lines=LOG)
@@ -319,3 +353,8 @@ LOG = tuple(
         (2, "mailcow  docker inspect dovecot-mailcow         status 0"),
     )
 )
+
+
+def build(stage: Stage, *, read_only: bool = False, lab: bool = False, theme: str | None = None) -> CowhandApp:
+    """The console on a stage."""
+    return CowhandApp(stage, title="benoit", read_only=read_only, lab=lab, theme=theme)
