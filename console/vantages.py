@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -63,4 +64,6 @@ def open_lab(log: deque[str] | None = None) -> Vantages:
 
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
     lab = Lab.find_running() or Lab.start_private()
+    importlib.import_module("cryptography.x509")  # needed soon, and the lab takes its time to come up
+    lab.status()
     return Vantages({role: Recorded(host, lines) for role, host in lab.hosts().items()}, {}, lines, lab)

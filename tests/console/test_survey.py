@@ -46,7 +46,7 @@ async def test_the_first_sweep_tells_all_and_the_second_nothing() -> None:
         survey, told = a_survey(port)
         await survey.sweep()
         assert outcomes(told) == {
-            "public": "ok", "haproxy": "unknown", "tunnel": "unknown", "vm": "unknown", "service": "unknown",
+            "public": "ok", "haproxy": "ok", "tunnel": "unknown", "vm": "unknown", "service": "unknown",
         }  # fmt: skip
         assert survey.findings is not None
         assert survey.findings.verdict == "well"
