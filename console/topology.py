@@ -156,7 +156,8 @@ class Ports:
     def __init__(self, published: tuple[Published, ...]) -> None:
         self._published: dict[int, list[Published]] = {}
         for entry in published:
-            self._published.setdefault(entry.port, []).append(entry)
+            if entry.protocol == "tcp":
+                self._published.setdefault(entry.port, []).append(entry)
 
     def published(self, host: str, port: int) -> Published | None:
         """Return the compose line that a connection to `host:port` hits; one that names that very address first."""

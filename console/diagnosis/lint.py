@@ -10,7 +10,7 @@ from console.topology import Sources
 
 def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     """Return the findings that hold, by severity, then by file and line."""
-    from console.diagnosis.rules import checks, deploy, headers, ports, timeouts  # noqa: F401  register their rules
+    from console.diagnosis.rules import checks, deploy, headers, ports, timeouts  # noqa: F401  each registers its rules
 
     found = [finding for _, rule in STATIC for finding in rule(sources, topology)]
     found.sort(key=_order)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from console.model import Lane
+from console.model import PLAIN_PORTS, Lane
 from console.text import spell
+from console.topology import SERVICES, Way
 
 _DAEMONS = {"postfix-mailcow": "Postfix", "dovecot-mailcow": "Dovecot", "nginx-mailcow": "nginx"}
 
@@ -20,9 +21,16 @@ def ids(found: Iterable[Lane]) -> tuple[str, ...]:
     return tuple(lane.id for lane in found)
 
 
-def daemon(found: Iterable[Lane]) -> str:
-    """Return the name of the daemon behind the lanes, "the daemon" when nobody knows."""
-    return next((_DAEMONS[lane.service] for lane in found if lane.service in _DAEMONS), "the daemon")
+def together(ways: Iterable[Way]) -> tuple[Lane, ...]:
+    """Return the lanes of several ways, each once."""
+    return tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
+
+
+def daemon(found: Iterable[Lane], behind: int = 0) -> str:
+    """Return the name of the daemon behind the lanes or the container's port, "the daemon" when nobody knows."""
+    services = [lane.service for lane in found]
+    services.append(SERVICES.get(PLAIN_PORTS.get(behind, behind)))
+    return next((_DAEMONS[service] for service in services if service in _DAEMONS), "the daemon")
 
 
 def duration(seconds: float) -> str:

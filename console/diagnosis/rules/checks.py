@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.diagnosis.rules.headers import greets
-from console.model import Finding, Topology
+from console.diagnosis.rules.headers import checked, greets
+from console.model import Finding, Span, Topology
 from console.topology import MAIL, Sources, Way
 
 
@@ -21,7 +21,7 @@ def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding
             groups.setdefault((id(way.backend), way.server.check.kind), []).append(way)
     for ways in groups.values():
         first = ways[0]
-        lanes = tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
+        lanes = words.together(ways)
         spans = tuple(dict.fromkeys(way.server.span for way in ways))
         yield finding(
             "CH004",
@@ -40,7 +40,7 @@ def _blind(way: Way) -> bool:
 
 def _says(way: Way) -> str:
     place = f"{way.server.host}:{way.server.check.port or way.port}"
-    daemon = words.daemon(way.lanes)
+    daemon = words.daemon(way.lanes, way.behind)
     if way.server.check.kind == "none":
         return f"HAProxy does not check {way.server.host}:{way.port} at all, so it never notices that {daemon} is dead"
     blind = f"only that {place} accepts a connection, so it stays UP while {daemon} is dead"
@@ -52,21 +52,20 @@ def _says(way: Way) -> str:
 @static("CH005")
 def smtpchk_on_postscreen(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """`option smtpchk` takes postscreen's `220-` teaser for a failure."""
-    seen: dict[int, list[Way]] = {}
+    seen: dict[Span, list[Way]] = {}
     for way in sources.ways:
         check = way.server.check
-        port = sources.ports.behind(way.server.host, check.port or way.port)
-        if check.kind == "L7" and greets(way, port):
-            seen.setdefault(id(way.backend), []).append(way)
-    for ways in seen.values():
-        lanes = tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
-        check = ways[0].server.check
+        if check.kind == "L7" and greets(way, checked(sources, way)):
+            seen.setdefault(check.source or way.server.span, []).append(way)
+    for place, ways in seen.items():
+        lanes = words.together(ways)
+        port = ways[0].server.check.port or ways[0].port
         yield finding(
             "CH005",
-            f"{words.lanes(lanes)}: option smtpchk takes postscreen's 220- greeting on {check.port or ways[0].port}"
+            f"{words.lanes(lanes)}: option smtpchk takes postscreen's 220- greeting on {port}"
             " for a failure, so HAProxy calls a healthy server DOWN",
-            check.source or ways[0].server.span,
-            also=tuple(way.server.span for way in ways),
+            place,
+            also=tuple(dict.fromkeys(way.server.span for way in ways)),
             lanes=words.ids(lanes),
             hop="haproxy",
         )

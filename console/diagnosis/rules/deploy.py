@@ -141,7 +141,7 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
         strict = next((command.span for command in sets if any(_strict(text) for text in command.texts[1:])), pipes[0])
         yield finding(
             "CH027",
-            "a failure before the pipe is lost: without set -o pipefail half a certificate is sent, and the status is 0",
+            "without set -o pipefail a failure before the pipe is lost: half a certificate is sent, with status 0",
             strict,
             also=tuple(span for span in pipes if span != strict),
         )

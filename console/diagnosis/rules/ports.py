@@ -44,8 +44,12 @@ def listener_missing(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A PROXY port is published for a listener that is not there, or a lane leads to a port nobody publishes."""
     if sources.compose is None or not topology.lanes:
         return
+    if sources.haproxy is None and sources.site.sources.haproxy:
+        return
     dialled = {lane.target.port for lane in topology.lanes if lane.target} | {way.port for way in sources.ways}
-    for entry in _proxy_ports(topology):
+    # In the rest of a file that is cut there may be more listeners.
+    whole = sources.haproxy is None or not sources.haproxy.problems
+    for entry in _proxy_ports(topology) if whole else ():
         if entry.port in dialled:
             continue
         public = PLAIN_PORTS[entry.container_port]
@@ -120,7 +124,7 @@ def _targets(sources: Sources, topology: Topology) -> Iterator[tuple[str, Span]]
 
 
 def _proxy_ports(topology: Topology) -> list[Published]:
-    return [entry for entry in topology.published if entry.container_port in PLAIN_PORTS]
+    return [entry for entry in topology.published if entry.container_port in PLAIN_PORTS and entry.protocol == "tcp"]
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
