@@ -80,7 +80,7 @@ class _Reader:
         self.looked = 0
 
     def services(self, root: Node | None) -> None:
-        if root is None:
+        if root is None or _null(root):
             return
         if not _is(root, "mapping"):
             self._complain(root, "a compose file begins with services:")

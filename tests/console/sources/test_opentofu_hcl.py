@@ -164,8 +164,8 @@ def test_what_would_take_the_grammar_for_ever_is_refused(text: str) -> None:
 
 _PIECES = st.sampled_from(
     [
-        'resource "a" "b" {', "}", "{", "[", "]", "(", ")", '"', "${", "%{", "a", "=", "\n", "1", ",", ".", "#", "/*", "*/",
-        "<<EOF\n", "EOF", "\\", "for", "in", "?", ":", " ", "\r\n", "var.x", "\ufeff", "é", "null", "-", "=>", "...",
+        'resource "a" "b" {', "}", "{", "[", "]", "(", ")", '"', "${", "%{", "a", "=", "\n", "1", ",", ".", "#", "/*",
+        "*/", "<<EOF\n", "EOF", "\\", "for", "in", "?", ":", " ", "\r\n", "var.x", "\ufeff", "é", "null", "-", "=>",
     ]
 )  # fmt: skip
 
