@@ -174,7 +174,8 @@ class Reading(Struct, frozen=True):
     """What one hop of one lane answered to one question from one vantage.
 
     `word` is the short text of a lamp ("L4OK", "untrusted", "41 ms"); `latency_ms` the connect rung's; `since` the
-    Unix time at which this outcome was first seen, `at` the time of this look."""
+    Unix time at which this outcome was first seen, `at` the time of this look. One that is not `whole` was judged
+    before its ladder had ended."""
 
     lane: str
     hop: HopName
@@ -186,6 +187,7 @@ class Reading(Struct, frozen=True):
     at: float = 0.0
     since: float = 0.0
     asked: str = ""
+    whole: bool = True
 
     @property
     def key(self) -> tuple[str, HopName]:

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge, milliseconds, verdict
 from console.events import Event, FindingsChanged, ReadingsChanged
@@ -99,8 +101,14 @@ class Survey:
 
 
 def same(known: Reading, reading: Reading) -> bool:
-    """Whether an operator sees no difference: a latency has changed when it doubled or halved, by 20 ms or more."""
+    """Whether an operator sees no difference: a latency has changed when it doubled or halved, by 20 ms or more.
+
+    A reading that is not whole yet differs only by its outcome and word, for its rungs are still to come."""
     if known.outcome != reading.outcome:
+        return False
+    if reading.whole and [(r.name, r.outcome) for r in known.evidence] != [
+        (r.name, r.outcome) for r in reading.evidence
+    ]:
         return False
     if known.word == reading.word:
         return True
@@ -111,10 +119,7 @@ def same(known: Reading, reading: Reading) -> bool:
 
 
 def _dated(reading: Reading, at: float, since: float) -> Reading:
-    return Reading(
-        reading.lane, reading.hop, reading.vantage, reading.outcome, reading.word, reading.evidence,
-        reading.latency_ms, at or time.time(), since, reading.asked,
-    )  # fmt: skip
+    return replace(reading, at=at or time.time(), since=since)
 
 
 def _unexplained(broken: list[Reading]) -> str:

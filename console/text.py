@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+
 def clean(text: str | bytes, limit: int = 200) -> str:
     """Return one printable line of at most `limit` characters; what could steer a terminal is shown as an escape."""
     if isinstance(text, bytes):

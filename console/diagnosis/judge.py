@@ -66,8 +66,9 @@ def _reading(
     evidence: tuple[Rung, ...] = (),
     latency: float | None = None,
     asked: str = "",
+    whole: bool = True,
 ) -> Reading:
-    return Reading(lane.lane.id, hop, vantage, outcome, word, evidence, latency, asked=asked)
+    return Reading(lane.lane.id, hop, vantage, outcome, word, evidence, latency, asked=asked, whole=whole)
 
 
 def milliseconds(value: float) -> str:
@@ -78,8 +79,11 @@ def milliseconds(value: float) -> str:
 
 
 def _word(ladder: Ladder) -> str:
-    if ladder.cause == "refused" and ladder.said[:3].isdigit():
-        return f"says {ladder.said[:3]}"
+    if (
+        ladder.cause == "refused"
+        and (said := ladder.said.removeprefix("HTTP/1.0 ").removeprefix("HTTP/1.1 "))[:3].isdigit()
+    ):
+        return f"says {said[:3]}"
     return _WORDS.get(ladder.cause, ladder.cause)
 
 
@@ -101,7 +105,8 @@ def _public(seen: Seen, lane: LaneSeen) -> Reading | None:
     bad = [ladder for ladder in judged if not ladder.connected]
     if not bad:
         latency = min(ladder.latency or 0.0 for ladder in judged)
-        return _reading(lane, "public", here, "ok", milliseconds(latency), evidence, latency, asked)
+        whole = all(ladder.done for ladder in ladders)
+        return _reading(lane, "public", here, "ok", milliseconds(latency), evidence, latency, asked, whole)
     worst = bad[0]
     if all(ladder.cause in ("no-way", "no-source") for ladder in bad):
         return _reading(lane, "public", here, "unknown", "not asked", evidence, asked=asked)
@@ -143,6 +148,8 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "haproxy", vantage, "degraded", "stopped", evidence)
     if seen.stats is None or seen.stats.error or not lane.lane.proxy:
         passed = next((ladder.rungs[-1] for ladder in lane.connected if ladder.done and not ladder.cause), None)
+        if passed is None and (stuck := _end_to_end_bad(lane)):
+            return _reading(lane, "haproxy", vantage, "degraded", _word(stuck[0]), evidence)
         if passed is None:
             return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
         return _reading(lane, "haproxy", vantage, "ok", "passes", (passed, *evidence))
@@ -174,7 +181,7 @@ def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
     behind_well = lane.vm is not None and lane.vm.cause == ""
     state = row.status.split(" ")[0]
     if state in ("UP", "no"):
-        word = row.check or ("no check" if state == "no" else "UP")
+        word = row.check if row.check.endswith("OK") else "no check" if state == "no" else "UP"
         return ("ok" if lane.vm is None or behind_well else "degraded"), word
     return ("failed" if behind_well else "degraded"), state
 

@@ -56,11 +56,11 @@ def dovecot_untrusted_proxy(seen: Observed) -> Iterator[Finding]:
     )
     host = seen.seen.vantages.get("mail", "the mail host")
     if logged is None:
-        summary = f"Dovecot closes at once on the proxy's header: it does not trust the proxy, {_ports(lanes)}"
+        summary = f"Dovecot distrusts the proxy: it closes at once, {_ports(lanes)}"
         yield finding("CH001", summary, host, observed=True, lanes=_ids(lanes), hop="vm")
         return
     remedy = f"haproxy_trusted_networks = {logged[0]} in data/conf/dovecot/extra.conf, then `dovecot reload`"
-    summary = f"Dovecot does not trust the proxy, which it sees as {logged[0]}, {_ports(lanes)}"
+    summary = f"Dovecot distrusts the proxy {logged[0]}, {_ports(lanes)}"
     yield finding("CH001", summary, host, observed=True, lanes=_ids(lanes), hop="vm", remedy=remedy)
 
 
@@ -73,7 +73,7 @@ def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
         if through is not None and header_missing(through) and lane.vm is not None:
             lanes.append(lane)
     if lanes:
-        summary = f"HAProxy forwards without the PROXY header that its target wants, {_ports(lanes)}"
+        summary = f"HAProxy sends no PROXY header, {_ports(lanes)}"
         spans = _targets(lanes)
         yield finding(
             "CH002", summary, spans[0], observed=True, also=spans[1:], lanes=_ids(lanes), hop="haproxy",
@@ -106,14 +106,14 @@ def web_redirect_loop(seen: Observed) -> Iterator[Finding]:
 @observed("CH016")
 def tunnel_down(seen: Observed) -> Iterator[Finding]:
     """No lane's target answers through the tunnel, or all of them slowly."""
-    for outcome, words in (("failed", "nobody answers"), ("degraded", "a connection takes over a second")):
+    for outcome, words in (("failed", "no answer"), ("degraded", "over a second")):
         lanes = _at(seen, "tunnel", outcome)
         if not lanes:
             continue
         hosts = sorted({lane.lane.target.host for lane in lanes if lane.lane.target})
         vantage = seen.seen.vantages.get("proxy", "the proxy")
         every = "every lane" if len(lanes) == len(seen.seen.lanes) else _ports(lanes)
-        summary = f"tunnel: {words} from {vantage} to {spell(hosts)}, {every}"
+        summary = f"tunnel: {words} from {spell(hosts)} to {vantage}, {every}"
         severity: Severity = "critical" if outcome == "failed" else "medium"
         yield finding(
             "CH016", summary, vantage, observed=True, lanes=_ids(lanes), hop="tunnel", severity=severity
@@ -129,7 +129,7 @@ def ipv6_client_refused(seen: Observed) -> Iterator[Finding]:
         if bad and len(bad) < len(lane.connected) and all(":" in ladder.question.address for ladder in bad):
             lanes.append(lane)
     if lanes:
-        summary = f"IPv6 clients are refused where IPv4 clients are served, {_ports(lanes)}"
+        summary = f"IPv6 clients are refused, IPv4 ones served, {_ports(lanes)}"
         host = seen.seen.vantages.get("mail", "the mail host")
         yield finding("CH018", summary, host, observed=True, lanes=_ids(lanes), hop="vm")
 
@@ -161,7 +161,7 @@ def listener_missing(seen: Observed) -> Iterator[Finding]:
         families = {":" in ladder.question.address for ladder in lane.public.values() if ladder.cause == "refused"}
         of = {frozenset((True,)): " over IPv6", frozenset((False,)): " over IPv4"}.get(frozenset(families), "")
         of = of if len(lane.public) > 1 else ""
-        summary = f"nobody listens on the public port {lane.lane.port}{of}, {lane.lane.name}"
+        summary = f"nobody listens on public port {lane.lane.port}{of} ({lane.lane.name})"
         remedy = "the running HAProxy has no such listener: compare its file with this line, then reload it"
         yield finding(
             "CH021", summary, where, observed=True, lanes=(lane.lane.id,), hop="public",
@@ -183,9 +183,9 @@ def certificate_expiring(seen: Observed) -> Iterator[Finding]:
             hop: HopName = "haproxy" if lane.lane.tls == "terminated" else "service"
             groups.setdefault((trouble[0], trouble[1], hop), []).append(lane)
     for (outcome, word, hop), lanes in groups.items():
-        state = f"ends in {word}" if word.endswith("days") else "has expired" if word == "expired" else f"is {word}"
+        state = f"ends in {word}" if word.endswith("days") else word
         keeper = _keeper(seen, lanes[0])
-        summary = f"the certificate that {keeper} serves {state}, {_ports(lanes)}"
+        summary = f"certificate {state}, served by {keeper}, {_ports(lanes)}"
         severity: Severity = "critical" if outcome == "failed" else "medium"
         yield finding("CH022", summary, keeper, observed=True, lanes=_ids(lanes), hop=hop, severity=severity)
 
@@ -200,7 +200,7 @@ def port_25_blocked_here(seen: Observed) -> Iterator[Finding]:
     """Port 25 is silent from here alone: home lines and clouds block it outbound."""
     for lane in seen.seen.lanes.values():
         if lane.public and all(ladder.done for ladder in lane.public.values()) and blocked_here(seen.seen, lane):
-            summary = "port 25 does not answer from here while other ports do: this line probably blocks it"
+            summary = "port 25 is silent from here alone: this line probably blocks it"
             here = seen.seen.vantages.get("here", "here")
             yield finding("CH028", summary, here, observed=True, lanes=(lane.lane.id,), hop="public")
 
@@ -215,7 +215,7 @@ def service_stopped_inside(seen: Observed) -> Iterator[Finding]:
     host = seen.seen.vantages.get("mail", "the mail host")
     for service, lanes in groups.items():
         refused = all(lane.service is not None and lane.service.cause == "refused" for lane in lanes)
-        state = "is stopped: nobody listens" if refused else "does not answer as it should"
+        state = "is stopped" if refused else "does not answer as it should"
         summary = f"{service.removesuffix('-mailcow')} {state} inside {host}, {_ports(lanes)}"
         remedy = f"docker compose ps {service}; docker compose up -d {service}; then read its log"
         yield finding("CH029", summary, host, observed=True, lanes=_ids(lanes), hop="service", remedy=remedy)
@@ -229,8 +229,8 @@ def haproxy_stopped(seen: Observed) -> Iterator[Finding]:
         return
     host = seen.seen.vantages.get("proxy", "the proxy")
     stopped = seen.seen.stats is not None and seen.seen.stats.stopped
-    proof = ", and its stats socket is closed" if stopped else ""
-    summary = f"HAProxy is not running on {host}: every public port refuses{proof}"
+    proof = " and its stats socket" if stopped else ""
+    summary = f"HAProxy is stopped on {host}: every port{proof} refuses"
     yield finding("CH030", summary, host, observed=True, lanes=_ids(lanes), hop="public")
 
 

@@ -11,7 +11,7 @@ from console.errors import InputError
 from console.model import Span
 from console.sources.haproxy.conditions import Conditions
 from console.sources.haproxy.keywords import KEYWORDS, PROXIES, SECTIONS
-from console.sources.haproxy.lines import BLANKS, SPECIAL, Line, Scanner, bad_name
+from console.sources.haproxy.lines import BLANKS, MOST_WORDS, SPECIAL, Line, Scanner, bad_name
 from console.sources.haproxy.variables import Variables
 from console.text import clean
 
@@ -92,8 +92,8 @@ class _Page:
         lines: list[Line] = []
         add, special, new = lines.append, SPECIAL.search, tuple.__new__
         for number, raw in enumerate(_LINES.findall(text), 1):
-            if special(raw) is None:
-                line = new(Line, (number, raw, tuple(raw.split()), None, -1))
+            if special(raw) is None and len(words := tuple(raw.split())) <= MOST_WORDS:
+                line = new(Line, (number, raw, words, None, -1))
             else:
                 line = self._scan(number, raw)
             add(line)
