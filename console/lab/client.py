@@ -47,6 +47,9 @@ GRACE = 1.0
 """Seconds beyond the asked-for time limit until the lab itself counts as silent."""
 
 
+_UNBORN = "the lab did not come up; to see why, run: {} -m console.lab serve --name {}"
+
+
 class LabStream(SocketStream):
     """A stream through the lab, with the addresses it has there."""
 
@@ -165,8 +168,13 @@ class Lab:
         return cls(name, process, lifeline)
 
     def wait(self, timeout: float = START) -> State:
-        """Wait until it answers; raises `LabError` when it does not."""
-        return _state(self._ask(Ask(), timeout))
+        """Wait until it answers; raises `LabError` when it does not, or died on its way up."""
+        try:
+            return _state(self._ask(Ask(), timeout))
+        except LabError as error:
+            if self.process is None or self.process.poll() is None:
+                raise
+            raise LabError(_UNBORN.format(sys.executable, self.name)) from error
 
     def status(self) -> dict[str, object]:
         """How it is: running, name, pid, since, faults, lanes."""
@@ -239,7 +247,10 @@ def up() -> str:
         _spawn(claimed, ("--detach",), ()).wait()
     finally:
         claimed.close()
-    state = Lab(name).wait()
+    try:
+        state = Lab(name).wait()
+    except LabError as error:
+        raise LabError(_UNBORN.format(sys.executable, name)) from error
     return f"the lab is up, {len(state.lanes)} lanes; end it with: cowhand lab down"
 
 

@@ -75,22 +75,18 @@ class Door:
         self.network, self.policy, self.enter = network, policy, enter
         self.tasks: set[asyncio.Task[None]] = set()
         self.inside: WeakSet[asyncio.BaseTransport] = WeakSet()
-        self.socket: socket.socket | None = None
 
     def open(self) -> int:
         """Listen; returns the loopback port."""
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.socket.setblocking(False)
-        self._start(self._accept(self.socket))
-        return int(self.socket.getsockname()[1])
+        listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        listening.setblocking(False)
+        self._start(self._accept(listening))
+        return int(listening.getsockname()[1])
 
     def close(self) -> None:
         """Stop listening and throw everybody out."""
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None
         for task in self.tasks:
-            task.cancel()
+            task.cancel()  # the accepting one closes its socket once asyncio has forgotten the number of its descriptor
         for transport in list(self.inside):
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
@@ -102,13 +98,14 @@ class Door:
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                there, peer = await loop.sock_accept(listening)
-            except OSError:
-                await asyncio.sleep(0.1)
-                continue
-            self._start(self._receive(there, int(peer[1])))
+        with listening:
+            while True:
+                try:
+                    there, peer = await loop.sock_accept(listening)
+                except OSError:
+                    await asyncio.sleep(0.1)
+                    continue
+                self._start(self._receive(there, int(peer[1])))
 
     async def _receive(self, there: socket.socket, port: int) -> None:
         there.setblocking(False)

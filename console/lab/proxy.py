@@ -48,7 +48,7 @@ class Frontend:
         self.servers: list[tuple[Bind, asyncio.Server]] = []
         self.sessions: set[asyncio.Task[None]] = set()
         self.most = self.total = self.bytes_in = self.bytes_out = 0
-        self.failed_connects = self.connects = self.reached = 0
+        self.failed_connects = self.connects = 0
         self.connect_ms = self.most_connect_ms = 0
         self.last: float | None = None
         self.checking: asyncio.Task[None] | None = None
@@ -70,11 +70,13 @@ class Frontend:
 
     async def open(self) -> None:
         """Listen, and check the server."""
-        for bind in () if self.servers else self.binds:
+        if self.servers:
+            return
+        for bind in self.binds:
             server = await asyncio.start_server(self._receive, "127.0.0.1", 0, ssl=self.tls)
             self.network.listeners[PROXY, bind.address, bind.port] = server.sockets[0].getsockname()[1]
             self.servers.append((bind, server))
-        if self.health.checked and self.checking is None:
+        if self.health.checked:
             self.checking = asyncio.create_task(watch(self.network, self.lane, self.health))
 
     async def settle(self) -> None:
@@ -169,7 +171,6 @@ class Frontend:
         client.close()
 
     def _count_connect(self, seconds: float) -> None:
-        self.reached += 1
         self.connect_ms = round(seconds * 1000)
         self.most_connect_ms = max(self.most_connect_ms, self.connect_ms)
 

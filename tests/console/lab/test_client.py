@@ -155,6 +155,19 @@ def test_what_runs_is_what_the_console_reads_in_the_labs_files(lab: Lab) -> None
     ]
 
 
+def test_a_lab_that_dies_on_its_way_up_says_how_to_see_why(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(LabError, match=f"the lab did not come up; to see why, run: .* --name {name}"):
+        client.up()
+    assert vacant(name)
+    private = Lab.start_private()
+    assert private.process is not None
+    private.process.wait()
+    with pytest.raises(LabError, match="the lab did not come up"):
+        private.wait()
+    private.close()
+
+
 def test_what_needs_a_lab_says_how_to_start_one(name: str) -> None:
     with pytest.raises(LabError, match="the lab is not running; start one with: cowhand lab up"):
         Lab(name).break_("tunnel-cut")
