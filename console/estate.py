@@ -208,16 +208,20 @@ class _Loading:
         return configuration
 
     def _tofu(self) -> Tofu | None:
-        documents: list[tuple[_File, Document | None]] = []
+        before = len(self.problems)
+        documents: list[Document] = []
+        files: list[_File] = []
         for shown, where in self._entries("opentofu", _tofu_files, "*.tf"):
             if file := self._read(shown, where):
-                documents.append((file, self._document(file)))
-        if not documents:
+                files.append(file)
+                if document := self._document(file):
+                    documents.append(document)
+        if not files:
             return None
-        root = [document for _, document in documents if document]
-        modules, files = self._modules(root)
-        stamp = _stamps([*(file for file, _ in documents), *files])
-        return self.reader.once(("tofu", self.file), stamp, lambda: opentofu.link(root, modules))
+        modules, more = self._modules(documents)
+        problems = tuple(self.problems[before:])
+        stamp = (_stamps(files + more), tuple(map(str, problems)))
+        return self.reader.once(("tofu", self.file), stamp, lambda: opentofu.link(documents, modules, problems))
 
     def _document(self, file: _File) -> Document | None:
         """Parse one file of HCL."""

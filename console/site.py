@@ -177,7 +177,7 @@ _KINDS = {
     "str": "text in quotes",
     "int": "a whole number",
     "bool": "true or false",
-    "array": "a list",
+    "array": "a list in [ ]",
     "object": "a table",
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
