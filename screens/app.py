@@ -20,6 +20,7 @@ from screens import themes
 from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
 from screens.board import Board
 from screens.bridge import Bridge, EnginePort, EngineSpoke
+from screens.evidence import labelled
 from screens.lanes import Lanes
 from screens.text import Line, wrap
 from screens.view import View
@@ -42,7 +43,7 @@ def _unreported(error: BaseException) -> str:
     return "nowhere"
 
 
-class Frame(Screen[None]):
+class Frame(Screen[None], inherit_bindings=False):
     """The one screen that Textual knows of; like a `Box` it takes its size as given, and it paints once at start."""
 
     _resuming = False
@@ -67,7 +68,7 @@ class Frame(Screen[None]):
         return super()._size_updated(size, virtual_size, container_size, layout=False)
 
 
-class CowhandApp(App[None]):
+class CowhandApp(App[None], inherit_bindings=False):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
     `theme` is dark, light or terminal. `on_loop` is told of the loop as soon as there is one; `report` writes a crash
@@ -170,11 +171,13 @@ class CowhandApp(App[None]):
         self._bridge.notify(event)
 
     def _frame(self, whole: bool = False) -> None:
-        self.query_one("#masthead", Pane).redraw(whole)
-        self.query_one("#foot", Pane).redraw(whole)
+        for id in ("#masthead", "#cramped", "#foot"):
+            self.query_one(id, Pane).redraw(whole)
 
     def _masthead(self, width: int, height: int) -> list[Line]:
-        return masthead(self.board, self.ink, self.view.NAME, width, read_only=self.read_only, lab=self.lab)
+        return masthead(
+            self.board, self.ink, self.view.NAME, self.view.wanted, width, read_only=self.read_only, lab=self.lab
+        )
 
     def _cramped(self, width: int, height: int) -> list[Line]:
         columns, rows = LEAST
@@ -254,7 +257,16 @@ class CowhandApp(App[None]):
 
     def _remedy(self) -> None:
         found = self.view.finding()
-        self.say(f"{found.id}: {found.remedy}" if found else "no finding is chosen")
+        if found is None:
+            self.say("no finding is chosen")
+            return
+
+        def lines(width: int) -> list[Line]:
+            by_hand: Line = (("   by hand: no flow does this yet", self.ink.muted),)
+            head: Line = ((f" {found.id} {found.name}", self.ink.bright),)
+            return [head, *labelled(self.ink, "remedy", found.remedy, width), by_hand]
+
+        self.query_one(Bar).note(lines)
 
     def _copy(self) -> None:
         from screens.clipboard import sequence
@@ -274,6 +286,7 @@ class CowhandApp(App[None]):
 
         def done(answer: str | None) -> None:
             view.filter(before if answer is None else answer)
+            self._frame()
 
         self.query_one(Bar).ask("/", done, value=before, typed=view.filter)
 
@@ -311,6 +324,7 @@ class CowhandApp(App[None]):
     def _back(self) -> None:
         if self.view.wanted:
             self.view.filter("")
+            self._frame()
         elif self._trail:
             self._show(self._trail.pop())
         elif self.view.NAME != "lanes":

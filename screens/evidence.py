@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.style import Style
-
 from console.model import Finding, HopName, Lane, Reading, Rung, Span
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clip_left, clock, fit, wrap
@@ -44,7 +42,7 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
     places = list(_places(board, lane, hop))
     if places:
         lines.append(())
-        shown = min(max(len(_short(place)) for place in places), width // 4)
+        shown = min(max(len(_short(place)) for place in places), max(width // 5 - 1, 15))
         lines += [_source(board, ink, place, shown, width) for place in places]
     return lines
 
@@ -64,7 +62,7 @@ def _outcome(board: Board, ink: Ink, reading: Reading, width: int) -> Line:
         pieces.append((f"  {_ms(reading.latency_ms)}", ink.muted))
     trail = history(ink, board.trails.get(reading.key, ()))
     if len(trail) > 1:
-        label: Piece = ("changes ", ink.faint)
+        label: Piece = ("changes ", ink.muted)
         gap = width - cells(pieces) - cells(trail) - cells((label,)) - 1
         if gap > 1:
             pieces += [(" " * gap, ink.text), label, *trail]
@@ -91,7 +89,7 @@ def _rung(ink: Ink, rung: Rung, width: int) -> Line:
         (f"   {rung.name:<{LABEL - 5}}", ink.muted),
         (f"{MARKS[rung.outcome]} ", lamp),
         (f"{took:>7}  ", ink.muted),
-        (clip(rung.detail, width - LABEL - 8), ink.text if bad else ink.muted),
+        (clip(rung.detail, width - LABEL - 10), ink.text if bad else ink.muted),
     )
 
 
@@ -126,15 +124,28 @@ def explain(ink: Ink, found: Finding, width: int, *, places: bool = True) -> lis
     gap = width - cells(name) - len(side)
     head: Line = (*name, (" " * gap + side, ink.muted)) if gap > 0 else tuple(name)
     lines = [head, *(((f"   {row}", ink.text),) for row in wrap(found.summary, width - 4))]
-    if places:
-        where = [place if isinstance(place, str) else _short(place) for place in (found.where, *found.also)]
-        lines += _labelled(ink, "where", ", ".join(where), width, ink.text)
-    return lines + _labelled(ink, "remedy", found.remedy, width, ink.text)
+    lines += labelled(ink, "remedy", found.remedy, width)
+    return lines + labelled(ink, "where", _gathered(found), width) if places else lines
 
 
-def _labelled(ink: Ink, label: str, text: str, width: int, style: Style) -> list[Line]:
+def _gathered(found: Finding) -> str:
+    """Return all places of a finding, each file named once."""
+    said: list[str] = []
+    last = ""
+    for place in (found.where, *found.also):
+        if isinstance(place, Span) and place.file == last:
+            said[-1] += f", {place.line}"
+        else:
+            said.append(_short(place) if isinstance(place, Span) else place)
+            last = place.file if isinstance(place, Span) else ""
+    return "; ".join(said)
+
+
+def labelled(ink: Ink, label: str, text: str, width: int) -> list[Line]:
+    """Return a text of any length beside its label."""
     rows = wrap(text, width - LABEL + 1)
-    return [((f"   {label if at == 0 else '':<{LABEL - 5}}", ink.muted), (row, style)) for at, row in enumerate(rows)]
+    heads = [label, *[""] * len(rows)]
+    return [((f"   {head:<{LABEL - 5}}", ink.muted), (row, ink.text)) for head, row in zip(heads, rows, strict=False)]
 
 
 def _source(board: Board, ink: Ink, place: Span, shown: int, width: int) -> Line:
@@ -143,7 +154,7 @@ def _source(board: Board, ink: Ink, place: Span, shown: int, width: int) -> Line
     return (
         (head, ink.muted),
         ("│ ", ink.faint),
-        (clip((row or "").strip(), width - len(head) - 3), ink.text),
+        (clip((row or "").strip(), width - len(head) - 2), ink.text),
     )
 
 

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from console.errors import InputError
 from console.model import Finding, Span
 from screens.board import Change
-from screens.evidence import brief, describe, excerpt, explain, rule, short_name
-from screens.text import Line, clip, fit, follow, wrap
+from screens.evidence import brief, describe, excerpt, explain, labelled, rule, short_name
+from screens.text import Line, fit, follow, wrap
 from screens.view import View
 from screens.widgets.pane import Pane
 
@@ -101,7 +101,7 @@ class Findings(View):
             touched = [lane for lane in self.board.lanes if lane.id in item.lanes]
             if touched:
                 names = ", ".join(f"{lane.port} {lane.name}" for lane in touched)
-                lines.append((("   lanes     ", ink.muted), (clip(names, width - 14), ink.text)))
+                lines += labelled(ink, "lanes", names, width)
         spare = height - len(lines) - 1
         if spare >= 4:
             lines += [(), *excerpt(self.board, ink, self.place(), width, spare)]

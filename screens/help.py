@@ -56,7 +56,7 @@ class Help(View):
             lines += [*([()] if lines else []), ((f" {group}", ink.bright),)]
             lines += [((f"   {one.label:<6}", ink.key), (clip(one.help, width - 10), ink.muted)) for one in actions]
             if not actions:
-                lines.append((("   read-only: nothing here changes anything", ink.muted),))
+                lines.append((("   none: this is read-only", ink.muted),))
         return lines
 
 

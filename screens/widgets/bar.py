@@ -33,6 +33,7 @@ class Bar(Pane):
         self._suggest: Callable[[str], Sequence[Choice]] | None = None
         self._typed: Callable[[str], None] | None = None
         self._done: Callable[[str | None], None] = lambda answer: None
+        self._note: Callable[[int], Sequence[Line]] | None = None
 
     def ask(
         self,
@@ -50,12 +51,22 @@ class Bar(Pane):
         self.open = True
         self.redraw()
 
+    def note(self, lines: Callable[[int], Sequence[Line]]) -> None:
+        """Show rows until any key."""
+        self._note = lines
+        self._done = lambda answer: None
+        self.styles.height = len(lines(self.app.size.width)) + 1
+        self.open = True
+        self.redraw()
+
     def choices(self) -> list[Choice]:
         """The suggestions for what is typed."""
         return list(self._suggest(self.value))[:MATCHES] if self._suggest else []
 
     def _rows_of(self, width: int, height: int) -> list[Line]:
         ink = cast("CowhandApp", self.app).ink
+        if self._note is not None:
+            return [(("─" * width, ink.faint),), *self._note(width)]
         room = width - cell_len(self.prompt) - 4
         shown = self.value if cell_len(self.value) <= room else "…" + self.value[-(room - 1) :]
         line: Line = ((f" {self.prompt} ", ink.muted), (shown, ink.bright), ("▏", ink.key))
@@ -73,7 +84,7 @@ class Bar(Pane):
     def press(self, event: events.Key) -> None:
         """Edit, choose or end. Keys come from the app: moving Textual's focus would repaint the whole screen."""
         key = event.key
-        if key in ("escape", "ctrl+c"):
+        if self._note is not None or key in ("escape", "ctrl+c"):
             self._end(None)
         elif key == "enter":
             choices = self.choices()
@@ -96,6 +107,8 @@ class Bar(Pane):
 
     def paste(self, text: str) -> None:
         """Take the first line of what is pasted."""
+        if self._note is not None:
+            return
         self._edit(self.value + clean((text.splitlines() or [""])[0]))
 
     def _edit(self, value: str) -> None:
@@ -106,5 +119,6 @@ class Bar(Pane):
 
     def _end(self, answer: str | None) -> None:
         self.open = False
+        self._note = None
         self.styles.height = 0
         self._done(answer)

@@ -8,12 +8,12 @@ from screens.text import Line, Piece, cells, clip, clock
 from screens.themes import MARKS, VERDICTS, Ink
 
 
-def masthead(board: Board, ink: Ink, view: str, width: int, *, read_only: bool, lab: bool) -> list[Line]:
-    """Return the three rows."""
+def masthead(board: Board, ink: Ink, view: str, wanted: str, width: int, *, read_only: bool, lab: bool) -> list[Line]:
+    """Return the three rows; `wanted` is the filter of the screen in front."""
     return [
         _standing(board, ink, width, read_only=read_only, lab=lab),
         ((" ", ink.text), *_sentence(board, ink, width - 2)),
-        _tabs(ink, view, width),
+        _tabs(ink, view, wanted, width),
     ]
 
 
@@ -23,26 +23,31 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
         right += [(" LAB ", ink.lab), (" ", ink.text)]
     if read_only:
         right += [(" READ-ONLY ", ink.badge), (" ", ink.text)]
-    left: list[Piece] = [(" ", ink.text)]
-    if board.observed is None:
-        left.append(("· looking", ink.muted))
-    else:
-        outcome = VERDICTS[board.observed.verdict]
-        left.append(
-            (f"{MARKS[outcome]} {board.observed.verdict}", ink.broken if outcome == "failed" else ink.state(outcome))
-        )
-    if board.lanes:
+    left: list[Piece] = [(" ", ink.text), _verdict(board, ink)]
+    count = len(board.lanes)
+    if count:
         well = sum(board.well(lane) for lane in board.lanes)
-        left.append((f"   {well} of {len(board.lanes)} lanes well", ink.text))
+        swept = board.observed is not None
+        left.append((f"   {well} of {count} lanes well" if swept else f"   {count} lanes", ink.text))
     unusable = len(board.estate.problems) if board.estate else 0
     if unusable:
         left.append((f" · {unusable} {'file' if unusable == 1 else 'files'} unusable", ink.degraded))
     room = width - cells(right)
     if board.overdue is not None:
-        note = f" · last swept {clock(board.overdue.since, board.now, seconds=True)} · {board.overdue.why}"
-        left.append((clip(note, max(room - cells(left) - 1, 0)), ink.degraded))
+        note = f" · last swept {clock(board.overdue.since, board.now, seconds=True)}"
+        left.append((clip(note, max(room - cells(left), 0)), ink.degraded))
     gap = max(room - cells(left), 0)
     return (*left, (" " * gap, ink.text), *right)
+
+
+def _verdict(board: Board, ink: Ink) -> Piece:
+    if board.observed is None:
+        return "· looking", ink.muted
+    verdict = board.observed.verdict
+    outcome = VERDICTS[verdict]
+    style = ink.broken if outcome == "failed" else ink.state(outcome)
+    stale = board.overdue is not None or board.failed is not None
+    return f"{MARKS[outcome]} {verdict}", ink.muted if stale and outcome == "ok" else style
 
 
 def _sentence(board: Board, ink: Ink, width: int) -> Line:
@@ -54,6 +59,8 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         name = f" ({seen.cause_id})" if seen.cause_id and seen.cause_id not in seen.cause else ""
         since = f", since {clock(seen.since, board.now)}" if seen.since else ""
         return ((clip(seen.cause, width - len(name) - len(since)) + name, ink.state(outcome)), (since, ink.muted))
+    if board.overdue is not None:
+        return ((clip(f"no sweep ends: {board.overdue.why}", width), ink.degraded),)
     if board.estate is None:
         return (("reading the sources", ink.muted),)
     if board.estate.problems:
@@ -68,11 +75,13 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
     return ()
 
 
-def _tabs(ink: Ink, view: str, width: int) -> Line:
+def _tabs(ink: Ink, view: str, wanted: str, width: int) -> Line:
     pieces: list[Piece] = [("─", ink.faint)]
     for name in SCREENS:
         here = name == view
         pieces.append((f" {BY_ID[name].label} {name}", ink.bright if here else ink.muted))
+        if here and wanted:
+            pieces.append((f" /{clip(wanted, 16)}", ink.degraded))
         pieces.append((" ─", ink.faint))
     if view not in SCREENS:
         pieces += [(f" {view}", ink.bright), (" ─", ink.faint)]

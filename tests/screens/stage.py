@@ -358,3 +358,10 @@ LOG = tuple(
 def build(stage: Stage, *, read_only: bool = False, lab: bool = False, theme: str | None = None) -> CowhandApp:
     """The console on a stage."""
     return CowhandApp(stage, title="benoit", read_only=read_only, lab=lab, theme=theme)
+
+
+def rows_of(app: object) -> list[str]:
+    """What stands on the screen, row by row, without trailing blanks."""
+    assert isinstance(app, CowhandApp)
+    strips = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip).rstrip() for strip in strips]

@@ -124,4 +124,4 @@ def test_history(picture: Picture) -> None:
         ReadingsChanged((UNTRUSTED[0] if at % 5 == 3 else next(one for one in CALM if one.key == UNTRUSTED[0].key),))
         for at in range(13)
     ]
-    picture(Stage((*trouble().opening, *flapping)), "80x24")
+    picture(Stage((*trouble().opening, *flapping)), "80x24", "k")

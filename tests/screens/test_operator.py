@@ -1,0 +1,510 @@
+"""What an operator does, and what the console answers."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+from textual.pilot import Pilot
+
+from console.events import EngineFailed, EstateRead, FindingsChanged, ReadingsChanged, SweepOverdue
+from console.model import Topology
+from screens.actions import ACTIONS
+from screens.app import CowhandApp
+from screens.lanes import Lanes
+from tests.screens.stage import (
+    CALM,
+    ESTATE,
+    EVIL,
+    LANES,
+    LOG,
+    START,
+    TROUBLE,
+    UNTRUSTED,
+    WELL,
+    Stage,
+    build,
+    calm,
+    crowd,
+    cut_off,
+    half_read,
+    hostile,
+    reading,
+    rows_of,
+    trouble,
+)
+
+SMALL = (80, 24)
+
+
+async def settle(pilot: Pilot[None], *keys: str) -> list[str]:
+    """Press keys and return what stands on the screen then."""
+    await pilot.pause()
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause()
+    return rows_of(pilot.app)
+
+
+def cell(app: CowhandApp) -> tuple[str, str]:
+    """The chosen cell's lane and hop."""
+    assert isinstance(app.view, Lanes)
+    chosen = app.view.chosen()
+    assert chosen is not None
+    return chosen[0].name, chosen[1]
+
+
+async def test_a_break_shows_its_hop_its_sentence_and_the_count() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert "5 of 5 lanes well" in rows[0]
+        stage.say(ReadingsChanged(UNTRUSTED), TROUBLE)
+        rows = await settle(pilot)
+    assert rows[0].startswith(" ✗ down   3 of 5 lanes well")
+    assert rows[1] == " mailcow: dovecot refuses the proxy, lanes 993 and 4190 (CH001), since 14:02"
+    assert "✗ untrusted" in rows[6]
+    assert "✗ untrusted" in rows[7]
+    assert sum("✗ untrusted" in row for row in rows) == 2
+
+
+async def test_a_shared_cause_is_one_sentence_and_a_marked_column() -> None:
+    async with build(cut_off()).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+    assert rows[1] == " tunnel: every lane stops here (CH016), since 14:05"
+    assert sum("✗ timeout" in row for row in rows[4:9]) == 5
+
+
+async def test_the_console_opens_on_the_first_broken_cell() -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert cell(app) == ("imaps", "vm")
+    assert "993 imaps · vm · asked from vps" in rows[9]
+    assert any("CH001 dovecot-untrusted-proxy" in row for row in rows)
+
+
+async def test_a_later_break_leaves_the_cursor_where_it_is() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        stage.say(ReadingsChanged(UNTRUSTED), TROUBLE)
+        await settle(pilot)
+        assert cell(app) == ("smtp", "public")
+
+
+async def test_letters_and_arrows_move_among_the_cells() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "j", "l", "l")
+        assert cell(app) == ("smtps", "tunnel")
+        await settle(pilot, "down", "left")
+        assert cell(app) == ("imaps", "haproxy")
+        await settle(pilot, "k", "h", "h", "h", "up", "up")
+        assert cell(app) == ("smtp", "public")
+        await settle(pilot, "G")
+        assert cell(app)[0] == "https"
+        await settle(pilot, "g")
+        assert cell(app) == ("smtp", "public")
+
+
+async def test_n_goes_from_one_broken_lane_to_the_next_and_round() -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "n")
+        assert cell(app) == ("sieve", "vm")
+        await settle(pilot, "n")
+        assert cell(app) == ("imaps", "vm")
+        await settle(pilot, "N")
+        assert cell(app) == ("sieve", "vm")
+
+
+async def test_n_says_so_when_nothing_is_broken() -> None:
+    async with build(calm()).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "n")
+        assert rows[-1] == " no lane is broken"
+        rows = await settle(pilot, "j")
+        assert "q leave" in rows[-1]
+
+
+async def test_enter_leads_from_the_cell_to_the_finding_to_its_line_and_escape_back() -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "enter")
+        assert app.view.NAME == "findings"
+        finding = app.view.finding()
+        assert finding is not None
+        assert finding.id == "CH001"
+        rows = await settle(pilot, "enter")
+        assert app.view.NAME == "sources"
+        assert any(row.startswith("▸◆ CH001+ 20 ") for row in rows)
+        await settle(pilot, "escape")
+        assert app.view.NAME == "findings"
+        await settle(pilot, "escape")
+        assert app.view.NAME == "lanes"
+        await settle(pilot, "escape")
+        assert app.view.NAME == "lanes"
+
+
+async def test_s_opens_the_line_a_cell_comes_from() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "j", "l", "s")
+        assert app.view.NAME == "sources"
+        assert any(row.startswith("▸") and "10.10.10.214:10465" in row for row in rows)
+
+
+async def test_numbers_open_the_screens() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        for key, name in (("2", "findings"), ("3", "sources"), ("4", "estate"), ("5", "log"), ("1", "lanes")):
+            await settle(pilot, key)
+            assert name == app.view.NAME
+
+
+async def test_a_filter_narrows_while_it_is_typed_and_escape_lets_go() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "slash", "s", "i", "e")
+        assert [row[:11] for row in rows[4:6]] == [" 4190 sieve", ""]
+        rows = await settle(pilot, "enter")
+        assert "1 lanes /sie" in rows[2]
+        rows = await settle(pilot, "escape")
+        assert "465  smtps" in rows[5]
+        assert app.view.wanted == ""
+
+
+async def test_escape_in_the_filter_brings_back_the_filter_before() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "slash", "9", "9", "3", "enter", "slash", "x", "escape")
+        assert app.view.wanted == "993"
+
+
+async def test_keys_typed_into_the_bar_do_nothing_else() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "slash", "q", "r", "2", "question_mark")
+        assert app.view.NAME == "lanes"
+        assert app.view.wanted == "qr2?"
+        assert "sweep" not in stage.asked
+        await settle(pilot, "ctrl+w", "4", "backspace", "ctrl+u")
+        assert app.view.wanted == ""
+
+
+async def test_a_filter_that_finds_nothing_leaves_a_console_that_lives() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        for key in "12345":
+            await settle(pilot, key, "slash", "z", "z", "enter", "j", "k", "G", "g", "n", "enter", "s", "y", "escape")
+        assert app.crash is None
+
+
+async def test_r_asks_the_engine_to_sweep_and_says_so() -> None:
+    stage = calm()
+    async with build(stage).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "r")
+    assert stage.asked.count("sweep") == 1
+    assert rows[-1] == " asked every hop again"
+
+
+async def test_the_engine_is_told_when_somebody_looks_and_when_nobody_does() -> None:
+    stage = calm()
+    async with build(stage).run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        assert stage.asked == ["start", "watch"]
+    assert stage.asked == ["start", "watch", "unwatch"]
+
+
+async def test_y_sends_the_evidence_to_the_terminals_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        written: list[str] = []
+        assert app._driver is not None
+        monkeypatch.setattr(app._driver, "write", written.append)
+        rows = await settle(pilot, "y")
+    [sequence] = [one for one in written if one.startswith("\x1b]52;c;")]
+    text = b64decode(sequence.removeprefix("\x1b]52;c;").removesuffix("\a")).decode()
+    assert text.startswith("993 imaps, vm, asked from vps: failed untrusted, since 14:02:00\n")
+    assert "  tls: failed: closed at once, before any byte (2.1 ms)\n" in text
+    assert "CH001 dovecot-untrusted-proxy (critical)" in text
+    assert rows[-1].startswith(" sent ")
+
+
+async def test_each_screen_has_something_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        for key in "12345":
+            await settle(pilot, key)
+            assert app.view.text().strip()
+        assert app.view.text() == "".join(f"{line}\n" for line in LOG)
+
+
+async def test_f_shows_the_remedy_until_any_key() -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "f")
+        assert any("haproxy_trusted_networks = 10.10.10.1" in row for row in rows[-4:])
+        rows = await settle(pilot, "q")
+        assert "q leave" in rows[-1]
+        assert app.is_running
+
+
+async def test_read_only_takes_every_changing_action_away_and_says_so() -> None:
+    app = build(trouble(), read_only=True)
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert rows[0].endswith(" READ-ONLY")
+        assert "remedy" not in rows[-1]
+        before = rows
+        assert await settle(pilot, "f") == before
+        rows = await settle(pilot, "colon", "r", "e", "m", "e", "d", "y")
+        assert not any("start its remedy" in row for row in rows)
+        rows = await settle(pilot, "escape", "question_mark")
+        assert not any("start its remedy" in row for row in rows)
+
+
+async def test_the_header_names_the_lab() -> None:
+    async with build(calm(), lab=True).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+    assert rows[0].endswith(" LAB")
+
+
+async def test_the_palette_finds_an_action_by_a_few_letters_and_does_it() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "ctrl+p", "e", "s", "t")
+        assert any(row.startswith("▸4     estate") for row in rows)
+        await settle(pilot, "enter")
+        assert app.view.NAME == "estate"
+        await settle(pilot, "colon", "down", "up", "escape")
+        assert app.view.NAME == "estate"
+
+
+async def test_t_goes_through_three_themes_and_comes_round() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        seen = [app.theme]
+        for _ in range(3):
+            await settle(pilot, "t")
+            seen.append(app.theme)
+    assert seen == ["cowhand-dark", "cowhand-light", "cowhand-terminal", "cowhand-dark"]
+
+
+async def test_without_colour_the_terminals_palette_is_worn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        styles = [style for _, style in app.view.query("Pane").first()._rows[1]]  # type: ignore[attr-defined]
+    assert app.theme == "cowhand-terminal"
+    assert all(style.color is None for style in styles)
+
+
+async def test_help_names_every_action() -> None:
+    async with build(calm()).run_test(size=(120, 40)) as pilot:
+        text = "\n".join(await settle(pilot, "question_mark"))
+        for action in ACTIONS:
+            assert action.help in text
+        assert pilot.app.view.NAME == "help"  # type: ignore[attr-defined]
+        await settle(pilot, "question_mark")
+        assert pilot.app.view.NAME == "lanes"  # type: ignore[attr-defined]
+
+
+async def test_files_that_cannot_be_used_are_named_and_the_rest_still_shows() -> None:
+    async with build(half_read()).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert "2 files unusable" in rows[0]
+        assert rows[1].startswith(" haproxy.cfg:27:64: the last line does not end")
+        assert "25   smtp" in rows[4]
+        rows = await settle(pilot, "2", "j")
+        assert any("mailcow.tf:12:3: an attribute was expected" in row for row in rows)
+
+
+async def test_a_sweep_that_does_not_end_is_said_until_it_does() -> None:
+    stage = calm()
+    async with build(stage).run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        stage.say(SweepOverdue(START, "the vps does not answer"))
+        rows = await settle(pilot)
+        assert "last swept 14:00:00" in rows[0]
+        assert rows[1] == " no sweep ends: the vps does not answer"
+        stage.say(SweepOverdue(START, ""))
+        rows = await settle(pilot)
+        assert "last swept" not in rows[0]
+        assert rows[1] == " all 5 lanes well since 14:00"
+
+
+async def test_an_engine_that_stopped_is_said_and_leaves_with_status_70() -> None:
+    stage = trouble()
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        stage.say(EngineFailed("ValueError at sweep.py:41"))
+        rows = await settle(pilot)
+        assert rows[1] == " ✗ the engine stopped: ValueError at sweep.py:41; nothing below is live"
+        await pilot.press("q")
+    assert app.return_code == 70
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
+async def test_leaving_is_one_key(key: str) -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        await pilot.press(key)
+    assert app.return_code == 0
+
+
+async def test_what_a_server_says_cannot_reach_the_terminal_as_more_than_text() -> None:
+    app = build(hostile())
+    async with app.run_test(size=SMALL) as pilot:
+        for key in "12345":
+            rows = await settle(pilot, key)
+            assert all(row.isprintable() for row in rows)
+    assert not EVIL.isprintable()
+
+
+async def test_markup_in_an_answer_stays_as_it_was_written() -> None:
+    async with build(hostile()).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+    assert "[bold]markup[/]" in rows[1]
+
+
+async def test_forty_lanes_scroll_with_the_cursor() -> None:
+    app = build(crowd(40))
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert "2007 lane07" in "\n".join(rows)
+        rows = await settle(pilot, "G")
+        assert "2039 lane39" in "\n".join(rows[3:14])
+        rows = await settle(pilot, "g")
+        assert "2000 lane00" in rows[4]
+
+
+async def test_lanes_that_vanish_from_the_sources_leave_the_cursor_on_one_that_is_there() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "G")
+        stage.say(EstateRead("benoit", half_read().opening[0].topology, (), (), {}))  # type: ignore[union-attr]
+        await settle(pilot)
+        assert cell(app)[0] == "smtps"
+
+
+async def test_no_lanes_at_all_is_said_and_no_key_breaks_anything() -> None:
+    nothing = EstateRead("benoit", Topology(), (), (), {})
+    stage = Stage((nothing, FindingsChanged((), "unknown", "", None, 0.0)))
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert rows[1] == " no lanes: the sources name no listener"
+        for key in "12345":
+            await settle(pilot, key, "j", "k", "G", "g", "n", "enter", "s", "y", "f", "tab", "pagedown", "r")
+        assert app.crash is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 15), (119, 30), (160, 20), (300, 90)])
+async def test_every_size_of_terminal_draws_every_screen(size: tuple[int, int]) -> None:
+    app = build(trouble())
+    async with app.run_test(size=size) as pilot:
+        for key in ("1", "2", "3", "4", "5", "question_mark", "colon"):
+            await settle(pilot, key)
+        assert app.crash is None
+
+
+async def test_a_resize_takes_another_shape_and_keeps_the_cursor() -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        for size in ((200, 50), (120, 36), (50, 10), (80, 24)):
+            await pilot.resize_terminal(*size)
+            rows = await settle(pilot)
+        assert cell(app) == ("imaps", "vm")
+    assert "✗ untrusted" in rows[6]
+
+
+async def test_n_in_the_sources_goes_from_finding_to_finding() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "3")
+        seen: list[int] = []
+        for _ in range(5):
+            place = app.view.place()
+            assert place is not None
+            seen.append(place.line)
+            await settle(pilot, "n")
+        assert seen == [6, 13, 15, 20, 27]
+        place = app.view.place()
+        assert place is not None
+        assert place.line == 6
+
+
+async def test_tab_opens_the_next_file_at_its_first_finding() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "3", "tab")
+        assert any(row.startswith("▸◆ CH024  19 ") for row in rows)
+        rows = await settle(pilot, "shift+tab")
+        assert any(row.startswith("▸◆ CH004   6 ") for row in rows)
+
+
+async def test_a_search_in_the_sources_goes_to_the_line() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "3", "slash", *"sieve", "enter")
+        place = app.view.place()
+    assert place is not None
+    assert place.line == 22
+
+
+async def test_long_lines_move_left_and_right() -> None:
+    app = build(calm())
+    async with app.run_test(size=(60, 20)) as pilot:
+        before = await settle(pilot, "3")
+        after = await settle(pilot, "l", "l", "l")
+        back = await settle(pilot, "h", "h", "h")
+    assert not any("check port 10025" in row for row in before)
+    assert any("check port 10025" in row for row in after)
+    assert back == before
+
+
+async def test_the_log_follows_its_end_until_one_scrolls_up() -> None:
+    stage = calm()
+    stage.lines = tuple(f"14:00:00  line {at}" for at in range(60))
+    async with build(stage).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "5")
+        assert rows[-2].endswith("line 59")
+        rows = await settle(pilot, "k", "k")
+        assert rows[-2].endswith("line 57")
+        stage.lines = (*stage.lines, "14:00:01  line 60")
+        pilot.app.view._look()  # type: ignore[attr-defined]
+        rows = await settle(pilot)
+        assert rows[-2].endswith("line 57")
+        rows = await settle(pilot, "G")
+        assert rows[-2].endswith("line 60")
+
+
+async def test_the_frames_of_the_map_are_all_closed_at_the_same_column() -> None:
+    app = build(trouble())
+    for width in (80, 100, 120, 200):
+        async with build(trouble()).run_test(size=(width, 60)) as pilot:
+            rows = await settle(pilot, "4")
+        ends = {len(row) for row in rows[3:-1] if row.endswith(("┐", "│", "┘"))}
+        assert len(ends) <= 2, width
+    assert app.crash is None
+
+
+async def test_a_latency_that_changes_adds_to_the_history() -> None:
+    stage = Stage((ESTATE, ReadingsChanged(CALM), WELL))
+    async with build(stage).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot)
+        assert "changes" not in rows[10]
+        for ms in (1.0, 300.0):
+            stage.say(ReadingsChanged((reading(LANES[0], "public", "ok", f"{ms:.0f} ms", ms),)))
+            rows = await settle(pilot)
+    assert rows[10].rstrip().endswith("changes ▄▁█")
