@@ -34,10 +34,12 @@ def cache_folder() -> Path | None:
 
 
 def private(folder: Path) -> Path:
-    """Return `folder`, created with mode 0700; raises `OSError` unless it is this user's and only they write to it."""
+    """Return `folder`, with mode 0700; raises `OSError` unless it is this user's and only they could write to it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise PermissionError(f"{folder} is not a folder that you alone write to: remove it, or chmod 700")
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)
     return folder

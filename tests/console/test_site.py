@@ -312,6 +312,12 @@ class TestPrivateFolder:
         with pytest.raises(PermissionError):
             places.private(folder)
 
+    def test_one_that_others_only_look_into_is_closed(self, tmp_path: Path) -> None:
+        folder = tmp_path / "open"
+        folder.mkdir()
+        folder.chmod(0o755)
+        assert stat.S_IMODE(places.private(folder).stat().st_mode) == 0o700
+
     def test_a_link_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir(mode=0o700)
         (tmp_path / "link").symlink_to(tmp_path / "real")
