@@ -113,18 +113,15 @@ class Sources(Struct, frozen=True, dict=True):
     def ways(self) -> tuple[Way, ...]:
         """Every server that HAProxy may send a lane to."""
         lanes = {id(door): lane for door, lane in self.entries}
-        found = destinations(tuple(door for door, _ in self.entries))
-        ways = [
-            Way(
-                backend,
-                server,
-                port,
-                self.ports.behind(server.host, port),
-                tuple([lanes[id(door)] for door in leading]),
-                any(lanes[id(door)].protocol in MAIL for door in leading),
-            )
-            for backend, server, port, leading in found
-        ]
+        ways: list[Way] = []
+        before: tuple[Door, ...] = ()
+        touched: tuple[Lane, ...] = ()
+        mail = False
+        for backend, server, port, leading in destinations(tuple(door for door, _ in self.entries)):
+            if leading is not before:
+                before, touched = leading, tuple([lanes[id(door)] for door in leading])
+                mail = any(lane.protocol in MAIL for lane in touched)
+            ways.append(Way(backend, server, port, self.ports.behind(server.host, port), touched, mail))
         hosts = {way.server.host for way in ways if way.ours}
         return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from console.model import PLAIN_PORTS, Lane
 from console.text import spell
 from console.topology import SERVICES, Way
+
+MOST = 6
+"""Lanes that a sentence names."""
 
 _DAEMONS = {"postfix-mailcow": "Postfix", "dovecot-mailcow": "Dovecot", "nginx-mailcow": "nginx"}
 
 
 def lanes(found: Iterable[Lane]) -> str:
     """Return "smtp (25)", "smtp (25) and imaps (993)", …."""
-    return spell([f"{lane.name} ({lane.port})" for lane in found])
+    names = list(found)
+    return spell([f"{lane.name} ({lane.port})" for lane in names[:MOST]] + [""] * (len(names) - MOST), MOST)
 
 
 def ids(found: Iterable[Lane]) -> tuple[str, ...]:
@@ -21,8 +25,10 @@ def ids(found: Iterable[Lane]) -> tuple[str, ...]:
     return tuple(lane.id for lane in found)
 
 
-def together(ways: Iterable[Way]) -> tuple[Lane, ...]:
+def together(ways: Sequence[Way]) -> tuple[Lane, ...]:
     """Return the lanes of several ways, each once."""
+    if len(ways) == 1:
+        return ways[0].lanes
     return tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
 
 

@@ -18,6 +18,7 @@ _LINEAGE = re.compile(r"letsencrypt/live/")
 _PEM = re.compile(r"(?:^|/)[^/]*\.pem$|\.crt$|\.key$")
 _REMOTE = frozenset(("ssh", "scp", "sftp", "rsync"))
 _PIPES = frozenset(("|", "|&"))
+_EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index"))
 # A pipeline that begins with these cannot fail at its beginning.
 _SURE = frozenset(("echo", "printf", "true", ":"))
 
@@ -101,7 +102,8 @@ def _any_lineage(script: Script) -> Iterator[Finding]:
 
 
 def _unchecked(script: Script) -> Iterator[Finding]:
-    writes = list(_written(script))
+    moves = [command.words[-1] for command in script.commands if command.name in ("mv", "install")]
+    writes = [*_written(script), *(word for word in moves if _PEM.search(word.text))]
     if not writes or any(command.name in ("openssl", "certtool", "step") for command in script.commands):
         return
     read = next((command.span for command in script.commands if _reads_input(command)), None)
@@ -197,10 +199,17 @@ def _needs_terminal(command: Command) -> bool:
     texts = command.texts
     if not _docker(command) or "exec" not in texts:
         return False
-    compose = "compose" in texts[: texts.index("exec")] or "docker-compose" in texts
-    options = texts[texts.index("exec") + 1 :]
-    given = next((index for index, text in enumerate(options) if not text.startswith("-")), len(options))
-    return compose and not any(text in ("-T", "--no-TTY", "--no-tty") for text in options[:given])
+    if "compose" not in texts[: texts.index("exec")] and "docker-compose" not in texts:
+        return False
+    arguments = iter(texts[texts.index("exec") + 1 :])
+    for text in arguments:
+        if text in ("-T", "--no-TTY", "--no-tty"):
+            return False
+        if not text.startswith("-"):
+            return True
+        if text in _EXEC_VALUES:
+            next(arguments, None)
+    return True
 
 
 def _strict(text: str) -> bool:

@@ -13,7 +13,7 @@ from console.sources.haproxy.variables import Variables
 DEEPEST = 100
 """HAProxy's own limit of nesting (MAXNESTEDCONDS)."""
 
-_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|\d+)")
+_NUMBER = re.compile(r"[+-]?(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
 _PREDICATE = re.compile(r"[a-z_]+(?=\()")
 _ARGUMENT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,()\"']+")
 
@@ -133,7 +133,7 @@ def _term(text: str, at: int, variables: Variables, depth: int) -> tuple[Truth, 
         at, negated = _skip(text, at + 1), not negated
     truth: Truth
     if number := _NUMBER.match(text, at):
-        truth, at = int(number.group(), 0 if "x" in number.group().lower() else 10) != 0, number.end()
+        truth, at = (number.group(1) or number.group(2)).strip("0") != "", number.end()
     elif text.startswith("(", at) and depth < DEEPEST:
         truth, at = _either(text, at + 1, variables, depth + 1)
         if not text.startswith(")", at):

@@ -17,6 +17,9 @@ BLANKS = " \t\n\v\f\r"
 MOST_WORDS = 64
 """HAProxy refuses a line of more (MAX_LINE_ARGS)."""
 
+GROWTH = 4 << 20
+"""Characters that the variables of one file may expand to."""
+
 # What keeps a line off the fast path. `str.split` also splits at \x1c-\x1f and beyond ASCII; HAProxy does not.
 SPECIAL = re.compile(r"[\\'\"#\x00\x1c-\x1f\x80-\U0010ffff]|\r(?!\n?\Z)")
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
@@ -118,6 +121,7 @@ class Scanner:
 
     def __init__(self, variables: Variables) -> None:
         self.variables = variables
+        self._left = GROWTH
 
     def read(self, number: int, raw: str) -> tuple[Line, Fault | None]:
         """Return the line and what is wrong with it; a faulty line has no words, as HAProxy skips it."""
@@ -192,6 +196,9 @@ class Scanner:
             raise _Refused(at, "the brace of this variable is never closed: write ${NAME} or ${NAME-default}")
         name = match.group(1) or match.group(4)
         value = self.variables.expand(name, match.group(3))
+        self._left -= len(value)
+        if self._left < 0:
+            raise _Refused(at, "the variables of this file grow without end: write the value itself")
         if match.group(2):
             token.spread(value)
         else:

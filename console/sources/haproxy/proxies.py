@@ -26,7 +26,7 @@ Kind = Literal["listen", "frontend", "backend"]
 _SIDES = {"listen": ("front", "back"), "frontend": ("front",), "backend": ("back",)}
 
 _TIME = re.compile(r"([0-9]{1,10})(us|ms|s|m|h|d)?\Z")
-_UNITS = {"us": 1e-6, "ms": 1e-3, None: 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MICROSECONDS = {"us": 1, "ms": 1000, None: 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 
 
 class Listener(Struct, frozen=True, gc=False):
@@ -236,7 +236,7 @@ class _Reader:
         words = line.words
         time = _TIME.match(words[2]) if len(words) > 2 else None
         if time is not None:
-            seconds: float | None = int(time.group(1)) * _UNITS[time.group(2)]
+            seconds: float | None = int(time.group(1)) * _MICROSECONDS[time.group(2)] / 10**6
         elif len(words) > 2 and "$" in words[2]:
             seconds = None
         else:

@@ -13,8 +13,8 @@ from console.sources.haproxy.servers import Server
 WIDEST = 64
 """Ports of one `bind` range that become doors of their own; of a wider one only those that mean something."""
 
-MEANINGFUL = frozenset((*PLAIN_PORTS, *PLAIN_PORTS.values(), 80, 443))
-"""Ports that are doors of their own in a range however wide."""
+# Ports that are doors of their own in a range however wide.
+_MEANINGFUL = tuple(sorted((*PLAIN_PORTS, *PLAIN_PORTS.values(), 80, 443)))
 
 DEEPEST = 8
 """Frontends behind frontends that are followed."""
@@ -59,12 +59,13 @@ def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int
     for door in entries:
         for end in door.ends:
             behind.setdefault(id(end), (end, []))[1].append(door)
-    for backend, leading in behind.values():
+    for backend, doors_there in behind.values():
+        leading = tuple(doors_there)
         for server in backend.servers:
             if server.disabled or server.local:
                 continue
             if server.port is not None:
-                yield backend, server, server.port, tuple(leading)
+                yield backend, server, server.port, leading
                 continue
             for door in leading:
                 if port := server.reached(door.port):
@@ -73,8 +74,12 @@ def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int
 
 def active(backend: Proxy) -> Server | None:
     """Return the server that takes the connections while all is well."""
-    enabled = [server for server in backend.servers if not server.disabled]
-    return next((server for server in enabled if not server.backup), enabled[0] if enabled else None)
+    spare = None
+    for server in backend.servers:
+        if not server.disabled and not server.backup:
+            return server
+        spare = spare or (None if server.disabled else server)
+    return spare
 
 
 def _by_port(proxy: Proxy) -> dict[int, list[Listener]]:
@@ -82,11 +87,9 @@ def _by_port(proxy: Proxy) -> dict[int, list[Listener]]:
     for listener in proxy.binds:
         if listener.transport != "tcp" or listener.port is None or listener.last is None:
             continue
-        numbers: Iterator[int] = iter(range(listener.port, listener.last + 1))
-        if listener.last - listener.port >= WIDEST:
-            first = listener.port
-            numbers = (number for number in numbers if number in MEANINGFUL or number == first)
-        for number in numbers:
+        numbers = range(listener.port, listener.last + 1)
+        wide = len(numbers) > WIDEST
+        for number in [listener.port, *(each for each in _MEANINGFUL if each in numbers)] if wide else numbers:
             ports.setdefault(number, []).append(listener)
     return ports
 
@@ -98,6 +101,7 @@ class _Ways:
         self.backends: dict[str, Proxy] = {}
         self.inner: dict[str, tuple[Proxy, Listener]] = {}
         self.known: dict[int, _Behind] = {}
+        self.followed: dict[int, list[tuple[Proxy, Listener]]] = {}
         for proxy in proxies:
             if proxy.kind != "frontend":
                 self.backends.setdefault(proxy.name, proxy)
@@ -139,9 +143,13 @@ class _Ways:
         return _Behind(tuple(ends.values()), tls)
 
     def _hops(self, backend: Proxy) -> list[tuple[Proxy, Listener]]:
-        keys = [_key(server.local, server.host, server.port) for server in backend.servers if not server.disabled]
-        found = [self.inner.get(key) for key in keys]
-        return [hop for hop in found if hop is not None] if all(found) else []
+        """Return the inner frontends that a backend's servers are, if all are."""
+        known = self.followed.get(id(backend))
+        if known is None:
+            keys = [_key(server.local, server.host, server.port) for server in backend.servers if not server.disabled]
+            found = [self.inner.get(key) for key in keys]
+            known = self.followed[id(backend)] = [hop for hop in found if hop] if all(found) else []
+        return known
 
 
 def _names(proxy: Proxy) -> list[str]:

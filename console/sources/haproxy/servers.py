@@ -44,6 +44,8 @@ VALUED = frozenset({"port", "addr", "track", "healthcheck"})
 """Settings with a value that matter here."""
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}?|([A-Za-z0-9_]+))")
+# A name has at most 253 characters (RFC 1035), and a list of addresses is not endless.
+_LONGEST = 4096
 _COUNT = re.compile(r"(?:([0-9]{1,6})-)?([0-9]{1,6})\Z")
 
 Options = dict[str, bool | str]
@@ -141,6 +143,7 @@ def server(line: Line, file: str, options: Options, variables: Variables) -> Raw
 
 def expand(text: str, variables: Variables) -> str:
     """Expand `$NAME` and `${NAME}` in an address: HAProxy does that there, quoted or not."""
-    if "$" not in text:
+    if "$" not in text or len(text) > _LONGEST:
         return text
-    return _VARIABLE.sub(lambda match: variables.expand(match.group(1) or match.group(2)), text)
+    expanded = _VARIABLE.sub(lambda match: variables.expand(match.group(1) or match.group(2)), text)
+    return expanded if len(expanded) <= _LONGEST else text

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+LONGEST = 4096
+"""Characters of a value that is followed; each `setenv A "$A$A"` doubles one."""
+
 
 class Variables:
     """HAProxy's environment. Given None, nothing is known but what the configuration sets itself.
@@ -42,7 +45,9 @@ class Variables:
         """Do what a `setenv`, `presetenv`, `unsetenv` or `resetenv` line of the global section does."""
         keyword, names = words[0], words[1:]
         if keyword in ("setenv", "presetenv") and len(names) > 1:
-            if keyword == "setenv" or not self.defined(names[0]):
+            if len(names[1]) > LONGEST:
+                self._values.pop(names[0], None)
+            elif keyword == "setenv" or not self.defined(names[0]):
                 self._values[names[0]] = names[1]
         elif keyword == "unsetenv":
             self._values.update(dict.fromkeys(names))
