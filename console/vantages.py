@@ -65,5 +65,5 @@ def open_lab(log: deque[str] | None = None) -> Vantages:
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
     lab = Lab.find_running() or Lab.start_private()
     importlib.import_module("cryptography.x509")  # needed soon, and the lab takes its time to come up
-    lab.status()
+    lab.wait()
     return Vantages({role: Recorded(host, lines) for role, host in lab.hosts().items()}, {}, lines, lab)

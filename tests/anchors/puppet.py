@@ -8,13 +8,13 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "screens"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import stage
 from msgspec.structs import replace
 
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.model import HOPS
+from tests.screens import stage
 
 FLIPPED = stage.reading(stage.LANES[2], "tunnel", "failed", "refused", since=stage.START + 60)
 TEN = tuple(
@@ -47,7 +47,7 @@ def main() -> int:
         while True:
             for line in Path(sys.argv[1]).read_text().split():
                 if line == "crash":
-                    app.call_from_thread(explode)
+                    app.call_from_thread(app.call_later, explode)
                 else:
                     puppet.say(*CUES[line])
 
