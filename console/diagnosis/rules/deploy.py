@@ -31,8 +31,8 @@ def dovecot_exited_after_renewal(sources: Sources, topology: Topology) -> Iterat
             if _kills_dovecot(command):
                 yield finding(
                     "CH013",
-                    "SIGHUP goes to supervisord, the container's first process: dovecot-mailcow exits after every"
-                    " renewal, and IMAP and Sieve with it",
+                    "SIGHUP ends the dovecot-mailcow container (its pid 1 is supervisord): IMAP and Sieve stop at"
+                    " every renewal",
                     command.span,
                     hop="service",
                 )
@@ -98,6 +98,7 @@ def _any_lineage(script: Script) -> Iterator[Finding]:
             "CH027",
             "the hook never looks at RENEWED_LINEAGE: certbot runs it for every certificate, not for this one alone",
             live,
+            remedy="leave the hook at once unless $RENEWED_LINEAGE is the mail certificate's folder",
         )
 
 
@@ -110,11 +111,12 @@ def _unchecked(script: Script) -> Iterator[Finding]:
     if read is not None:
         yield finding(
             "CH027",
-            "the script installs whatever it reads: empty, cut or mismatched input replaces the certificate, and every"
-            " TLS port fails",
+            "the script installs whatever it reads: empty or cut input replaces the certificate, and TLS fails on"
+            " every port",
             read,
             also=tuple(word.span for word in writes),
             severity="critical",
+            remedy="before installing, let openssl compare the public keys of certificate and key, and check the dates",
         )
 
 
@@ -127,6 +129,7 @@ def _in_place(script: Script) -> Iterator[Finding]:
             "the certificate is written in place: stopped half way, it leaves a pair that does not match",
             writes[0].span,
             also=tuple(word.span for word in writes[1:]),
+            remedy="write to a temporary file in the same folder, then mv it over the old one",
         )
 
 
@@ -146,6 +149,7 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
             "without set -o pipefail a failure before the pipe is lost: half a certificate is sent, with status 0",
             strict,
             also=tuple(span for span in pipes if span != strict),
+            remedy="set -euo pipefail at the top, with #!/bin/bash",
         )
 
 
@@ -157,6 +161,7 @@ def _terminal(script: Script) -> Iterator[Finding]:
             "docker compose exec without -T wants a terminal, which a hook does not have: the reload may never happen",
             found[0],
             also=tuple(found[1:]),
+            remedy="docker compose exec -T",
         )
 
 

@@ -26,12 +26,11 @@ def spoofable_proxy_port(sources: Sources, topology: Topology) -> Iterator[Findi
         return
     ports = [str(entry.port) for entry in open_ports]
     services = dict.fromkeys(entry.service for entry in open_ports)
-    plural = "ports" if len(ports) > 1 else "port"
     lanes = [lane for lane in topology.lanes if lane.target and str(lane.target.port) in ports]
     yield finding(
         "CH006",
-        f"{spell(list(services))} {'publish' if len(services) > 1 else 'publishes'} PROXY {plural} {spell(ports, 10)}"
-        " on every address: whoever reaches the VM can claim to be any client, and relay",
+        f"{spell(list(services))} {'publish' if len(services) > 1 else 'publishes'} PROXY port{'s' * (len(ports) > 1)}"
+        f" {spell(ports, 8)} on every address: whoever reaches the VM can claim any client address, and relay",
         open_ports[0].source,
         also=tuple(entry.source for entry in open_ports[1:]),
         lanes=words.ids(lanes),
@@ -105,8 +104,8 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
         first, *others = spans
         yield finding(
             "CH024",
-            f"{host} is pinned by no nic of the OpenTofu files: when the VM is replaced, it may get another address"
-            f" and {words.lanes(lanes) or 'every lane'} {'breaks' if len(lanes) == 1 else 'break'}",
+            f"no nic of the OpenTofu files pins {host}: a replaced VM may get another address, and"
+            f" {words.lanes(lanes) or 'every lane'} {'breaks' if len(lanes) == 1 else 'break'}",
             first,
             also=tuple(others),
             lanes=words.ids(lanes),

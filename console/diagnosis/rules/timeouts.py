@@ -45,8 +45,8 @@ def idle_cut(sources: Sources, topology: Topology) -> Iterator[Finding]:
         settings = " and ".join(f"timeout {name} {words.duration(limit.seconds or 0)}" for name, limit in limits.short)
         yield finding(
             "CH019",
-            f"{words.lanes(lanes)}: HAProxy cuts a session that is idle for {words.duration(least)} ({settings}),"
-            " and a mail client may be silent for 29 minutes",
+            f"{words.lanes(lanes)}: HAProxy cuts sessions idle for {words.duration(least)} ({settings}), and IMAP IDLE"
+            " is silent for up to 29m",
             places[0],
             also=places[1:],
             lanes=words.ids(lanes),
@@ -63,8 +63,8 @@ def _unset(bare: list[tuple[_Limits, Lane]]) -> Finding:
     settings = " and no ".join(f"timeout {name}" for name in missing)
     return finding(
         "CH019",
-        f"{words.lanes(lanes)}: no {settings} in the given files, so HAProxy keeps dead sessions for ever,"
-        " or the defaults of another file cut idle ones",
+        f"{words.lanes(lanes)}: no {settings} in the given files: dead sessions stay for ever, or another file's"
+        " defaults cut IDLE",
         places[0],
         also=places[1:],
         lanes=words.ids(lanes),

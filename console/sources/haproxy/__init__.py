@@ -69,7 +69,7 @@ def parse_files(files: Iterable[tuple[str, str]], environment: Mapping[str, str]
         reader.read(file, text)
     builder = Builder(reader.variables)
     proxies = builder.build(reader.sections)
-    problems = reader.problems + [problem for problem in builder.problems if problem.file not in reader.binary]
+    problems = reader.problems + [problem for problem in builder.problems if not reader.explains(problem)]
     order = {document.file: index for index, document in enumerate(reader.documents)}
     problems.sort(key=lambda problem: (order[problem.file], problem.line, problem.column))
     return Configuration(tuple(reader.documents), tuple(reader.sections), proxies, tuple(problems))

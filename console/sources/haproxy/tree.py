@@ -61,6 +61,7 @@ class Reader:
         self.sections: list[Section] = []
         self.problems: list[InputError] = []
         self.binary: set[str] = set()
+        self.cut: dict[str, int] = {}
 
     def read(self, file: str, text: str) -> None:
         """Read one file, whatever is in it."""
@@ -69,8 +70,13 @@ class Reader:
         if "\x00" in text:
             self.binary.add(file)
             page.problems = [_nul(file, text)]
+        self.cut[file] = page.cut
         self.sections += page.sections
         self.problems += page.problems
+
+    def explains(self, problem: InputError) -> bool:
+        """Say whether a further problem only follows from one that is told already: a binary file, a cut line."""
+        return problem.file in self.binary or problem.line == self.cut.get(problem.file)
 
 
 class _Page:
@@ -87,6 +93,7 @@ class _Page:
         self.problems: list[InputError] = []
         self.section: Section | None = None
         self.astray = False
+        self.cut = 0
 
     def read(self, text: str) -> list[Line]:
         lines: list[Line] = []
@@ -103,6 +110,9 @@ class _Page:
             self._problem(opened, 0, "this .if has no .endif: the file may be cut; add the missing rest")
         if lines and not lines[-1].raw.endswith("\n"):
             last = lines[-1]
+            # What else is wrong on that line, the cut explains.
+            self.problems = [problem for problem in self.problems if problem.line != last.number]
+            self.cut = last.number
             self._problem(
                 last.number,
                 len(last.raw),

@@ -240,3 +240,11 @@ def test_a_hundred_thousand_lines_and_ten_megabytes_on_one_line_are_read():
         assert write(parse(text, "h.cfg")) == text
     rules = "listen x\n" + "    tcp-check expect string x\n    use_backend x if FALSE\n" * 50000
     assert parse(rules, "h.cfg").problems == ()
+
+
+@pytest.mark.parametrize(
+    "rest", ["listen", "server x", '    server "x', "    timeout client", "    default_backend gone"]
+)
+def test_a_line_that_is_cut_is_one_problem_whatever_else_is_wrong_with_it(rest: str):
+    (problem,) = parse(f"listen a\n    bind :25\n{rest}", "h.cfg").problems
+    assert "no line end" in problem.problem
