@@ -35,7 +35,7 @@ lock:
 	@test -n "$(PYTHON)" || { echo "cowhand needs Python 3.11 or later; none was found on PATH" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	$(BIN)/python -m compileall -q console screens assets
 	@touch $@
 

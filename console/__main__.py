@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from console.engine import Engine
+    from console.estate import Estate
+    from console.events import EstateRead
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +33,7 @@ def _screens(arguments: argparse.Namespace) -> int:
     from console import cli, crash, site
     from console.errors import CowhandError
     from console.leaver import Leaver
+    from console.recall import recall
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         cli.say("the screens need a terminal; `cowhand check` looks once without one")
@@ -46,12 +49,15 @@ def _screens(arguments: argparse.Namespace) -> int:
         cli.say(str(error))
         return cli.EXIT_UNUSABLE
 
+    opening = recall(path)
+
     from screens.app import CowhandApp
 
-    engine = _engine(arguments, path)
+    engine = _engine(arguments, path, opening)
     app = CowhandApp(
         engine,
-        title=path.parent.name,
+        title=path.absolute().parent.name,
+        opening=opening,
         read_only=arguments.read_only,
         lab=arguments.lab,
         theme=arguments.theme,
@@ -69,16 +75,24 @@ def _screens(arguments: argparse.Namespace) -> int:
     return app.return_code or 0
 
 
-def _engine(arguments: argparse.Namespace, path: Path) -> Engine:
+def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
     from console.engine import Engine
-    from console.estate import load
+    from console.recall import remember
     from console.vantages import open_lab, open_site
 
     return Engine(
-        lambda: load(path),
+        lambda: _load(path),
         (lambda _, log: open_lab(log)) if arguments.lab else (lambda estate, log: open_site(estate.site, log)),
         arguments.every,
+        opening,
+        lambda read: remember(path, read),
     )
+
+
+def _load(path: Path) -> Estate:
+    from console.estate import load
+
+    return load(path)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from console.crash import summarize
 from console.errors import CowhandError
-from console.estate import Estate
 from console.events import EngineFailed, EstateRead, Event, SweepOverdue
-from console.observation import Seen
-from console.survey import Survey
-from console.vantages import Vantages
+from console.mask import mask
+
+if TYPE_CHECKING:
+    from console.estate import Estate
+    from console.observation import Seen
+    from console.vantages import Vantages
 
 INTERVAL = 30.0
 """Seconds between two sweeps, unless told otherwise."""
@@ -30,6 +33,7 @@ CEILING = 300.0
 class Engine:
     """Reads the estate with `load`, looks from `open_vantages`, every `interval` seconds while somebody watches.
 
+    `opening` is what the watcher was shown already; `remember` is given what was read whenever it is new.
     Every method may be called from any thread and none of them blocks, `close` excepted (at most its time limit)."""
 
     def __init__(
@@ -37,12 +41,15 @@ class Engine:
         load: Callable[[], Estate],
         open_vantages: Callable[[Estate, deque[str]], Vantages],
         interval: float = INTERVAL,
+        opening: EstateRead | None = None,
+        remember: Callable[[EstateRead], None] = lambda read: None,
     ) -> None:
         self.load, self.open_vantages = load, open_vantages
         self.interval = max(FLOOR, interval)
         self.log: deque[str] = deque(maxlen=400)
         self.closed = threading.Event()
         self.failure: str | None = None
+        self._told, self._remember = opening, remember
         self._notify: Callable[[Event], None] = lambda event: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -107,6 +114,8 @@ class Engine:
             await vantages.close()
 
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
+        from console.survey import Survey
+
         survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify)
         pause, lost = self.interval, 0.0
         while True:
@@ -146,12 +155,17 @@ class Engine:
         if known is not None and _same(known, estate):
             return known
         findings = lint(estate.sources, estate.topology)
-        self._notify(EstateRead(estate.title, estate.topology, findings, estate.problems, estate.texts))
+        texts = {name: mask(text) for name, text in estate.texts.items()}
+        read = EstateRead(estate.title, estate.topology, findings, estate.problems, texts)
+        if read != self._told:
+            self._told = read
+            self._notify(read)
+            self._remember(read)
         return estate
 
 
 def _same(known: Estate, fresh: Estate) -> bool:
-    return known is fresh or (known.texts == fresh.texts and [*map(str, known.problems)] == [*map(str, fresh.problems)])
+    return known is fresh or (known.texts == fresh.texts and known.problems == fresh.problems)
 
 
 def _blind(seen: Seen) -> str:

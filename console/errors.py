@@ -26,6 +26,15 @@ class InputError(CowhandError):
         self.file, self.line, self.column, self.problem = file, line, column, problem
         super().__init__(str(self))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InputError) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, int, int, str]:
+        return self.file, self.line, self.column, self.problem
+
     def __str__(self) -> str:
         place = self.file
         if self.line:

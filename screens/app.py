@@ -14,12 +14,12 @@ from textual.filter import NoColor
 from textual.geometry import Region, Size
 from textual.screen import Screen
 
-from console.events import Event
+from console.events import EstateRead, Event
 from console.model import Finding, Span
 from screens import themes
 from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
 from screens.board import Board
-from screens.bridge import Bridge, EnginePort, EngineSpoke
+from screens.bridge import Bridge, EnginePort, EngineSpoke, News
 from screens.evidence import labelled
 from screens.lanes import Lanes
 from screens.text import Line, wrap
@@ -71,8 +71,9 @@ class Frame(Screen[None], inherit_bindings=False):
 class CowhandApp(App[None], inherit_bindings=False):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
-    `theme` is dark, light or terminal. `on_loop` is told of the loop as soon as there is one; `report` writes a crash
-    to a file and returns its path. After a crash `crash` holds one line for stderr: what and where, never a value."""
+    `theme` is dark, light or terminal; `opening` is what is known of the estate before anything is read. `on_loop` is
+    told of the loop as soon as there is one; `report` writes a crash to a file and returns its path. After a crash
+    `crash` holds one line for stderr: what and where, never a value."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -88,6 +89,7 @@ class CowhandApp(App[None], inherit_bindings=False):
         read_only: bool,
         lab: bool,
         theme: str | None = None,
+        opening: EstateRead | None = None,
         on_loop: Callable[[asyncio.AbstractEventLoop], None] | None = None,
         report: Callable[[BaseException], str] = _unreported,
     ) -> None:
@@ -97,6 +99,8 @@ class CowhandApp(App[None], inherit_bindings=False):
         self.lab = lab
         self.crash: str | None = None
         self.board = Board(title)
+        if opening is not None:
+            self.board.take(News(estate=opening))
         self.view: View = Lanes()
         self._views: dict[str, View] = {self.view.NAME: self.view}
         self._trail: list[str] = []

@@ -1,0 +1,79 @@
+"""The estate as it was last read, for the first paint: shown only when no file of it has changed since.
+
+Parsing HCL and YAML takes longer than Textual takes to start. The engine reads the files anyway, right after, and what
+it finds replaces this."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from console.errors import InputError
+from console.events import EstateRead
+from console.model import Finding, Topology
+
+FORMAT = "cowhand 1"
+
+
+class _Kept(Struct, frozen=True, array_like=True):
+    format: str
+    site: str
+    stamps: tuple[tuple[str, int, int, int], ...]
+    title: str
+    topology: Topology
+    findings: tuple[Finding, ...]
+    problems: tuple[tuple[str, int, int, str], ...]
+    texts: dict[str, str]
+
+
+def recall(site: Path) -> EstateRead | None:
+    """Return what was read of this site last time; None when nothing is kept or any file has changed."""
+    path = _place(site)
+    try:
+        kept = msgspec.msgpack.decode(path.read_bytes(), type=_Kept) if path else None
+    except (OSError, msgspec.MsgspecError):
+        return None
+    if kept is None or (kept.format, kept.site) != (FORMAT, str(site.absolute())):
+        return None
+    if any(stamp(Path(path)) != tuple(rest) for path, *rest in kept.stamps):
+        return None
+    problems = tuple(InputError(*problem) for problem in kept.problems)
+    return EstateRead(kept.title, kept.topology, kept.findings, problems, kept.texts)
+
+
+def remember(site: Path, read: EstateRead) -> None:
+    """Keep what was read, in the private cache folder; a folder that cannot be written is no reason to fail."""
+    from console import atomic
+
+    path = _place(site)
+    if path is None:
+        return
+    files = [site.absolute(), *(site.absolute().parent / name for name in read.texts)]
+    stamps = tuple((str(file), *found) for file in files if (found := stamp(file)) is not None)
+    problems = tuple((p.file, p.line, p.column, p.problem) for p in read.problems)
+    kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, read.topology, read.findings, problems, read.texts)
+    try:
+        atomic.write(path, msgspec.msgpack.encode(kept))
+    except OSError:
+        return
+
+
+def stamp(file: Path) -> tuple[int, int, int] | None:
+    """What tells one version of a file from another: time of change, size, inode; None when it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _place(site: Path) -> Path | None:
+    from console.places import cache_folder
+
+    folder = cache_folder()
+    name = zlib.crc32(os.fsencode(site.absolute()))
+    return folder / f"estate-{name:08x}.msgpack" if folder else None
