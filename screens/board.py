@@ -44,8 +44,10 @@ class Board:
             self.estate = news.estate
             self.title = news.estate.title or self.title
         for reading in news.readings:
+            before = self.readings.get(reading.key)
             self.readings[reading.key] = reading
-            self.trails.setdefault(reading.key, deque(maxlen=TRAIL)).append(reading)
+            if before is None or _seen(before) != _seen(reading):
+                self.trails.setdefault(reading.key, deque(maxlen=TRAIL)).append(reading)
             self.now = max(self.now, reading.at)
         if news.findings is not None:
             self.observed = news.findings
@@ -108,6 +110,10 @@ class Board:
         text = self.estate.texts.get(file, "") if self.estate else ""
         rows = [row.rstrip("\r") for row in text.split("\n")]
         return rows[:-1] if rows[-1] == "" else rows
+
+
+def _seen(reading: Reading) -> tuple[str, str, float | None]:
+    return reading.outcome, reading.word, reading.latency_ms
 
 
 def _rank(found: Finding) -> tuple[bool, int, str, str, int]:

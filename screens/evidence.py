@@ -202,7 +202,8 @@ def excerpt(board: Board, ink: Ink, place: Span | None, width: int, height: int)
     if place is None or not rows:
         return []
     room = height - 1
-    first = max(min(place.line - room // 3, len(rows) - room + 1), 1)
+    step = max(room // 2, 1)
+    first = max(min((place.line - 1) // step * step - step // 2 + 1, len(rows) - room + 1), 1)
     lines = [rule(ink, ((_short(place), ink.muted),), width)]
     for number in range(first, min(first + room, len(rows) + 1)):
         here = number == place.line

@@ -116,11 +116,8 @@ class Lanes(View):
         lines = evidence(self.board, ink, self.chosen(), width)
         spare = height - len(lines) - 1
         if spare >= LEAST_EXTRA:
-            place = self.place()
-            more = (
-                self._others(width, spare) if self.has_class("-wide") else excerpt(self.board, ink, place, width, spare)
-            )
-            return [*lines, (), *more]
+            more = self._standing(width, spare)
+            return [*lines, *[()] * (height - len(lines) - len(more)), *more]
         self.skipped = max(min(self.skipped, len(lines) - height), 0)
         head, rest = lines[:1], lines[1 + self.skipped : height + self.skipped]
         below = len(lines) - height - self.skipped
@@ -128,14 +125,22 @@ class Lanes(View):
             rest[-1] = ((f" ↓ {below + 1} more lines: pgdn", ink.muted),)
         return head + rest
 
-    def _others(self, width: int, height: int) -> list[Line]:
-        here = self.chosen()
-        touching = self.board.touching(*here) if here else []
-        others = [found for found in self.board.findings() if found not in touching]
-        if not others:
+    def _standing(self, width: int, spare: int) -> list[Line]:
+        """What stands at the foot of the evidence: where to repair what is broken, or beside it what else is known.
+
+        The latter stays where it is whatever is chosen, so that moving the cursor sends none of it."""
+        if not self.has_class("-wide"):
+            return excerpt(self.board, self.ink, self.place(), width, spare) if self._bad() else []
+        known = [found for found in self.board.findings() if not found.observed]
+        if not known or len(known) >= spare:
             return []
-        rows = [brief(self.ink, found, width) for found in others[: height - 1]]
-        return [rule(self.ink, (("elsewhere", self.ink.muted),), width), *rows]
+        rows = [brief(self.ink, found, width) for found in known]
+        return [rule(self.ink, (("read in the sources", self.ink.muted),), width), *rows]
+
+    def _bad(self) -> bool:
+        chosen = self.chosen()
+        reading = self.board.readings.get((chosen[0].id, chosen[1])) if chosen else None
+        return reading is not None and reading.outcome in ("failed", "degraded")
 
     def _excerpt(self, width: int, height: int) -> list[Line]:
         return excerpt(self.board, self.ink, self.place(), width, height)

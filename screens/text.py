@@ -95,11 +95,19 @@ def settle(line: Line, width: int, base: Style) -> Line:
         if not text:
             continue
         room -= size
-        if pieces and (pieces[-1][1] == style):
-            pieces[-1] = (pieces[-1][0] + text, style)
+        before, worn = pieces[-1] if pieces else ("", style)
+        if worn == style or (text.isspace() and _alike(worn, style)):
+            pieces[-1:] = [(before + text, worn)]
+        elif before.isspace() and _alike(worn, style):
+            pieces[-1:] = [(before + text, style)]
         else:
             pieces.append((text, style))
     return tuple(pieces)
+
+
+def _alike(one: Style, other: Style) -> bool:
+    """Whether a blank looks the same in both: each change of style costs up to 40 bytes."""
+    return one.bgcolor == other.bgcolor and not (one.reverse or other.reverse)
 
 
 def to_strip(line: Line, width: int) -> Strip:
@@ -111,8 +119,8 @@ def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
     """Return the cells, first and one after the last, in which two settled lines of one width differ."""
     if old == new:
         return None
-    before = [(char, style) for text, style in old for char in text]
-    after = [(char, style) for text, style in new for char in text]
+    before = [_look(char, style) for text, style in old for char in text]
+    after = [_look(char, style) for text, style in new for char in text]
     shorter = min(len(before), len(after))
     first = 0
     while first < shorter and before[first] == after[first]:
@@ -120,9 +128,15 @@ def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
     tail = 0
     while tail < shorter - first and before[-1 - tail] == after[-1 - tail]:
         tail += 1
-    start = cell_len("".join(char for char, _ in after[:first]))
-    end = cell_len("".join(char for char, _ in after[: len(after) - tail]))
+    if first == len(before) == len(after):
+        return None
+    start = cell_len("".join(look[0] for look in after[:first]))
+    end = cell_len("".join(look[0] for look in after[: len(after) - tail]))
     return start, max(end, start + 1)
+
+
+def _look(char: str, style: Style) -> tuple[str, object, object]:
+    return (char, style.bgcolor, style.reverse) if char == " " else (char, style, None)
 
 
 def clock(moment: float, now: float, seconds: bool = False) -> str:

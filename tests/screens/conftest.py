@@ -11,7 +11,8 @@ import pytest
 import pytest_textual_snapshot as plugin
 from textual.pilot import Pilot
 
-from tests.screens.stage import Stage, build
+from tests.screens.house import build
+from tests.screens.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 BASELINE = {"textual": "8.2.8", "rich": "15.0.0"}

@@ -12,6 +12,7 @@ from console.model import Topology
 from screens.actions import ACTIONS
 from screens.app import CowhandApp
 from screens.lanes import Lanes
+from tests.screens.house import build, rows_of
 from tests.screens.stage import (
     CALM,
     ESTATE,
@@ -23,14 +24,12 @@ from tests.screens.stage import (
     UNTRUSTED,
     WELL,
     Stage,
-    build,
     calm,
     crowd,
     cut_off,
     half_read,
     hostile,
     reading,
-    rows_of,
     trouble,
 )
 
