@@ -140,7 +140,7 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
     evidence = (*_opinion(seen, lane), *(broken for ladder in _end_to_end_bad(lane) if (broken := ladder.failed)))
     through = forwards_wrongly(lane)
     if through is not None:
-        word = "no header" if header_missing(through) else _word(through)
+        word = down_in_stats(seen, lane) or ("no header" if header_missing(through) else _word(through))
         return _reading(lane, "haproxy", vantage, "failed", word, evidence)
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
         return _reading(lane, "haproxy", vantage, bad[0], bad[1], evidence)
@@ -184,6 +184,13 @@ def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
         word = row.check if row.check.endswith("OK") else "no check" if state == "no" else "UP"
         return ("ok" if lane.vm is None or behind_well else "degraded"), word
     return ("failed" if behind_well else "degraded"), state
+
+
+def down_in_stats(seen: Seen, lane: LaneSeen) -> str:
+    """HAProxy's own word for a server that it sends nobody to, such as "DOWN" or "MAINT"; "" when it does."""
+    row = seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.stats else None
+    state = row.status.split(" ")[0] if row else ""
+    return state if state in ("DOWN", "MAINT", "NOLB", "DRAIN") else ""
 
 
 def _end_to_end_bad(lane: LaneSeen) -> list[Ladder]:

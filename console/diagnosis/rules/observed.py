@@ -8,6 +8,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.judge import (
     blocked_here,
     certificate_trouble,
+    down_in_stats,
     forwards_wrongly,
     header_missing,
     service_label,
@@ -70,7 +71,9 @@ def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
     lanes = []
     for lane in _at(seen, "haproxy", "failed"):
         through = forwards_wrongly(lane)
-        if through is not None and header_missing(through) and lane.vm is not None:
+        if through is None or lane.vm is None or down_in_stats(seen.seen, lane):
+            continue
+        if header_missing(through):
             lanes.append(lane)
     if lanes:
         summary = f"HAProxy sends no PROXY header, {_ports(lanes)}"

@@ -169,6 +169,11 @@ CASES = (
         {25: "●✗●●●", 993: "●●●●●"}, ("CH005",), "down",
     ),
     Case(
+        "haproxy has not noticed yet that dovecot is back",
+        {25: ALL_OK, 993: ("closed 0.1", "ok", "ok", "DOWN L4CON")},
+        {25: "●●●●●", 993: "●✗●●●"}, (), "down",
+    ),
+    Case(
         "nobody can look behind haproxy, and all gets through",
         {25: ("ok", "-", "-", "-"), 993: ("ok", "-", "-", "-")},
         {25: "●●???", 993: "●●???"}, (), "well",
