@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
@@ -75,7 +76,7 @@ class CowhandApp(App[None], inherit_bindings=False):
     told of the loop as soon as there is one; `report` writes a crash to a file and returns its path. After a crash
     `crash` holds one line for stderr: what and where, never a value."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
     AUTO_FOCUS = None

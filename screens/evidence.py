@@ -58,7 +58,7 @@ def _outcome(board: Board, ink: Ink, reading: Reading, width: int) -> Line:
     pieces: list[Piece] = [(f" {MARKS[reading.outcome]} {clip(reading.word or reading.outcome, 30)}", style)]
     if reading.since:
         pieces.append((f"  since {clock(reading.since, board.now, seconds=True)}", ink.muted))
-    if reading.latency_ms is not None:
+    if reading.latency_ms is not None and not reading.word.endswith(" ms"):
         pieces.append((f"  {_ms(reading.latency_ms)}", ink.muted))
     trail = history(ink, board.trails.get(reading.key, ()))
     if len(trail) > 1:
@@ -101,14 +101,14 @@ def brief(ink: Ink, found: Finding, width: int, *, chosen: bool = False) -> Line
     """Return a finding on one row: mark, id, name, what it is or where, severity."""
     where = found.where if isinstance(found.where, str) else _short(found.where)
     lead = "▸" if chosen else " "
-    room = max(width - 47, 0)
+    room = max(width - 48, 0)
     place = fit(clip_left(where, 31), room)
     if room >= 60:
         place = fit(place, 32) + fit(found.summary, room - 32)
     pieces: Line = (
         (f"{lead}{SEVERITIES[found.severity]} ", ink.severity(found.severity)),
         (f"{found.id} ", ink.text),
-        (fit(found.name, 27) + " ", ink.bright if chosen or found.observed else ink.text),
+        (fit(found.name, 28) + " ", ink.bright if chosen or found.observed else ink.text),
         (place + " ", ink.muted),
         (f"{found.severity:<8} ", ink.severity(found.severity)),
     )
