@@ -188,9 +188,8 @@ def bench_parsers(folder: Path) -> None:
     """10,000 lines of haproxy.cfg parsed and linted, against `haproxy -c` where it is installed."""
     import shutil
 
-    from console.diagnosis.lint import lint
-
     from console import estate
+    from console.diagnosis.lint import lint
 
     if shutil.which("haproxy") is None:
         print("haproxy is not installed: its parser was not timed beside ours")
