@@ -12,7 +12,11 @@ import pytest
 from tests.anchors.terminal import Terminal
 
 PUPPET = str(Path(__file__).parent / "puppet.py")
-SIZES = [(80, 24), (120, 36), (200, 50)]
+SIZES = [
+    pytest.param((80, 24), id="80x24"),
+    pytest.param((120, 36), id="120x36", marks=pytest.mark.slow),
+    pytest.param((200, 50), id="200x50", marks=pytest.mark.slow),
+]
 
 
 class Stage:
@@ -38,7 +42,7 @@ class Stage:
         return self.terminal.settle() - before
 
 
-@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.fixture(params=SIZES)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     made = Stage(tmp_path, *request.param)
     yield made

@@ -15,6 +15,8 @@ import pytest
 
 from tests.anchors.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 COWHAND = [sys.executable, "-m", "console", "--lab", "--every", "2"]
 LEFT_SCREEN = b"\x1b[?1049l"
 SHOWN_CURSOR = b"\x1b[?25h"

@@ -137,6 +137,7 @@ def test_a_broken_port_is_said_and_the_others_are_kept(written: str, said: str) 
             'c.yml:4:5: "ports" stands here twice, first at line 3',
         ),
     ],
+    ids=lambda value: value[:24],
 )
 def test_a_broken_file_is_said_at_its_place(text: str, said: str) -> None:
     (problem,) = read(text, "c.yml", {}).problems
