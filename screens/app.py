@@ -196,7 +196,15 @@ class CowhandApp(App[None], inherit_bindings=False):
         offers = (BY_ID[id] for id in KEY_LINES[self.view.NAME] if self.can(id))
         return [foot(self.ink, self._said, offers, width)]
 
-    # actions
+    # input
+
+    def on_app_blur(self, event: events.AppBlur) -> None:
+        """Look the same when the terminal's window loses the focus: Textual would send the whole screen again."""
+        event.prevent_default()
+
+    def on_app_focus(self, event: events.AppFocus) -> None:
+        """Look the same when it comes back."""
+        event.prevent_default()
 
     def on_key(self, event: events.Key) -> None:
         """While the bar is open it has all the keys."""
@@ -211,6 +219,8 @@ class CowhandApp(App[None], inherit_bindings=False):
         bar = self.query_one(Bar)
         if bar.open:
             bar.paste(event.text)
+
+    # actions
 
     def can(self, id: str) -> bool:
         """Whether an action exists here; the key line stays as it is while cells flip."""

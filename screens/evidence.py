@@ -16,6 +16,9 @@ STEPS_MS = (2, 5, 10, 25, 50, 100, 250)
 LABEL = 15
 """Where what a label says begins, in cells."""
 
+RUNG_ROWS = 3
+"""Rows that a bad rung may take: a daemon's log line says it best whole."""
+
 HOP_WORDS: dict[HopName, str] = {
     "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
 }  # fmt: skip
@@ -36,15 +39,25 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
         lines.append(((" not asked yet", ink.muted),))
     else:
         lines.append(_outcome(board, ink, reading, width))
-        lines += [_rung(ink, rung, width) for rung in reading.evidence]
-    for found in board.touching(lane, hop):
+        lines += [row for rung in reading.evidence for row in _rung(ink, rung, width)]
+    told, rest = _told(board, lane, hop)
+    for found in told:
         lines += [(), *explain(ink, found, width, places=False)]
     places = list(_places(board, lane, hop))
     if places:
         lines.append(())
         shown = min(max(len(_short(place)) for place in places), max(width // 5 - 1, 15))
         lines += [_source(board, ink, place, shown, width) for place in places]
+    if rest:
+        lines += [(), ((" also read in the sources", ink.muted),), *(brief(ink, found, width) for found in rest)]
     return lines
+
+
+def _told(board: Board, lane: Lane, hop: HopName) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings of a cell to tell in full, and those to name: what was observed leaves the rest to a row."""
+    touching = board.touching(lane, hop)
+    observed = [found for found in touching if found.observed]
+    return (observed, [found for found in touching if not found.observed]) if observed else (touching, [])
 
 
 def rule(ink: Ink, title: Iterable[Piece], width: int) -> Line:
@@ -81,16 +94,19 @@ def history(ink: Ink, trail: Iterable[Reading]) -> list[Piece]:
     return pieces
 
 
-def _rung(ink: Ink, rung: Rung, width: int) -> Line:
+def _rung(ink: Ink, rung: Rung, width: int) -> list[Line]:
     took = _ms(rung.ms) if rung.ms is not None else ""
     bad = rung.outcome in ("failed", "degraded")
     lamp = ink.broken if rung.outcome == "failed" else ink.state(rung.outcome)
-    return (
+    room = width - LABEL - 10
+    rows = wrap(rung.detail, room, RUNG_ROWS) if bad else [clip(rung.detail, room)]
+    head: Line = (
         (f"   {rung.name:<{LABEL - 5}}", ink.muted),
         (f"{MARKS[rung.outcome]} ", lamp),
         (f"{took:>7}  ", ink.muted),
-        (clip(rung.detail, width - LABEL - 10), ink.text if bad else ink.muted),
+        (rows[0] if rows else "", ink.text if bad else ink.muted),
     )
+    return [head, *(((" " * (LABEL + 9), ink.text), (row, ink.text)) for row in rows[1:])]
 
 
 def _ms(value: float) -> str:
@@ -102,9 +118,8 @@ def brief(ink: Ink, found: Finding, width: int, *, chosen: bool = False) -> Line
     where = found.where if isinstance(found.where, str) else _short(found.where)
     lead = "▸" if chosen else " "
     room = max(width - 48, 0)
-    place = fit(clip_left(where, 31), room)
-    if room >= 60:
-        place = fit(place, 32) + fit(found.summary, room - 32)
+    shown = clip_left(where, 31)
+    place = fit(shown, room) if room < 60 else fit(shown, 32) + fit(found.summary, room - 32)
     pieces: Line = (
         (f"{lead}{SEVERITIES[found.severity]} ", ink.severity(found.severity)),
         (f"{found.id} ", ink.text),
@@ -188,7 +203,7 @@ def _places(board: Board, lane: Lane, hop: HopName) -> Iterator[Span]:
         "vm": [target, *published],
         "service": [*published, target],
     }
-    found = [place for finding in board.touching(lane, hop) for place in (finding.where, *finding.also)]
+    found = [place for finding in _told(board, lane, hop)[0] for place in (finding.where, *finding.also)]
     seen: set[tuple[str, int]] = set()
     for place in (*of_hop[hop], *found, lane.source):
         if isinstance(place, Span) and (place.file, place.line) not in seen:

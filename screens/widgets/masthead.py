@@ -58,6 +58,8 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         outcome = VERDICTS[seen.verdict]
         name = f" ({seen.cause_id})" if seen.cause_id and seen.cause_id not in seen.cause else ""
         since = f", since {clock(seen.since, board.now)}" if seen.since else ""
+        if cells(((seen.cause + name + since, ink.text),)) > width:
+            name = ""
         return ((clip(seen.cause, width - len(name) - len(since)) + name, ink.state(outcome)), (since, ink.muted))
     if board.overdue is not None:
         return ((clip(f"no sweep ends: {board.overdue.why}", width), ink.degraded),)

@@ -11,7 +11,7 @@ import pytest
 import pytest_textual_snapshot as plugin
 from textual.pilot import Pilot
 
-from tests.screens.house import build
+from tests.screens.house import build, settle
 from tests.screens.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,7 @@ def picture(snap_compare: Callable[..., bool]) -> Picture:
         columns, rows = (int(part) for part in size.split("x"))
 
         async def play(pilot: Pilot[None]) -> None:
-            await pilot.pause()
-            for key in keys:
-                await pilot.press(key)
-                await pilot.pause()
+            await settle(pilot, *keys)
 
         app = build(stage, **given)  # type: ignore[arg-type]
         assert snap_compare(app, terminal_size=(columns, rows), run_before=play)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from base64 import b64decode
 
 import pytest
-from textual.pilot import Pilot
+from textual import events
 
 from console.events import EngineFailed, EstateRead, FindingsChanged, ReadingsChanged, SweepOverdue
 from console.model import Topology
 from screens.actions import ACTIONS
 from screens.app import CowhandApp
 from screens.lanes import Lanes
-from tests.screens.house import build, rows_of
+from tests.screens.house import build, settle
 from tests.screens.stage import (
     CALM,
     ESTATE,
@@ -34,15 +34,6 @@ from tests.screens.stage import (
 )
 
 SMALL = (80, 24)
-
-
-async def settle(pilot: Pilot[None], *keys: str) -> list[str]:
-    """Press keys and return what stands on the screen then."""
-    await pilot.pause()
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-    return rows_of(pilot.app)
 
 
 def cell(app: CowhandApp) -> tuple[str, str]:
@@ -507,3 +498,15 @@ async def test_a_latency_that_changes_adds_to_the_history() -> None:
             stage.say(ReadingsChanged((reading(LANES[0], "public", "ok", f"{ms:.0f} ms", ms),)))
             rows = await settle(pilot)
     assert rows[10].rstrip().endswith("changes ▄▁█")
+
+
+async def test_a_window_that_loses_the_focus_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        before = await settle(pilot)
+        sent: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update))
+        for event in (events.AppBlur(), events.AppFocus()):
+            app.post_message(event)
+            assert await settle(pilot) == before
+    assert [update for update in sent if update is not None] == []
