@@ -76,6 +76,7 @@ class CowhandApp(App[None], inherit_bindings=False):
     told of the loop as soon as there is one; `report` writes a crash to a file and returns its path. After a crash
     `crash` holds one line for stderr: what and where, never a value."""
 
+    TITLE = "cowhand"
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_textual_snapshot as plugin
+from syrupy.data import Snapshot, SnapshotCollection
 from textual.pilot import Pilot
 
 from tests.screens.house import build, settle
@@ -27,6 +28,16 @@ class Extension(plugin.SVGImageExtension):
     @classmethod
     def dirname(cls, *, test_location: object) -> str:
         return str(ROOT / "snapshots" / Path(test_location.filepath).stem)  # type: ignore[attr-defined]
+
+    @classmethod
+    def _get_file_basename(cls, *, test_location: object, index: object) -> str:
+        name: str = cls.get_snapshot_name(test_location=test_location, index=index)
+        return name.removeprefix("test_picture[").removesuffix("]")
+
+    def _read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
+        collection = SnapshotCollection(location=snapshot_location)
+        collection.add(Snapshot(name=f"test_picture[{Path(snapshot_location).stem}]"))
+        return collection
 
 
 plugin.SVGImageExtension = Extension

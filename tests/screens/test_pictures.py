@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -22,10 +23,8 @@ from tests.screens.stage import (
     trouble,
 )
 
-Picture = Callable[..., None]
-
-KEYS = {
-    "lanes": (),
+KEYS: dict[str, tuple[str, ...]] = {
+    "home": (),
     "findings": ("2",),
     "sources": ("3",),
     "estate": ("4",),
@@ -34,94 +33,82 @@ KEYS = {
     "palette": ("colon", "s"),
     "filter": ("slash", "i", "m"),
 }
-STAGES = {"calm": calm, "trouble": trouble, "cut_off": cut_off}
 
 
-@pytest.mark.parametrize("size", ["80x24", "120x36"])
-@pytest.mark.parametrize("state", ["calm", "trouble"])
-@pytest.mark.parametrize("screen", KEYS)
-def test_screen(picture: Picture, screen: str, state: str, size: str) -> None:
-    picture(STAGES[state](), size, *KEYS[screen])
+@dataclass(frozen=True)
+class Case:
+    """A stage, a terminal, what is typed, and how the console was started."""
+
+    stage: Callable[[], Stage]
+    size: str = "80x24"
+    keys: tuple[str, ...] = ()
+    read_only: bool = False
+    lab: bool = False
+    theme: str | None = None
+    colour: bool = True
 
 
-@pytest.mark.parametrize("state", STAGES)
-def test_home_on_a_large_terminal(picture: Picture, state: str) -> None:
-    picture(STAGES[state](), "200x50")
+def flapping() -> Stage:
+    """A cell that has changed thirteen times."""
+    well = next(one for one in CALM if one.key == UNTRUSTED[0].key)
+    changes = (ReadingsChanged((UNTRUSTED[0] if at % 5 == 3 else well,)) for at in range(13))
+    return Stage((*trouble().opening, *changes))
 
 
-@pytest.mark.parametrize("screen", ["findings", "sources", "estate"])
-def test_other_screens_on_a_large_terminal(picture: Picture, screen: str) -> None:
-    picture(trouble(), "200x50", *KEYS[screen])
+def half_swept() -> Stage:
+    """The first sweep is under way."""
+    return Stage((ESTATE, ReadingsChanged(tuple(one for one in CALM if one.hop in ("public", "haproxy")))))
 
 
-@pytest.mark.parametrize("theme", ["light", "terminal"])
-def test_theme(picture: Picture, theme: str) -> None:
-    picture(trouble(), "80x24", theme=theme)
+def overdue() -> Stage:
+    """No sweep ends."""
+    late = SweepOverdue(TROUBLE.since, "the vps does not answer over ssh")
+    return Stage((ESTATE, ReadingsChanged(CALM), WELL, late))
 
 
-def test_without_colour(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    picture(trouble(), "80x24")
+def stopped() -> Stage:
+    """The engine failed."""
+    return Stage((*trouble().opening, EngineFailed("ValueError at sweep.py:41")))
 
 
-def test_tunnel_down(picture: Picture) -> None:
-    picture(cut_off(), "80x24")
+STAGES = {"calm": calm, "trouble": trouble, "tunnel": cut_off}
+CASES = {
+    f"{screen}-{state}-{size}": Case(STAGES[state], size, keys)
+    for screen, keys in KEYS.items()
+    for state in ("calm", "trouble")
+    for size in ("80x24", "120x36")
+} | {
+    "home-tunnel-80x24": Case(cut_off),
+    "home-calm-200x50": Case(calm, "200x50"),
+    "home-trouble-200x50": Case(trouble, "200x50"),
+    "home-tunnel-200x50": Case(cut_off, "200x50"),
+    "findings-trouble-200x50": Case(trouble, "200x50", KEYS["findings"]),
+    "sources-trouble-200x50": Case(trouble, "200x50", KEYS["sources"]),
+    "estate-trouble-200x50": Case(trouble, "200x50", KEYS["estate"]),
+    "light": Case(trouble, theme="light"),
+    "terminal-palette": Case(trouble, theme="terminal"),
+    "no-colour": Case(trouble, colour=False),
+    "nothing-known": Case(Stage),
+    "not-swept": Case(lambda: Stage((ESTATE,))),
+    "half-swept": Case(half_swept),
+    "unusable-files-home": Case(half_read),
+    "unusable-files-findings": Case(half_read, keys=KEYS["findings"]),
+    "read-only-lab": Case(trouble, read_only=True, lab=True),
+    "read-only-help": Case(calm, keys=KEYS["help"], read_only=True),
+    "sweep-overdue": Case(overdue),
+    "engine-stopped": Case(stopped),
+    "cramped": Case(trouble, "50x14"),
+    "forty-lanes-80x24": Case(lambda: crowd(40), keys=("G", "k")),
+    "forty-lanes-200x50": Case(lambda: crowd(40), "200x50", ("G", "k")),
+    "hostile": Case(hostile),
+    "remedy": Case(trouble, keys=("f",)),
+    "history": Case(flapping, keys=("k",)),
+}
 
 
-def test_before_anything_is_known(picture: Picture) -> None:
-    picture(Stage(), "80x24")
-
-
-def test_before_the_first_sweep(picture: Picture) -> None:
-    picture(Stage((ESTATE,)), "80x24")
-
-
-def test_in_the_middle_of_the_first_sweep(picture: Picture) -> None:
-    picture(Stage((ESTATE, ReadingsChanged(tuple(one for one in CALM if one.hop in ("public", "haproxy"))))), "80x24")
-
-
-@pytest.mark.parametrize("screen", ["lanes", "findings"])
-def test_files_that_cannot_be_used(picture: Picture, screen: str) -> None:
-    picture(half_read(), "80x24", *KEYS[screen])
-
-
-def test_read_only_in_the_lab(picture: Picture) -> None:
-    picture(trouble(), "80x24", read_only=True, lab=True)
-
-
-def test_help_read_only(picture: Picture) -> None:
-    picture(calm(), "80x24", "question_mark", read_only=True)
-
-
-def test_no_sweep_ends(picture: Picture) -> None:
-    overdue = SweepOverdue(TROUBLE.since, "the vps does not answer over ssh")
-    picture(Stage((ESTATE, ReadingsChanged(CALM), WELL, overdue)), "80x24")
-
-
-def test_engine_stopped(picture: Picture) -> None:
-    picture(Stage((*trouble().opening, EngineFailed("ValueError at sweep.py:41"))), "80x24")
-
-
-def test_small_terminal(picture: Picture) -> None:
-    picture(trouble(), "50x14")
-
-
-@pytest.mark.parametrize("size", ["80x24", "200x50"])
-def test_forty_lanes(picture: Picture, size: str) -> None:
-    picture(crowd(40), size, "G", "k")
-
-
-def test_hostile_words(picture: Picture) -> None:
-    picture(hostile(), "80x24")
-
-
-def test_remedy(picture: Picture) -> None:
-    picture(trouble(), "80x24", "f")
-
-
-def test_history(picture: Picture) -> None:
-    flapping = [
-        ReadingsChanged((UNTRUSTED[0] if at % 5 == 3 else next(one for one in CALM if one.key == UNTRUSTED[0].key),))
-        for at in range(13)
-    ]
-    picture(Stage((*trouble().opening, *flapping)), "80x24", "k")
+@pytest.mark.parametrize("name", CASES)
+def test_picture(picture: Callable[..., None], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    case = CASES[name]
+    if not case.colour:
+        monkeypatch.setenv("NO_COLOR", "1")
+    picture(case.stage(), case.size, *case.keys, read_only=case.read_only, lab=case.lab, theme=case.theme)
