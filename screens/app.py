@@ -356,6 +356,8 @@ class CowhandApp(App[None], inherit_bindings=False):
         known.display = True
         self.view = known
         known.shown()
+        for pane in known.query(Pane):
+            pane.forget()
         self._frame()
 
     def show_finding(self, found: Finding | None) -> None:

@@ -48,6 +48,12 @@ class Pane(Box):
             if span is not None:
                 self.refresh(Region(span[0], y, span[1] - span[0], 1))
 
+    def forget(self) -> None:
+        """Drop what is still to be sent, for a layout is about to paint all of this pane.
+
+        Textual keeps what a hidden widget asked for, and would send the whole pane again with its next change."""
+        self._exchange_repaint_regions()
+
     def render_line(self, y: int) -> Strip:
         """Draw one row."""
         if self._painted != self.size:

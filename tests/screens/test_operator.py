@@ -6,6 +6,7 @@ from base64 import b64decode
 
 import pytest
 from textual import events
+from textual._compositor import ChopsUpdate
 
 from console.events import EngineFailed, EstateRead, FindingsChanged, ReadingsChanged, SweepOverdue
 from console.model import Topology
@@ -510,3 +511,15 @@ async def test_a_window_that_loses_the_focus_costs_nothing(monkeypatch: pytest.M
             app.post_message(event)
             assert await settle(pilot) == before
     assert [update for update in sent if update is not None] == []
+
+
+async def test_a_screen_that_was_left_and_opened_again_sends_only_what_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build(trouble())
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot, "2", "1", "4", "1")
+        sent: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update))
+        await settle(pilot, "n")
+    updates = [update for update in sent if isinstance(update, ChopsUpdate)]
+    assert updates
+    assert sum(end - start for update in updates for _, start, end in update.spans) < 1_000
