@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from console.crash import summarize
 from console.errors import CowhandError
 from console.events import EngineFailed, EstateRead, Event, SweepOverdue
-from console.mask import mask
 
 if TYPE_CHECKING:
     from console.estate import Estate
@@ -145,6 +144,7 @@ class Engine:
 
     def _read(self, known: Estate | None) -> Estate:
         from console.diagnosis.lint import lint
+        from console.mask import mask
 
         try:
             estate = self.load()
