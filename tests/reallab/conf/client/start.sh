@@ -1,0 +1,2 @@
+#!/bin/bash
+# Somebody on the Internet: an address, and nothing else.

@@ -1,0 +1,39 @@
+"""Whether the real lab can run here, and if not, why, in one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+PACKAGES = Path(__file__).parent / "packages.txt"
+COMMANDS = (
+    "haproxy", "postfix", "dovecot", "doveadm", "nginx", "sshd", "ssh", "socat", "nft", "ip", "sysctl", "unshare",
+    "nsenter", "setpriv", "sudo", "openssl", "swaks",
+)  # fmt: skip
+"""What the lab runs; each comes with one of the packages."""
+
+SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@cache
+def missing() -> str:
+    """Say why the lab cannot run here; "" when it can."""
+    if not sys.platform.startswith("linux"):
+        return "it needs Linux"
+    if os.geteuid() != 0:
+        return "it needs root, for network namespaces"
+    absent = [command for command in COMMANDS if shutil.which(command, path=SYSTEM) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed: apt-get install $(cat tests/reallab/packages.txt)"
+    version = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=False).stdout
+    if not version.startswith("2.3."):
+        return f"it speaks the configuration of Dovecot 2.3, as Mailcow ships; here is {version.split(' ')[0]}"
+    trial = subprocess.run(["unshare", "-n", "-m", "-p", "-f", "mount", "-t", "tmpfs", "none", "/mnt"],
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    if trial.returncode:
+        return f"namespaces cannot be made here: {trial.stderr.strip()}"
+    return ""
