@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from console.crash import summarize
 from console.errors import CowhandError
-from console.events import EngineFailed, EstateRead, Event, SweepOverdue
+from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
 
 if TYPE_CHECKING:
     from console.estate import Estate
     from console.observation import Seen
+    from console.questions import Question
     from console.vantages import Vantages
 
 INTERVAL = 30.0
@@ -52,6 +53,7 @@ class Engine:
         self._notify: Callable[[Event], None] = lambda event: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._questions: dict[str, tuple[Question, asyncio.Future[str | None]]] = {}
         self._watched, self._closing = True, False
         self._force = False
 
@@ -73,6 +75,29 @@ class Engine:
     def recent(self) -> tuple[str, ...]:
         """The command log, oldest first."""
         return tuple(self.log)
+
+    async def ask(self, question: Question) -> str | None:
+        """Put a question to whoever watches, and wait for `answer`; for the hosts, on the engine's own loop."""
+        waiting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._questions[question.id] = (question, waiting)
+        self._notify(Asked(tuple(asked for asked, _ in self._questions.values())))
+        try:
+            return await waiting
+        finally:
+            self._questions.pop(question.id, None)
+            self._notify(Asked(tuple(asked for asked, _ in self._questions.values())))
+
+    def answer(self, id: str, text: str | None) -> None:
+        """Answer a question; None is not now. One that is not open any more is nobody's."""
+
+        def settle() -> None:
+            _, waiting = self._questions.get(id, (None, None))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(text)
+
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle)
 
     def close(self, timeout: float = 0.5) -> bool:
         """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""

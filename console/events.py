@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.model import Finding, Reading, Topology, Verdict
+from console.questions import Question
 
 
 class EstateRead(Struct, frozen=True):
@@ -42,10 +43,16 @@ class SweepOverdue(Struct, frozen=True):
     why: str
 
 
+class Asked(Struct, frozen=True):
+    """The questions that wait for the operator, oldest first; told anew whenever one comes or goes."""
+
+    questions: tuple[Question, ...]
+
+
 class EngineFailed(Struct, frozen=True):
     """The engine stopped; `summary` names the exception and the place, never a value."""
 
     summary: str
 
 
-Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | EngineFailed
+Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LEAST = (60, 15)
 """Columns and rows below which only the verdict and its sentence are shown."""
 
+if TYPE_CHECKING:
+    from screens.question import Doorbell
+
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
 
@@ -110,6 +113,7 @@ class CowhandApp(App[None], inherit_bindings=False):
         self._on_loop = on_loop
         self._report = report
         self._bridge = Bridge(self._wake)
+        self._doorbell: Doorbell | None = None
         for known in themes.themes():
             self.register_theme(known)
         self._wear(f"cowhand-{theme}" if theme else themes.TERMINAL if self.no_color else themes.DARK)
@@ -171,6 +175,16 @@ class CowhandApp(App[None], inherit_bindings=False):
         change = self.board.take(self._bridge.drain())
         self.view.changed(change)
         self._frame()
+        self.ring()
+
+    def ring(self) -> None:
+        """Put what the engine asks, if it asks anything and the bar is free."""
+        if self.board.questions or (self._doorbell is not None and self._doorbell.shown):
+            if self._doorbell is None:
+                from screens.question import Doorbell
+
+                self._doorbell = Doorbell(self)
+            self._doorbell.ring()
 
     def notify_engine(self, event: Event) -> None:
         """Take an event as the engine would give it."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from console.events import EngineFailed, EstateRead, FindingsChanged, SweepOverdue
 from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
+from console.questions import Question
 from screens.bridge import TRAIL, News
 
 RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -35,6 +36,7 @@ class Board:
         self.observed: FindingsChanged | None = None
         self.overdue: SweepOverdue | None = None
         self.failed: EngineFailed | None = None
+        self.questions: tuple[Question, ...] = ()
         self.now = 0.0
         """The latest time any reading was taken: what "today" is measured against."""
 
@@ -56,6 +58,8 @@ class Board:
             self.overdue = news.overdue if news.overdue.why else None
         if news.failed is not None:
             self.failed = news.failed
+        if news.asked is not None:
+            self.questions = news.asked.questions
         return Change(
             news.estate is not None,
             frozenset(reading.key for reading in news.readings),

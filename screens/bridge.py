@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec import Struct
 from textual.message import Message
 
-from console.events import EngineFailed, EstateRead, Event, FindingsChanged, ReadingsChanged, SweepOverdue
+from console.events import Asked, EngineFailed, EstateRead, Event, FindingsChanged, ReadingsChanged, SweepOverdue
 from console.model import HopName, Reading
 
 TRAIL = 20
@@ -28,6 +28,9 @@ class EnginePort(Protocol):
 
     def watch(self, on: bool) -> None:
         """Say whether somebody looks."""
+
+    def answer(self, id: str, text: str | None) -> None:
+        """Answer a question; None is not now."""
 
     def close(self, timeout: float = 0.5) -> bool:
         """End; True when it has ended within `timeout` seconds."""
@@ -48,6 +51,7 @@ class News(Struct, frozen=True):
     findings: FindingsChanged | None = None
     overdue: SweepOverdue | None = None
     failed: EngineFailed | None = None
+    asked: Asked | None = None
 
 
 class Bridge:
@@ -62,6 +66,7 @@ class Bridge:
         self._findings: FindingsChanged | None = None
         self._overdue: SweepOverdue | None = None
         self._failed: EngineFailed | None = None
+        self._asked: Asked | None = None
 
     def notify(self, event: Event) -> None:
         """Take an event; called by the engine, returns at once."""
@@ -75,6 +80,8 @@ class Bridge:
                 self._findings = event
             elif isinstance(event, SweepOverdue):
                 self._overdue = event
+            elif isinstance(event, Asked):
+                self._asked = event
             else:
                 self._failed = event
             asleep, self._asleep = self._asleep, False
@@ -90,8 +97,9 @@ class Bridge:
                 self._findings,
                 self._overdue,
                 self._failed,
+                self._asked,
             )
-            self._estate = self._findings = self._overdue = self._failed = None
+            self._estate = self._findings = self._overdue = self._failed = self._asked = None
             self._readings = {}
             self._asleep = True
         return news

@@ -1,4 +1,4 @@
-"""One line to type in, docked over the last rows: the palette, a filter. No window over the live view."""
+"""One line to type in, docked over the last rows: the palette, a filter, a question. No window over the live view."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Bar(Pane):
         self._typed: Callable[[str], None] | None = None
         self._done: Callable[[str | None], None] = lambda answer: None
         self._note: Callable[[int], Sequence[Line]] | None = None
+        self._head: Callable[[int], Sequence[Line]] | None = None
+        self._secret = False
 
     def ask(
         self,
@@ -43,11 +45,17 @@ class Bar(Pane):
         value: str = "",
         suggest: Callable[[str], Sequence[Choice]] | None = None,
         typed: Callable[[str], None] | None = None,
+        head: Callable[[int], Sequence[Line]] | None = None,
+        secret: bool = False,
     ) -> None:
-        """Open. `done` gets the text, or the id of the chosen suggestion, or None; `typed` hears every change."""
+        """Open. `done` gets the text, or the id of the chosen suggestion, or None; `typed` hears every change.
+
+        `head` gives rows to stand above the line; what is typed shows as dots when it is `secret`."""
         self.prompt, self.value, self.picked = prompt, value, 0
         self._done, self._suggest, self._typed = done, suggest, typed
-        self.styles.height = MATCHES + 2 if suggest else 1
+        self._head, self._secret = head, secret
+        above = len(head(self.app.size.width)) + 1 if head else 0
+        self.styles.height = MATCHES + 2 if suggest else 1 + above
         self.open = True
         self.redraw()
 
@@ -68,8 +76,11 @@ class Bar(Pane):
         if self._note is not None:
             return [(("─" * width, ink.faint),), *self._note(width)]
         room = width - cell_len(self.prompt) - 4
-        shown = self.value if cell_len(self.value) <= room else "…" + self.value[-(room - 1) :]
+        typed = "•" * len(self.value) if self._secret else self.value
+        shown = typed if cell_len(typed) <= room else "…" + typed[-(room - 1) :]
         line: Line = ((f" {self.prompt} ", ink.muted), (shown, ink.bright), ("▏", ink.key))
+        if self._head is not None:
+            return [(("─" * width, ink.faint),), *self._head(width), line]
         if not self._suggest:
             return [line]
         rows: list[Line] = [(("─" * width, ink.faint),)]
@@ -117,8 +128,16 @@ class Bar(Pane):
         if self._typed is not None:
             self._typed(self.value)
 
+    def withdraw(self) -> None:
+        """Close without an answer to anybody."""
+        self._done = lambda answer: None
+        self._end(None)
+
     def _end(self, answer: str | None) -> None:
         self.open = False
-        self._note = None
+        self.value = ""
+        self._note = self._head = None
+        self._secret = False
         self.styles.height = 0
         self._done(answer)
+        cast("CowhandApp", self.app).ring()

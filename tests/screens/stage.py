@@ -275,6 +275,9 @@ class Stage:
     def watch(self, on: bool) -> None:
         self.asked.append("watch" if on else "unwatch")
 
+    def answer(self, id: str, text: str | None) -> None:
+        self.asked.append(f"answer {id} {text}")
+
     def close(self, timeout: float = 0.5) -> bool:
         self.asked.append("close")
         return True

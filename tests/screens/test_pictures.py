@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from console.events import EngineFailed, ReadingsChanged, SweepOverdue
+from console.events import Asked, EngineFailed, ReadingsChanged, SweepOverdue
+from console.questions import Question
 from tests.screens.stage import (
     CALM,
     ESTATE,
@@ -22,6 +23,7 @@ from tests.screens.stage import (
     hostile,
     trouble,
 )
+from tests.screens.test_question import KEY, PASSPHRASE
 
 KEYS: dict[str, tuple[str, ...]] = {
     "home": (),
@@ -71,6 +73,11 @@ def stopped() -> Stage:
     return Stage((*trouble().opening, EngineFailed("ValueError at sweep.py:41")))
 
 
+def asking(question: Question) -> Callable[[], Stage]:
+    """The engine asks something in the middle of an incident."""
+    return lambda: Stage((*trouble().opening, Asked((question,))))
+
+
 STAGES = {"calm": calm, "trouble": trouble, "tunnel": cut_off}
 CASES = {
     f"{screen}-{state}-{size}": Case(STAGES[state], size, keys)
@@ -98,6 +105,8 @@ CASES = {
     "sweep-overdue": Case(overdue),
     "engine-stopped": Case(stopped),
     "cramped": Case(trouble, "50x14"),
+    "question-host-key": Case(asking(KEY)),
+    "question-passphrase": Case(asking(PASSPHRASE), "120x36", tuple("geheim")),
     "forty-lanes-80x24": Case(lambda: crowd(40), keys=("G", "k")),
     "forty-lanes-200x50": Case(lambda: crowd(40), "200x50", ("G", "k")),
     "hostile": Case(hostile),

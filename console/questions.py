@@ -1,0 +1,99 @@
+"""What only the operator can answer, and the desk where every host brings it: asked once, kept while it is right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from msgspec import Struct
+
+from console.secret import Secret
+
+Kind = Literal["host-key", "passphrase", "password", "sudo", "code"]
+
+
+class Question(Struct, frozen=True):
+    """One thing to ask. The same `id` is the same question; what is typed is hidden when it is `secret`.
+
+    `detail` may be several lines. A host key is taken by "yes" or by its fingerprint, anything else is no."""
+
+    id: str
+    kind: Kind
+    host: str
+    text: str
+    detail: str
+    secret: bool
+
+
+Asker = Callable[[Question], Awaitable[str | None]]
+"""Puts a question to the operator; None means not now."""
+
+
+class Desk:
+    """Where the hosts of one console bring their questions; it may itself stand for an `Asker`.
+
+    One question is asked once, however many wait for its answer. What was not answered is not asked again until
+    `forget`."""
+
+    def __init__(self, ask: Asker | None = None) -> None:
+        self._ask = ask
+        self._open: dict[str, asyncio.Task[str | None]] = {}
+        self._waiting: dict[str, int] = {}
+        self._unanswered: set[str] = set()
+        self._kept: dict[str, Secret] = {}
+
+    @property
+    def staffed(self) -> bool:
+        """Whether there is anybody to ask."""
+        return self._ask is not None
+
+    def declined(self, id: str) -> bool:
+        """Whether nobody can or would answer this."""
+        return self._ask is None or id in self._unanswered
+
+    async def ask(self, question: Question) -> Secret | None:
+        """Put a question and wait, however long it takes; None when there is nobody, or they said not now."""
+        if self._ask is None or question.id in self._unanswered:
+            return None
+        task = self._open.get(question.id)
+        if task is None:
+            task = self._open[question.id] = asyncio.ensure_future(self._ask(question))
+            self._waiting[question.id] = 0
+        self._waiting[question.id] += 1
+        try:
+            answer = await asyncio.shield(task)
+        finally:
+            self._leave(question.id, task)
+        if answer is None:
+            self._unanswered.add(question.id)
+            return None
+        return Secret(answer)
+
+    def _leave(self, id: str, task: asyncio.Task[str | None]) -> None:
+        if self._open.get(id) is not task:
+            return
+        self._waiting[id] -= 1
+        if task.done() or not self._waiting[id]:
+            task.cancel()
+            del self._open[id], self._waiting[id]
+
+    def keep(self, id: str, secret: Secret) -> None:
+        """Remember an answer that proved right, for as long as this console runs."""
+        self._kept[id] = secret
+
+    def kept(self, id: str) -> Secret | None:
+        """The answer that was right before."""
+        return self._kept.get(id)
+
+    def drop(self, id: str) -> None:
+        """Forget an answer that is not right any more."""
+        self._kept.pop(id, None)
+
+    def decline(self, id: str) -> None:
+        """Do not ask this again until `forget`."""
+        self._unanswered.add(id)
+
+    def forget(self) -> None:
+        """Ask again what was not answered."""
+        self._unanswered.clear()
