@@ -12,7 +12,7 @@ IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https
 
 Cause = Literal[
     "", "unresolved", "refused", "timeout", "unreachable", "no-way", "no-source", "closed", "silent", "flood",
-    "unexpected", "tls", "not-tls", "no-starttls",
+    "unexpected", "tls", "not-tls", "no-starttls", "out-of-step",
 ]  # fmt: skip
 
 
@@ -136,3 +136,5 @@ class Seen(Struct):
 
     answered: dict[str, float] = field(default_factory=dict)
     """Target host → milliseconds of the fastest answer through the tunnel; a refusal is an answer."""
+    newest: dict[str, float] = field(default_factory=dict)
+    """Name on a certificate that a service shows → Unix seconds from which the newest of them is valid."""

@@ -26,6 +26,7 @@ _WORDS: dict[Cause, str] = {
     "tls": "TLS fails",
     "not-tls": "no TLS",
     "no-starttls": "no STARTTLS",
+    "out-of-step": "confused",
 }
 
 
@@ -304,7 +305,7 @@ def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
     if forwards_wrongly(lane) is not None:
         return _reading(lane, "vm", vantage, "degraded", "no header", evidence, asked=asked)
     evidence += _logged(seen, lane)
-    word = "untrusted" if untrusted(lane) else _word(ladder)
+    word = "untrusted" if untrusted(lane) else "no PROXY" if header_unwanted(lane) else _word(ladder)
     return _reading(lane, "vm", vantage, "failed", word, evidence, asked=asked)
 
 
@@ -326,7 +327,20 @@ def untrusted(lane: LaneSeen) -> bool:
     ladder = lane.vm
     if ladder is None or ladder.question.header is None or ladder.question.protocol not in DOVECOT:
         return False
+    if header_unwanted(lane):
+        return False
     return ladder.connected and ladder.cause == "closed" and ladder.after < 2.5 + (ladder.latency or 0) / 500
+
+
+def header_unwanted(lane: LaneSeen) -> bool:
+    """Whether the target is a plain port: it took the header for a command, or for broken TLS, and answers without."""
+    ladder, service = lane.vm, lane.service
+    if ladder is None or ladder.question.header is None or not ladder.connected:
+        return False
+    if ladder.cause == "out-of-step":
+        return True
+    plain = service is not None and service.cause == "" and service.question.port == ladder.question.port
+    return plain and ladder.cause in ("tls", "not-tls", "closed", "unexpected", "refused")
 
 
 def _logged(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
@@ -393,6 +407,8 @@ def certificate_trouble(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str] | Non
             return "failed", "not yet valid"
         if name and certificate.names and not any(matches(pattern, name) for pattern in certificate.names):
             worst = "degraded", "other name"
+        elif certificate.not_before < seen.newest.get(certificate.subject, 0.0) and lane.lane.tls == "passthrough":
+            worst = worst or ("degraded", "older")
         elif worst is None and left < (certificate.not_after - certificate.not_before) / 3 - 86400:
             worst = "degraded", f"{left / 86400:.0f} days"
     return worst

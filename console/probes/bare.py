@@ -20,5 +20,6 @@ async def starttls(wire: Wire) -> None:
     raise Broken("no-starttls", "this protocol has no STARTTLS that we know")
 
 
-async def leave(wire: Wire) -> None:
+async def leave(wire: Wire) -> str:
     """Nothing to say."""
+    return ""

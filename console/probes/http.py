@@ -18,6 +18,8 @@ async def greet(wire: Wire) -> str:
         name, _, value = header.partition(":")
         if name.lower() == "location":
             location = value.strip()
+    if status[9:12] == "400":
+        raise Broken("out-of-step", f"answered {status}", status)
     if status[9:10] == "5":
         raise Broken("refused", f"answered {status}", status)
     return f"{status} → {location}" if location else status
@@ -33,5 +35,6 @@ async def starttls(wire: Wire) -> None:
     raise Broken("no-starttls", "HTTP offers no STARTTLS")
 
 
-async def leave(wire: Wire) -> None:
-    """The request said `Connection: close`."""
+async def leave(wire: Wire) -> str:
+    """The request said `Connection: close`; nothing is left to say."""
+    return ""

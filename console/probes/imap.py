@@ -33,9 +33,11 @@ async def starttls(wire: Wire) -> None:
     await _ask(wire, "STARTTLS")
 
 
-async def leave(wire: Wire) -> None:
-    """Say goodbye, without waiting for it."""
+async def leave(wire: Wire) -> str:
+    """Say goodbye; return what was answered instead of BYE, "" when that was in order."""
     await wire.say("c9 LOGOUT")
+    line = await wire.line()
+    return "" if line.startswith(("* BYE", "c9 OK")) else line
 
 
 async def _ask(wire: Wire, command: str) -> list[str]:

@@ -42,6 +42,9 @@ CONNECT = 5.0
 PATIENCE = 9.0
 """Longest silence accepted, in seconds: Postfix answers a missing header after 5 s, Dovecot closes after 3 s."""
 
+GOODBYE = 3.0
+"""Seconds a goodbye may take; one that takes longer is not waited for."""
+
 TOTAL = 45.0
 """Seconds after which a ladder is given up, whatever drips in."""
 
@@ -186,13 +189,23 @@ class _Climber:
                 rung = "capability"
                 self._start()
                 self._held("capability", " ".join(await probe.capability(wire))[:200])
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await probe.leave(wire)
+            await self._leave(probe, wire)
         except Broken as broken:
             self.ladder.said = broken.said
             self.ladder.imposed = wire.imposed
             self._broke(rung, broken.cause, broken.detail)  # type: ignore[arg-type]
+
+    async def _leave(self, probe: ModuleType, wire: Wire) -> None:
+        """Say goodbye, and notice who answers something else first: they took a PROXY header for a command."""
+        said = ""
+        with suppress(TimeoutError, Broken):
+            async with asyncio.timeout(GOODBYE):
+                said = await probe.leave(wire)
+        if said:
+            self.ladder.said = said
+            self._start()
+            taken = "took the PROXY header for a command" if self.ladder.question.header else "answered out of step"
+            self._broke("header" if self.ladder.question.header else "greeting", "out-of-step", f"{taken}: {said}")
 
     def _start(self) -> None:
         self.started = time.perf_counter()

@@ -24,9 +24,11 @@ async def starttls(wire: Wire) -> None:
     await _response(wire)
 
 
-async def leave(wire: Wire) -> None:
-    """Say goodbye, without waiting for it."""
+async def leave(wire: Wire) -> str:
+    """Say goodbye; return what was answered instead of OK or BYE, "" when that was in order."""
     await wire.say("LOGOUT")
+    line = await wire.line()
+    return "" if line[:3].upper().rstrip() in ("OK", "BYE") else line
 
 
 async def _response(wire: Wire, greeting: bool = False) -> tuple[str, ...]:

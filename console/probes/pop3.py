@@ -34,6 +34,8 @@ async def starttls(wire: Wire) -> None:
         raise Broken("no-starttls", f"STLS was answered {line}", line)
 
 
-async def leave(wire: Wire) -> None:
-    """Say goodbye, without waiting for it."""
+async def leave(wire: Wire) -> str:
+    """Say goodbye; return what was answered instead of +OK, "" when that was in order."""
     await wire.say("QUIT")
+    line = await wire.line()
+    return "" if line.startswith("+OK") else line

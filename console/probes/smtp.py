@@ -50,6 +50,8 @@ async def starttls(wire: Wire) -> None:
         raise Broken("no-starttls", f"STARTTLS was answered {line}", line)
 
 
-async def leave(wire: Wire) -> None:
-    """Say goodbye, without waiting for it."""
+async def leave(wire: Wire) -> str:
+    """Say goodbye; return what was answered instead of 221, "" when that was in order."""
     await wire.say("QUIT")
+    line = await wire.line()
+    return "" if line[:3] == "221" else line

@@ -115,6 +115,7 @@ class _Sweep:
                 self._answered(ladder)
             else:
                 lane.service = ladder
+                self._served(ladder)
             self.tell(self.seen, lane)
 
         async with self.room[role]:
@@ -129,6 +130,11 @@ class _Sweep:
             return
         host = ladder.question.address
         self.seen.answered[host] = min(rung.ms, self.seen.answered.get(host, rung.ms))
+
+    def _served(self, ladder: Ladder) -> None:
+        if ladder.certificate is not None:
+            name, begins = ladder.certificate.subject, ladder.certificate.not_before
+            self.seen.newest[name] = max(begins, self.seen.newest.get(name, begins))
 
     async def _logs(self) -> None:
         """Fetch the log of each service whose PROXY port failed: its own word on why."""
@@ -158,7 +164,7 @@ def inside(lane: Lane, name: str | None) -> Question | None:
         return None
     port = PLAIN_PORTS.get(lane.service_port or question.port)
     if port is None:
-        if lane.proxy_protocol is not None:
+        if lane.proxy_protocol is not None and question.port not in PLAIN_PORTS.values():
             return None
         port = question.port
     return Question("127.0.0.1", port, question.protocol, None, question.tls, name)

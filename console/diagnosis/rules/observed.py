@@ -11,6 +11,7 @@ from console.diagnosis.judge import (
     down_in_stats,
     forwards_wrongly,
     header_missing,
+    header_unwanted,
     service_label,
     service_stopped,
     untrusted,
@@ -84,6 +85,16 @@ def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+@observed("CH003")
+def proxy_header_on_plain_port(seen: Observed) -> Iterator[Finding]:
+    """The target answers without a PROXY header, and takes one for a command or for broken TLS."""
+    lanes = [lane for lane in _at(seen, "vm", "failed") if header_unwanted(lane)]
+    if lanes:
+        spans = _targets(lanes)
+        summary = f"HAProxy sends a PROXY header to a plain port, {_ports(lanes)}"
+        yield finding("CH003", summary, spans[0], observed=True, also=spans[1:], lanes=_ids(lanes), hop="vm")
+
+
 @observed("CH005")
 def smtpchk_on_postscreen(seen: Observed) -> Iterator[Finding]:
     """HAProxy calls a server down that answers, for its check stumbled over postscreen's teaser."""
@@ -92,6 +103,17 @@ def smtpchk_on_postscreen(seen: Observed) -> Iterator[Finding]:
         if row and row.status.startswith("DOWN") and "220-" in row.last and lane.vm and lane.vm.cause == "":
             summary = f"HAProxy calls {row.proxy}/{row.name} down for its 220- teaser, though it answers"
             yield finding("CH005", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="haproxy")
+
+
+@observed("CH010")
+def stale_certificate(seen: Observed) -> Iterator[Finding]:
+    """A service still shows an older certificate of the same name than another one does."""
+    lanes = [lane for lane in seen.seen.lanes.values() if certificate_trouble(seen.seen, lane) == ("degraded", "older")]
+    if lanes:
+        keeper = _keeper(seen, lanes[0])
+        services = spell(list(dict.fromkeys(service_label(lane.lane) for lane in lanes)))
+        summary = f"{services} on {keeper} shows an older certificate than others do, {_ports(lanes)}"
+        yield finding("CH010", summary, keeper, observed=True, lanes=_ids(lanes), hop="service")
 
 
 @observed("CH015")
@@ -182,7 +204,7 @@ def certificate_expiring(seen: Observed) -> Iterator[Finding]:
     groups: dict[tuple[str, str, HopName], list[LaneSeen]] = {}
     for lane in seen.seen.lanes.values():
         trouble = certificate_trouble(seen.seen, lane)
-        if trouble is not None and trouble[1] != "other name":
+        if trouble is not None and trouble[1] not in ("other name", "older"):
             hop: HopName = "haproxy" if lane.lane.tls == "terminated" else "service"
             groups.setdefault((trouble[0], trouble[1], hop), []).append(lane)
     for (outcome, word, hop), lanes in groups.items():

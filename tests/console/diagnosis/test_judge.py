@@ -23,8 +23,8 @@ LANES: dict[int, tuple[Protocol, str, int]] = {
 }
 
 
-def a_lane(port: int, header: ProxyVersion | None = "v1") -> Lane:
-    protocol, service, target = LANES[port]
+def a_lane(port: int, header: ProxyVersion | None, target: int) -> Lane:
+    protocol, service, _ = LANES[port]
     where = Span("haproxy.cfg", port)
     return Lane(
         protocol, protocol, port, (Bind("", port, where),), Target("10.10.10.214", target, where), header,
@@ -37,17 +37,19 @@ def certificate(days_left: float, life: float = 90, name: str = "mail.example.or
     return Certificate("CN=mail", (name,), "1", until - life * DAY, until, "00")
 
 
-def ladder(text: str, address: str, protocol: Protocol, header: ProxyVersion | None, served: Certificate) -> Ladder:
+def ladder(
+    text: str, address: str, port: int, protocol: Protocol, header: ProxyVersion | None, served: Certificate
+) -> Ladder:
     """Read `text`: "ok", "ok 1200" (ms), or a cause and what was said: "closed 0.1", "refused 421 4.3.2"."""
     word, _, rest = text.partition(" ")
-    question = Question(address, 25, protocol, header, name="mail.example.org")
+    question = Question(address, port, protocol, header, name="mail.example.org")
     made = Ladder(question, "somewhere", done=True)
     if word == "ok":
         made.rungs = [Rung("connect", "ok", "", float(rest or 12)), Rung("greeting", "ok", "220", 1.0)]
         made.certificate = served if question.implicit_tls else None
         return made
     cause: Cause = word  # type: ignore[assignment]
-    connected = word in ("closed", "silent", "not-tls", "unexpected") or rest.startswith("421")
+    connected = word in ("closed", "silent", "not-tls", "unexpected", "out-of-step") or rest.startswith("421")
     if connected:
         made.rungs.append(Rung("connect", "ok", "", 12.0))
     made.rungs.append(Rung("greeting" if connected else "connect", "failed", f"{word} {rest}", 10.0))
@@ -68,6 +70,8 @@ class Case(Struct, frozen=True):
     logs: dict[str, tuple[str, ...]] = {}
     served: Certificate = certificate(60)
     header: ProxyVersion | None = "v1"
+    targets: dict[int, int] = {}
+    older: dict[int, Certificate] = {}
 
 
 ALL_OK = ("ok", "ok", "ok", "UP L4OK")
@@ -90,6 +94,16 @@ CASES = (
         "the configured proxy sends no header",
         {25: ("refused 421 4.3.2", "refused 421 4.3.2", "ok", "UP L4OK")},
         {25: "●✗●▲●"}, ("CH002",), "down", header=None,
+    ),
+    Case(
+        "the header goes to plain ports",
+        {25: ("out-of-step", "out-of-step", "ok", "UP L4OK"), 993: ("closed 0.1", "closed 0.1", "ok", "UP L4OK")},
+        {25: "●▲●✗●", 993: "●▲●✗●"}, ("CH003",), "down", targets={25: 25, 993: 993},
+    ),
+    Case(
+        "one port still shows the old certificate",
+        {465: ALL_OK, 993: ALL_OK}, {465: "●●●●●", 993: "●●●●▲"}, ("CH010",), "degraded",
+        served=certificate(85), older={993: certificate(40)},
     ),
     Case(
         "one listener is gone",
@@ -197,21 +211,22 @@ def stage(case: Case) -> Seen:
     rows: list[Server] = []
     missing = {}
     for port, (public, vm, service, row) in case.lanes.items():
-        lane = a_lane(port, case.header)
+        target = case.targets.get(port, LANES[port][2])
+        lane = a_lane(port, case.header, target)
         seen = LaneSeen(lane)
         for address, text in zip(("203.0.113.10", "2001:db8::10"), public.split("|"), strict=False):
             if text == "-":
                 seen.unresolved = Rung("resolve", "unknown", "no public name is known")
             else:
-                seen.public[address] = ladder(text, address, lane.protocol, None, case.served)
+                seen.public[address] = ladder(text, address, port, lane.protocol, None, case.served)
         if vm == "-":
             missing["proxy"] = "no way in"
         else:
-            seen.vm = ladder(vm, "10.10.10.214", lane.protocol, case.header, case.served)
+            seen.vm = ladder(vm, "10.10.10.214", target, lane.protocol, case.header, case.served)
         if service == "-":
             missing["mail"] = "no way in"
         else:
-            seen.service = ladder(service, "127.0.0.1", lane.protocol, None, case.served)
+            seen.service = ladder(service, "127.0.0.1", port, lane.protocol, None, case.older.get(port, case.served))
         status, _, rest = row.partition(" ")
         check, _, last = rest.partition(" ")
         rows.append(Server(lane.proxy, lane.server, status, check, last))
@@ -225,6 +240,7 @@ def stage(case: Case) -> Seen:
     return Seen(
         topology, lanes, {"here": "here", "proxy": "vps", "mail": "mailcow"}, missing, stats, case.logs, NOW, True,  # type: ignore[arg-type]
         {"10.10.10.214": min(answered)} if answered else {"10.10.10.214": 12.0} if refused else {},
+        {"CN=mail": max([case.served.not_before, *(served.not_before for served in case.older.values())])},
     )  # fmt: skip
 
 

@@ -188,6 +188,33 @@ async def test_the_header_claims_only_our_own_address_and_comes_first(version: P
     assert str(ladder.source[1]).encode() in heard or ladder.source[1].to_bytes(2, "big") in heard
 
 
+@pytest.mark.parametrize(
+    ("protocol", "greeting", "complaint"),
+    [
+        ("smtp", b"220 x ESMTP\r\n", b"502 5.5.2 Error: command not recognized\r\n"),
+        ("imap", b"* OK ready\r\n", b"PROXY BAD Error in IMAP command TCP4\r\n"),
+        ("sieve", b'"IMPLEMENTATION" "x"\r\nOK\r\n', b'NO "Unknown command."\r\n'),
+        ("pop3", b"+OK ready\r\n", b"-ERR Unknown command.\r\n"),
+    ],
+)
+async def test_a_plain_port_that_takes_the_header_for_a_command_is_noticed_at_the_goodbye(
+    protocol: Protocol, greeting: bytes, complaint: bytes
+) -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.readline()
+        writer.write(complaint)
+        await reader.read(100)
+
+    ladder = await ask(plain, protocol, header="v1")
+    assert (ladder.cause, ladder.rungs[-1].name) == ("out-of-step", "header")
+    assert complaint.decode().strip() in ladder.rungs[-1].detail
+
+
+async def test_a_goodbye_that_is_not_answered_spoils_nothing() -> None:
+    assert (await ask(saying(b"220 x ESMTP\r\n", then_wait=0.05))).cause == ""
+
+
 async def test_tls_is_judged_after_the_handshake_and_its_certificate_is_read(certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
