@@ -10,10 +10,10 @@ run: .venv/ready
 	@$(BIN)/cowhand $(ARGS)
 
 test: .venv/ready check
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 quick: .venv/ready
-	$(BIN)/python -m pytest -n 2 -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow' $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff check .
@@ -25,7 +25,7 @@ bench: .venv/ready
 	$(BIN)/python tests/bench.py $(ARGS)
 
 snapshots: .venv/ready
-	$(BIN)/python -m pytest -n 2 tests/screens --snapshot-update $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/screens --snapshot-update $(ARGS)
 
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
