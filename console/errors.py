@@ -4,6 +4,8 @@ CowhandError
 ├── InputError         a file, a setting or an argument cannot be used: `file:line:column: what is wrong`
 ├── HostError          a machine could not be asked
 │   ├── NoWayIn        there is no way to that machine (none configured, or it does not answer)
+│   ├── FileError      it was reached, the file could not be read or written
+│   │   └── Missing      there is no such file
 │   └── StreamError    it was reached, the stream it should open was not
 │       ├── Refused      the far end answered, and said no
 │       ├── TimedOut     nobody answered in time
@@ -48,6 +50,14 @@ class HostError(CowhandError):
 
 class NoWayIn(HostError):
     """There is no way to that machine."""
+
+
+class FileError(HostError):
+    """The machine was reached; the file could not be read or written."""
+
+
+class Missing(FileError):
+    """There is no such file."""
 
 
 class StreamError(HostError):

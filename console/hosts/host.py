@@ -45,6 +45,9 @@ class Host(Protocol):
     name: str
     role: Role
 
+    async def open(self) -> None:
+        """Get ready, and wait for the operator's answers as long as they take; raises `NoWayIn`."""
+
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name as this machine sees them, IPv4 first; raises `Unresolved` or `NoWayIn`."""
 
@@ -56,6 +59,15 @@ class Host(Protocol):
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command that changes nothing; raises `TimedOut` or `NoWayIn`. Output beyond `cap` bytes is dropped."""
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """Return a file's content; raises `Missing`, `FileError` (also beyond `cap` bytes), `TimedOut` or `NoWayIn`."""
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file whole or not at all, the version before kept as `PATH.previous`; raises as `read` does."""
+
+    def forget(self) -> None:
+        """Try again at once what was refused, failed or not answered: the operator asked."""
 
     async def close(self) -> None:
         """Let go of the machine."""

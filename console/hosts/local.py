@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import signal
+import shutil
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
 from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
-from console.hosts.host import Completed
+from console.hosts import files, relay
+from console.hosts.become import Become
+from console.hosts.host import Completed, Stream
+from console.hosts.process import LocalProcess, Talk, attend
 from console.model import Role
+from console.questions import Asker, Desk
 
 
 class SocketStream:
@@ -55,10 +59,17 @@ def _pair(name: object) -> tuple[str, int] | None:
 
 
 class Local:
-    """The machine cowhand runs on."""
+    """The machine cowhand runs on; with `become`, commands are run by sudo and `ask` puts its question."""
 
-    def __init__(self, name: str = "here", role: Role = "here") -> None:
+    def __init__(
+        self, name: str = "here", role: Role = "here", *, become: str | None = None, ask: Asker | Desk | None = None
+    ) -> None:
         self.name, self.role = name, role
+        self.desk = ask if isinstance(ask, Desk) else Desk(ask)
+        self.root = Become(name, self.desk) if become else None
+
+    async def open(self) -> None:
+        """This machine is always ready."""
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name by this machine's resolver, IPv4 first."""
@@ -81,50 +92,72 @@ class Local:
         writer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return SocketStream(reader, writer)
 
-    async def connect_unix(self, path: str, timeout: float) -> SocketStream:
-        """Open a stream to a UNIX socket of this machine."""
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        """Open a stream to a UNIX socket of this machine, as root when we become root and only root may."""
         try:
             async with asyncio.timeout(timeout):
                 return SocketStream(*await asyncio.open_unix_connection(path))
         except OSError as error:
-            raise _explained(error, path, timeout) from None
+            if self.root is None or error.errno not in (errno.EACCES, errno.EPERM):
+                raise _explained(error, path, timeout) from None
+        return await self._unix_as_root(self.root, path, timeout)
+
+    async def _unix_as_root(self, root: Become, path: str, timeout: float) -> Stream:
+        talk = Talk(stay=True)
+        found = [tool for tool in relay.TOOLS if shutil.which(tool)]
+        argv = next((made for tool in found if (made := relay.unix(tool, path, timeout))), None)
+        if argv is None:
+            raise NoWayIn(f"{path} was not asked: only root may, and there is no python3, socat or nc here")
+        prefix = await root.prefix(self._execute, talk, timeout)
+        process = await LocalProcess.start([*prefix, *argv], {**os.environ, "LC_ALL": "C"})
+        stream = relay.CommandStream(process, None, lambda: None, f"{path}: only root may open it, asked by {argv[0]}")
+        try:
+            await stream.open(talk, path, timeout)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command in a session of its own, away from the terminal; ended with its children when time is up."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            return Completed(127, b"", f"{argv[0]}: command not found".encode())
-        except OSError as error:
-            return Completed(126, b"", f"{argv[0]}: {error.strerror}".encode())
-        assert process.stdout is not None and process.stderr is not None
-        try:
-            async with asyncio.timeout(timeout):
-                out, err = await asyncio.gather(_capped(process.stdout, cap), _capped(process.stderr, cap))
-                return Completed(await process.wait(), out, err)
-        except TimeoutError:
-            raise TimedOut(f"{argv[0]} did not end within {timeout:g} s on {self.name}") from None
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+        return await self._execute_as_root(argv, Talk(), timeout, cap)
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """Return a file's content, read as `run` would."""
+        return await files.read(self._execute_as_root, self.name, path, cap)
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file whole or not at all, written as `run` would."""
+        await files.write(self._execute_as_root, self.name, path, data, mode)
+
+    def forget(self) -> None:
+        """Try again what sudo refused, and ask again."""
+        self.desk.forget()
+        if self.root is not None:
+            self.root.forget()
 
     async def close(self) -> None:
         """Nothing to let go of."""
 
+    async def _execute_as_root(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        if self.root is None:
+            return await self._execute(argv, talk, timeout, cap)
+        return await self.root.run(self._execute, argv, talk, timeout, cap)
 
-async def _capped(reader: asyncio.StreamReader, cap: int) -> bytes:
-    kept = bytearray()
-    while data := await reader.read(65536):
-        kept += data[: cap - len(kept)]
-    return bytes(kept)
+    async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        try:
+            process = await LocalProcess.start(argv, {**os.environ, "LC_ALL": "C"})
+        except FileNotFoundError:
+            return Completed(127, b"", f"{argv[0]}: command not found".encode())
+        except OSError as error:
+            return Completed(126, b"", f"{argv[0]}: {error.strerror}".encode())
+        try:
+            async with asyncio.timeout(timeout):
+                return await attend(process, talk, cap)
+        except TimeoutError:
+            raise TimedOut(f"{argv[0]} did not end within {timeout:g} s on {self.name}") from None
+        finally:
+            await process.kill()
 
 
 def _explained(error: Exception, what: str, timeout: float) -> StreamError | NoWayIn:

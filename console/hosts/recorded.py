@@ -21,6 +21,10 @@ class Recorded:
         self.name: str = host.name
         self.role: Role = host.role
 
+    async def open(self) -> None:
+        """As the host does."""
+        await self.host.open()
+
     async def resolve(self, name: str) -> tuple[str, ...]:
         """As the host does."""
         return await self.host.resolve(name)
@@ -50,6 +54,32 @@ class Recorded:
             raise
         self._note(began, shlex.join(argv), f"status {completed.status}")
         return completed
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """As the host does, noted."""
+        began = time.perf_counter()
+        try:
+            data = await self.host.read(path, cap)
+        except HostError as error:
+            self._note(began, f"read {path}", clean(str(error), 80))
+            raise
+        self._note(began, f"read {path}", f"{len(data)} bytes")
+        return data
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """As the host does, noted; never what was written."""
+        began = time.perf_counter()
+        what = f"write {path} {mode:04o}"
+        try:
+            await self.host.write(path, data, mode)
+        except HostError as error:
+            self._note(began, what, clean(str(error), 80))
+            raise
+        self._note(began, what, f"{len(data)} bytes")
+
+    def forget(self) -> None:
+        """As the host does."""
+        self.host.forget()
 
     async def close(self) -> None:
         """As the host does."""

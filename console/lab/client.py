@@ -74,6 +74,9 @@ class LabHost:
     def __init__(self, name: str, role: Role, lab: str) -> None:
         self.name, self.role, self.lab = name, role, lab
 
+    async def open(self) -> None:
+        """The lab was waited for when it was started."""
+
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name as this machine sees them, IPv4 first."""
         return (await self._ask(Resolve(self.name, name), ANSWER)).addresses
@@ -90,6 +93,17 @@ class LabHost:
         """Run one of the few commands this machine knows; any other is status 127."""
         reply = await self._ask(Run(self.name, tuple(argv)), timeout)
         return Completed(reply.status, reply.stdout[:cap], reply.stderr[:cap])
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """The lab has no files to read."""
+        raise NoWayIn(f"{path} was not read: the lab has no files")
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """The lab has no files to write."""
+        raise NoWayIn(f"{path} was not written: the lab has no files")
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -1,0 +1,166 @@
+"""A command under way, here or on another machine: what is said to it, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from console.errors import NoWayIn
+from console.hosts.host import Completed
+from console.secret import Secret
+
+
+class Process(Protocol):
+    """A running command with its three pipes."""
+
+    async def read_out(self, limit: int) -> bytes:
+        """Return some of its output; b"" at its end."""
+
+    async def read_err(self, limit: int) -> bytes:
+        """Return some of its error output; b"" at its end."""
+
+    async def send(self, data: bytes) -> None:
+        """Write to its input; nothing happens when it has ended."""
+
+    def end_input(self) -> None:
+        """Close its input."""
+
+    async def wait(self) -> int:
+        """Return its status, minus the signal's number when one ended it; raises `NoWayIn` when it was lost."""
+
+    async def kill(self) -> None:
+        """End it, with its children as far as we may."""
+
+
+class Talk:
+    """What is said to a command while it runs.
+
+    When `prompt` appears in its error output, `answer` is sent; when it appears again, the answer was `refused`. When
+    `ready` appears, or at once without it, `data` is sent, and the input is closed unless it is to `stay` open. Neither
+    prompt nor ready is left in what the command leaves."""
+
+    def __init__(self, data: bytes = b"", ready: bytes = b"", stay: bool = False) -> None:
+        self.data, self.ready, self.stay = data, ready, stay
+        self.prompt = b""
+        self.answer: Secret | None = None
+        self.asked = 0
+        self.refused = False
+        self.begun = asyncio.Event()
+
+    async def open(self, process: Process) -> None:
+        """Say what is to be said at the start."""
+        if not self.prompt and not self.ready:
+            await self._finish(process)
+
+    async def hear(self, process: Process, said: bytearray) -> None:
+        """Answer what `said`, the error output so far, asks for, and cut that out of it."""
+        if self.prompt and (at := said.find(self.prompt)) >= 0:
+            del said[at : at + len(self.prompt)]
+            self.asked += 1
+            if self.asked > 1 or self.answer is None:
+                self.refused = True
+                process.end_input()
+                return
+            await process.send(self.answer.reveal().encode() + b"\n")
+            if not self.ready:
+                await self._finish(process)
+        if self.ready and not self.begun.is_set() and (at := said.find(self.ready)) >= 0:
+            del said[at : at + len(self.ready)]
+            await self._finish(process)
+
+    async def _finish(self, process: Process) -> None:
+        self.begun.set()
+        if self.data:
+            await process.send(self.data)
+        if not self.stay:
+            process.end_input()
+
+
+Execute = Callable[[Sequence[str], Talk, float, int], Awaitable[Completed]]
+"""Runs an argument list with a talk, a time limit (seconds) and a cap (bytes) on one machine."""
+
+
+async def attend(process: Process, talk: Talk, cap: int) -> Completed:
+    """Hold the talk, and return what the command leaves; output beyond `cap` is read and dropped."""
+    await talk.open(process)
+    out, err = await asyncio.gather(_outputs(process, cap), _errors(process, talk, cap))
+    return Completed(await process.wait(), out, err)
+
+
+async def _outputs(process: Process, cap: int) -> bytes:
+    kept = bytearray()
+    while data := await process.read_out(65536):
+        kept += data[: cap - len(kept)]
+    return bytes(kept)
+
+
+async def _errors(process: Process, talk: Talk, cap: int) -> bytes:
+    kept = bytearray()
+    while data := await process.read_err(65536):
+        kept += data
+        await talk.hear(process, kept)
+        del kept[max(cap, 4096) :]
+    return bytes(kept[:cap])
+
+
+class LocalProcess:
+    """A command on this machine, in a session of its own, away from the terminal."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    @classmethod
+    async def start(cls, argv: Sequence[str], env: dict[str, str] | None = None) -> LocalProcess:
+        """Start `argv`; raises OSError when it cannot be."""
+        pipe = asyncio.subprocess.PIPE
+        return cls(
+            await asyncio.create_subprocess_exec(
+                *argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=env
+            )
+        )
+
+    async def read_out(self, limit: int) -> bytes:
+        """Return some of its output; b"" at its end."""
+        assert self.process.stdout is not None
+        return await self.process.stdout.read(limit)
+
+    async def read_err(self, limit: int) -> bytes:
+        """Return some of its error output; b"" at its end."""
+        assert self.process.stderr is not None
+        return await self.process.stderr.read(limit)
+
+    async def send(self, data: bytes) -> None:
+        """Write to its input."""
+        assert self.process.stdin is not None
+        with suppress(OSError):
+            self.process.stdin.write(data)
+            await self.process.stdin.drain()
+
+    def end_input(self) -> None:
+        """Close its input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    async def wait(self) -> int:
+        """Return its status, minus the signal's number when one ended it."""
+        return await self.process.wait()
+
+    async def kill(self) -> None:
+        """End it with its whole session; a command that became root is let go of, for we may not end it."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.process.wait(), 1)
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                self.process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
+
+
+def lost(host: str) -> NoWayIn:
+    """What to raise when a command's machine went away under it."""
+    return NoWayIn(f"the connection to {host} was lost")

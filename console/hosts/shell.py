@@ -1,0 +1,23 @@
+"""Arguments as one line for somebody else's login shell: the only place where a command is quoted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+_DELICATE = frozenset("\\!\n\r")
+"""What single quotes do not protect everywhere: fish unescapes a backslash, csh expands `!` and ends at a newline."""
+
+
+def quote(argv: Sequence[str]) -> str:
+    """Return `argv` as a line that sh, bash, zsh, dash, fish, csh and tcsh all take for exactly these arguments."""
+    line = shlex.join(argv)
+    if _DELICATE.isdisjoint(line):
+        return line
+    octal = "".join(f"\\0{byte:03o}" for byte in line.encode())
+    return f'sh -c \'eval "exec $(printf %b "{octal}")"\''
+
+
+def command(argv: Sequence[str]) -> str:
+    """Return the line that runs `argv` in the place of the login shell, in the C locale."""
+    return "exec env LC_ALL=C " + quote(argv)

@@ -1,0 +1,407 @@
+"""A machine reached by SSH: one connection, a few sessions on it, and a word for everything that can be in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import itertools
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
+from console.hosts import files, relay, shell
+from console.hosts.become import Become
+from console.hosts.host import Completed, Stream
+from console.hosts.process import Talk, attend
+from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
+from console.hosts.ssh.link import Link
+from console.model import Role
+from console.questions import Asker, Desk
+from console.text import clean
+
+if TYPE_CHECKING:
+    import asyncssh
+
+SESSIONS = 8
+"""Commands at once on one connection: OpenSSH's MaxSessions is 10."""
+
+FORWARDS = 64
+"""Streams at once on one connection; OpenSSH does not count them."""
+
+ROOM = 30.0
+"""Seconds to wait for a free session or stream; they are not counted against the far end."""
+
+PULSE = 4.0
+"""Seconds a connection has to show that it is alive, when something on it did not answer."""
+
+ROUTE = 300.0
+"""Seconds for which the address that a machine leaves with is believed."""
+
+ROUTE_COMMAND = (
+    'ip -json route get "$1" 2>/dev/null || ip route get "$1" 2>/dev/null || '
+    "python3 -c \"import socket,sys;s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,"
+    'socket.SOCK_DGRAM);s.connect((sys.argv[1],9));print(\'src\',s.getsockname()[0])" "$1" 2>/dev/null'
+)
+
+PROHIBITED, FAILED, UNKNOWN = 1, 2, 3
+"""Why a channel was not opened (RFC 4254, 5.1)."""
+
+_ports = itertools.cycle(range(49152, 65536))
+
+
+class Ssh:
+    """The machine that `destination` names in the operator's OpenSSH configuration, or user@host.
+
+    `become` is "sudo" for a user who is not root; `ask` puts questions; `tell` takes lines for the command log; `file`
+    stands for ssh's -F. Nothing is dialled before it is needed."""
+
+    def __init__(
+        self,
+        name: str,
+        role: Role,
+        destination: str,
+        *,
+        become: str | None = None,
+        ask: Asker | Desk | None = None,
+        tell: Callable[[str], None] | None = None,
+        file: Path | None = None,
+    ) -> None:
+        self.name, self.role, self.destination = name, role, destination
+        self.desk = ask if isinstance(ask, Desk) else Desk(ask)
+        self.tell = tell or (lambda text: None)
+        self.link = Link(name, destination, self.desk, self.tell, file)
+        self.root = Become(name, self.desk) if become else None
+        self._sessions, self._forwards = asyncio.Semaphore(SESSIONS), asyncio.Semaphore(FORWARDS)
+        self._forbidden: set[object] = set()
+        self._allowed = False
+        self._tools: tuple[str, ...] | None = None
+        self._routes: dict[str, tuple[float, asyncio.Task[str | None]]] = {}
+        self._pulse: asyncio.Task[bool] | None = None
+
+    @property
+    def banner(self) -> str:
+        """What the server said before it let us in, cleaned; "" when nothing."""
+        return self.link.banner
+
+    async def open(self) -> None:
+        """Connect now, and wait for the operator's answers however long they take; raises `NoWayIn`."""
+        await self.link.connection(patient=True)
+
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        """Addresses of a name as this machine sees them, IPv4 first."""
+        if _numeric(name):
+            return (name,)
+        if name.startswith("-") or not name.isprintable():
+            raise Unresolved(f"{clean(name, 60)} has no address")
+        done = await self._execute(["getent", "ahosts", name], Talk(), 10, 65536)
+        if done.status == 127:
+            raise NoWayIn(f"{name} was not resolved: {self.name} has no getent")
+        words = (line.split() for line in done.stdout.decode("ascii", "replace").splitlines())
+        addresses = dict.fromkeys(line[0] for line in words if line and _numeric(line[0]))
+        if done.status or not addresses:
+            raise Unresolved(f"{name} has no address")
+        return tuple(sorted(addresses, key=lambda address: ":" in address))
+
+    async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        """Open a TCP stream from this machine."""
+        what, target = f"{address}:{port}", (address, port)
+        if self._is_forbidden(target):
+            return await self._connect_by_command(address, port, timeout)
+
+        async def channel(connection: asyncssh.SSHClientConnection) -> Any:
+            return await connection.open_connection(address, port, "127.0.0.1", 0, encoding=None)
+
+        leaving = asyncio.ensure_future(self._leaves(address))
+        try:
+            stream, took = await self._forward(channel, what, timeout)
+        except _NotForwarded as error:
+            leaving.cancel()
+            if error.code == FAILED:
+                raise relay.explain(error.said, what, timeout) or Refused(f"{what} refused the connection") from None
+            self._forbidden.add(target)
+            return await self._connect_by_command(address, port, timeout)
+        except BaseException:
+            leaving.cancel()
+            raise
+        self._allowed = True
+        local = await leaving
+        return stream.place((local, next(_ports)) if local else None, target, took)
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        """Open a stream to a UNIX socket of this machine, as root when we become root and only root may."""
+        if path in self._forbidden:
+            return await self._unix_by_command(path, timeout)
+
+        async def channel(connection: asyncssh.SSHClientConnection) -> Any:
+            return await connection.open_unix_connection(path, encoding=None)
+
+        try:
+            stream, took = await self._forward(channel, path, timeout)
+        except _NotForwarded as error:
+            if error.code == FAILED and self.root is None:
+                known = relay.explain(error.said, path, timeout)
+                raise known or await self._look_at(path) from None
+            self._forbidden.add(path)
+            return await self._unix_by_command(path, timeout)
+        return stream.place(None, None, took)
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        """Run a command, as root when we become root, in the C locale, without a terminal and with no input."""
+        return await self._execute_as_root(argv, Talk(), timeout, cap)
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """Return a file's content, read as `run` would."""
+        return await files.read(self._execute_as_root, self.name, path, cap)
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file whole or not at all, written as `run` would."""
+        await files.write(self._execute_as_root, self.name, path, data, mode)
+
+    def forget(self) -> None:
+        """Try again at once what was refused, failed or not answered."""
+        self.desk.forget()
+        self.link.forget()
+        self._forbidden.clear()
+        self._tools = None
+        if self.root is not None:
+            self.root.forget()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        for task in (*(task for _, task in self._routes.values()), *([self._pulse] if self._pulse else [])):
+            task.cancel()
+        self._routes.clear()
+        await self.link.close()
+
+    async def _execute_as_root(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        if self.root is None:
+            return await self._execute(argv, talk, timeout, cap)
+        return await self.root.run(self._execute, argv, talk, timeout, cap)
+
+    async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        connection = await self.link.connection()
+        async with self._place(self._sessions, f"{SESSIONS} commands"):
+            process: RemoteProcess | None = None
+            try:
+                async with asyncio.timeout(timeout):
+                    process = await self._start(connection, argv)
+                    done = await attend(process, talk, cap)
+            except TimeoutError:
+                await self._doubt(connection)
+                raise TimedOut(f"{argv[0]} did not end within {timeout:g} s on {self.name}") from None
+            finally:
+                if process is not None:
+                    await process.kill()
+        if done.status == 127 and b"No such file or directory" in done.stderr:
+            return Completed(127, b"", f"{argv[0]}: command not found".encode())
+        return done
+
+    async def _start(self, connection: asyncssh.SSHClientConnection, argv: Sequence[str]) -> RemoteProcess:
+        import asyncssh
+
+        try:
+            process = await connection.create_process(shell.command(argv), encoding=None, request_pty=False)
+        except (asyncssh.Error, OSError) as error:
+            if connection.is_closed():
+                raise NoWayIn(f"the connection to {self.name} was lost") from None
+            raise NoWayIn(f"{self.name} does not run commands for us: {_reason(error)}") from None
+        return RemoteProcess(self.name, process)
+
+    @asynccontextmanager
+    async def _place(self, places: asyncio.Semaphore, what: str) -> AsyncIterator[None]:
+        await self._take(places, what)
+        try:
+            yield
+        finally:
+            places.release()
+
+    async def _take(self, places: asyncio.Semaphore, what: str) -> None:
+        try:
+            async with asyncio.timeout(ROOM):
+                await places.acquire()
+        except TimeoutError:
+            raise NoWayIn(f"{what} are under way on {self.name}, and none ended within {ROOM:g} s") from None
+
+    async def _forward(
+        self, channel: Callable[[asyncssh.SSHClientConnection], Any], what: str, timeout: float
+    ) -> tuple[ForwardedStream, float]:
+        """Open a channel; raises `_NotForwarded` with the server's reason, `TimedOut` or `NoWayIn`."""
+        import asyncssh
+
+        connection = await self.link.connection()
+        await self._take(self._forwards, f"{FORWARDS} streams")
+        began = time.perf_counter()
+        opening = asyncio.ensure_future(channel(connection))
+        try:
+            await asyncio.wait({opening}, timeout=timeout)
+        finally:
+            if not opening.done():  # the server opens it all the same: it is closed when it does
+                opening.add_done_callback(self._discard)
+        if not opening.done():
+            await self._doubt(connection)
+            raise TimedOut(f"{what} did not answer within {timeout:g} s")
+        try:
+            reader, writer = opening.result()
+        except (asyncssh.Error, OSError) as error:
+            self._forwards.release()
+            if connection.is_closed():
+                raise NoWayIn(f"the connection to {self.name} was lost") from None
+            raise _NotForwarded(getattr(error, "code", FAILED), _reason(error)) from None
+        stream = ForwardedStream(self.name, reader, writer, self._forwards.release)
+        return stream, (time.perf_counter() - began) * 1000
+
+    def _discard(self, opening: asyncio.Future[Any]) -> None:
+        self._forwards.release()
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result()[1].channel.abort()
+
+    async def _doubt(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Something did not answer: return when the connection itself still does, else raise `NoWayIn`."""
+        if self._pulse is None or self._pulse.done():
+            self._pulse = asyncio.ensure_future(_beats(connection))
+        if not await asyncio.shield(self._pulse):
+            self.link.lost(connection)
+            raise NoWayIn(f"the connection to {self.name} does not answer any more")
+
+    def _is_forbidden(self, target: tuple[str, int]) -> bool:
+        """Whether the server is known not to forward there: it said so of this target, or of all that were tried."""
+        several = not self._allowed and sum(isinstance(entry, tuple) for entry in self._forbidden) > 1
+        return several or target in self._forbidden
+
+    async def _connect_by_command(self, address: str, port: int, timeout: float) -> Stream:
+        tool = relay.pick(await self._find_tools(), "tcp")
+        if tool is None:
+            raise NoWayIn(f"forwarding is forbidden by {self.name}, which has no {relay.TOOLS[0]}, socat or nc instead")
+        note = f"forwarding is forbidden by {self.name}: asked by {tool} there"
+        local = None if tool == "python3" else await self._leaves(address)
+        stream = await self._by_command(relay.tcp(tool, address, port, timeout), (address, port), note)
+        await self._opened(stream, Talk(stay=True), f"{address}:{port}", timeout)
+        if stream.local is None and local:
+            stream.place((local, next(_ports)))
+        return stream
+
+    async def _unix_by_command(self, path: str, timeout: float) -> Stream:
+        found = await self._find_tools()
+        argv = next((made for tool in relay.TOOLS if tool in found and (made := relay.unix(tool, path, timeout))), None)
+        if argv is None:
+            raise NoWayIn(f"{path} cannot be opened by {self.name}, which has no python3, socat or nc")
+        talk = Talk(stay=True)
+        how = "forwarding is forbidden"
+        if self.root is not None:
+            how = "only root may open it"
+            argv = [*await self.root.prefix(self._execute, talk, timeout), *argv]
+        tool = next(tool for tool in relay.TOOLS if tool in argv)
+        stream = await self._by_command(argv, None, f"{path} on {self.name}: {how}, asked by {tool} there")
+        await self._opened(stream, talk, path, timeout)
+        return stream
+
+    async def _opened(self, stream: relay.CommandStream, talk: Talk, what: str, timeout: float) -> None:
+        try:
+            await stream.open(talk, what, timeout)
+        except BaseException:
+            stream.close()
+            raise
+
+    async def _by_command(self, argv: Sequence[str], peer: tuple[str, int] | None, note: str) -> relay.CommandStream:
+        connection = await self.link.connection()
+        await self._take(self._sessions, f"{SESSIONS} commands")
+        try:
+            process = await self._start(connection, argv)
+        except BaseException:
+            self._sessions.release()
+            raise
+        self._say_once(note)
+        return relay.CommandStream(process, peer, self._sessions.release, note)
+
+    def _say_once(self, note: str) -> None:
+        if note not in self._forbidden:
+            self._forbidden.add(note)
+            self.tell(note)
+
+    async def _find_tools(self) -> tuple[str, ...]:
+        if self._tools is None:
+            done = await self._execute(relay.FIND, Talk(), 10, 4096)
+            self._tools = tuple(done.stdout.decode("ascii", "replace").split())
+        return self._tools
+
+    async def _look_at(self, path: str) -> HostError:
+        """Say what a socket's failure was that the SSH server kept to itself."""
+        done = await self._execute(["ls", "-ld", "--", path], Talk(), 10, 4096)
+        if done.status:
+            said = done.stderr.decode("utf-8", "replace")
+            return relay.explain(said, path, 10) or NoWayIn(f"{path} was not asked: {clean(said.strip(), 80)}")
+        return NoWayIn(f"{path} was not asked: nobody listens, or we may not ({clean(done.stdout.split()[0], 20)})")
+
+    async def _leaves(self, address: str) -> str | None:
+        """The address this machine leaves with towards `address`; None when it cannot tell."""
+        try:
+            target = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return None
+        if target.is_loopback:
+            return "127.0.0.1" if target.version == 4 else "::1"
+        at, task = self._routes.get(address, (0.0, None))
+        if task is None or time.monotonic() - at > ROUTE or (task.done() and not _told(task)):
+            task = asyncio.ensure_future(self._ask_route(address))
+            self._routes[address] = time.monotonic(), task
+        return await asyncio.shield(task)
+
+    async def _ask_route(self, address: str) -> str | None:
+        try:
+            done = await self._execute(["sh", "-c", ROUTE_COMMAND, "sh", address], Talk(), 5, 65536)
+        except HostError:
+            return None
+        return read_route(done.stdout.decode("utf-8", "replace"))
+
+
+class _NotForwarded(Exception):
+    """The server did not open the channel: its code (RFC 4254) and its words."""
+
+    def __init__(self, code: int, said: str) -> None:
+        self.code, self.said = code, said
+        super().__init__(said)
+
+
+def read_route(text: str) -> str | None:
+    """The source address in what `ip route get` printed, as JSON or as text."""
+    try:
+        found = json.loads(text)[0]["prefsrc"]
+    except (ValueError, LookupError, TypeError):
+        match = re.search(r"\bsrc (\S+)", text)
+        found = match[1] if match else None
+    return found if isinstance(found, str) and _numeric(found) else None
+
+
+async def _beats(connection: asyncssh.SSHClientConnection) -> bool:
+    """Whether the server still answers anything at all."""
+    import asyncssh
+
+    try:
+        async with asyncio.timeout(PULSE):
+            await connection.run("exec true", stdin=asyncssh.DEVNULL, encoding=None)
+    except TimeoutError:
+        return False
+    except (asyncssh.Error, OSError):
+        return not connection.is_closed()
+    return True
+
+
+def _told(task: asyncio.Task[str | None]) -> bool:
+    return not task.cancelled() and task.exception() is None and task.result() is not None
+
+
+def _reason(error: Exception) -> str:
+    return clean(str(getattr(error, "reason", "") or error), 120)
+
+
+def _numeric(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

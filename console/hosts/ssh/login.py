@@ -1,0 +1,155 @@
+"""One attempt to log in: what the server shows is judged, what it asks is answered, and both are noted for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from console.hosts.ssh.config import Resolved
+from console.hosts.ssh.identities import Identities
+from console.hosts.ssh.known_hosts import Judgement, KnownHosts
+from console.questions import Desk, Question
+from console.secret import Secret
+from console.text import clean
+
+if TYPE_CHECKING:
+    import asyncssh
+
+BANNER = 2000
+"""Characters kept of what a server says before it lets us in."""
+
+
+class Attempt:
+    """What is known of one attempt while it runs. `hold` is called with what it waits for, "" when it goes on."""
+
+    def __init__(self, resolved: Resolved, known: KnownHosts, desk: Desk, hold: Callable[[str], None]) -> None:
+        self.resolved, self.known, self.desk, self.hold = resolved, known, desk, hold
+        self.identities = Identities(resolved, desk)
+        self.key: bytes | None = None
+        self.judgement: Judgement | None = None
+        self.certificate_refused = False
+        self.banner = ""
+        self.taken: list[str] = []
+        """The ways to authenticate that the server offered and we tried or looked at."""
+        self.sent: Secret | None = None
+        self.used: tuple[str, Secret] | None = None
+        self.expired = self.unanswered = False
+        self.answered = False
+
+    @property
+    def where(self) -> str:
+        """user@host, as a question says it."""
+        return f"{self.resolved.user}@{self.resolved.host}"
+
+    def judge(self, key: bytes) -> bool:
+        """Whether the server's host key is known; why not is kept."""
+        self.key = key
+        self.judgement = self.known.judge(self.resolved.known_as, key)
+        return self.judgement.state == "known"
+
+    def says(self, text: str) -> None:
+        """Keep what the server says, line by line, cleaned."""
+        lines = [clean(line, 200) for line in text.splitlines() if line.strip()]
+        self.banner = "\n".join(filter(None, (self.banner, *lines)))[:BANNER]
+        if "://" in text:
+            self.hold(f"{clean(self.resolved.alias, 60)} says: {' '.join(lines)}"[:400])
+
+    def note(self, method: str) -> None:
+        """Remember that the server takes this method."""
+        if method not in self.taken:
+            self.taken.append(method)
+
+    async def password(self) -> str | None:
+        """The password, kept or asked for; once in an attempt, for a wrong one counts against us."""
+        self.note("password")
+        if self.sent is not None or self.unanswered:
+            return None
+        id = f"password:{self.where}:{self.resolved.port}"
+        secret = self.desk.kept(id)
+        if secret is None:
+            question = Question(
+                id,
+                "password",
+                self.resolved.alias,
+                f"password of {self.where}",
+                "It is sent to that server alone, kept in memory until cowhand ends, and written nowhere.",
+                True,
+            )
+            secret = await self._ask(question)
+        if secret is None:
+            return None
+        self.sent, self.used = secret, (id, secret)
+        return secret.reveal()
+
+    async def challenge(self, name: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str] | None:
+        """Answers to what a server asks in its own words; None to give up."""
+        if name.strip() or instructions.strip():
+            self.says(f"{name}\n{instructions}")
+        answers: list[str] = []
+        for prompt, echo in prompts:
+            asked = clean(prompt.strip(), 120)
+            if "password" in prompt.lower() and not echo:
+                password = await self.password()
+                if password is None:
+                    return None
+                answers.append(password)
+                continue
+            id = f"code:{self.where}:{self.resolved.port}:{asked}"
+            secret = await self._ask(Question(id, "code", self.resolved.alias, asked, self.banner, not echo))
+            if secret is None:
+                return None
+            answers.append(secret.reveal())
+        self.answered = self.answered or bool(answers)
+        return answers
+
+    async def _ask(self, question: Question) -> Secret | None:
+        if self.resolved.batch or self.desk.declined(question.id):
+            self.unanswered = True
+            return None
+        self.hold(f"{question.text}: waiting for your answer")
+        try:
+            secret = await self.desk.ask(question)
+        finally:
+            self.hold("")
+        self.unanswered = secret is None
+        return secret
+
+
+def client(attempt: Attempt) -> Callable[[], asyncssh.SSHClient]:
+    """Return the factory asyncssh wants: an object that tells `attempt` what happens."""
+    import asyncssh
+
+    class Client(asyncssh.SSHClient):
+        """Passes asyncssh's questions on."""
+
+        def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+            return attempt.judge(key.public_data)
+
+        def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+            attempt.certificate_refused = True
+            return False
+
+        def auth_banner_received(self, msg: str, lang: str) -> None:
+            attempt.says(msg)
+
+        async def public_key_auth_requested(self) -> asyncssh.SSHKeyPair | None:
+            attempt.note("publickey")
+            return await attempt.identities.next()
+
+        async def password_auth_requested(self) -> str | None:
+            return await attempt.password()
+
+        def kbdint_auth_requested(self) -> str | None:
+            attempt.note("keyboard-interactive")
+            return None if attempt.answered or attempt.unanswered or attempt.sent else ""
+
+        async def kbdint_challenge_received(
+            self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+        ) -> list[str] | None:
+            return await attempt.challenge(name, instructions, prompts)
+
+        def password_change_requested(self, prompt: str, lang: str) -> Any:
+            attempt.expired = True
+            return super().password_change_requested(prompt, lang)
+
+    return Client

@@ -1,0 +1,236 @@
+"""An SSH server in this process, on a port of its own: real SSH, real commands, and whatever fault a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+USER = "deploy"
+
+
+class Server:
+    """What a test may say about the server, and what the server saw."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.client_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.key_file = folder / "id_ed25519"
+        self.host_certificate: asyncssh.SSHCertificate | None = None
+        self.port = 0
+        self.banner = ""
+        self.password: str | None = None
+        self.challenges: list[tuple[str, bool, str]] = []
+        self.takes_keys = True
+        self.free = False
+        self.forwarding = True
+        self.refuse_code: int | None = None
+        self.slow_login = 0.0
+        self.shell: list[str] = ["/bin/sh"]
+        self.path = os.environ["PATH"]
+        self.dials = self.logins = self.tries = 0
+        self.at_once = self.most = 0
+        self.commands: list[str] = []
+        self.forwards: list[tuple[str, int]] = []
+        self.connections: list[asyncssh.SSHServerConnection] = []
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    async def start(self) -> Server:
+        """Listen, and write the client's key and configuration."""
+        stand = self
+
+        class Front(_Front):
+            server = stand
+
+        keys: list[Any] = [(self.host_key, self.host_certificate)] if self.host_certificate else [self.host_key]
+        self._acceptor = await asyncssh.listen(
+            "127.0.0.1",
+            self.port,
+            server_factory=Front,
+            server_host_keys=keys,
+            process_factory=self._run,
+            encoding=None,
+            line_editor=False,
+        )
+        self.port = self._acceptor.get_port()
+        self.key_file.write_bytes(self.client_key.export_private_key("openssh"))
+        self.key_file.chmod(0o600)
+        return self
+
+    def configure(self, *lines: str, known: bool = True, alias: str = "vps", key: bool = True) -> Path:
+        """Write an OpenSSH configuration for `alias`, and the known_hosts it names; return its path."""
+        hosts = self.folder / "known_hosts"
+        if known:
+            hosts.write_text(f"[127.0.0.1]:{self.port} {self.public()}\n")
+        text = [
+            f"Host {alias}",
+            "  HostName 127.0.0.1",
+            f"  Port {self.port}",
+            f"  User {USER}",
+            f"  IdentityFile {self.key_file if key else '/nonexistent'}",
+            "  IdentityAgent none",
+            f"  UserKnownHostsFile {hosts}",
+            "  GlobalKnownHostsFile none",
+            *(f"  {line}" for line in lines),
+        ]
+        file = self.folder / "config"
+        file.write_text("\n".join(text) + "\n")
+        return file
+
+    def public(self) -> str:
+        """The host key as known_hosts writes it."""
+        return self.host_key.export_public_key("openssh").decode().strip()
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection."""
+        self.cut()
+        if self._acceptor is not None:
+            self._acceptor.close()
+            await self._acceptor.wait_closed()
+            self._acceptor = None
+
+    def cut(self) -> None:
+        """Cut every connection, without a goodbye."""
+        for connection in self.connections:
+            connection.abort()
+        self.connections.clear()
+
+    async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        command = process.command or ""
+        self.commands.append(command)
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *self.shell,
+                "-c",
+                command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                env={"PATH": self.path, "HOME": str(self.folder), "COWHAND_TEST": str(self.folder)},
+            )
+            try:
+                feeding = asyncio.ensure_future(_feed(process.stdin, child.stdin))
+                await asyncio.gather(_drain(child.stdout, process.stdout), _drain(child.stderr, process.stderr))
+                status = await child.wait()
+                feeding.cancel()
+                if status < 0:
+                    process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
+                else:
+                    process.exit(status)
+            finally:
+                if child.returncode is None:
+                    with suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
+                    await child.wait()
+        finally:
+            self.at_once -= 1
+
+
+async def _feed(source: Any, target: Any) -> None:
+    with suppress(asyncssh.Error, OSError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+    target.close()
+
+
+async def _drain(source: Any, target: Any) -> None:
+    with suppress(asyncssh.Error, OSError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+
+
+class _Front(asyncssh.SSHServer):
+    server: Server
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self.server.dials += 1
+        self.server.connections.append(conn)
+        self.conn = conn
+
+    async def begin_auth(self, username: str) -> bool:
+        if self.server.banner:
+            self.conn.send_auth_banner(self.server.banner)
+        if self.server.slow_login:
+            await asyncio.sleep(self.server.slow_login)
+        return not self.server.free
+
+    def auth_completed(self) -> None:
+        self.server.logins += 1
+
+    def public_key_auth_supported(self) -> bool:
+        return self.server.takes_keys
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        self.server.tries += 1
+        return key.public_data == self.server.client_key.public_data
+
+    def password_auth_supported(self) -> bool:
+        return self.server.password is not None
+
+    def validate_password(self, username: str, password: str) -> bool:
+        self.server.tries += 1
+        return password == self.server.password
+
+    def kbdint_auth_supported(self) -> bool:
+        return bool(self.server.challenges)
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        prompts = [(prompt, echo) for prompt, echo, _ in self.server.challenges]
+        return "Two steps", "Look at your token\n", "", prompts
+
+    def validate_kbdint_response(self, username: str, responses: list[str]) -> bool:
+        self.server.tries += 1
+        return responses == [answer for _, _, answer in self.server.challenges]
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
+        self.server.forwards.append((dest_host, dest_port))
+        if self.server.refuse_code is not None:
+            raise asyncssh.ChannelOpenError(self.server.refuse_code, "open failed")
+        return self.server.forwarding
+
+    def unix_connection_requested(self, dest_path: str) -> Any:
+        if self.server.refuse_code is not None:
+            raise asyncssh.ChannelOpenError(self.server.refuse_code, "open failed")
+        return self.server.forwarding
+
+
+Answer = Callable[[Any], Awaitable[str | None]]
+
+
+def answering(*answers: str | None) -> tuple[list[Any], Answer]:
+    """An operator who gives these answers in turn, and the questions they were asked."""
+    asked: list[Any] = []
+    left = list(answers)
+
+    async def ask(question: Any) -> str | None:
+        asked.append(question)
+        return left.pop(0)
+
+    return asked, ask
+
+
+async def echo() -> tuple[asyncio.Server, int]:
+    """A TCP server on loopback that greets and echoes; its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        with suppress(OSError):
+            while data := await reader.read(4096):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    return server, int(server.sockets[0].getsockname()[1])
