@@ -82,7 +82,9 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
 
     return Engine(
         lambda: _load(path),
-        (lambda _, log: open_lab(log)) if arguments.lab else (lambda estate, log: open_site(estate.site, log)),
+        (lambda _, log, ask: open_lab(log))
+        if arguments.lab
+        else (lambda estate, log, ask: open_site(estate.site, log, ask)),
         arguments.every,
         opening,
         lambda read: remember(path, read),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 VERSION = "0.1.0"
 
 EXIT_WELL, EXIT_FINDINGS, EXIT_DOWN, EXIT_UNUSABLE, EXIT_BLIND = 0, 1, 2, 2, 3
+
+OPENING = 20.0
+"""Seconds the ways in may take before a check goes on without the slow ones."""
 
 VERDICT_EXIT: dict[Verdict, int] = {"well": 0, "degraded": 1, "down": 2, "unknown": 3}
 
@@ -184,10 +188,7 @@ def _check(estate: Estate, arguments: argparse.Namespace) -> int:
     opened = vantages(arguments, estate)
     static = lint(estate.sources, estate.topology)
     watch = report.Watch(estate, static, arguments.json)
-    try:
-        verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
-    finally:
-        asyncio.run(opened.close())
+    verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
     return EXIT_BLIND if unusable else VERDICT_EXIT[verdict]
 
 
@@ -198,13 +199,19 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Any, arguments: argpa
     from console.survey import Survey
 
     survey = Survey(estate.topology, opened.hosts, opened.missing, watch.hear)
-    while True:
-        await survey.sweep()
-        assert survey.findings is not None
-        watch.tell(survey)
-        if not arguments.watch:
-            return survey.findings.verdict
-        await asyncio.sleep(max(FLOOR, arguments.every))
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPENING):
+                await opened.open()
+        while True:
+            await survey.sweep()
+            assert survey.findings is not None
+            watch.tell(survey)
+            if not arguments.watch:
+                return survey.findings.verdict
+            await asyncio.sleep(max(FLOOR, arguments.every))
+    finally:
+        await opened.close()
 
 
 def _lab(arguments: argparse.Namespace) -> int:

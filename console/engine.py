@@ -17,7 +17,7 @@ from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
 if TYPE_CHECKING:
     from console.estate import Estate
     from console.observation import Seen
-    from console.questions import Question
+    from console.questions import Asker, Question
     from console.vantages import Vantages
 
 INTERVAL = 30.0
@@ -25,6 +25,9 @@ INTERVAL = 30.0
 
 FLOOR = 2.0
 """Shortest interval, in seconds: below it a console is a load on the machines it watches."""
+
+OPENING = 3.0
+"""Seconds the first sweep waits for the ways in; a question to the operator holds up nothing but its own host."""
 
 CEILING = 300.0
 """Longest interval after backing off, in seconds."""
@@ -39,7 +42,7 @@ class Engine:
     def __init__(
         self,
         load: Callable[[], Estate],
-        open_vantages: Callable[[Estate, deque[str]], Vantages],
+        open_vantages: Callable[[Estate, deque[str], Asker], Vantages],
         interval: float = INTERVAL,
         opening: EstateRead | None = None,
         remember: Callable[[EstateRead], None] = lambda read: None,
@@ -131,11 +134,21 @@ class Engine:
         if self._closing:
             return
         estate = self._read(None)
-        vantages = self.open_vantages(estate, self.log)
+        vantages = self.open_vantages(estate, self.log, self.ask)
+        opening = asyncio.create_task(self._open(vantages))
         try:
+            await asyncio.wait({opening}, timeout=OPENING)
             await self._look(estate, vantages)
         finally:
+            opening.cancel()
             await vantages.close()
+
+    async def _open(self, vantages: Vantages) -> None:
+        """Open the ways in, however long the operator thinks; what opens late is looked at from at once."""
+        began = time.monotonic()
+        await vantages.open()
+        if time.monotonic() - began > OPENING:
+            self._wake.set()
 
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
         from console.survey import Survey
@@ -146,6 +159,8 @@ class Engine:
             while not self._watched:
                 await self._pause(None)
             force, self._force = self._force, False
+            if force:
+                vantages.forget()
             fresh = self._read(estate)
             if fresh is not estate:
                 estate = fresh

@@ -32,7 +32,7 @@ def load():
     return type(read)(**{name: getattr(read, name) for name in read.__struct_fields__} | {"texts": texts})
 
 from screens.app import CowhandApp
-made = engine.Engine(load, lambda estate, log: Vantages({}, {"here": "-", "proxy": "-", "mail": "-"}, log), 0.2)
+made = engine.Engine(load, lambda estate, log, ask: Vantages({}, {"here": "-", "proxy": "-", "mail": "-"}, log), 0.2)
 app = CowhandApp(made, title="stall", read_only=False, lab=False)
 app.run(mouse=False)
 made.close()

@@ -74,7 +74,7 @@ def test_a_damaged_cache_is_no_reason_to_fail(site: Path) -> None:
 
 def test_the_engine_tells_only_what_the_watcher_was_not_shown(site: Path) -> None:
     told: list[object] = []
-    engine = Engine(lambda: estate.load(site), lambda estate, log: None, opening=read(site))  # type: ignore[arg-type,return-value]
+    engine = Engine(lambda: estate.load(site), lambda estate, log, ask: None, opening=read(site))  # type: ignore[arg-type,return-value]
     engine._notify = told.append
     engine._read(None)
     assert told == []

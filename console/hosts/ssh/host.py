@@ -48,8 +48,11 @@ ROUTE_COMMAND = (
     'socket.SOCK_DGRAM);s.connect((sys.argv[1],9));print(\'src\',s.getsockname()[0])" "$1" 2>/dev/null'
 )
 
-PROHIBITED, FAILED, UNKNOWN = 1, 2, 3
-"""Why a channel was not opened (RFC 4254, 5.1)."""
+FAILED = 2
+"""The far end could not be connected to (RFC 4254, 5.1)."""
+
+FORBIDDEN = (1, 3)
+"""The server does not forward: it is told not to, or does not know how (RFC 4254, 5.1)."""
 
 _ports = itertools.cycle(range(49152, 65536))
 
@@ -123,6 +126,8 @@ class Ssh:
             leaving.cancel()
             if error.code == FAILED:
                 raise relay.explain(error.said, what, timeout) or Refused(f"{what} refused the connection") from None
+            if error.code not in FORBIDDEN:
+                raise NoWayIn(f"{self.name} has no room to forward {what}: {error.said}") from None
             self._forbidden.add(target)
             return await self._connect_by_command(address, port, timeout)
         except BaseException:
@@ -143,7 +148,7 @@ class Ssh:
         try:
             stream, took = await self._forward(channel, path, timeout)
         except _NotForwarded as error:
-            if error.code == FAILED and self.root is None:
+            if error.code not in FORBIDDEN and self.root is None:
                 known = relay.explain(error.said, path, timeout)
                 raise known or await self._look_at(path) from None
             self._forbidden.add(path)
