@@ -88,7 +88,7 @@ class Survey:
         findings = diagnose(seen, readings)
         first = findings[0] if findings else None
         broken = [reading for reading in readings if reading.outcome == "failed"]
-        cause = first.summary if first else _unexplained(broken)
+        cause = first.summary if first else _unexplained(broken) or _dark(seen)
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
         since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
         summed = verdict(readings)
@@ -120,6 +120,17 @@ def same(known: Reading, reading: Reading) -> bool:
 
 def _dated(reading: Reading, at: float, since: float) -> Reading:
     return replace(reading, at=at or time.time(), since=since)
+
+
+def _dark(seen: Seen) -> str:
+    """Say from which machine nobody could look, and why; "" when everybody who was asked did."""
+    for role in ("proxy", "mail"):
+        ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]
+        asked = [ladder for ladder in ladders if ladder is not None]
+        if asked and all(ladder.cause == "no-way" for ladder in asked):
+            failed = asked[0].failed
+            return f"could not look from {asked[0].vantage}: {failed.detail if failed else 'no way in'}"
+    return ""
 
 
 def _unexplained(broken: list[Reading]) -> str:

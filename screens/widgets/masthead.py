@@ -60,7 +60,8 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         since = f", since {clock(seen.since, board.now)}" if seen.since else ""
         if cells(((seen.cause + name + since, ink.text),)) > width:
             name = ""
-        return ((clip(seen.cause, width - len(name) - len(since)) + name, ink.state(outcome)), (since, ink.muted))
+        style = ink.state("unknown" if outcome == "ok" else outcome)
+        return ((clip(seen.cause, width - len(name) - len(since)) + name, style), (since, ink.muted))
     if board.overdue is not None:
         return ((clip(f"no sweep ends: {board.overdue.why}", width), ink.degraded),)
     if board.estate is None:
