@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from msgspec import Struct, field
@@ -96,6 +97,88 @@ class Stats(Struct, frozen=True):
         return next((row for row in self.servers if row.proxy == proxy and row.name == name), None)
 
 
+class Publisher(Struct, frozen=True):
+    """A port of a container as it is published: `address:port` of the machine to `inside` of the container."""
+
+    address: str
+    port: int
+    inside: int
+    protocol: str = "tcp"
+
+
+class Container(Struct, frozen=True):
+    """One container of the compose project: `state` as Docker names it ("running", "exited", …), in lower case.
+
+    `status` is Docker's own sentence, "" where compose tells none; `exit_code` is None while it runs."""
+
+    service: str
+    state: str
+    name: str = ""
+    status: str = ""
+    health: str = ""
+    exit_code: int | None = None
+    running_for: str = ""
+    publishers: tuple[Publisher, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether it runs and its health check, where it has one, does not complain."""
+        return self.state == "running" and self.health != "unhealthy"
+
+    @property
+    def words(self) -> str:
+        """How it is, for a sentence that begins with its name: "exited (137) 2 minutes ago", "up 3 hours"."""
+        if self.status and not self.status.islower():
+            return self.status[0].lower() + self.status[1:]
+        notes = [str(self.exit_code)] if self.exit_code is not None else []
+        notes += [self.health] if self.health else []
+        return self.state + (f" ({', '.join(notes)})" if notes else "")
+
+
+class Peer(Struct, frozen=True):
+    """A machine of the tailnet; times are Unix seconds, 0 where Tailscale tells none.
+
+    `online` is None where it is not told (before 1.10); `direct` is the address it is reached at, "" through a relay."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    online: bool | None = None
+    last_seen: float = 0.0
+    key_expiry: float = 0.0
+    expired: bool = False
+    relay: str = ""
+    direct: str = ""
+
+
+class Tailnet(Struct, frozen=True):
+    """What Tailscale on one machine says: `state` is its BackendState ("Running", "NeedsLogin", "Stopped", …).
+
+    `error` says why it could not be asked; `absent` that the machine has no Tailscale."""
+
+    state: str = ""
+    self: Peer | None = None
+    peers: tuple[Peer, ...] = ()
+    health: tuple[str, ...] = ()
+    version: str = ""
+    error: str = ""
+    absent: bool = False
+
+    def toward(self, address: str) -> Peer | None:
+        """The peer that has `address`, or else the one with the narrowest route to it."""
+        try:
+            wanted = ip_address(address)
+        except ValueError:
+            return None
+        best: tuple[int, Peer] | None = None
+        for peer in self.peers:
+            for route in (*peer.addresses, *peer.routes):
+                network = ip_network(route, strict=False)
+                if network.prefixlen and wanted in network and (best is None or network.prefixlen > best[0]):
+                    best = network.prefixlen, peer
+        return best[1] if best else None
+
+
 class LaneSeen(Struct):
     """What was seen of one lane so far; a ladder that is not `done` has shown its connect rung only.
 
@@ -123,7 +206,7 @@ class LaneSeen(Struct):
 class Seen(Struct):
     """What was seen of the estate. `missing` says, for a role nobody can be asked from, why.
 
-    `logs` holds the last lines of a compose service, fetched after one of its probes failed."""
+    `logs`, `containers` and `tailnet` are fetched after a probe failed that they may explain."""
 
     topology: Topology
     lanes: dict[str, LaneSeen]
@@ -138,3 +221,9 @@ class Seen(Struct):
     """Target host → milliseconds of the fastest answer through the tunnel; a refusal is an answer."""
     newest: dict[str, float] = field(default_factory=dict)
     """Name on a certificate that a service shows → Unix seconds from which the newest of them is valid."""
+
+    containers: tuple[Container, ...] = ()
+    containers_error: str = ""
+    """Why the containers could not be asked after."""
+    tailnet: Tailnet | None = None
+    """What Tailscale on the proxy's machine says of the tunnel."""

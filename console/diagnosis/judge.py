@@ -26,7 +26,7 @@ _WORDS: dict[Cause, str] = {
     "tls": "TLS fails",
     "not-tls": "no TLS",
     "no-starttls": "no STARTTLS",
-    "out-of-step": "confused",
+    "out-of-step": "header seen",
 }
 
 
@@ -375,6 +375,8 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "service", vantage, "ok", label, evidence, asked=asked)
     if lane.vm is not None and not lane.vm.done:
         return None
+    if waits_for_dovecot(seen, lane):
+        return _reading(lane, "service", vantage, "degraded", "no dovecot", evidence, asked=asked)
     word = "stopped" if ladder.cause == "refused" and not ladder.connected else _word(ladder)
     return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked)
 
@@ -383,6 +385,14 @@ def service_stopped(lane: LaneSeen) -> bool:
     """Whether the daemon does not answer inside the VM either."""
     ladder = lane.service
     return ladder is not None and ladder.done and ladder.cause not in ("", "no-way", "no-source")
+
+
+def waits_for_dovecot(seen: Seen, lane: LaneSeen) -> bool:
+    """Whether Postfix accepts and says nothing because Dovecot, which answers for its logins (SASL), does not."""
+    ladder = lane.service
+    if lane.lane.protocol not in ("smtps", "submission") or ladder is None or ladder.cause not in ("closed", "silent"):
+        return False
+    return any(service_stopped(other) for other in seen.lanes.values() if other.lane.protocol in DOVECOT)
 
 
 def service_label(lane: Lane) -> str:

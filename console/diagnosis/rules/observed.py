@@ -70,8 +70,9 @@ def dovecot_untrusted_proxy(seen: Observed) -> Iterator[Finding]:
 def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
     """Nothing gets through HAProxy, refused as a client without a header is, while the VM accepts ours."""
     lanes = []
+    taken = _taken_for_commands(seen)
     for lane in _at(seen, "haproxy", "failed"):
-        through = forwards_wrongly(lane)
+        through = None if lane in taken else forwards_wrongly(lane)
         if through is None or lane.vm is None or down_in_stats(seen.seen, lane):
             continue
         if header_missing(through):
@@ -88,11 +89,26 @@ def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
 @observed("CH003")
 def proxy_header_on_plain_port(seen: Observed) -> Iterator[Finding]:
     """The target answers without a PROXY header, and takes one for a command or for broken TLS."""
-    lanes = [lane for lane in _at(seen, "vm", "failed") if header_unwanted(lane)]
+    configured = [lane for lane in _at(seen, "vm", "failed") if header_unwanted(lane)]
+    running = _taken_for_commands(seen)
+    lanes = [*configured, *running]
     if lanes:
         spans = _targets(lanes)
         summary = f"HAProxy sends a PROXY header to a plain port, {_ports(lanes)}"
-        yield finding("CH003", summary, spans[0], observed=True, also=spans[1:], lanes=_ids(lanes), hop="vm")
+        hop: HopName = "vm" if configured else "haproxy"
+        yield finding("CH003", summary, spans[0], observed=True, also=spans[1:], lanes=_ids(lanes), hop=hop)
+
+
+def _taken_for_commands(seen: Observed) -> list[LaneSeen]:
+    """Lanes on which the running HAProxy, unlike its file, sends the header to a plain port.
+
+    A client sees the daemon complain of a command it never sent. Inside TLS it only sees the handshake end, as without
+    a header; such a lane is counted in when another one shows which of the two it is."""
+    failed = [lane for lane in _at(seen, "haproxy", "failed") if not down_in_stats(seen.seen, lane)]
+    through = [(lane, ladder) for lane in failed if (ladder := forwards_wrongly(lane)) is not None]
+    if not any(ladder.cause == "out-of-step" for _, ladder in through):
+        return []
+    return [lane for lane, ladder in through if ladder.cause in ("out-of-step", "closed", "tls")]
 
 
 @observed("CH005")
@@ -151,6 +167,8 @@ def ipv6_client_refused(seen: Observed) -> Iterator[Finding]:
     lanes = []
     for lane in _at(seen, "vm", "degraded"):
         bad = [ladder for ladder in lane.connected if ladder.done and ladder.cause]
+        if lane.vm is None or lane.vm.cause:
+            continue
         if bad and len(bad) < len(lane.connected) and all(":" in ladder.question.address for ladder in bad):
             lanes.append(lane)
     if lanes:

@@ -8,16 +8,16 @@ import itertools
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
-from console.hosts.process import Talk, attend
+from console.hosts.process import Talk, attend, lost
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
 from console.model import Role
@@ -53,6 +53,8 @@ FAILED = 2
 
 FORBIDDEN = (1, 3)
 """The server does not forward: it is told not to, or does not know how (RFC 4254, 5.1)."""
+
+T = TypeVar("T")
 
 _ports = itertools.cycle(range(49152, 65536))
 
@@ -122,7 +124,7 @@ class Ssh:
         leaving = asyncio.ensure_future(self._leaves(address))
         try:
             stream, took = await self._forward(channel, what, timeout)
-        except _NotForwarded as error:
+        except _NotOpened as error:
             leaving.cancel()
             if error.code == FAILED:
                 raise relay.explain(error.said, what, timeout) or Refused(f"{what} refused the connection") from None
@@ -147,7 +149,7 @@ class Ssh:
 
         try:
             stream, took = await self._forward(channel, path, timeout)
-        except _NotForwarded as error:
+        except _NotOpened as error:
             if error.code not in FORBIDDEN and self.root is None:
                 known = relay.explain(error.said, path, timeout)
                 raise known or await self._look_at(path) from None
@@ -189,15 +191,15 @@ class Ssh:
         return await self.root.run(self._execute, argv, talk, timeout, cap)
 
     async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
-        connection = await self.link.connection()
+        await self.link.connection()
         async with self._place(self._sessions, f"{SESSIONS} commands"):
             process: RemoteProcess | None = None
             try:
                 async with asyncio.timeout(timeout):
-                    process = await self._start(connection, argv)
+                    process = await self._start(argv)
                     done = await attend(process, talk, cap)
             except TimeoutError:
-                await self._doubt(connection)
+                await self._doubt(await self.link.connection())
                 raise TimedOut(f"{argv[0]} did not end within {timeout:g} s on {self.name}") from None
             finally:
                 if process is not None:
@@ -206,16 +208,31 @@ class Ssh:
             return Completed(127, b"", f"{argv[0]}: command not found".encode())
         return done
 
-    async def _start(self, connection: asyncssh.SSHClientConnection, argv: Sequence[str]) -> RemoteProcess:
-        import asyncssh
+    async def _start(self, argv: Sequence[str]) -> RemoteProcess:
+        line = shell.command(argv)
+
+        async def start(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHClientProcess[bytes]:
+            return await connection.create_process(line, encoding=None, request_pty=False)
 
         try:
-            process = await connection.create_process(shell.command(argv), encoding=None, request_pty=False)
-        except (asyncssh.Error, OSError) as error:
-            if connection.is_closed():
-                raise NoWayIn(f"the connection to {self.name} was lost") from None
-            raise NoWayIn(f"{self.name} does not run commands for us: {_reason(error)}") from None
-        return RemoteProcess(self.name, process)
+            return RemoteProcess(self.name, await self._with_connection(start))
+        except _NotOpened as error:
+            raise NoWayIn(f"{self.name} does not run commands for us: {error.said}") from None
+
+    async def _with_connection(self, open: Callable[[asyncssh.SSHClientConnection], Awaitable[T]]) -> T:
+        """Open something on the connection, on a new one when the old turns out to be gone; raises `_NotOpened`."""
+        import asyncssh
+
+        for last in (False, True):
+            connection = await self.link.connection()
+            try:
+                return await open(connection)
+            except (asyncssh.Error, OSError) as error:
+                if not connection.is_closed():
+                    raise _NotOpened(getattr(error, "code", FAILED), _reason(error)) from None
+                if last:
+                    break
+        raise lost(self.name)
 
     @asynccontextmanager
     async def _place(self, places: asyncio.Semaphore, what: str) -> AsyncIterator[None]:
@@ -235,13 +252,11 @@ class Ssh:
     async def _forward(
         self, channel: Callable[[asyncssh.SSHClientConnection], Any], what: str, timeout: float
     ) -> tuple[ForwardedStream, float]:
-        """Open a channel; raises `_NotForwarded` with the server's reason, `TimedOut` or `NoWayIn`."""
-        import asyncssh
-
+        """Open a channel; raises `_NotOpened` with the server's reason, `TimedOut` or `NoWayIn`."""
         connection = await self.link.connection()
         await self._take(self._forwards, f"{FORWARDS} streams")
         began = time.perf_counter()
-        opening = asyncio.ensure_future(channel(connection))
+        opening = asyncio.ensure_future(self._with_connection(channel))
         try:
             await asyncio.wait({opening}, timeout=timeout)
         finally:
@@ -252,11 +267,9 @@ class Ssh:
             raise TimedOut(f"{what} did not answer within {timeout:g} s")
         try:
             reader, writer = opening.result()
-        except (asyncssh.Error, OSError) as error:
+        except (_NotOpened, NoWayIn):
             self._forwards.release()
-            if connection.is_closed():
-                raise NoWayIn(f"the connection to {self.name} was lost") from None
-            raise _NotForwarded(getattr(error, "code", FAILED), _reason(error)) from None
+            raise
         stream = ForwardedStream(self.name, reader, writer, self._forwards.release)
         return stream, (time.perf_counter() - began) * 1000
 
@@ -313,10 +326,9 @@ class Ssh:
             raise
 
     async def _by_command(self, argv: Sequence[str], peer: tuple[str, int] | None, note: str) -> relay.CommandStream:
-        connection = await self.link.connection()
         await self._take(self._sessions, f"{SESSIONS} commands")
         try:
-            process = await self._start(connection, argv)
+            process = await self._start(argv)
         except BaseException:
             self._sessions.release()
             raise
@@ -364,7 +376,7 @@ class Ssh:
         return read_route(done.stdout.decode("utf-8", "replace"))
 
 
-class _NotForwarded(Exception):
+class _NotOpened(Exception):
     """The server did not open the channel: its code (RFC 4254) and its words."""
 
     def __init__(self, code: int, said: str) -> None:

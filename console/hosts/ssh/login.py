@@ -107,10 +107,8 @@ class Attempt:
             self.unanswered = True
             return None
         self.hold(f"{question.text}: waiting for your answer")
-        try:
-            secret = await self.desk.ask(question)
-        finally:
-            self.hold("")
+        secret = await self.desk.ask(question)
+        self.hold("")
         self.unanswered = secret is None
         return secret
 

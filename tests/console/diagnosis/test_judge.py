@@ -101,6 +101,17 @@ CASES = (
         {25: "●▲●✗●", 993: "●▲●✗●"}, ("CH003",), "down", targets={25: 25, 993: 993},
     ),
     Case(
+        "the running proxy sends the header to plain ports, unlike its file",
+        {25: ("out-of-step", "ok", "ok", "UP L4OK"), 993: ("closed 0.1", "ok", "ok", "UP L4OK")},
+        {25: "●✗●●●", 993: "●✗●●●"}, ("CH003",), "down",
+    ),
+    Case(
+        "postfix cannot serve logins while dovecot is stopped",
+        {25: ALL_OK, 465: ("closed 1", "closed 1", "closed 1", "UP L4OK"),
+         993: ("closed 0.1", "refused", "refused", "DOWN L4CON")},
+        {25: "●●●●●", 465: "●▲●▲▲", 993: "●▲●▲✗"}, ("CH029",), "down",
+    ),
+    Case(
         "one port still shows the old certificate",
         {465: ALL_OK, 993: ALL_OK}, {465: "●●●●●", 993: "●●●●▲"}, ("CH010",), "degraded",
         served=certificate(85), older={993: certificate(40)},
