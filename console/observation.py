@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from msgspec import Struct, field
@@ -37,7 +36,9 @@ class Question(Struct, frozen=True):
 
 
 class Ladder(Struct):
-    """How far a question got. `cause` is "" when every rung held; `after` is seconds from open stream to failure."""
+    """How far a question got. `cause` is "" when every rung held; `after` is seconds from open stream to failure.
+
+    `seconds` is what the whole climb took, `imposed` what of it the server made us wait on purpose."""
 
     question: Question
     vantage: str
@@ -49,6 +50,7 @@ class Ladder(Struct):
     source: tuple[str, int] | None = None
     imposed: float = 0.0
     began: float = 0.0
+    seconds: float = 0.0
     done: bool = False
 
     @property
@@ -138,7 +140,7 @@ class Container(Struct, frozen=True):
 class Peer(Struct, frozen=True):
     """A machine of the tailnet; times are Unix seconds, 0 where Tailscale tells none.
 
-    `online` is None where it is not told (before 1.10); `direct` is the address it is reached at, "" through a relay."""
+    `online` is None where it is not told (before 1.20); `direct` is the address it is reached at, "" through a relay."""
 
     name: str
     addresses: tuple[str, ...] = ()
@@ -157,7 +159,7 @@ class Tailnet(Struct, frozen=True):
     `error` says why it could not be asked; `absent` that the machine has no Tailscale."""
 
     state: str = ""
-    self: Peer | None = None
+    own: Peer | None = None
     peers: tuple[Peer, ...] = ()
     health: tuple[str, ...] = ()
     version: str = ""
@@ -166,6 +168,8 @@ class Tailnet(Struct, frozen=True):
 
     def toward(self, address: str) -> Peer | None:
         """The peer that has `address`, or else the one with the narrowest route to it."""
+        from ipaddress import ip_address, ip_network
+
         try:
             wanted = ip_address(address)
         except ValueError:

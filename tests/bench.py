@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from tests.anchors.terminal import Terminal
 
 LAUNCHES = 11
@@ -224,6 +222,9 @@ def main() -> None:
         bench_sweep()
         bench_ports()
         bench_parsers(Path(name))
+    from tests import bench_peers
+
+    bench_peers.bench()
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ TOTAL = 45.0
 async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] | None = None) -> Ladder:
     """Ask `question` from `host`; `seen` is called after the connect rung. Never raises for what the far end does."""
     ladder = Ladder(question, host.name, began=time.time())
-    climber = _Climber(ladder, host, seen)
+    climber, began = _Climber(ladder, host, seen), time.perf_counter()
     try:
         async with asyncio.timeout(TOTAL):
             await climber.climb()
@@ -60,6 +60,7 @@ async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] |
         climber.give_up()
     finally:
         climber.close()
+    ladder.seconds = time.perf_counter() - began
     ladder.done = True
     return ladder
 

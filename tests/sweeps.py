@@ -1,0 +1,40 @@
+"""Three sweeps of a site: seconds, those of the slowest ladder, and what a server made it wait on purpose, apart."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from console import estate
+from console.observation import Ladder, Seen
+from console.probes.sweep import sweep
+from console.vantages import open_site
+
+
+def ladders(seen: Seen) -> list[Ladder]:
+    """Every ladder of a sweep."""
+    found = (ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))
+    return [ladder for ladder in found if ladder is not None]
+
+
+async def main(site: Path) -> None:
+    """Print a row a sweep, after one that is not counted."""
+    read = estate.load(site)
+    opened = open_site(read.site)
+    try:
+        await opened.open()
+        await sweep(read.topology, opened.hosts, lambda seen, lane: None, opened.missing)
+        for _ in range(3):
+            began = time.perf_counter()
+            seen = await sweep(read.topology, opened.hosts, lambda seen, lane: None, opened.missing)
+            took = time.perf_counter() - began
+            climbed = ladders(seen)
+            imposed = max(climbed, key=lambda ladder: ladder.seconds).imposed
+            print(took - imposed, max(ladder.seconds - ladder.imposed for ladder in climbed), imposed)
+    finally:
+        await opened.close()
+
+
+asyncio.run(main(Path(sys.argv[1])))
