@@ -1,4 +1,4 @@
-"""Three sweeps of a site: seconds, those of the slowest ladder, and what a server made it wait on purpose, apart."""
+"""Sweeps of a site, a row each: seconds, those of the slowest ladder, and what a server made it wait, apart."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def ladders(seen: Seen) -> list[Ladder]:
     return [ladder for ladder in found if ladder is not None]
 
 
-async def main(site: Path) -> None:
+async def main(site: Path, count: int) -> None:
     """Print a row a sweep, after one that is not counted."""
     read = estate.load(site)
     opened = open_site(read.site)
     try:
         await opened.open()
         await sweep(read.topology, opened.hosts, lambda seen, lane: None, opened.missing)
-        for _ in range(3):
+        for _ in range(count):
             began = time.perf_counter()
             seen = await sweep(read.topology, opened.hosts, lambda seen, lane: None, opened.missing)
             took = time.perf_counter() - began
@@ -37,4 +37,4 @@ async def main(site: Path) -> None:
         await opened.close()
 
 
-asyncio.run(main(Path(sys.argv[1])))
+asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3))
