@@ -140,7 +140,7 @@ class Container(Struct, frozen=True):
 class Peer(Struct, frozen=True):
     """A machine of the tailnet; times are Unix seconds, 0 where Tailscale tells none.
 
-    `online` is None where it is not told (before 1.20); `direct` is the address it is reached at, "" through a relay."""
+    `online` is None where it is not told (before 1.20); `direct` is the address it is reached at, if any."""
 
     name: str
     addresses: tuple[str, ...] = ()

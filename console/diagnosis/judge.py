@@ -5,7 +5,7 @@ fault elsewhere is `degraded`, so that the eye, and the verdict, land on one pla
 
 from __future__ import annotations
 
-from console.facts.wording import untrusted_peer
+from console.diagnosis.witness import contained, logged, tunnelled
 from console.model import PLAIN_PORTS, HopName, Lane, Outcome, Reading, Rung, Verdict
 from console.observation import Cause, Ladder, LaneSeen, Seen
 
@@ -255,7 +255,9 @@ def _tunnel(seen: Seen, lane: LaneSeen) -> Reading | None:
         return None
     if answered:
         return _reading(lane, "tunnel", vantage, "ok", "up", evidence, asked=asked)
-    return _reading(lane, "tunnel", vantage, "failed", _word(lane.vm), evidence, asked=asked)
+    way = lane.vm.rung("resolve")
+    evidence += tunnelled(seen, way.detail if way else lane.vm.question.address)
+    return _reading(lane, "tunnel", vantage, "failed", _word(lane.vm), evidence, asked=asked, whole=seen.ended)
 
 
 def host_answers(seen: Seen, lane: LaneSeen) -> bool | None:
@@ -304,9 +306,9 @@ def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "vm", vantage, "degraded", _word(ladder), evidence, asked=asked)
     if forwards_wrongly(lane) is not None:
         return _reading(lane, "vm", vantage, "degraded", "no header", evidence, asked=asked)
-    evidence += _logged(seen, lane)
+    evidence += logged(seen, lane, untrusted(lane))
     word = "untrusted" if untrusted(lane) else "no PROXY" if header_unwanted(lane) else _word(ladder)
-    return _reading(lane, "vm", vantage, "failed", word, evidence, asked=asked)
+    return _reading(lane, "vm", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
 
 
 def _plain_word(ladder: Ladder) -> str:
@@ -343,12 +345,6 @@ def header_unwanted(lane: LaneSeen) -> bool:
     return plain and ladder.cause in ("tls", "not-tls", "closed", "unexpected", "refused")
 
 
-def _logged(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
-    if not untrusted(lane) or not (found := untrusted_peer(seen.logs.get(lane.lane.service or "", ()))):
-        return ()
-    return (Rung("log", "failed", found[1]),)
-
-
 # ── service ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -375,10 +371,11 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "service", vantage, "ok", label, evidence, asked=asked)
     if lane.vm is not None and not lane.vm.done:
         return None
+    evidence += contained(seen, lane)
     if waits_for_dovecot(seen, lane):
-        return _reading(lane, "service", vantage, "degraded", "no dovecot", evidence, asked=asked)
+        return _reading(lane, "service", vantage, "degraded", "no dovecot", evidence, asked=asked, whole=seen.ended)
     word = "stopped" if ladder.cause == "refused" and not ladder.connected else _word(ladder)
-    return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked)
+    return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
 
 
 def service_stopped(lane: LaneSeen) -> bool:

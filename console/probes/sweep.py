@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from console import crash
 from console.errors import HostError, Unresolved
-from console.facts import haproxy_stats, log
+from console.facts import containers, haproxy_stats, log, tailscale
 from console.hosts.host import Host
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
 from console.observation import Ladder, LaneSeen, Question, Seen
@@ -59,7 +59,7 @@ class _Sweep:
                     group.create_task(self._climb(lane, lane.vm, "proxy"))
                 if lane.service is not None:
                     group.create_task(self._climb(lane, lane.service, "mail"))
-        await self._logs()
+        await self._facts()
 
     def _plan(self, lane: LaneSeen) -> None:
         name = next((name for name in self.seen.topology.public if not _numeric(name)), None)
@@ -136,16 +136,36 @@ class _Sweep:
             name, begins = ladder.certificate.subject, ladder.certificate.not_before
             self.seen.newest[name] = max(begins, self.seen.newest.get(name, begins))
 
-    async def _logs(self) -> None:
+    async def _facts(self) -> None:
+        """Ask the machines themselves why something failed: after the ladders, and only about what failed."""
+        lanes = self.seen.lanes.values()
+        stopped = any(_broken(lane.service) or (_broken(lane.vm) and _reached(lane.vm)) for lane in lanes)
+        cut = any(_broken(lane.vm) and not _reached(lane.vm) and not self._answers(lane) for lane in lanes)
+        async with asyncio.TaskGroup() as group:
+            if "mail" in self.hosts and stopped:
+                group.create_task(self._logs(self.hosts["mail"]))
+                group.create_task(self._containers(self.hosts["mail"]))
+            if "proxy" in self.hosts and cut:
+                group.create_task(self._tailnet(self.hosts["proxy"]))
+
+    def _answers(self, lane: LaneSeen) -> bool:
+        return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
+
+    async def _logs(self, host: Host) -> None:
         """Fetch the log of each service whose PROXY port failed: its own word on why."""
-        if "mail" not in self.hosts:
-            return
         failed = {
             lane.lane.service for lane in self.seen.lanes.values() if lane.vm and lane.vm.connected and lane.vm.cause
         }
         services = sorted(service for service in failed if service)
-        tails = await asyncio.gather(*(log.tail(self.hosts["mail"], service) for service in services))
+        tails = await asyncio.gather(*(log.tail(host, service) for service in services))
         self.seen.logs.update(zip(services, tails, strict=True))
+
+    async def _containers(self, host: Host) -> None:
+        told = await containers.ask(host)
+        self.seen.containers, self.seen.containers_error = told.found, told.error
+
+    async def _tailnet(self, host: Host) -> None:
+        self.seen.tailnet = await tailscale.ask(host)
 
 
 def behind(lane: Lane, name: str | None) -> Question | None:
@@ -168,6 +188,16 @@ def inside(lane: Lane, name: str | None) -> Question | None:
             return None
         port = question.port
     return Question("127.0.0.1", port, question.protocol, None, question.tls, name)
+
+
+def _broken(ladder: Ladder | None) -> bool:
+    """Whether a ladder failed for what the far end did, and not for want of a way to ask."""
+    return ladder is not None and ladder.cause not in ("", "no-way", "no-source")
+
+
+def _reached(ladder: Ladder | None) -> bool:
+    """Whether the machine was reached: a refusal is an answer."""
+    return ladder is not None and (ladder.connected or ladder.cause == "refused")
 
 
 def _failed(planned: Ladder, error: Exception) -> Ladder:
