@@ -82,6 +82,7 @@ class Ssh:
         self.link = Link(name, destination, self.desk, self.tell, file)
         self.root = Become(name, self.desk) if become else None
         self._sessions, self._forwards = asyncio.Semaphore(SESSIONS), asyncio.Semaphore(FORWARDS)
+        self._openings: set[asyncio.Future[Any]] = set()
         self._forbidden: set[object] = set()
         self._allowed = False
         self._tools: tuple[str, ...] | None = None
@@ -182,6 +183,8 @@ class Ssh:
         """Let go of the connection."""
         for task in (*(task for _, task in self._routes.values()), *([self._pulse] if self._pulse else [])):
             task.cancel()
+        for opening in tuple(self._openings):
+            opening.cancel()
         self._routes.clear()
         await self.link.close()
 
@@ -261,6 +264,7 @@ class Ssh:
             await asyncio.wait({opening}, timeout=timeout)
         finally:
             if not opening.done():  # the server opens it all the same: it is closed when it does
+                self._openings.add(opening)
                 opening.add_done_callback(self._discard)
         if not opening.done():
             await self._doubt(connection)
@@ -274,6 +278,7 @@ class Ssh:
         return stream, (time.perf_counter() - began) * 1000
 
     def _discard(self, opening: asyncio.Future[Any]) -> None:
+        self._openings.discard(opening)
         self._forwards.release()
         if not opening.cancelled() and opening.exception() is None:
             opening.result()[1].channel.abort()

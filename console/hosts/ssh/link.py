@@ -77,7 +77,7 @@ class Link:
         self._dialling: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._held = asyncio.Event()
         self._failures, self._next, self._why, self._since = 0, 0.0, "", 0.0
-        self._cut = 0
+        self._cut, self._closed = 0, False
         self._proxy: Proxy | None = None
         self._jump: Link | None = None
         self._told: set[str] = set()
@@ -88,6 +88,8 @@ class Link:
         """The connection, made if there is none; raises `NoWayIn` at once while a question or a pause is open.
 
         `patient` callers wait for the operator's answers, however long they take."""
+        if self._closed:
+            raise NoWayIn(f"{self.label} was let go of")
         if self._connection is not None and self._connection.is_closed():
             self._bury()
         if self._connection is not None:
@@ -170,7 +172,8 @@ class Link:
             self._jump.forget()
 
     async def close(self) -> None:
-        """Say goodbye and let go, within a fraction of a second."""
+        """Say goodbye and let go for good, within a fraction of a second."""
+        self._closed = True
         if self._dialling is not None:
             self._dialling.cancel()
             await asyncio.wait({self._dialling}, timeout=0.3)
