@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from console.errors import NoWayIn
 from console.hosts.host import Completed
@@ -107,6 +107,21 @@ async def _errors(process: Process, talk: Talk, cap: int) -> bytes:
     return bytes(kept[:cap])
 
 
+async def spawn(*argv: str, **more: Any) -> asyncio.subprocess.Process:
+    """Start a command in a session of its own; cancelling waits until it has started, then ends it.
+
+    asyncio never returns from a cancellation between fork and connected pipes (CPython 3.11)."""
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*argv, start_new_session=True, **more))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting})
+        if not starting.cancelled() and starting.exception() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(starting.result().pid, signal.SIGKILL)
+        raise
+
+
 class LocalProcess:
     """A command on this machine, in a session of its own, away from the terminal."""
 
@@ -117,11 +132,7 @@ class LocalProcess:
     async def start(cls, argv: Sequence[str], env: dict[str, str] | None = None) -> LocalProcess:
         """Start `argv`; raises OSError when it cannot be."""
         pipe = asyncio.subprocess.PIPE
-        return cls(
-            await asyncio.create_subprocess_exec(
-                *argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=env
-            )
-        )
+        return cls(await spawn(*argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env))
 
     async def read_out(self, limit: int) -> bytes:
         """Return some of its output; b"" at its end."""

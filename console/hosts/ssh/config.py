@@ -8,9 +8,10 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
+import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -92,23 +93,14 @@ async def resolve(destination: str, file: Path | None = None) -> Resolved:
 async def ask_ssh(destination: str, file: Path | None = None) -> Raw:
     """Return what `ssh -G` prints for a destination; raises `NoWayIn` with ssh's own words."""
     argv = ["ssh", *(("-F", str(file)) if file else ()), "-T", "-G", "--", destination]
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = _spawn(argv)
     try:
-        async with asyncio.timeout(TIME):
-            out, err = await process.communicate()
-    except TimeoutError:
+        out, err = await asyncio.to_thread(process.communicate, timeout=TIME)
+    except subprocess.TimeoutExpired:
         raise NoWayIn(f"ssh -G {destination} did not end within {TIME:g} s: a Match exec hangs?") from None
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, 9)
-            await process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         said = next((line for line in err.decode("utf-8", "replace").splitlines() if line.strip()), "no reason given")
         raise NoWayIn(f"ssh cannot read its configuration for {destination}: {clean(said, 160)}")
@@ -118,6 +110,11 @@ async def ask_ssh(destination: str, file: Path | None = None) -> Raw:
         if value:
             raw[word.lower()] = (*raw.get(word.lower(), ()), value)
     return raw
+
+
+def _spawn(argv: list[str]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True)
 
 
 def interpret(destination: str, raw: Raw) -> Resolved:

@@ -278,6 +278,8 @@ class Link:
                 self._hold = hold
                 connection = await asyncssh.connect(resolved.host, resolved.port, **below, **arguments)
                 up = True
+                if attempt.used:
+                    self.desk.keep(*attempt.used)
                 return connection
         except TimeoutError:
             if self.pending:

@@ -9,6 +9,7 @@ import socket
 from contextlib import suppress
 
 from console.errors import NoWayIn
+from console.hosts.process import spawn
 from console.hosts.ssh.config import Resolved
 from console.text import clean
 
@@ -80,14 +81,13 @@ class Proxy:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await spawn(
                 os.environ.get("SHELL") or "/bin/sh",
                 "-c",
                 f"exec {command}",
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
             )
         except OSError as error:
             ours.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,11 +25,15 @@ class Server:
         self.client_key = asyncssh.generate_private_key("ssh-ed25519")
         self.key_file = folder / "id_ed25519"
         self.host_certificate: asyncssh.SSHCertificate | None = None
+        self.more_host_keys: list[asyncssh.SSHKey] = []
         self.port = 0
         self.banner = ""
         self.password: str | None = None
         self.challenges: list[tuple[str, bool, str]] = []
         self.takes_keys = True
+        self.authority: asyncssh.SSHKey | None = None
+        self.most_tries = 100
+        self.hangs_up_at_login = False
         self.free = False
         self.forwarding = True
         self.refuse_code: int | None = None
@@ -38,6 +43,7 @@ class Server:
         self.dials = self.logins = self.tries = 0
         self.at_once = self.most = 0
         self.commands: list[str] = []
+        self.offered: list[str] = []
         self.forwards: list[tuple[str, int]] = []
         self.connections: list[asyncssh.SSHServerConnection] = []
         self._acceptor: asyncssh.SSHAcceptor | None = None
@@ -50,6 +56,7 @@ class Server:
             server = stand
 
         keys: list[Any] = [(self.host_key, self.host_certificate)] if self.host_certificate else [self.host_key]
+        keys += self.more_host_keys
         self._acceptor = await asyncssh.listen(
             "127.0.0.1",
             self.port,
@@ -172,8 +179,16 @@ class _Front(asyncssh.SSHServer):
     def public_key_auth_supported(self) -> bool:
         return self.server.takes_keys
 
+    def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return self.server.authority is not None and key.public_data == self.server.authority.public_data
+
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         self.server.tries += 1
+        self.server.offered.append(key.get_fingerprint())
+        if self.server.hangs_up_at_login:
+            self.conn.abort()
+        if self.server.tries > self.server.most_tries:
+            raise asyncssh.DisconnectError(2, "Too many authentication failures")
         return key.public_data == self.server.client_key.public_data
 
     def password_auth_supported(self) -> bool:
@@ -234,3 +249,37 @@ async def echo() -> tuple[asyncio.Server, int]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     return server, int(server.sockets[0].getsockname()[1])
+
+
+def shut_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  # what is waited for is another process's doing
+            await asyncio.sleep(0.01)
+
+
+async def agent(path: Path, *keys: asyncssh.SSHKey) -> asyncio.Server:
+    """An agent that holds these keys, on a socket at `path` (draft-miller-ssh-agent)."""
+    from asyncssh.packet import Byte, SSHPacket, String, UInt32
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                packet = SSHPacket(await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big")))
+                if packet.get_byte() == 11:
+                    answer = Byte(12) + UInt32(len(keys))
+                    answer += b"".join(String(key.public_data) + String("a key") for key in keys)
+                else:
+                    blob, data = packet.get_string(), packet.get_string()
+                    key = next(key for key in keys if key.public_data == blob)
+                    answer = Byte(14) + String(key.sign(data, key.algorithm))
+                writer.write(String(answer))
+        writer.close()
+
+    return await asyncio.start_unix_server(serve, path)
