@@ -199,8 +199,13 @@ class Lanes(View):
 
     def _seek(self, step: int, from_start: bool = False) -> None:
         rows = self.rows()
+        if not rows:
+            return
+        if from_start:
+            at_fault = (at for at, lane in enumerate(rows) if "failed" in self.board.outcomes(lane))
+            self.row = next(at_fault, 0)
         for away in range(0 if from_start else 1, len(rows) + 1):
-            at = (away * step if from_start else self.row + away * step) % len(rows)
+            at = (self.row + away * step) % len(rows)
             hop = self.board.break_hop(rows[at])
             if hop is not None:
                 self._go(at, HOPS.index(hop))

@@ -373,7 +373,7 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
         return None
     evidence += contained(seen, lane)
     if waits_for_dovecot(seen, lane):
-        return _reading(lane, "service", vantage, "degraded", "no dovecot", evidence, asked=asked, whole=seen.ended)
+        return _reading(lane, "service", vantage, "degraded", "no auth", evidence, asked=asked, whole=seen.ended)
     word = "stopped" if ladder.cause == "refused" and not ladder.connected else _word(ladder)
     return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
 

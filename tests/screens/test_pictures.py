@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from console.events import Asked, EngineFailed, ReadingsChanged, SweepOverdue
 from console.questions import Question
+from tests.reallab.recorder import Recording
 from tests.screens.stage import (
     CALM,
     ESTATE,
@@ -113,6 +117,19 @@ CASES = {
     "remedy": Case(trouble, keys=("f",)),
     "history": Case(flapping, keys=("k",)),
 }
+
+
+RECORDINGS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.json"))}
+"""What the operator's machine told of each fault of the real daemons; tests/reallab/recorder.py takes them."""
+
+
+def recorded(path: Path) -> Stage:
+    """The real lab with a fault in it, as it was recorded."""
+    recording = msgspec.json.decode(path.read_bytes(), type=Recording)
+    return Stage((ESTATE, ReadingsChanged(recording.readings), recording.told))
+
+
+CASES |= {f"fault-{name}": Case(partial(recorded, path)) for name, path in RECORDINGS.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
