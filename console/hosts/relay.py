@@ -57,7 +57,7 @@ _OPEN = re.compile(
 )
 
 _SAYS: tuple[tuple[re.Pattern[str], type[HostError], str], ...] = (
-    (re.compile(r"refused|reset by peer|No such file|ENOENT", re.I), Refused, "{} refused the connection"),
+    (re.compile(r"refused|reset by peer", re.I), Refused, "{} refused the connection"),
     (re.compile(r"timed out|timeout", re.I), TimedOut, "{} did not answer within {:g} s"),
     (re.compile(r"no route|unreachable|host is down", re.I), Unreachable, "{}: no route to host"),
     (
@@ -71,6 +71,8 @@ _SAYS: tuple[tuple[re.Pattern[str], type[HostError], str], ...] = (
 
 def explain(said: str, what: str, timeout: float) -> HostError | None:
     """What a machine's own words on a failed connection mean; None when they say nothing known."""
+    if what.startswith("/") and "No such file" in said:
+        return Refused(f"{what} refused the connection")
     for words, kind, sentence in _SAYS:
         if words.search(said):
             return kind(sentence.format(what, timeout))
@@ -146,7 +148,7 @@ class CommandStream:
                 if opened.done() and opened.result():
                     return
                 if not await asyncio.shield(self._first) and not await opened:
-                    raise _failed(bytes(said), what, timeout)
+                    raise _failed(await self.process.wait(), bytes(said), what, timeout)
         except TimeoutError:
             raise TimedOut(f"{what} did not answer within {timeout:g} s") from None
 
@@ -198,9 +200,9 @@ class CommandStream:
             self._released()
 
 
-def _failed(said: bytes, what: str, timeout: float) -> HostError:
+def _failed(status: int, said: bytes, what: str, timeout: float) -> HostError:
     text = said.decode("utf-8", "backslashreplace").strip()
-    known = explain(text, what, timeout)
+    known = explain(text, what, timeout) if status not in (126, 127) else None  # then it was not even started
     return known or NoWayIn(f"{what} was not asked: {clean(text.rpartition(chr(10))[2], 120) or 'the command ended'}")
 
 

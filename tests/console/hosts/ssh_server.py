@@ -103,6 +103,12 @@ class Server:
             await self._acceptor.wait_closed()
             self._acceptor = None
 
+    def gate(self) -> None:
+        """Refuse a channel as OpenSSH does: code 1 where it is told not to forward."""
+        code = self.refuse_code if self.refuse_code is not None else 0 if self.forwarding else 1
+        if code:
+            raise asyncssh.ChannelOpenError(code, "open failed")
+
     def cut(self) -> None:
         """Cut every connection, without a goodbye."""
         for connection in self.connections:
@@ -126,7 +132,7 @@ class Server:
                 env={"PATH": self.path, "HOME": str(self.folder), "COWHAND_TEST": str(self.folder)},
             )
             try:
-                feeding = asyncio.ensure_future(_feed(process.stdin, child.stdin))
+                feeding = asyncio.ensure_future(_feed(process.stdin, child))
                 await asyncio.gather(_drain(child.stdout, process.stdout), _drain(child.stderr, process.stderr))
                 status = await child.wait()
                 feeding.cancel()
@@ -143,12 +149,16 @@ class Server:
             self.at_once -= 1
 
 
-async def _feed(source: Any, target: Any) -> None:
-    with suppress(asyncssh.Error, OSError):
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    target.close()
+async def _feed(source: Any, child: Any) -> None:
+    try:
+        with suppress(asyncssh.Error, OSError):
+            while data := await source.read(65536):
+                child.stdin.write(data)
+                await child.stdin.drain()
+    except asyncssh.SignalReceived as received:  # OpenSSH signals the process group
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, getattr(signal, f"SIG{received.signal}"))
+    child.stdin.close()
 
 
 async def _drain(source: Any, target: Any) -> None:
@@ -211,14 +221,12 @@ class _Front(asyncssh.SSHServer):
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         self.server.forwards.append((dest_host, dest_port))
-        if self.server.refuse_code is not None:
-            raise asyncssh.ChannelOpenError(self.server.refuse_code, "open failed")
-        return self.server.forwarding
+        self.server.gate()
+        return True
 
     def unix_connection_requested(self, dest_path: str) -> Any:
-        if self.server.refuse_code is not None:
-            raise asyncssh.ChannelOpenError(self.server.refuse_code, "open failed")
-        return self.server.forwarding
+        self.server.gate()
+        return True
 
 
 Answer = Callable[[Any], Awaitable[str | None]]
@@ -240,12 +248,14 @@ async def echo() -> tuple[asyncio.Server, int]:
     """A TCP server on loopback that greets and echoes; its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 here\r\n")
-        with suppress(OSError):
-            while data := await reader.read(4096):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+        try:
+            writer.write(b"220 here\r\n")
+            with suppress(OSError, asyncio.CancelledError):  # 3.11 would log the end of the loop as an error
+                while data := await reader.read(4096):
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     return server, int(server.sockets[0].getsockname()[1])
