@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -95,12 +96,12 @@ async def ask_ssh(destination: str, file: Path | None = None) -> Raw:
     argv = ["ssh", *(("-F", str(file)) if file else ()), "-T", "-G", "--", destination]
     process = _spawn(argv)
     try:
-        out, err = await asyncio.to_thread(process.communicate, timeout=TIME)
+        out, err = await asyncio.to_thread(_finish, process)
     except subprocess.TimeoutExpired:
         raise NoWayIn(f"ssh -G {destination} did not end within {TIME:g} s: a Match exec hangs?") from None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    except asyncio.CancelledError:
+        _kill(process)
+        raise
     if process.returncode:
         said = next((line for line in err.decode("utf-8", "replace").splitlines() if line.strip()), "no reason given")
         raise NoWayIn(f"ssh cannot read its configuration for {destination}: {clean(said, 160)}")
@@ -115,6 +116,20 @@ async def ask_ssh(destination: str, file: Path | None = None) -> Raw:
 def _spawn(argv: list[str]) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True)
+
+
+def _finish(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    with process:
+        try:
+            return process.communicate(timeout=TIME)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def interpret(destination: str, raw: Raw) -> Resolved:

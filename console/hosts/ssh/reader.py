@@ -76,16 +76,18 @@ def _load(paths: list[Path], me: str, user: str | None, host: str, port: int | N
         """asyncssh's reader, with the directives it leaves out and without its expansions, which are ours."""
 
         _percent_expand: set[str] = set()  # noqa: RUF012
-        _handlers = {  # noqa: RUF012
-            **SSHClientConfig._handlers,
-            **{name.lower(): (name, SSHClientConfig._set_bool) for name in FLAGS},
-            **{name.lower(): (name, SSHClientConfig._set_string) for name in STRINGS},
-        }
 
         def _match(self, option: str, args: list[str]) -> None:
             if {"exec", "localnetwork"} & {word.lower().lstrip("!") for word in args}:
                 self._error("Match exec and localnetwork need OpenSSH's own ssh, which is not installed here")
             super()._match(option, args)
+
+        _handlers = {  # noqa: RUF012
+            **SSHClientConfig._handlers,
+            "match": ("Match", _match),
+            **{name.lower(): (name, SSHClientConfig._set_bool) for name in FLAGS},
+            **{name.lower(): (name, SSHClientConfig._set_string) for name in STRINGS},
+        }
 
     def parse(final: bool) -> Reader:
         config = Reader(None, False, False, final, me, user or (), host, port or ())  # type: ignore[arg-type]
