@@ -62,7 +62,7 @@ def parse(text: str) -> tuple[Container, ...]:
             rows = msgspec.json.decode(text, type=tuple[_Row, ...])
         else:
             rows = tuple(msgspec.json.decode(line, type=_Row) for line in text.split("\n") if line.strip())
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(f"not the answer to docker compose ps: {clean(str(error), 120)}") from None
     return tuple(_container(row) for row in rows)
 

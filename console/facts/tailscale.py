@@ -61,7 +61,7 @@ def parse(text: str) -> Tailnet:
     """Read the document of any version; raises ValueError when it is not that."""
     try:
         status = msgspec.json.decode(text, type=_Status)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(f"not the answer to tailscale status --json: {clean(str(error), 120)}") from None
     return Tailnet(
         clean(status.backend_state, 30),

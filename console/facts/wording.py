@@ -21,7 +21,7 @@ UNTRUSTED = re.compile(rf"{_DOVECOT}[^`']*?\bnot trusted\b[^`']*?{_RIP}")
 TIMED_OUT = re.compile(rf"{_DOVECOT}[^`']*?\btimed out\b[^`']*?{_RIP}")
 """What Dovecot logs of a trusted peer that sent no header within haproxy_timeout (2.2.27 to 2.4.4)."""
 
-BROKEN = re.compile(rf"{_DOVECOT}Client disconn?ec?nected: .*{_RIP}")
+BROKEN = re.compile(rf"{_DOVECOT}Client discon\w+ed: .*{_RIP}")
 """What Dovecot logs of a header it cannot read; 2.2 misspells the word."""
 
 _POSTFIX = r"^[^<>\"\[\]]*?\b(\S+)/{}\[\d+\]: "
@@ -55,9 +55,9 @@ OOM = re.compile(
 )
 """What the kernel says when it ends a process for lack of memory, of the machine or of a cgroup (3.10 to 6.12)."""
 
-Event = Literal[
-    "CONNECT", "PREGREET", "HANGUP", "PASS", "ALLOWLISTED", "WHITELISTED", "DENYLISTED", "BLACKLISTED", "DISCONNECT"
-]  # fmt: skip
+Event = Literal["CONNECT", "PREGREET", "HANGUP", "PASS", "ALLOWLISTED", "DENYLISTED", "DISCONNECT"]
+_EVENTS: dict[str, Event] = {"WHITELISTED": "ALLOWLISTED", "BLACKLISTED": "DENYLISTED"}
+"""Before Postfix 3.6, and after it with respectful_logging = no."""
 _SIGNALS = {
     129: "ended by SIGHUP",
     130: "ended by SIGINT",
@@ -101,7 +101,7 @@ def screened(line: str) -> Screened | None:
     match = SCREENED.match(line)
     if match is None:
         return None
-    event: Event = match[2]  # type: ignore[assignment]
+    event: Event = _EVENTS.get(match[2], match[2])  # type: ignore[arg-type]
     return Screened(event, _plain(match[3]), int(match[4]), match[1].endswith("haproxy"), match[5].strip(" :"))
 
 
