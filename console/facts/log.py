@@ -24,6 +24,9 @@ CAP = 1 << 20
 WIDTH = 300
 """Characters kept of a line."""
 
+HIDDEN = ("not seeing messages from other users", "insufficient permissions")
+"""What journalctl remarks when it has entries that it may not show us; its status is 0 all the same."""
+
 _MARK = re.compile(r"-- (?:Logs begin|Journal begins|No entries|Boot |Reboot)")
 _SYSLOG = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) ")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:?\d\d)?")
@@ -65,7 +68,7 @@ async def ask(
         clock = await _clock(host)
         text = after(text, clock - timedelta(seconds=since)) if clock else text
     found = parse(text, pattern)[-lines:]
-    hidden = not found and "not seeing messages from other users" in answer.remark
+    hidden = not found and any(words in answer.remark for words in HIDDEN)
     return Log(found, f'journalctl: permission denied on {host.name}; add become = "sudo"' if hidden else "")
 
 

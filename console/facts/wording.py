@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address, ip_address
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -56,8 +56,11 @@ OOM = re.compile(
 """What the kernel says when it ends a process for lack of memory, of the machine or of a cgroup (3.10 to 6.12)."""
 
 Event = Literal["CONNECT", "PREGREET", "HANGUP", "PASS", "ALLOWLISTED", "DENYLISTED", "DISCONNECT"]
-_EVENTS: dict[str, Event] = {"WHITELISTED": "ALLOWLISTED", "BLACKLISTED": "DENYLISTED"}
-"""Before Postfix 3.6, and after it with respectful_logging = no."""
+_EVENTS: dict[str, Event] = {
+    **{event: event for event in get_args(Event)},
+    "WHITELISTED": "ALLOWLISTED",  # before Postfix 3.6, and with respectful_logging = no
+    "BLACKLISTED": "DENYLISTED",
+}
 _SIGNALS = {
     129: "ended by SIGHUP",
     130: "ended by SIGINT",
@@ -101,8 +104,9 @@ def screened(line: str) -> Screened | None:
     match = SCREENED.match(line)
     if match is None:
         return None
-    event: Event = _EVENTS.get(match[2], match[2])  # type: ignore[arg-type]
-    return Screened(event, _plain(match[3]), int(match[4]), match[1].endswith("haproxy"), match[5].strip(" :"))
+    return Screened(
+        _EVENTS[match[2]], _plain(match[3]), int(match[4]), match[1].endswith("haproxy"), match[5].strip(" :")
+    )
 
 
 def header_trouble(lines: tuple[str, ...]) -> str | None:

@@ -33,7 +33,7 @@ def survey(lab: Lab) -> Iterator[tuple[Survey, list[Event], deque[str]]]:
     lines: deque[str] = deque()
     topology = estate.load(Path(assets.__file__).parent / "lab" / "site.toml").topology
     hosts = {role: Recorded(host, lines) for role, host in lab.hosts().items()}
-    yield Survey(topology, hosts, {}, told.append), told, lines  # type: ignore[arg-type]
+    yield Survey(topology, hosts, {}, told.append), told, lines
     lab.heal()
 
 
