@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from console.lab.client import Lab
 from tests.reallab import leftovers, needs
+from tests.reallab.faults import FAULTS
 from tests.reallab.lab import RealLab
 
 if needs.missing():
@@ -15,12 +17,29 @@ if needs.missing():
     collect_ignore_glob = ["test_[!n]*.py"]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, and keep them in one worker of xdist: they share one lab."""
+    """Mark every test of this folder, keep them in one worker of xdist, and break each thing once for all its tests."""
     for item in items:
         if item.path.parent == needs.PACKAGES.parent:
             item.add_marker(pytest.mark.reallab)
             item.add_marker(pytest.mark.xdist_group("reallab"))
+    order = {id: number for number, id in enumerate(FAULTS)}
+    places = [place for place, item in enumerate(items) if fault_of(item)]
+    for place, item in zip(
+        places, sorted((items[place] for place in places), key=lambda i: order[fault_of(i)]), strict=True
+    ):
+        items[place] = item
+
+
+def fault_of(item: pytest.Item) -> str:
+    """The fault that a test is about; "" for others."""
+    told = (
+        item.callspec.params.get("broken", "")
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else ""
+    )
+    return str(told)
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +58,14 @@ def lab(standing: RealLab) -> RealLab:
     """The session's lab, well."""
     standing.settle()
     return standing
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Lab]:
+    """The lab that ships with cowhand, private to a module."""
+    lab = Lab.start_private()
+    lab.wait()
+    yield lab
+    mishaps = lab.status()["mishaps"]
+    lab.close()
+    assert mishaps == []

@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+import assets
 from console.errors import Unresolved
+from console.estate import Estate, load
 from console.hosts.host import Completed, Stream
 from console.hosts.local import Local, SocketStream, _explained
 from console.model import Role
@@ -85,8 +88,12 @@ def hosts(lab: RealLab) -> dict[Role, Inside]:
     }
 
 
-def site() -> Path:
-    """The site file that both labs are judged by."""
-    import assets
+SEED = Path(assets.__file__).parent / "lab"
 
-    return Path(assets.__file__).parent / "lab" / "site.toml"
+
+def estate(folder: Path, haproxy: str = "") -> Estate:
+    """Read the estate that both labs are judged by, in a folder of its own; `haproxy` replaces its haproxy.cfg."""
+    shutil.copytree(SEED, folder, dirs_exist_ok=True)
+    if haproxy:
+        (folder / "haproxy.cfg").write_text(haproxy)
+    return load(folder / "site.toml")

@@ -1,0 +1,37 @@
+"""One sweep by an operator who answers every question alike: `python -m tests.reallab.answering SITE ANSWER`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from console import estate
+from console.questions import Question
+from console.survey import Survey
+from console.vantages import open_site
+
+
+async def main(site: str, answer: str) -> None:
+    """Print the questions, and each lane's words by hop."""
+    asked: list[str] = []
+
+    async def ask(question: Question) -> str:
+        asked.append(question.id)
+        return answer
+
+    read = estate.load(Path(site))
+    opened = open_site(read.site, ask=ask)
+    survey = Survey(read.topology, opened.hosts, opened.missing, lambda event: None)
+    try:
+        await opened.open()
+        await survey.sweep()
+    finally:
+        await opened.close()
+    words = {f"{reading.lane} {reading.hop}": [reading.outcome, reading.word] for reading in survey.readings.values()}
+    print(json.dumps({"asked": asked, "words": words, "log": list(opened.log)}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""One look at the real lab: by a sweep with sockets on its machines, and by `cowhand check` as an operator does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from console.hosts.host import Host
+from console.model import Role
+from console.survey import Survey
+from tests.reallab import inside
+from tests.reallab.lab import RealLab
+
+COWHAND = str(Path(sys.executable).with_name("cowhand"))
+EXIT = {"well": 0, "degraded": 1, "down": 2, "unknown": 3}
+
+
+WAYS = {
+    "jump": {'"mailcow"': '"mailcow-jump"'},
+    "cow": {'"vps"': '"vps-cow"\nbecome = "sudo"', '"mailcow"': '"mailcow-cow"\nbecome = "sudo"'},
+    "ox": {'"vps"': '"vps-ox"\nbecome = "sudo"', '"mailcow"': '"mailcow-ox"\nbecome = "sudo"'},
+}
+"""Other ways in than root's own: through a jump host, and as users whose sudo wants no password (cow) or one (ox)."""
+
+
+def site(lab: RealLab, way: str) -> str:
+    """Write the operator's site file for a way in; returns its name."""
+    text = lab.read("oper", "/root/site/site.toml")
+    for before, after in WAYS[way].items():
+        text = text.replace(f"ssh = {before}", f"ssh = {after}")
+    lab.write("oper", f"/root/site/{way}.toml", text)
+    return f"{way}.toml"
+
+
+def check(lab: RealLab, site: str = "site.toml") -> tuple[int, dict[str, Any]]:
+    """Status and answer of `cowhand check --json` on the operator's machine."""
+    done = lab.run("oper", [COWHAND, "--site", f"/root/site/{site}", "check", "--json"], timeout=60)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def observed(answer: dict[str, Any]) -> list[str]:
+    """The ids of what `check` found by looking."""
+    return [finding["id"] for finding in answer["findings"] if finding["observed"]]
+
+
+def outcomes(answer: dict[str, Any], hop: str) -> dict[int, str]:
+    """What `check` says of a hop, by public port."""
+    return {lane["port"]: each["outcome"] for lane in answer["lanes"] for each in lane["hops"] if each["hop"] == hop}
+
+
+async def look(hosts: Mapping[Role, Host], folder: Path, haproxy: str = "") -> Survey:
+    """One sweep over either lab."""
+    survey = Survey(inside.estate(folder, haproxy).topology, hosts, {}, lambda event: None)
+    await survey.sweep()
+    return survey
+
+
+def found(survey: Survey) -> list[str]:
+    """The ids of what a sweep found."""
+    assert survey.findings is not None
+    return [finding.id for finding in survey.findings.findings]

@@ -1,0 +1,50 @@
+"""An estate with nothing wrong in it is well: from the machines themselves, and by every way in to them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.model import HOPS
+from tests.reallab import inside, warden
+from tests.reallab.lab import RealLab
+from tests.reallab.sweeping import WAYS, check, found, look, observed, outcomes, site
+
+
+async def test_nothing_is_found_where_nothing_is_broken(lab: RealLab, tmp_path: Path) -> None:
+    survey = await look(inside.hosts(lab), tmp_path)
+    assert survey.findings is not None
+    assert (found(survey), survey.findings.verdict) == ([], "well")
+    assert {reading.outcome for reading in survey.readings.values()} == {"ok"}
+    assert len(survey.readings) == 25
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_well_estate_is_well_by_every_way_in(lab: RealLab, way: str) -> None:
+    status, answer = check(lab, site(lab, way))
+    assert (status, answer["verdict"], observed(answer)) == (0, "well", [])
+    for hop in HOPS:
+        assert set(outcomes(answer, hop).values()) == {"ok"}
+
+
+def sweep_answering(lab: RealLab, way: str, answer: str) -> dict[str, Any]:
+    argv = [sys.executable, "-m", "tests.reallab.answering", f"/root/site/{site(lab, way)}", answer]
+    done = lab.run("oper", ["env", "-C", str(warden.PROJECT), *argv], timeout=60)
+    assert done.stderr == ""
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.parametrize(("answer", "word"), [("moo", "L4OK"), ("woof", "passes")])
+def test_a_password_for_sudo_is_asked_once_and_opens_haproxys_socket_when_it_is_right(
+    lab: RealLab, answer: str, word: str
+) -> None:
+    told = sweep_answering(lab, "ox", answer)
+    assert told["asked"] == ["sudo:vps"]
+    assert told["words"]["25/smtp haproxy"] == ["ok", word]
+    assert answer not in json.dumps(told["log"])
+    assert lab.read("vps", "/var/log/lab/auth.log").count("incorrect password") <= 1
