@@ -144,6 +144,11 @@ def _stumble(lab: RealLab) -> None:
     _reconfigure(_smtpchk)(lab)
 
 
+def _stray(lab: RealLab) -> None:
+    forget(lab)
+    _reconfigure(_plain)(lab)
+
+
 def _systemctl(*words: str) -> Act:
     def apply(lab: RealLab) -> None:
         lab.do("vps", "systemctl", *words)
@@ -207,8 +212,17 @@ _ALL = (
         _reconfigure(lambda text: text.replace(" send-proxy", "")), _restore, twin="proxy-header-missing",
     ),
     Fault(
+        "proxy-header-missing-said", "the same, and the files say so too",
+        ("CH002",), MAIL, "haproxy", "failed", "down",
+        _reconfigure(lambda text: text.replace(" send-proxy", "")), _restore, told=True,
+    ),
+    Fault(
         "proxy-header-on-plain-port", "HAProxy sends its header to the plain ports",
         ("CH003",), MAIL, "vm", "failed", "down", _reconfigure(_plain), _restore, told=True,
+    ),
+    Fault(
+        "proxy-header-on-plain-port-unsaid", "the same, and the files that cowhand was given do not say so",
+        ("CH003",), MAIL, "haproxy", "failed", "down", _stray, _restore,
     ),
     Fault(
         "smtpchk-on-postscreen", "HAProxy checks postscreen with option smtpchk",
