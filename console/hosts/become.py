@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from console.errors import NoWayIn
 from console.hosts.host import Completed
-from console.hosts.process import Execute, Talk
+from console.hosts.process import Execute, Talk, bounded, unbounded
 from console.questions import Desk, Question
 from console.secret import Secret
 from console.text import clean
@@ -41,6 +41,8 @@ class Become:
         self.id = f"sudo:{host}"
         self.refusal = ""
         self._asks = self._proven = False
+        self.bounds = True
+        """Whether commands may be put under `timeout`: sudo's rules may name each of them bare."""
         self._first = asyncio.Lock()
         self._prompt = f"[{secrets.token_hex(6)}]"
 
@@ -72,20 +74,30 @@ class Become:
 
     async def _attempt(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
         if not self._asks:
-            done = await execute([*self._prepare(talk), *argv], talk, timeout, cap)
-            if not (done.status and NEEDS.search(done.stderr)):
+            done = await self._sudo(execute, argv, talk, timeout, cap)
+            if not _needs(done):
                 return self._judge(done, argv)
-            self._asks = True
+            self._asks = self.bounds = True
         secret = self.desk.kept(self.id) or await self._ask()
         self.desk.keep(self.id, secret)
         asked = Talk(talk.data, talk.ready, talk.stay)
-        done = await execute([*self._prepare(asked), *argv], asked, timeout, cap)
+        done = await self._sudo(execute, argv, asked, timeout, cap)
         if asked.refused:
             self.desk.drop(self.id)
             self._proven = False
             self.refusal = f"sudo on {self.host} did not take that password; it is not tried again until you ask"
             raise NoWayIn(self.refusal)
         return self._judge(done, argv)
+
+    async def _sudo(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        """Run it with an end of its own, for we cannot end what is root's; bare where sudo's rules name it so."""
+        if self.bounds:
+            done = await execute([*self._prepare(talk), *bounded(argv, timeout)], talk, timeout, cap)
+            if talk.refused or not (unbounded(done) or _needs(done) or (done.status and REFUSES.search(done.stderr))):
+                return done
+            self.bounds = False
+            talk.asked = 0
+        return await execute([*self._prepare(talk), *argv], talk, timeout, cap)
 
     def _prepare(self, talk: Talk) -> list[str]:
         if not self._asks:
@@ -113,6 +125,8 @@ class Become:
     def _judge(self, done: Completed, argv: Sequence[str]) -> Completed:
         if done.status and MISSING.search(done.stderr):
             raise NoWayIn(f"{self.host} has no sudo; log in as root there, or leave out become")
+        if done.status == 127 and b"timeout: failed to run command" in done.stderr:
+            return Completed(127, b"", f"{argv[0]}: command not found".encode())
         if done.status == 1:
             if done.stderr.startswith(f"sudo: {argv[0]}: command not found".encode()):
                 return Completed(127, b"", f"{argv[0]}: command not found".encode())
@@ -120,3 +134,7 @@ class Become:
                 raise NoWayIn(f"sudo on {self.host} does not let us run {argv[0]}: {clean(refused[0], 120)}")
         self._proven = True
         return done
+
+
+def _needs(done: Completed) -> bool:
+    return bool(done.status and NEEDS.search(done.stderr))

@@ -107,7 +107,7 @@ class Local:
         found = [tool for tool in relay.TOOLS if shutil.which(tool)]
         argv = next((made for tool in found if (made := relay.unix(tool, path, timeout))), None)
         if argv is None:
-            raise NoWayIn(f"{path} was not asked: only root may, and there is no python3, socat or nc here")
+            raise NoWayIn(f"{path} was not asked: only root may, and there is neither python3 nor socat here")
         prefix = await root.prefix(self._execute, talk, timeout)
         process = await LocalProcess.start([*prefix, *argv], {**os.environ, "LC_ALL": "C"})
         stream = relay.CommandStream(process, None, lambda: None, f"{path}: only root may open it, asked by {argv[0]}")

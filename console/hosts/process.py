@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -82,6 +84,21 @@ class Talk:
 
 Execute = Callable[[Sequence[str], Talk, float, int], Awaitable[Completed]]
 """Runs an argument list with a talk, a time limit (seconds) and a cap (bytes) on one machine."""
+
+
+def bounded(argv: Sequence[str], seconds: float) -> list[str]:
+    """The command with an end of its own, should ours not reach it: OpenSSH takes no signal for root's sessions."""
+    return ["timeout", "-s", "KILL", str(math.ceil(seconds) + 2), *argv]
+
+
+def unbounded(done: Completed) -> bool:
+    """Whether what was left says that there is no `timeout` on that machine."""
+    return done.status in (1, 127) and bool(_NO_TIMEOUT.search(done.stderr))
+
+
+_NO_TIMEOUT = re.compile(
+    rb"^(?:env: .{0,4}timeout.{0,4}: No such file|(?:sudo: )?timeout: command not found)", re.MULTILINE
+)
 
 
 async def attend(process: Process, talk: Talk, cap: int) -> Completed:

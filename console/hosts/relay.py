@@ -12,8 +12,10 @@ from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, U
 from console.hosts.process import Process, Talk
 from console.text import clean
 
-TOOLS = ("python3", "socat", "ncat", "nc", "bash")
-"""What can carry a stream, best first: python3 tells the error and its own address exactly, nc in many dialects."""
+TOOLS = ("python3", "socat", "bash")
+"""What can carry a stream, best first: python3 tells the error and its own address exactly.
+
+nc and Ncat cannot: they keep to themselves that the far end closed."""
 
 FIND = ("sh", "-c", 'for tool; do command -v "$tool" >/dev/null 2>&1 && echo "$tool"; done; true', "sh", *TOOLS)
 """The command that lists which of them there are."""
@@ -47,14 +49,12 @@ _BASH = """\
 exec 3<>"/dev/tcp/$0/$1" || exit 1
 echo "relay: open " >&2
 exec 4<&0
-cat <&4 >&3 &
+(cat <&4 >&3; kill 0) 2>/dev/null &
 cat <&3
-kill $! 2>/dev/null
+kill 0
 """
 
-_OPEN = re.compile(
-    rb"relay: open (?:(\S+) (\d+))?\n|starting data transfer loop|Ncat: Connected to|succeeded!|\(.*\) open"
-)
+_OPEN = re.compile(rb"relay: open (?:(\S+) (\d+))?\n|starting data transfer loop")
 
 _SAYS: tuple[tuple[re.Pattern[str], type[HostError], str], ...] = (
     (re.compile(r"refused|reset by peer", re.I), Refused, "{} refused the connection"),
@@ -87,10 +87,6 @@ def tcp(tool: str, address: str, port: int, timeout: float) -> list[str]:
     if tool == "socat":
         place = f"TCP6:[{address}]" if ":" in address else f"TCP:{address}"
         return [tool, "-d", "-d", "STDIO", f"{place}:{port},connect-timeout={limit},nodelay"]
-    if tool == "ncat":
-        return [tool, "-v", "-n", "-w", limit, address, str(port)]
-    if tool == "nc":
-        return [tool, "-v", "-n", "-w", "60", address, str(port)]  # its -w also ends a silent stream
     return [tool, "-c", _BASH, address, str(port)]
 
 
@@ -100,8 +96,6 @@ def unix(tool: str, path: str, timeout: float) -> list[str] | None:
         return [tool, "-c", _PYTHON, "unix", path, "0", f"{timeout:g}"]
     if tool == "socat":
         return None if re.search(r"[,:!\"'\\(\[{]", path) else [tool, "-d", "-d", "STDIO", f"UNIX-CONNECT:{path}"]
-    if tool in ("nc", "ncat"):
-        return [tool, "-v", "-U", path]
     return None
 
 
@@ -206,7 +200,6 @@ def _failed(status: int, said: bytes, what: str, timeout: float) -> HostError:
     return known or NoWayIn(f"{what} was not asked: {clean(text.rpartition(chr(10))[2], 120) or 'the command ended'}")
 
 
-def pick(found: Sequence[str], kind: str) -> str | None:
-    """The best of the tools that were found for "tcp" or "unix"; None when there is none."""
-    able = [tool for tool in TOOLS if tool in found and (kind == "tcp" or tool != "bash")]
-    return able[0] if able else None
+def pick(found: Sequence[str]) -> str | None:
+    """The best of the tools that were found; None when there is none."""
+    return next((tool for tool in TOOLS if tool in found), None)

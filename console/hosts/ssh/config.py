@@ -128,14 +128,15 @@ def _finish(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def interpret(destination: str, raw: Raw) -> Resolved:
     """Turn directives into what we do; raises `NoWayIn` for those that would lead us astray."""
     alias = _alias(destination)
-    host = _last(raw, "hostname") or alias
+    host = (_last(raw, "hostname") or alias).lower()
     port = int(_last(raw, "port") or 22)
     user = _last(raw, "user") or pwd.getpwuid(os.getuid()).pw_name
     key_alias = _last(raw, "hostkeyalias")

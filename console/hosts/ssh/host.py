@@ -17,7 +17,7 @@ from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
-from console.hosts.process import Talk, attend, lost
+from console.hosts.process import Talk, attend, bounded, lost, unbounded
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
 from console.model import Role
@@ -38,6 +38,12 @@ ROOM = 30.0
 
 PULSE = 4.0
 """Seconds a connection has to show that it is alive, when something on it did not answer."""
+
+SETTLE = (0.1, 0.2, 0.4, 0.8, 0.0)
+"""Seconds between attempts to open a session: the server counts one until its command has ended."""
+
+STREAM = 300.0
+"""Seconds after which a command that carries a stream ends by itself."""
 
 ROUTE = 300.0
 """Seconds for which the address that a machine leaves with is believed."""
@@ -86,6 +92,7 @@ class Ssh:
         self._forbidden: set[object] = set()
         self._allowed = False
         self._tools: tuple[str, ...] | None = None
+        self._bounds = True
         self._routes: dict[str, tuple[float, asyncio.Task[str | None]]] = {}
         self._pulse: asyncio.Task[bool] | None = None
 
@@ -151,10 +158,9 @@ class Ssh:
         try:
             stream, took = await self._forward(channel, path, timeout)
         except _NotOpened as error:
-            if error.code not in FORBIDDEN and self.root is None:
-                known = relay.explain(error.said, path, timeout)
-                raise known or await self._look_at(path) from None
-            self._forbidden.add(path)
+            if self.root is None and (known := relay.explain(error.said, path, timeout)):
+                raise known from None
+            self._forbidden.add(path)  # OpenSSH says "open failed" to whatever is wrong with a socket
             return await self._unix_by_command(path, timeout)
         return stream.place(None, None, took)
 
@@ -194,6 +200,14 @@ class Ssh:
         return await self.root.run(self._execute, argv, talk, timeout, cap)
 
     async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        if self._bounds and argv[0] != "sudo":
+            done = await self._once(bounded(argv, timeout), argv[0], talk, timeout, cap)
+            if not unbounded(done):
+                return done
+            self._bounds = False
+        return await self._once(argv, argv[0], talk, timeout, cap)
+
+    async def _once(self, argv: Sequence[str], name: str, talk: Talk, timeout: float, cap: int) -> Completed:
         await self.link.connection()
         async with self._place(self._sessions, f"{SESSIONS} commands"):
             process: RemoteProcess | None = None
@@ -203,12 +217,17 @@ class Ssh:
                     done = await attend(process, talk, cap)
             except TimeoutError:
                 await self._doubt(await self.link.connection())
-                raise TimedOut(f"{argv[0]} did not end within {timeout:g} s on {self.name}") from None
+                raise TimedOut(f"{name} did not end within {timeout:g} s on {self.name}") from None
             finally:
                 if process is not None:
                     await process.kill()
-        if done.status == 127 and b"No such file or directory" in done.stderr:
-            return Completed(127, b"", f"{argv[0]}: command not found".encode())
+        if (
+            done.status == 127
+            and b"No such file or directory" in done.stderr
+            and name != "sudo"
+            and not unbounded(done)
+        ):
+            return Completed(127, b"", f"{name}: command not found".encode())
         return done
 
     async def _start(self, argv: Sequence[str]) -> RemoteProcess:
@@ -217,10 +236,13 @@ class Ssh:
         async def start(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHClientProcess[bytes]:
             return await connection.create_process(line, encoding=None, request_pty=False)
 
-        try:
-            return RemoteProcess(self.name, await self._with_connection(start))
-        except _NotOpened as error:
-            raise NoWayIn(f"{self.name} does not run commands for us: {error.said}") from None
+        for pause in SETTLE:
+            try:
+                return RemoteProcess(self.name, await self._with_connection(start))
+            except _NotOpened as error:
+                said = error.said
+            await asyncio.sleep(pause)
+        raise NoWayIn(f"{self.name} does not run commands for us: {said}")
 
     async def _with_connection(self, open: Callable[[asyncssh.SSHClientConnection], Awaitable[T]]) -> T:
         """Open something on the connection, on a new one when the old turns out to be gone; raises `_NotOpened`."""
@@ -297,12 +319,13 @@ class Ssh:
         return several or target in self._forbidden
 
     async def _connect_by_command(self, address: str, port: int, timeout: float) -> Stream:
-        tool = relay.pick(await self._find_tools(), "tcp")
+        tool = relay.pick(await self._find_tools())
         if tool is None:
-            raise NoWayIn(f"forwarding is forbidden by {self.name}, which has no {relay.TOOLS[0]}, socat or nc instead")
+            raise NoWayIn(f"forwarding is forbidden by {self.name}, which has no python3, socat or bash instead")
         note = f"forwarding is forbidden by {self.name}: asked by {tool} there"
         local = None if tool == "python3" else await self._leaves(address)
-        stream = await self._by_command(relay.tcp(tool, address, port, timeout), (address, port), note)
+        argv = self._bound(relay.tcp(tool, address, port, timeout))
+        stream = await self._by_command(argv, (address, port), note)
         await self._opened(stream, Talk(stay=True), f"{address}:{port}", timeout)
         if stream.local is None and local:
             stream.place((local, next(_ports)))
@@ -312,16 +335,20 @@ class Ssh:
         found = await self._find_tools()
         argv = next((made for tool in relay.TOOLS if tool in found and (made := relay.unix(tool, path, timeout))), None)
         if argv is None:
-            raise NoWayIn(f"{path} cannot be opened by {self.name}, which has no python3, socat or nc")
+            raise NoWayIn(f"{path} cannot be opened by {self.name}, which has neither python3 nor socat")
         talk = Talk(stay=True)
-        how = "forwarding is forbidden"
-        if self.root is not None:
-            how = "only root may open it"
-            argv = [*await self.root.prefix(self._execute, talk, timeout), *argv]
-        tool = next(tool for tool in relay.TOOLS if tool in argv)
-        stream = await self._by_command(argv, None, f"{path} on {self.name}: {how}, asked by {tool} there")
+        note = f"{path} on {self.name} is not forwarded: asked by {argv[0]} there"
+        if self.root is None:
+            argv = self._bound(argv)
+        else:
+            prefix = await self.root.prefix(self._execute, talk, timeout)
+            argv = [*prefix, *(bounded(argv, STREAM) if self.root.bounds else argv)]
+        stream = await self._by_command(argv, None, note)
         await self._opened(stream, talk, path, timeout)
         return stream
+
+    def _bound(self, argv: list[str]) -> list[str]:
+        return bounded(argv, STREAM) if self._bounds else argv
 
     async def _opened(self, stream: relay.CommandStream, talk: Talk, what: str, timeout: float) -> None:
         try:
@@ -350,14 +377,6 @@ class Ssh:
             done = await self._execute(relay.FIND, Talk(), 10, 4096)
             self._tools = tuple(done.stdout.decode("ascii", "replace").split())
         return self._tools
-
-    async def _look_at(self, path: str) -> HostError:
-        """Say what a socket's failure was that the SSH server kept to itself."""
-        done = await self._execute(["ls", "-ld", "--", path], Talk(), 10, 4096)
-        if done.status:
-            said = done.stderr.decode("utf-8", "replace")
-            return relay.explain(said, path, 10) or NoWayIn(f"{path} was not asked: {clean(said.strip(), 80)}")
-        return NoWayIn(f"{path} was not asked: nobody listens, or we may not ({clean(done.stdout.split()[0], 20)})")
 
     async def _leaves(self, address: str) -> str | None:
         """The address this machine leaves with towards `address`; None when it cannot tell."""

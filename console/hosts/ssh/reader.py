@@ -49,6 +49,9 @@ def read_without_ssh(destination: str, file: Path | None = None) -> dict[str, tu
     except (ValueError, OSError) as error:
         raise NoWayIn(f"the SSH configuration cannot be read: {clean(str(error), 160)}") from None
     found: dict[str, tuple[str, ...]] = {}
+    if "ProxyJump" in options and "ProxyCommand" in options:  # the one that came first holds
+        later = max(("ProxyJump", "ProxyCommand"), key=list(options).index)
+        del options[later]
     for name, value in options.items():
         word = name.lower().replace("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms")
         if value is None:
@@ -76,6 +79,7 @@ def _load(paths: list[Path], me: str, user: str | None, host: str, port: int | N
         """asyncssh's reader, with the directives it leaves out and without its expansions, which are ours."""
 
         _percent_expand: set[str] = set()  # noqa: RUF012
+        _no_split = {*SSHClientConfig._no_split, "knownhostscommand"}  # noqa: RUF012
 
         def _match(self, option: str, args: list[str]) -> None:
             if {"exec", "localnetwork"} & {word.lower().lstrip("!") for word in args}:

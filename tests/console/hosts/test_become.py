@@ -100,7 +100,7 @@ async def test_without_a_password_nobody_is_asked(stage: Stage) -> None:
     asked, ask = answering()
     done = await stage.make(ask).run(["sh", "-c", "echo out; echo err >&2; exit 3"], 5)
     assert (done.status, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
-    assert asked == [] and stage.log()[0].startswith("-n -- sh -c")
+    assert asked == [] and stage.log()[0].startswith("-n -- timeout -s KILL 7 sh -c")
 
 
 async def test_the_password_is_asked_for_once_and_never_an_argument(stage: Stage) -> None:
@@ -111,7 +111,7 @@ async def test_the_password_is_asked_for_once_and_never_an_argument(stage: Stage
         assert (done.status, done.stdout, done.stderr) == (0, b"well\n", b"odd\n")
     (question,) = asked
     assert (question.kind, question.host, question.secret) == ("sudo", "vps", True)
-    assert len([line for line in stage.log() if line.startswith("-n")]) == 1
+    assert len([line for line in stage.log() if line.startswith("-n")]) == 2
     assert PASSWORD not in "".join(stage.log())
 
 
@@ -121,7 +121,7 @@ async def test_a_wrong_password_is_said_and_not_tried_again_until_asked(stage: S
     for _ in range(3):
         with pytest.raises(NoWayIn, match="sudo on vps did not take that password"):
             await host.run(["true"], 5)
-    assert len(asked) == 1 and len(stage.log()) == 2
+    assert len(asked) == 1 and len([line for line in stage.log() if line.startswith("-S")]) == 1
     host.forget()
     assert (await host.run(["true"], 5)).status == 0
     assert len(asked) == 2
@@ -280,5 +280,5 @@ async def test_a_socket_that_only_root_may_open_is_opened_by_a_command(server: S
             assert await stream.read() == b""
             stream.close()
     assert len(asked) == 1
-    assert said == [f"{path} on vps: only root may open it, asked by python3 there"]
+    assert said == [f"{path} on vps is not forwarded: asked by python3 there"]
     await host.close()

