@@ -28,6 +28,8 @@ async def leave(wire: Wire) -> str:
     """Say goodbye; return what was answered instead of OK or BYE, "" when that was in order."""
     await wire.say("LOGOUT")
     line = await wire.line()
+    while line.startswith('"'):  # after STARTTLS the capabilities come once more, unasked (RFC 5804, 2.2)
+        line = await wire.line()
     return "" if line[:3].upper().rstrip() in ("OK", "BYE") else line
 
 
