@@ -11,7 +11,6 @@ from console.errors import NoWayIn
 from console.hosts.host import Completed
 from console.hosts.process import Execute, Talk, bounded, unbounded
 from console.questions import Desk, Question
-from console.secret import Secret
 from console.text import clean
 
 NEEDS = re.compile(
@@ -33,29 +32,47 @@ REFUSES = re.compile(
 MISSING = re.compile(rb"^env: .{0,4}sudo.{0,4}: No such file or directory|^sudo: command not found", re.MULTILINE)
 
 
-class Become:
-    """sudo on the machine called `host`; `user` is who we are there, as far as the question should say it."""
+OPENING = 15.0
+"""Seconds sudo may take to run nothing: a wrong host name in its resolver costs it ten."""
 
-    def __init__(self, host: str, desk: Desk, user: str = "") -> None:
-        self.host, self.desk, self.user = host, desk, user
+
+class Become:
+    """sudo on the machine called `host`."""
+
+    def __init__(self, host: str, desk: Desk) -> None:
+        self.host, self.desk = host, desk
         self.id = f"sudo:{host}"
-        self.refusal = ""
-        self._asks = self._proven = False
         self.bounds = True
         """Whether commands may be put under `timeout`: sudo's rules may name each of them bare."""
+        self._refusal = ""
+        self._barred: dict[tuple[str, ...], str] = {}
+        self._asks = self._proven = False
         self._first = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
         self._prompt = f"[{secrets.token_hex(6)}]"
 
-    async def run(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def open(self, execute: Execute) -> None:
+        """Find out how we become root, and wait for the password however long it takes; raises `NoWayIn`."""
+        if not self._proven:
+            await self.run(execute, ["true"], Talk(), OPENING, 4096, patient=True)
+
+    async def run(
+        self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int, patient: bool = False
+    ) -> Completed:
         """Run `argv` as root by `execute`; raises `NoWayIn` when sudo does not let us, and then at once until `forget`.
 
-        A wrong password is never tried twice, nor by two commands at once."""
-        self._check()
-        if self._proven:
-            return await self._attempt(execute, argv, talk, timeout, cap)
-        async with self._first:
-            self._check()
-            return await self._attempt(execute, argv, talk, timeout, cap)
+        A wrong password is never tried twice, nor by two commands at once. Only the `patient` wait for an answer."""
+        while True:
+            if barred := self._barred.get(tuple(argv[:2])):
+                raise NoWayIn(barred)
+            try:
+                if self._proven:
+                    return await self._attempt(execute, argv, talk, timeout, cap)
+                async with self._first:
+                    return await self._attempt(execute, argv, talk, timeout, cap)
+            except _Wanted:
+                pass
+            await self._ask(patient)
 
     async def prefix(self, execute: Execute, talk: Talk, timeout: float) -> list[str]:
         """What to put before an argument list, with `talk` prepared, for a command that outlives `run`."""
@@ -65,28 +82,33 @@ class Become:
 
     def forget(self) -> None:
         """Try again what was refused, and ask again."""
-        self.refusal = ""
+        self._refusal = ""
+        self._barred.clear()
         self._asks = self._asks and self._proven
 
-    def _check(self) -> None:
-        if self.refusal:
-            raise NoWayIn(self.refusal)
+    def close(self) -> None:
+        """Withdraw the question."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     async def _attempt(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
-        if not self._asks:
+        if not self._asks or self._refusal:
             done = await self._sudo(execute, argv, talk, timeout, cap)
             if not _needs(done):
                 return self._judge(done, argv)
             self._asks = self.bounds = True
-        secret = self.desk.kept(self.id) or await self._ask()
-        self.desk.keep(self.id, secret)
+            if self._refusal:
+                raise self._bar(argv, self._refusal)
+        secret = self.desk.kept(self.id)
+        if secret is None:
+            raise _Wanted
         asked = Talk(talk.data, talk.ready, talk.stay)
         done = await self._sudo(execute, argv, asked, timeout, cap)
         if asked.refused:
             self.desk.drop(self.id)
             self._proven = False
-            self.refusal = f"sudo on {self.host} did not take that password; it is not tried again until you ask"
-            raise NoWayIn(self.refusal)
+            self._refusal = f"sudo on {self.host} did not take that password; it is not tried again until you ask"
+            raise self._bar(argv, self._refusal)
         return self._judge(done, argv)
 
     async def _sudo(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
@@ -100,27 +122,42 @@ class Become:
         return await execute([*self._prepare(talk), *argv], talk, timeout, cap)
 
     def _prepare(self, talk: Talk) -> list[str]:
-        if not self._asks:
+        if not self._asks or self._refusal:
             return ["sudo", "-n", "--"]
         talk.prompt, talk.answer = self._prompt.encode(), self.desk.kept(self.id)
         return ["sudo", "-S", "-k", "-p", self._prompt, "--"]
 
-    async def _ask(self) -> Secret:
-        user = f" for {self.user}" if self.user else ""
-        question = Question(
-            self.id,
-            "sudo",
-            self.host,
-            f"sudo password{user} on {self.host}",
-            "It is fed to sudo on its input, kept in memory until cowhand ends, and written nowhere.",
-            True,
-        )
-        secret = await self.desk.ask(question)
-        if secret is None:
-            why = "was not given" if self.desk.staffed else "is needed, and nobody is here to ask"
-            self.refusal = f"the sudo password of {self.host} {why}"
-            raise NoWayIn(self.refusal)
-        return secret
+    async def _ask(self, patient: bool) -> None:
+        """Put the question, and wait for its answer if we may; raises `NoWayIn` when we may not."""
+        if self.desk.declined(self.id):
+            self._decline()
+            return
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._put())
+        if not patient:
+            raise NoWayIn(f"the sudo password of {self.host}: waiting for your answer")
+        await asyncio.shield(self._asking)
+
+    async def _put(self) -> None:
+        text = f"sudo password on {self.host}"
+        detail = "It is fed to sudo on its input, kept in memory until cowhand ends, and written nowhere."
+        try:
+            secret = await self.desk.ask(Question(self.id, "sudo", self.host, text, detail, True))
+            if secret is None:
+                self._decline()
+            else:
+                self.desk.keep(self.id, secret)
+        finally:
+            self._asking = None
+
+    def _decline(self) -> None:
+        why = "was not given" if self.desk.staffed else "is needed, and nobody is here to ask"
+        self._refusal = f"the sudo password of {self.host} {why}"
+
+    def _bar(self, argv: Sequence[str], why: str) -> NoWayIn:
+        """Remember not to try this command again: sudo writes each refusal into a log, or a mail."""
+        self._barred[tuple(argv[:2])] = why
+        return NoWayIn(why)
 
     def _judge(self, done: Completed, argv: Sequence[str]) -> Completed:
         if done.status and MISSING.search(done.stderr):
@@ -131,9 +168,14 @@ class Become:
             if done.stderr.startswith(f"sudo: {argv[0]}: command not found".encode()):
                 return Completed(127, b"", f"{argv[0]}: command not found".encode())
             if refused := REFUSES.search(done.stderr):
-                raise NoWayIn(f"sudo on {self.host} does not let us run {argv[0]}: {clean(refused[0], 120)}")
+                why = f"sudo on {self.host} does not let us run {argv[0]}: {clean(refused[0], 120)}"
+                raise self._bar(argv, why)
         self._proven = True
         return done
+
+
+class _Wanted(Exception):
+    """sudo wants a password that we have not got."""
 
 
 def _needs(done: Completed) -> bool:

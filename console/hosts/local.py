@@ -69,7 +69,9 @@ class Local:
         self.root = Become(name, self.desk) if become else None
 
     async def open(self) -> None:
-        """This machine is always ready."""
+        """Find out how we become root, if we do, and wait for the password."""
+        if self.root is not None:
+            await self.root.open(self._execute)
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name by this machine's resolver, IPv4 first."""
@@ -137,7 +139,9 @@ class Local:
             self.root.forget()
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Withdraw what is asked."""
+        if self.root is not None:
+            self.root.close()
 
     async def _execute_as_root(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
         if self.root is None:

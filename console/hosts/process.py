@@ -91,6 +91,12 @@ def bounded(argv: Sequence[str], seconds: float) -> list[str]:
     return ["timeout", "-s", "KILL", str(math.ceil(seconds) + 2), *argv]
 
 
+def called(argv: Sequence[str]) -> str:
+    """What the operator calls this command: its own name, not sudo's or that of its time limit."""
+    rest = list(argv[argv.index("--") + 1 :] if argv[0] == "sudo" and "--" in argv else argv)
+    return rest[4] if rest[:3] == ["timeout", "-s", "KILL"] else rest[0]
+
+
 def unbounded(done: Completed) -> bool:
     """Whether what was left says that there is no `timeout` on that machine."""
     return done.status in (1, 127) and bool(_NO_TIMEOUT.search(done.stderr))

@@ -104,6 +104,8 @@ class Ssh:
     async def open(self) -> None:
         """Connect now, and wait for the operator's answers however long they take; raises `NoWayIn`."""
         await self.link.connection(patient=True)
+        if self.root is not None:
+            await self.root.open(self._execute)
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name as this machine sees them, IPv4 first."""
@@ -192,6 +194,8 @@ class Ssh:
         for opening in tuple(self._openings):
             opening.cancel()
         self._routes.clear()
+        if self.root is not None:
+            self.root.close()
         await self.link.close()
 
     async def _execute_as_root(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:

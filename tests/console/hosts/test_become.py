@@ -17,7 +17,7 @@ from console.hosts.host import Host
 from console.hosts.local import Local
 from console.hosts.ssh import Ssh
 from console.questions import Asker, Question
-from tests.console.hosts.ssh_server import Server, answering
+from tests.console.hosts.ssh_server import Server, answering, until
 
 PASSWORD = "my sudo password"
 
@@ -106,6 +106,7 @@ async def test_without_a_password_nobody_is_asked(stage: Stage) -> None:
 async def test_the_password_is_asked_for_once_and_never_an_argument(stage: Stage) -> None:
     asked, ask = answering(PASSWORD)
     host = stage.make(ask)
+    await host.open()
     for _ in range(2):
         done = await host.run(["sh", "-c", "cat; echo well; echo odd >&2"], 5)
         assert (done.status, done.stdout, done.stderr) == (0, b"well\n", b"odd\n")
@@ -120,9 +121,13 @@ async def test_a_wrong_password_is_said_and_not_tried_again_until_asked(stage: S
     host = stage.make(ask)
     for _ in range(3):
         with pytest.raises(NoWayIn, match="sudo on vps did not take that password"):
-            await host.run(["true"], 5)
+            await host.open()
+        with pytest.raises(NoWayIn, match="sudo on vps did not take that password"):
+            await host.run(["id"], 5)
     assert len(asked) == 1 and len([line for line in stage.log() if line.startswith("-S")]) == 1
+    assert len(stage.log()) < 6
     host.forget()
+    await host.open()
     assert (await host.run(["true"], 5)).status == 0
     assert len(asked) == 2
 
@@ -132,7 +137,7 @@ async def test_a_password_that_nobody_gives_is_said_and_not_asked_for_again(stag
     host = stage.make(ask)
     for _ in range(2):
         with pytest.raises(NoWayIn, match="the sudo password of vps was not given"):
-            await host.run(["true"], 5)
+            await host.open()
     assert len(asked) == 1
     with pytest.raises(NoWayIn, match="is needed, and nobody is here to ask"):
         await stage.make(None).run(["true"], 5)
@@ -141,7 +146,10 @@ async def test_a_password_that_nobody_gives_is_said_and_not_asked_for_again(stag
 async def test_a_wrong_password_is_tried_once_by_many_commands(stage: Stage) -> None:
     asked, ask = answering("wrong")
     host = stage.make(ask)
-    done = await asyncio.gather(*(host.run(["true"], 20) for _ in range(6)), return_exceptions=True)
+    with pytest.raises(NoWayIn, match="waiting for your answer"):
+        await host.run(["true"], 20)
+    await until(lambda: bool(asked))
+    done = await asyncio.gather(*(host.run([f"tool-{n}"], 20) for n in range(6)), return_exceptions=True)
     assert all(isinstance(each, NoWayIn) for each in done)
     assert len(asked) == 1 and len([line for line in stage.log() if line.startswith("-S")]) == 1
 
@@ -149,7 +157,7 @@ async def test_a_wrong_password_is_tried_once_by_many_commands(stage: Stage) -> 
 async def test_a_password_is_not_given_to_a_command_that_sudo_runs_without(stage: Stage) -> None:
     _, ask = answering(PASSWORD)
     host = stage.make(ask)
-    assert (await host.run(["true"], 5)).status == 0
+    await host.open()
     stage.allow()
     done = await host.run(["sh", "-c", "timeout 0.3 cat; echo end"], 5)
     assert done.stdout == b"end\n"
@@ -175,7 +183,9 @@ async def test_what_sudo_refuses_is_not_looked_at(stage: Stage, words: str) -> N
 
 async def test_a_missing_command_is_still_status_127(stage: Stage) -> None:
     _, ask = answering(PASSWORD)
-    done = await stage.make(ask).run(["no-such-command-here"], 5)
+    host = stage.make(ask)
+    await host.open()
+    done = await host.run(["no-such-command-here"], 5)
     assert (done.status, done.stderr) == (127, b"no-such-command-here: command not found")
 
 
@@ -194,6 +204,7 @@ async def test_a_machine_without_sudo_is_told(tmp_path: Path, server: Server) ->
 async def test_files_are_read_and_written_as_root(stage: Stage) -> None:
     asked, ask = answering(PASSWORD)
     host = stage.make(ask)
+    await host.open()
     path = stage.folder / "key.pem"
     await host.write(str(path), b"secret key\n" * 20000, 0o640)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -232,26 +243,46 @@ def test_what_sudo_says_is_understood(said: bytes, needs: bool, refuses: bool) -
     assert (bool(NEEDS.search(said)), bool(REFUSES.search(said))) == (needs, refuses)
 
 
-async def test_the_question_is_withdrawn_when_the_command_is_given_up(stage: Stage) -> None:
-    withdrawn: list[Any] = []
-    put = asyncio.Event()
+async def test_while_the_question_is_open_nobody_waits_and_closing_withdraws_it(stage: Stage) -> None:
+    withdrawn = asyncio.Event()
+    put: list[Any] = []
 
     async def ask(question: Question) -> str:
-        put.set()
+        put.append(question)
         try:
             await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            withdrawn.append(question)
-            raise
+        finally:
+            withdrawn.set()
         return ""
 
-    running = asyncio.ensure_future(stage.make(ask).run(["true"], 5))
-    await put.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    await asyncio.sleep(0)
-    assert len(withdrawn) == 1
+    host = stage.make(ask)
+    for _ in range(3):
+        with pytest.raises(NoWayIn, match="the sudo password of vps: waiting for your answer"):
+            await host.run(["true"], 5)
+        await until(lambda: bool(put))
+    await host.close()
+    await asyncio.wait_for(withdrawn.wait(), 5)
+    assert len(put) == 1
+
+
+@pytest.mark.parametrize("words", ["deploy is not in the sudoers file.\n"])
+async def test_what_sudo_refused_is_not_tried_at_every_sweep(stage: Stage, words: str) -> None:
+    stage.deny(words)
+    host = stage.make(None)
+    for _ in range(4):
+        with pytest.raises(NoWayIn):
+            await host.run(["docker", "ps"], 5)
+    assert len(stage.log()) == 2
+
+
+async def test_without_the_password_what_needs_none_still_runs(stage: Stage) -> None:
+    asked, ask = answering(None)
+    host = stage.make(ask)
+    with pytest.raises(NoWayIn):
+        await host.open()
+    stage.allow()
+    assert (await host.run(["id"], 5)).status == 0
+    assert len(asked) == 1
 
 
 async def test_a_socket_that_only_root_may_open_is_opened_by_a_command(server: Server, tmp_path: Path) -> None:
@@ -272,6 +303,7 @@ async def test_a_socket_that_only_root_may_open_is_opened_by_a_command(server: S
         writer.close()
 
     path = str(tmp_path / "stats.sock")
+    await host.open()
     async with await asyncio.start_unix_server(serve, path):
         for _ in range(2):
             stream = await host.connect_unix(path, 5)
