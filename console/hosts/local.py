@@ -14,7 +14,7 @@ from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable,
 from console.hosts import files, relay
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
-from console.hosts.process import LocalProcess, Talk, attend
+from console.hosts.process import LocalProcess, Talk, attend, called
 from console.model import Role
 from console.questions import Asker, Desk
 
@@ -159,7 +159,7 @@ class Local:
             async with asyncio.timeout(timeout):
                 return await attend(process, talk, cap)
         except TimeoutError:
-            raise TimedOut(f"{argv[0]} did not end within {timeout:g} s on {self.name}") from None
+            raise TimedOut(f"{called(argv)} did not end within {timeout:g} s on {self.name}") from None
         finally:
             await process.kill()
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
+from console.hosts.become import REFUSES
 from console.hosts.process import Process, Talk
 from console.text import clean
 
@@ -196,6 +197,8 @@ class CommandStream:
 
 def _failed(status: int, said: bytes, what: str, timeout: float) -> HostError:
     text = said.decode("utf-8", "backslashreplace").strip()
+    if refused := REFUSES.search(said):
+        return NoWayIn(f"{what} was not asked: {clean(refused[0], 120)}")
     known = explain(text, what, timeout) if status not in (126, 127) else None  # then it was not even started
     return known or NoWayIn(f"{what} was not asked: {clean(text.rpartition(chr(10))[2], 120) or 'the command ended'}")
 

@@ -17,7 +17,7 @@ from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
-from console.hosts.process import Talk, attend, bounded, lost, unbounded
+from console.hosts.process import Talk, attend, bounded, called, lost, unbounded
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
 from console.model import Role
@@ -205,13 +205,13 @@ class Ssh:
 
     async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
         if self._bounds and argv[0] != "sudo":
-            done = await self._once(bounded(argv, timeout), argv[0], talk, timeout, cap)
+            done = await self._once(bounded(argv, timeout), talk, timeout, cap)
             if not unbounded(done):
                 return done
             self._bounds = False
-        return await self._once(argv, argv[0], talk, timeout, cap)
+        return await self._once(argv, talk, timeout, cap)
 
-    async def _once(self, argv: Sequence[str], name: str, talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _once(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
         await self.link.connection()
         async with self._place(self._sessions, f"{SESSIONS} commands"):
             process: RemoteProcess | None = None
@@ -221,17 +221,17 @@ class Ssh:
                     done = await attend(process, talk, cap)
             except TimeoutError:
                 await self._doubt(await self.link.connection())
-                raise TimedOut(f"{name} did not end within {timeout:g} s on {self.name}") from None
+                raise TimedOut(f"{called(argv)} did not end within {timeout:g} s on {self.name}") from None
             finally:
                 if process is not None:
                     await process.kill()
         if (
             done.status == 127
             and b"No such file or directory" in done.stderr
-            and name != "sudo"
+            and argv[0] != "sudo"
             and not unbounded(done)
         ):
-            return Completed(127, b"", f"{name}: command not found".encode())
+            return Completed(127, b"", f"{called(argv)}: command not found".encode())
         return done
 
     async def _start(self, argv: Sequence[str]) -> RemoteProcess:

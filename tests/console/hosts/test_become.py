@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from console.errors import FileError, Missing, NoWayIn
+from console.errors import FileError, Missing, NoWayIn, TimedOut
 from console.hosts.become import NEEDS, REFUSES
 from console.hosts.host import Host
 from console.hosts.local import Local
@@ -273,6 +273,12 @@ async def test_what_sudo_refused_is_not_tried_at_every_sweep(stage: Stage, words
         with pytest.raises(NoWayIn):
             await host.run(["docker", "ps"], 5)
     assert len(stage.log()) == 2
+
+
+async def test_a_hanging_command_is_called_by_its_own_name(stage: Stage) -> None:
+    stage.allow()
+    with pytest.raises(TimedOut, match=r"sleep did not end within 0\.3 s on vps"):
+        await stage.make(None).run(["sleep", "60"], 0.3)
 
 
 async def test_without_the_password_what_needs_none_still_runs(stage: Stage) -> None:

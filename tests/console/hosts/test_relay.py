@@ -149,6 +149,11 @@ def test_a_missing_socket_is_refused_and_a_missing_tool_is_not() -> None:
     assert relay.explain("env: 'python3': No such file or directory", "10.0.0.1:25", 5) is None
 
 
+def test_a_refusal_of_sudo_is_no_word_about_the_port() -> None:
+    said = b"Sorry, user a is not allowed to execute '/usr/bin/timeout 9 python3' as root on vps.\n"
+    assert type(relay._failed(1, said, "10.0.0.1:25", 5)) is NoWayIn
+
+
 def test_words_that_mean_nothing_known_are_left_alone() -> None:
     assert relay.explain("open failed", "10.0.0.1:25", 5) is None
     assert relay.explain("", "10.0.0.1:25", 5) is None
