@@ -58,6 +58,8 @@ async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] |
             await climber.climb()
     except TimeoutError:
         climber.give_up()
+    except HostError as error:
+        climber.lose(error)
     finally:
         climber.close()
     ladder.seconds = time.perf_counter() - began
@@ -78,6 +80,10 @@ class _Climber:
     def give_up(self) -> None:
         """Say that time was up, at the rung that was being tried."""
         self._broke("greeting", "silent", f"not done within {TOTAL:.0f} s")
+
+    def lose(self, error: HostError) -> None:
+        """Say that the way to the asking machine went away: that is nothing the far end did."""
+        self._broke("connect", "no-way", str(error), "unknown")
 
     async def climb(self) -> None:
         question = self.ladder.question
