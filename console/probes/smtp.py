@@ -22,7 +22,7 @@ async def greet(wire: Wire) -> str:
         wire.imposed = time.perf_counter() - began
     if line.startswith("220 ") or line == "220":
         return line
-    if line[:1] == "5" and wire.imposed:
+    if line[:3] in ("500", "502") and wire.imposed:
         raise Broken("out-of-step", f"answered {line} before anything was said", line)
     if line[:1] in "45" and line[:3].isdigit():
         raise Broken("refused", f"answered {line}", line)
