@@ -37,10 +37,10 @@ OPENING = 15.0
 
 
 class Become:
-    """sudo on the machine called `host`."""
+    """sudo on the machine called `host`; `user` is who we are there, as soon as that is known."""
 
-    def __init__(self, host: str, desk: Desk) -> None:
-        self.host, self.desk = host, desk
+    def __init__(self, host: str, desk: Desk, user: str = "") -> None:
+        self.host, self.desk, self.user = host, desk, user
         self.id = f"sudo:{host}"
         self.bounds = True
         """Whether commands may be put under `timeout`: sudo's rules may name each of them bare."""
@@ -139,7 +139,7 @@ class Become:
         await asyncio.shield(self._asking)
 
     async def _put(self) -> None:
-        text = f"sudo password on {self.host}"
+        text = f"sudo password{' of ' + self.user if self.user else ''} on {self.host}"
         detail = "It is fed to sudo on its input, kept in memory until cowhand ends, and written nowhere."
         try:
             secret = await self.desk.ask(Question(self.id, "sudo", self.host, text, detail, True))

@@ -122,7 +122,8 @@ class _Climber:
         except HostError as error:
             self._broke("resolve" if isinstance(error, Unresolved) else "connect", _cause(error), str(error))
             return None
-        self._held("connect", _place(address, question.port))
+        # through SSH our clock also counts what was asked beside it, and the wait for a place on the connection
+        self._held("connect", _place(address, question.port), getattr(self.stream, "took", None))
         self.ladder.source = self.stream.local
         self.opened = time.perf_counter()
         if self.seen is not None:
@@ -217,8 +218,8 @@ class _Climber:
     def _start(self) -> None:
         self.started = time.perf_counter()
 
-    def _held(self, name: RungName, detail: str) -> None:
-        ms = None if name == "header" else (time.perf_counter() - self.started) * 1000
+    def _held(self, name: RungName, detail: str, took: float | None = None) -> None:
+        ms = None if name == "header" else took or (time.perf_counter() - self.started) * 1000
         self.ladder.rungs.append(Rung(name, "ok", detail, ms))
 
     def _broke(

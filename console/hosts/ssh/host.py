@@ -8,8 +8,8 @@ import itertools
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,6 +105,7 @@ class Ssh:
         """Connect now, and wait for the operator's answers however long they take; raises `NoWayIn`."""
         await self.link.connection(patient=True)
         if self.root is not None:
+            self.root.user = self.link.user
             await self.root.open(self._execute)
 
     async def resolve(self, name: str) -> tuple[str, ...]:
@@ -201,6 +202,7 @@ class Ssh:
     async def _execute_as_root(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
         if self.root is None:
             return await self._execute(argv, talk, timeout, cap)
+        self.root.user = self.link.user
         return await self.root.run(self._execute, argv, talk, timeout, cap)
 
     async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
@@ -242,7 +244,8 @@ class Ssh:
 
         for pause in SETTLE:
             try:
-                return RemoteProcess(self.name, await self._with_connection(start))
+                process = await self._patiently(self._with_connection(start), _hang_up)
+                return RemoteProcess(self.name, process)
             except _NotOpened as error:
                 said = error.said
             await asyncio.sleep(pause)
@@ -285,29 +288,46 @@ class Ssh:
         connection = await self.link.connection()
         await self._take(self._forwards, f"{FORWARDS} streams")
         began = time.perf_counter()
-        opening = asyncio.ensure_future(self._with_connection(channel))
+
+        def drop(pair: Any) -> None:
+            self._forwards.release()
+            if pair is not None:
+                pair[1].channel.abort()
+
         try:
-            await asyncio.wait({opening}, timeout=timeout)
-        finally:
-            if not opening.done():  # the server opens it all the same: it is closed when it does
-                self._openings.add(opening)
-                opening.add_done_callback(self._discard)
-        if not opening.done():
+            reader, writer = await self._patiently(self._with_connection(channel), drop, timeout)
+        except TimeoutError:
             await self._doubt(connection)
-            raise TimedOut(f"{what} did not answer within {timeout:g} s")
-        try:
-            reader, writer = opening.result()
+            raise TimedOut(f"{what} did not answer within {timeout:g} s") from None
         except (_NotOpened, NoWayIn):
             self._forwards.release()
             raise
         stream = ForwardedStream(self.name, reader, writer, self._forwards.release)
         return stream, (time.perf_counter() - began) * 1000
 
-    def _discard(self, opening: asyncio.Future[Any]) -> None:
-        self._openings.discard(opening)
-        self._forwards.release()
-        if not opening.cancelled() and opening.exception() is None:
-            opening.result()[1].channel.abort()
+    async def _patiently(
+        self, opening: Coroutine[Any, Any, T], drop: Callable[[T | None], None], timeout: float | None = None
+    ) -> T:
+        """What `opening` gives; raises TimeoutError. What we do not wait for is `drop`ped when it comes all the same.
+
+        A server opens what it was asked to open; one that we forget stays open there, and counts."""
+        task = asyncio.ensure_future(opening)
+        self._openings.add(task)
+
+        def late(task: asyncio.Future[T]) -> None:
+            self._openings.discard(task)
+            drop(None if task.cancelled() or task.exception() is not None else task.result())
+
+        try:
+            await asyncio.wait({task}, timeout=timeout)
+        except asyncio.CancelledError:
+            task.add_done_callback(late)
+            raise
+        if not task.done():
+            task.add_done_callback(late)
+            raise TimeoutError
+        self._openings.discard(task)
+        return task.result()
 
     async def _doubt(self, connection: asyncssh.SSHClientConnection) -> None:
         """Something did not answer: return when the connection itself still does, else raise `NoWayIn`."""
@@ -434,6 +454,13 @@ async def _beats(connection: asyncssh.SSHClientConnection) -> bool:
     except (asyncssh.Error, OSError):
         return not connection.is_closed()
     return True
+
+
+def _hang_up(process: asyncssh.SSHClientProcess[bytes] | None) -> None:
+    if process is not None:
+        with suppress(OSError):
+            process.kill()
+        process.close()
 
 
 def _told(task: asyncio.Task[str | None]) -> bool:

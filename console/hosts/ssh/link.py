@@ -207,8 +207,8 @@ class Link:
         """Attempts and questions in turn, until there is a connection; raises `Refusal` or `NoWayIn`."""
         resolved = await config.resolve(self.destination, self.file)
         self.user = resolved.user
-        if resolved.ignored:
-            self._say(f"{spell(resolved.ignored)} of the SSH configuration: set, and not honoured")
+        if named := [name for name in resolved.ignored if name != "GSSAPIAuthentication"]:  # Debian sets it for all
+            self._say(f"{spell(named)} of the SSH configuration: set, and not honoured")
         certificates = True
         for _ in range(ROUNDS):
             known = KnownHosts((*resolved.user_known, *resolved.global_known))

@@ -186,6 +186,19 @@ async def test_a_connection_that_went_silent_is_found_out_when_a_port_is_silent(
         await host.connect("127.0.0.1", shut_port(), 0.3)
 
 
+async def test_a_command_that_starts_too_late_is_ended(server: Server, ssh: Make) -> None:
+    await server.start()
+    host = ssh(server.configure())
+    await host.open()
+    running = asyncio.ensure_future(host.run(["sleep", "60"], 30))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await host.run(["true"], 5)).status == 0
+    await until(lambda: server.at_once == 0)
+
+
 async def test_at_most_eight_commands_run_at_once_and_all_of_them_end(server: Server, ssh: Make) -> None:
     await server.start()
     host = ssh(server.configure())
