@@ -33,7 +33,7 @@ class Estate:
         self.certificate = Certificate(names[-1])
         self.dovecot = Dovecot(self.network, self.certificate.context)
         self.services: tuple[Service, ...] = (
-            postfix(self.network, self.certificate.context),
+            postfix(self.network, self.certificate.context, lambda: self.dovecot.running),
             self.dovecot,
             nginx(self.network),
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import AnyStr
 
@@ -24,6 +25,9 @@ GREET_WAIT = 0.3
 HEADER_PATIENCE = 5.0
 """Seconds Postfix waits for a PROXY header (postscreen_upstream_proxy_timeout, smtpd_upstream_proxy_timeout)."""
 
+FATAL = 1.0
+"""Seconds a Postfix daemon sleeps before a fatal error ends it (msg_fatal)."""
+
 NETWORKS = (ip_network("127.0.0.0/8"), ip_network("172.22.1.0/24"))
 """Mailcow's default mynetworks: whoever claims to come from there may relay."""
 
@@ -31,10 +35,12 @@ POSTSCREEN, SUBMISSION, SMTPS = "postscreen", "submission/smtpd", "smtps/smtpd"
 
 
 class Listener:
-    """A port of Postfix's: which daemon it is, and its lines in the log (`syslog_name` of master.cf)."""
+    """A port of Postfix's: which daemon it is, and its lines in the log (`syslog_name` of master.cf).
 
-    def __init__(self, service: Service, number: int, daemon: str) -> None:
-        self.service, self.daemon = service, daemon
+    `logins` says whether Dovecot, whom smtpd asks who may log in, answers."""
+
+    def __init__(self, service: Service, number: int, daemon: str, logins: Callable[[], bool]) -> None:
+        self.service, self.daemon, self.logins = service, daemon, logins
         self.name = "haproxy" if number == 10025 else "postfix"
 
     def say(self, text: str) -> None:
@@ -56,7 +62,8 @@ class Smtpd(SMTP):
     """One SMTP session with Postfix's face."""
 
     def __init__(self, port: Listener, visitor: Visitor, tls: ssl.SSLContext | None) -> None:
-        self.say, self.daemon, self.visitor = port.say, port.daemon, visitor
+        self.say, self.daemon, self.logins, self.visitor = port.say, port.daemon, port.logins, visitor
+        self.unknown = "502 5.5.2" if port.daemon == POSTSCREEN else "500 5.5.2"
         super().__init__(
             Rules(self),
             hostname=MAIL_NAME,
@@ -70,7 +77,7 @@ class Smtpd(SMTP):
     async def push(self, status: AnyStr) -> None:
         """Say it as Postfix does."""
         if isinstance(status, str) and status.startswith("500 Error: command"):
-            await super().push("502 5.5.2 Error: command not recognized")
+            await super().push(f"{self.unknown} Error: command not recognized")
         else:
             await super().push(status)
 
@@ -85,7 +92,17 @@ class Smtpd(SMTP):
                 self.say(f"PREGREET {len(early)} after 0 from {place}: {early.decode('ascii', 'backslashreplace')!r}")
         else:
             self.say(f"connect from unknown[{client[0]}]")
+            if self.daemon == SMTPS and not self.logins():
+                await self.die()
+                return
         await super()._handle_client()
+
+    async def die(self) -> None:
+        """End as smtpd does inside TLS, where it must offer logins, when nobody can tell it which."""
+        self.say("fatal: no SASL authentication mechanisms")
+        await asyncio.sleep(FATAL)
+        if self.transport is not None:
+            self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Log the end as smtpd does."""
@@ -96,7 +113,7 @@ class Smtpd(SMTP):
     @syntax("PROXY")
     async def smtp_PROXY(self, arg: str) -> None:  # noqa: N802
         """A header that came to a plain port."""
-        await self.push("502 5.5.2 Error: command not recognized")
+        await self.push("500 Error: command not recognized")
 
 
 class Rules:
@@ -147,8 +164,8 @@ class Rules:
         return "221 2.0.0 Bye"
 
 
-def postfix(network: Network, tls: ssl.SSLContext) -> Service:
-    """Make the service, not yet started: 25, 465, 587 and their PROXY twins."""
+def postfix(network: Network, tls: ssl.SSLContext, logins: Callable[[], bool]) -> Service:
+    """Make the service, not yet started: 25, 465, 587 and their PROXY twins; `logins` says whether Dovecot answers."""
     service = Service(network, "postfix-mailcow", "ghcr.io/mailcow/postfix:1.80")
 
     def port(number: int, daemon: str, header: bool) -> Port:
@@ -156,7 +173,7 @@ def postfix(network: Network, tls: ssl.SSLContext) -> Service:
         parting = f"421 4.3.0 {MAIL_NAME} Server local error"
         if daemon == POSTSCREEN:
             parting = "421 4.3.2 No system resources"
-        listener = Listener(service, number, daemon)
+        listener = Listener(service, number, daemon, logins)
         policy = Policy(
             listener.refused,
             header=header,

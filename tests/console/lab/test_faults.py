@@ -182,6 +182,13 @@ async def test_an_untrusted_proxy_is_named_in_the_log_by_the_address_dovecot_see
     assert "imap-login: Warning: haproxy: Client not trusted (rip=10.10.10.1)" in log
 
 
+async def test_nobody_can_submit_while_dovecot_whom_postfix_asks_for_logins_is_stopped(calm: Lab, hosts: Hosts) -> None:
+    calm.break_("service-stopped")
+    heard = await hear(hosts["proxy"], VM, 10465, V1, tls=True)
+    assert heard.text == "<closed>"
+    assert "/smtpd[311]: fatal: no SASL authentication mechanisms\n" in await logged(hosts, "postfix-mailcow")
+
+
 async def test_a_cut_tunnel_times_out_stalls_what_is_open_and_goes_on_where_it_was(calm: Lab, hosts: Hosts) -> None:
     stream = await hosts["proxy"].connect(VM, 14190, 5)
     calm.break_("tunnel-cut")

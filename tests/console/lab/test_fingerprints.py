@@ -42,7 +42,7 @@ IMMEDIATE = [
     Row(10587, "proxy", "", ("421 4.3.0",), talk=b"EHLO a\r\n"),
     Row(10587, "proxy", "v1", (GREETING,)),
     Row(10587, "proxy", "unknown", ("421 4.3.0",)),
-    Row(587, "mail", "v1", (GREETING, "502 5.5.2")),
+    Row(587, "mail", "v1", (GREETING, "500 5.5.2")),
     # submission inside TLS
     Row(10465, "proxy", "", ("<TLS WRONG_VERSION_NUMBER>",), tls=True),
     Row(10465, "proxy", "v1", (GREETING,), tls=True),
