@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from tests.reallab.needs import missing
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -16,3 +18,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if skipped and exitstatus == 0:
             reporter.write_line(f"{len(skipped)} skipped; in CI that is a failure", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was not run, and why."""
+    if why := missing():
+        terminalreporter.write_line(f"not run: tests/reallab, the real daemons: {why}", yellow=True)
