@@ -1,0 +1,50 @@
+"""YAML text to ruamel's nodes, which have their places; whatever is wrong with it is an `InputError`."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from console.errors import InputError
+from console.text import clean
+
+Node: TypeAlias = Any
+"""A node of ruamel.yaml's, whose own annotations leave out `id`."""
+
+
+def parse(text: str, file: str) -> Node | None:
+    """Return the root of the one document; None when there is none."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.reader import ReaderError
+
+    try:
+        root: Node | None = YAML(pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = (error.problem or error.context or "it cannot be read").split("\n")[0]
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise InputError(file, line, column, f"this is not YAML: {clean(what, 120)}") from None
+    except ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise InputError(file, line, column, "this is not YAML: a control character stands here") from None
+    except RecursionError:
+        raise InputError(file, 1, 1, "this is not a compose file: brackets too deep inside each other") from None
+    except Exception as error:  # a broken document makes the reader trip over itself in many ways
+        raise InputError(file, 1, 1, f"this is not YAML: {clean(str(error), 120)}") from None
+    return root
+
+
+def is_kind(node: Node, kind: str) -> bool:
+    """Say whether a node is a "scalar", "sequence" or "mapping"."""
+    return bool(node.id == kind)
+
+
+def null(node: Node) -> bool:
+    """Say whether a node is empty, `null` or `~`."""
+    return str(node.tag).endswith(":null")
+
+
+def word(node: Node) -> str:
+    """Return a scalar's text; "" for a collection."""
+    return str(node.value) if is_kind(node, "scalar") else ""
