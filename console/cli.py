@@ -198,7 +198,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Any, arguments: argpa
     from console.engine import FLOOR
     from console.survey import Survey
 
-    survey = Survey(estate.topology, opened.hosts, opened.missing, watch.hear)
+    survey, said = Survey(estate.topology, opened.hosts, opened.missing, watch.hear), ""
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(OPENING):
@@ -207,6 +207,9 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Any, arguments: argpa
             await survey.sweep()
             assert survey.findings is not None
             watch.tell(survey)
+            if survey.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
+                say(survey.dark)  # whoever keeps the verdict alone must not take "well" for "all was seen"
+            said = survey.dark
             if not arguments.watch:
                 return survey.findings.verdict
             await asyncio.sleep(max(FLOOR, arguments.every))

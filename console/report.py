@@ -199,7 +199,8 @@ def unasked(survey: Survey) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for reading in survey.readings.values():
         if reading.outcome == "unknown" and reading.evidence:
-            hops = reasons.setdefault(reading.evidence[-1].detail, [])
+            last = next((rung for rung in reversed(reading.evidence) if rung.outcome == "unknown"), None)
+            hops = reasons.setdefault((last or reading.evidence[-1]).detail, [])
             if TITLES[reading.hop] not in hops:
                 hops.append(TITLES[reading.hop])
     return [f"{spell(hops)}: {reason}" for reason, hops in reasons.items()]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from console.diagnosis.diagnose import diagnose
-from console.diagnosis.judge import judge, milliseconds, verdict
+from console.diagnosis.judge import judge, milliseconds, opinion_unseen, verdict
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
 from console.model import HopName, Reading, Role, Topology
@@ -34,6 +34,8 @@ class Survey:
         self.readings: dict[tuple[str, HopName], Reading] = {}
         self.findings: FindingsChanged | None = None
         self.seen: Seen | None = None
+        self.dark = ""
+        """What the last sweep could not look at, and why, in one sentence; "" when nothing kept it."""
         self._dirty: dict[str, LaneSeen] = {}
         self._force = False
 
@@ -88,7 +90,8 @@ class Survey:
         findings = diagnose(seen, readings)
         first = findings[0] if findings else None
         broken = [reading for reading in readings if reading.outcome == "failed"]
-        cause = first.summary if first else _unexplained(broken) or _dark(seen)
+        self.dark = _dark(seen)
+        cause = first.summary if first else _unexplained(broken) or self.dark
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
         since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
         summed = verdict(readings)
@@ -123,13 +126,15 @@ def _dated(reading: Reading, at: float, since: float) -> Reading:
 
 
 def _dark(seen: Seen) -> str:
-    """Say from which machine nobody could look, and why; "" when everybody who was asked did."""
+    """Say from which machine, or into what, nobody could look, and why; "" when everybody who was asked told."""
     for role in ("proxy", "mail"):
         ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]
         asked = [ladder for ladder in ladders if ladder is not None]
         if asked and all(ladder.cause == "no-way" for ladder in asked):
             failed = asked[0].failed
             return f"could not look from {asked[0].vantage}: {failed.detail if failed else 'no way in'}"
+    if (why := opinion_unseen(seen)) and any(lane.lane.proxy and lane.connected for lane in seen.lanes.values()):
+        return f"could not look into HAProxy: {why}"
     return ""
 
 

@@ -39,7 +39,9 @@ def judge(seen: Seen, lane: LaneSeen) -> list[Reading]:
 
 
 def verdict(readings: list[Reading]) -> Verdict:
-    """Sum up readings of any number of lanes; a lane nobody could look at makes the whole unknown, not well."""
+    """Sum up readings of any number of lanes; a lane nobody could look at makes the whole unknown, not well.
+
+    One that answers a client is well though a hop behind it was not asked: what was not seen is said beside it."""
     lanes: dict[str, list[Reading]] = {}
     for reading in readings:
         lanes.setdefault(reading.lane, []).append(reading)
@@ -153,9 +155,18 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
             return _reading(lane, "haproxy", vantage, "degraded", _word(stuck[0]), evidence)
         if passed is None:
             return _reading(lane, "haproxy", vantage, "unknown", "not asked", evidence)
+        if lane.lane.proxy and opinion_unseen(seen):
+            return _reading(lane, "haproxy", vantage, "unknown", "not asked", (passed, *evidence))
         return _reading(lane, "haproxy", vantage, "ok", "passes", (passed, *evidence))
     outcome, word = _opinion_outcome(seen, lane)
     return _reading(lane, "haproxy", vantage, outcome, word, evidence)
+
+
+def opinion_unseen(seen: Seen) -> str:
+    """Why HAProxy did not tell its own opinion, though somebody was to ask it; "" when it did.
+
+    A lamp that called this well would hide a server that is about to be taken out of use."""
+    return seen.stats.error if seen.stats is not None else ""
 
 
 def _opinion(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:

@@ -135,7 +135,7 @@ class Become:
         if self._asking is None:
             self._asking = asyncio.ensure_future(self._put())
         if not patient:
-            raise NoWayIn(f"the sudo password of {self.host}: waiting for your answer")
+            raise NoWayIn(f"sudo on {self.host} wants a password: waiting for your answer")
         await asyncio.shield(self._asking)
 
     async def _put(self) -> None:
@@ -151,8 +151,8 @@ class Become:
             self._asking = None
 
     def _decline(self) -> None:
-        why = "was not given" if self.desk.staffed else "is needed, and nobody is here to ask"
-        self._refusal = f"the sudo password of {self.host} {why}"
+        why = "none was given" if self.desk.staffed else "nobody is here to give it"
+        self._refusal = f"sudo on {self.host} wants a password; {why}"
 
     def _bar(self, argv: Sequence[str], why: str) -> NoWayIn:
         """Remember not to try this command again: sudo writes each refusal into a log, or a mail."""

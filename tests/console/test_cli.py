@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -81,6 +85,45 @@ def test_a_check_that_nobody_can_answer_is_three_and_says_why(seed: Path, capsys
     assert told["verdict"] == "unknown"
     assert {hop["outcome"] for lane in told["lanes"] for hop in lane["hops"]} == {"unknown"}
     assert set(told["lanes"][0]["hops"][0]) >= {"hop", "vantage", "outcome", "latency_ms", "evidence"}
+
+
+class Greeting(socketserver.StreamRequestHandler):
+    """An SMTP server that is well as far as a sweep goes."""
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            self.wfile.write(b"220 mail.example.org ESMTP\r\n")
+            if self.rfile.readline():
+                self.wfile.write(b"221 2.0.0 Bye\r\n")
+
+
+@contextmanager
+def greeting() -> Iterator[int]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeting) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_well_is_not_said_without_what_could_not_be_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with greeting() as port, greeting() as behind:
+        (tmp_path / "haproxy.cfg").write_text(
+            f"global\n    stats socket {tmp_path}/stats\nlisten smtp\n    mode tcp\n    bind :{port}\n"
+            f"    server mailcow 127.0.0.1:{behind}\n"
+        )
+        (tmp_path / "site.toml").write_text(
+            '[sources]\nhaproxy = ["haproxy.cfg"]\n[public]\nnames = ["127.0.0.1"]\n'
+            '[hosts.vps]\nrole = "proxy"\nlocal = true\n'
+        )
+        status, out, err = run(capsys, "--site", str(tmp_path / "site.toml"), "check", "--json")
+    told = json.loads(out)
+    assert (status, told["verdict"]) == (0, "well")
+    assert told["cause"] == f"could not look into HAProxy: nobody listens on the stats socket {tmp_path}/stats"
+    assert err == told["cause"] + "\n"
+    (lane,) = told["lanes"]
+    assert {hop["hop"]: hop["outcome"] for hop in lane["hops"]}["haproxy"] == "unknown"
 
 
 BAD = {

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
+from console.errors import NoWayIn
 from console.events import Event, FindingsChanged, ReadingsChanged
+from console.hosts.host import Stream
 from console.hosts.local import Local
 from console.model import Lane, Reading, Span, Topology
 from console.survey import Survey, same
@@ -89,6 +91,27 @@ async def test_a_server_that_ends_is_told_once_with_the_time_it_was_first_seen()
         await survey.sweep()
         assert told == []
         assert (f"{port}/smtp", "public") not in survey.readings
+
+
+class Mute(Local):
+    """A machine whose HAProxy cannot be heard."""
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        raise NoWayIn("sudo on vps wants a password; nobody is here to give it")
+
+
+async def test_what_could_not_be_looked_at_is_said_and_leaves_what_was_seen_well() -> None:
+    async with a_mail_server() as port:
+        survey, told = a_survey(port)
+        (lane,) = survey.topology.lanes
+        survey.renew(replace(survey.topology, lanes=(replace(lane, proxy="smtp", server="mailcow"),)))
+        survey.hosts = {**survey.hosts, "proxy": Mute("vps", "proxy")}
+        await survey.sweep()
+        assert outcomes(told)["haproxy"] == "unknown"
+        assert survey.findings is not None
+        assert survey.findings.verdict == "well"
+        assert survey.findings.cause == survey.dark
+        assert survey.dark == ("could not look into HAProxy: sudo on vps wants a password; nobody is here to give it")
 
 
 def a_reading(word: str, ms: float | None, outcome: str = "ok") -> Reading:

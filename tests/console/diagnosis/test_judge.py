@@ -210,7 +210,17 @@ CASES = (
     Case("nobody can look anywhere", {993: ("-", "-", "-", "-")}, {993: "?????"}, (), "unknown"),
     Case(
         "the machines behind cannot be asked today",
-        {993: ("ok", "no-way", "no-way", "?")}, {993: "●●???"}, (), "well", stats="no way in",
+        {993: ("ok", "no-way", "no-way", "?")}, {993: "●????"}, (), "well", stats="no way in",
+    ),
+    Case(
+        "haproxy was not heard, and all gets through",
+        {25: ("ok", "ok", "ok", "?"), 993: ("ok", "ok", "ok", "?")},
+        {25: "●?●●●", 993: "●?●●●"}, (), "well", stats="sudo on vps wants a password; nobody is here to give it",
+    ),
+    Case(
+        "haproxy was not heard, and lets one lane down",
+        {25: ALL_OK, 993: ("silent", "ok", "ok", "?")},
+        {25: "●?●●●", 993: "●✗●●●"}, (), "down", stats="sudo on vps wants a password; nobody is here to give it",
     ),
 )  # fmt: skip
 

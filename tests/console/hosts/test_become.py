@@ -136,10 +136,10 @@ async def test_a_password_that_nobody_gives_is_said_and_not_asked_for_again(stag
     asked, ask = answering(None)
     host = stage.make(ask)
     for _ in range(2):
-        with pytest.raises(NoWayIn, match="the sudo password of vps was not given"):
+        with pytest.raises(NoWayIn, match="sudo on vps wants a password; none was given"):
             await host.open()
     assert len(asked) == 1
-    with pytest.raises(NoWayIn, match="is needed, and nobody is here to ask"):
+    with pytest.raises(NoWayIn, match="sudo on vps wants a password; nobody is here to give it"):
         await stage.make(None).run(["true"], 5)
 
 
@@ -257,7 +257,7 @@ async def test_while_the_question_is_open_nobody_waits_and_closing_withdraws_it(
 
     host = stage.make(ask)
     for _ in range(3):
-        with pytest.raises(NoWayIn, match="the sudo password of vps: waiting for your answer"):
+        with pytest.raises(NoWayIn, match="sudo on vps wants a password: waiting for your answer"):
             await host.run(["true"], 5)
         await until(lambda: bool(put))
     await host.close()
