@@ -18,12 +18,14 @@ from console import intake, site, toml_places, topology
 from console.errors import InputError
 from console.model import Span, Topology
 from console.site import Site
-from console.sources import compose, env_file, haproxy, hcl, opentofu, shell
+from console.sources import authorized_keys, compose, env_file, haproxy, hcl, mounts, opentofu, settings, shell
 from console.sources.compose import Compose
 from console.sources.env_file import EnvFile
 from console.sources.haproxy import Configuration
 from console.sources.hcl import Document
+from console.sources.mounts import Mounts
 from console.sources.opentofu import Tofu
+from console.sources.settings import Settings
 from console.sources.shell import Script
 from console.text import clean
 from console.topology import Sources
@@ -96,15 +98,18 @@ class _Loading:
         self.places = toml_places.find(text)
         self.texts: dict[str, str] = {self.file: text}
         self.problems: list[InputError] = []
+        self.environment: EnvFile | None = None
+        self.environment_file = ""
 
     def estate(self) -> Estate:
         """Read everything."""
         named = self.site.sources
+        haproxy_files, tofu, composed = self._haproxy(), self._tofu(), self._compose()
         sources = Sources(
             site=self.site,
-            haproxy=self._haproxy(),
-            tofu=self._tofu(),
-            compose=self._compose(),
+            haproxy=haproxy_files,
+            tofu=tofu,
+            compose=composed,
             scripts=tuple(
                 script
                 for key in ("deploy_script", "deploy_hook")
@@ -113,6 +118,13 @@ class _Loading:
             declared=tuple(
                 Span(self.file, *self.places.get(("lane", index), (1, 1))) for index in range(len(self.site.lane))
             ),
+            environment=self.environment,
+            environment_file=self.environment_file,
+            postfix=self._settings("postfix_conf", "data/conf/postfix/extra.cf", continued=True),
+            dovecot=self._settings("dovecot_conf", "data/conf/dovecot/extra.conf"),
+            mounts=self._mounts(),
+            keys=self._keys(),
+            texts=self.texts,
         )
         if not (named.haproxy or named.opentofu or named.compose or self.site.lane):
             self._complain(("sources",), 'nothing to read: name haproxy = ["haproxy.cfg"] in [sources], or a [[lane]]')
@@ -286,7 +298,34 @@ class _Loading:
             ("env", file.path, file.shown), file.stamp, lambda: env_file.read(file.text, file.shown)
         )
         self.problems += found.problems
+        self.environment, self.environment_file = found, file.shown
         return found
+
+    def _settings(self, key: str, beside: str, *, continued: bool = False) -> Settings | None:
+        """Read a file of settings: the one named, else Mailcow's own beside the first compose file."""
+        written: str | None = getattr(self.site.sources, key)
+        if written is not None:
+            file = self._single(written, ("sources", key))
+        else:
+            first = next(iter(self.site.sources.compose), None)
+            if first is None:
+                return None
+            folder = first if _is(self._path(first), stat.S_ISDIR) else posixpath.dirname(first)
+            there = posixpath.join(folder, beside)
+            file = self._read(there, ("sources", "compose")) if _is(self._path(there), stat.S_ISREG) else None
+        return settings.read(file.text, file.shown, continued=continued) if file else None
+
+    def _mounts(self) -> Mounts | None:
+        files = [
+            self._single(written, ("sources", "mounts", at)) for at, written in enumerate(self.site.sources.mounts)
+        ]
+        found = [(file.shown, file.text) for file in files if file]
+        return mounts.read(found) if found else None
+
+    def _keys(self) -> tuple[authorized_keys.Entry, ...]:
+        written = self.site.sources.authorized_keys
+        file = self._single(written, ("sources", "authorized_keys")) if written else None
+        return authorized_keys.read(file.text, file.shown) if file else ()
 
     def _script(self, written: str, where: Where) -> Script | None:
         file = self._single(written, where, LARGEST_SCRIPT)

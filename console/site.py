@@ -22,7 +22,9 @@ FILE = "site.toml"
 class SourceFiles(Struct, frozen=True, forbid_unknown_fields=True):
     """Paths as written, relative to the site file; a folder stands for its `*.cfg`, `*.tf`, … in C order.
 
-    Without `mailcow_conf`, the mailcow.conf or .env beside the first compose file counts, as it does for compose."""
+    Without `mailcow_conf`, the mailcow.conf or .env beside the first compose file counts, as it does for compose; so
+    do Mailcow's own data/conf/postfix/extra.cf and data/conf/dovecot/extra.conf without `postfix_conf` and
+    `dovecot_conf`. `mounts` are the VM's fstab and drop-ins, `authorized_keys` is the VM's too."""
 
     haproxy: tuple[str, ...] = ()
     opentofu: tuple[str, ...] = ()
@@ -30,6 +32,10 @@ class SourceFiles(Struct, frozen=True, forbid_unknown_fields=True):
     mailcow_conf: str | None = None
     deploy_script: str | None = None
     deploy_hook: str | None = None
+    postfix_conf: str | None = None
+    dovecot_conf: str | None = None
+    authorized_keys: str | None = None
+    mounts: tuple[str, ...] = ()
 
 
 class HostEntry(Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,8 +27,12 @@ from console.sources.haproxy.routes import Door, active, destinations
 from console.text import clean
 
 if TYPE_CHECKING:
+    from console.sources.authorized_keys import Entry
     from console.sources.compose import Compose
+    from console.sources.env_file import EnvFile
+    from console.sources.mounts import Mounts
     from console.sources.opentofu import Tofu
+    from console.sources.settings import Settings
     from console.sources.shell import Script
 
 PROTOCOLS: dict[int, Protocol] = {
@@ -85,7 +89,9 @@ class Way(Struct, frozen=True, gc=False):
 
 
 class Sources(Struct, frozen=True, dict=True):
-    """All that was read. `declared` holds the places of the site's `[[lane]]` entries, in their order."""
+    """All that was read. `declared` holds the places of the site's `[[lane]]` entries, in their order.
+
+    `environment` is mailcow.conf, `postfix` extra.cf, `dovecot` extra.conf; `texts` has each file by its name."""
 
     site: Site = Site()
     haproxy: Configuration | None = None
@@ -93,6 +99,13 @@ class Sources(Struct, frozen=True, dict=True):
     compose: Compose | None = None
     scripts: tuple[Script, ...] = ()
     declared: tuple[Span, ...] = ()
+    environment: EnvFile | None = None
+    environment_file: str = ""
+    postfix: Settings | None = None
+    dovecot: Settings | None = None
+    mounts: Mounts | None = None
+    keys: tuple[Entry, ...] = ()
+    texts: dict[str, str] = {}
 
     @property
     def published(self) -> tuple[Published, ...]:

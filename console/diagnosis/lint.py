@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+import re
+
 from console.diagnosis.diagnose import GRAVITY
 from console.diagnosis.rule import STATIC
-from console.model import Finding, Topology
+from console.model import Finding, Span, Topology
 from console.topology import Sources
 
 
 def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
-    """Return the findings that hold, by severity, then by file and line."""
-    from console.diagnosis.rules import checks, deploy, headers, ports, timeouts  # noqa: F401  each registers its rules
+    """Return the findings that hold, by severity, then by file and line.
 
-    found = [finding for _, rule in STATIC for finding in rule(sources, topology)]
+    `# cowhand: ignore CH025` on a finding's line, or on the one above, takes it out."""
+    from console.diagnosis.rules import (  # noqa: F401  each registers its rules
+        bans,
+        channel,
+        checks,
+        deploy,
+        headers,
+        mailcow,
+        ports,
+        timeouts,
+        volumes,
+    )
+
+    quiet = {file: ids for file, text in sources.texts.items() if (ids := _accepted(text))}
+    found = [
+        finding
+        for _, rule in STATIC
+        for finding in rule(sources, topology)
+        if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
+    ]
     found.sort(key=_order)
     return tuple(found)
+
+
+_ACCEPTED = re.compile(r"(?:#|//).*?\bcowhand: ignore((?:[ ,]+CH\d{3})+)")
+
+
+def _accepted(text: str) -> dict[int, set[str]]:
+    """Return, by line, the ids that the operator knows of and accepts there."""
+    if "cowhand: ignore" not in text:
+        return {}
+    found: dict[int, set[str]] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := _ACCEPTED.search(line):
+            found[number] = set(re.findall(r"CH\d{3}", match[1]))
+    return found
+
+
+def _spoken(quiet: dict[str, dict[int, set[str]]], where: Span) -> set[str]:
+    """The ids accepted on a line, by a comment there or on the line above."""
+    lines = quiet.get(where.file, {})
+    return lines.get(where.line, set()) | lines.get(where.line - 1, set())
 
 
 def _order(finding: Finding) -> tuple[int, str, int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from console import estate
 from console.diagnosis.lint import lint
 from console.model import Lane, Span
 from console.sources import compose, haproxy, opentofu, shell
@@ -28,6 +29,13 @@ def read(folder: Path) -> Sources:
     )
 
 
+def whole(folder: Path) -> Sources:
+    """Read a folder as cowhand does, by its site.toml; file names are then as that file writes them."""
+    found = estate.load(folder / "site.toml")
+    assert found.problems == ()
+    return found.sources
+
+
 def lanes(sources: Sources) -> list[str]:
     """Return one line a lane."""
     return [_line(lane) for lane in build(sources).lanes]
@@ -46,5 +54,5 @@ def findings(sources: Sources) -> list[list[object]]:
     table: list[list[object]] = []
     for found in lint(sources, build(sources)):
         assert isinstance(found.where, Span)
-        table.append([found.id, found.where.file, found.where.line])
+        table.append([found.id, Path(found.where.file).name, found.where.line])
     return table

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.model import Finding, Topology
-from console.sources.shell import Command, Script, Word
-from console.text import clean
+from console.diagnosis.rules.commands import PEM, REMOTE, all_words, docker, written
+from console.model import Finding, Lane, Topology
+from console.sources.shell import Command, Script
 from console.topology import Sources
 
 _HUP = re.compile(r"(?:SIG)?HUP|1", re.IGNORECASE)
-_UNPINNED = re.compile(r"StrictHostKeyChecking[\s=]+(accept-new|no|off)\b", re.IGNORECASE)
 _LINEAGE = re.compile(r"letsencrypt/live/")
-_PEM = re.compile(r"(?:^|/)[^/]*\.pem$|\.crt$|\.key$")
-_REMOTE = frozenset(("ssh", "scp", "sftp", "rsync"))
 _PIPES = frozenset(("|", "|&"))
 _EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index"))
 # A pipeline that begins with these cannot fail at its beginning.
@@ -40,7 +38,7 @@ def dovecot_exited_after_renewal(sources: Sources, topology: Topology) -> Iterat
 
 def _kills_dovecot(command: Command) -> bool:
     texts = command.texts
-    if not _docker(command) or "kill" not in texts:
+    if not docker(command) or "kill" not in texts:
         return False
     arguments = texts[texts.index("kill") + 1 :]
     hangup = False
@@ -61,39 +59,68 @@ def _kills_dovecot(command: Command) -> bool:
     return hangup and (any("dovecot" in target for target in targets) or (compose and not targets))
 
 
-@static("CH026")
-def deploy_channel_open(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """The private key goes to whoever answers first under the mail server's name."""
+@static("CH010")
+def stale_certificate(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """Postfix and Dovecot are reloaded after a change, and nginx goes on with the old certificate."""
     for script in sources.scripts:
-        words = [(word, match) for word in _words(script) if (match := _UNPINNED.search(word.text))]
-        if not words:
+        if not any(PEM.search(word.text) or "data/assets/ssl" in word.text for word in all_words(script)):
             continue
-        target = next((word.text for word in _words(script) if re.match(r"root@[\w.-]+$", word.text)), "")
-        to = f"{clean(target, 60)}'s first answer" if target else "the first answer"
-        yield finding(
-            "CH026",
-            f"StrictHostKeyChecking={words[0][1].group(1).lower()} trusts {to}: whoever gives it gets the private key",
-            words[0][0].span,
-            also=tuple(word.span for word, _ in words[1:]),
-        )
+        told = [command for command in script.commands if docker(command)]
+        reloads = [command for command in told if _names(command, "postfix") or _names(command, "dovecot")]
+        if reloads and not any(_names(command, "nginx") for command in told):
+            yield finding(
+                "CH010",
+                "nginx-mailcow is never reloaded: the web goes on with the old certificate until it expires",
+                reloads[0].span,
+                also=tuple(command.span for command in reloads[1:]),
+                hop="service",
+                remedy="docker compose exec -T nginx-mailcow nginx -s reload",
+            )
+
+
+def _names(command: Command, service: str) -> bool:
+    return any(service in text for text in command.texts)
+
+
+@static("CH011")
+def certificate_key_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """The script installs what it reads without a look at it."""
+    for script in sources.scripts:
+        moves = [command.words[-1] for command in script.commands if command.name in ("mv", "install")]
+        writes = [*written(script), *(word for word in moves if PEM.search(word.text))]
+        if not writes or any(command.name in ("openssl", "certtool", "step") for command in script.commands):
+            continue
+        read = next((command.span for command in script.commands if _reads_input(command)), None)
+        if read is not None:
+            yield finding(
+                "CH011",
+                "the script installs whatever it reads: empty or cut input replaces the certificate, and TLS fails on"
+                " every port",
+                read,
+                also=tuple(word.span for word in writes),
+                remedy="before installing, let openssl compare the public keys of certificate and key, and check the"
+                " dates",
+            )
 
 
 @static("CH027")
 def unsafe_deploy_hook(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """What makes a renewal fail unseen or install rubbish: once per script and defect."""
+    terminated = [lane for lane in topology.lanes if lane.tls == "terminated"]
     for script in sources.scripts:
         yield from _any_lineage(script)
-        yield from _unchecked(script)
         yield from _in_place(script)
         yield from _lost_failure(script)
         yield from _terminal(script)
+        yield from _bundle(script, terminated)
+        yield from _dry_run(script)
 
 
 def _any_lineage(script: Script) -> Iterator[Finding]:
     if script.variables.keys() & {"RENEWED_LINEAGE", "RENEWED_DOMAINS"}:
         return
-    live = next((word.span for word in _words(script) if _LINEAGE.search(word.text)), None)
-    if live is not None and any(command.name in _REMOTE for command in script.commands):
+    live = next((word.span for word in all_words(script) if _LINEAGE.search(word.text)), None)
+    if live is not None and any(command.name in REMOTE for command in script.commands):
         yield finding(
             "CH027",
             "the hook never looks at RENEWED_LINEAGE: certbot runs it for every certificate, not for this one alone",
@@ -102,27 +129,9 @@ def _any_lineage(script: Script) -> Iterator[Finding]:
         )
 
 
-def _unchecked(script: Script) -> Iterator[Finding]:
-    moves = [command.words[-1] for command in script.commands if command.name in ("mv", "install")]
-    writes = [*_written(script), *(word for word in moves if _PEM.search(word.text))]
-    if not writes or any(command.name in ("openssl", "certtool", "step") for command in script.commands):
-        return
-    read = next((command.span for command in script.commands if _reads_input(command)), None)
-    if read is not None:
-        yield finding(
-            "CH027",
-            "the script installs whatever it reads: empty or cut input replaces the certificate, and TLS fails on"
-            " every port",
-            read,
-            also=tuple(word.span for word in writes),
-            severity="critical",
-            remedy="before installing, let openssl compare the public keys of certificate and key, and check the dates",
-        )
-
-
 def _in_place(script: Script) -> Iterator[Finding]:
     moved = {word.text for command in script.commands if command.name == "mv" for word in command.words[1:-1]}
-    writes = [word for word in _written(script) if word.text not in moved and "$(mktemp" not in word.text]
+    writes = [word for word in written(script) if word.text not in moved and "$(mktemp" not in word.text]
     if writes:
         yield finding(
             "CH027",
@@ -165,44 +174,52 @@ def _terminal(script: Script) -> Iterator[Finding]:
         )
 
 
-def _words(script: Script) -> Iterator[Word]:
-    for command in script.commands:
-        yield from command.assignments
-        yield from command.words
-        for redirect in command.redirects:
-            yield redirect.target
+def _bundle(script: Script, terminated: list[Lane]) -> Iterator[Finding]:
+    live = any(_LINEAGE.search(word.text) or "RENEWED_LINEAGE" in word.text for word in all_words(script))
+    sends = [command for command in script.commands if command.name in REMOTE]
+    if terminated and live and sends and not any("haproxy" in word.text for word in all_words(script)):
+        yield finding(
+            "CH027",
+            f"{words.lanes(terminated)}: the hook sends the certificate on, and never rebuilds the PEM that HAProxy"
+            " itself serves",
+            sends[0].span,
+            lanes=words.ids(terminated),
+            hop="haproxy",
+            remedy="cat fullchain.pem privkey.pem into HAProxy's crt file, then systemctl reload haproxy",
+        )
 
 
-def _written(script: Script) -> Iterator[Word]:
-    """Yield the names of certificate files that are written: redirections, tee and cp."""
+def _dry_run(script: Script) -> Iterator[Finding]:
     for command in script.commands:
-        for redirect in command.redirects:
-            if redirect.operator.lstrip("0123456789&") in (">", ">>", ">|") and _PEM.search(redirect.target.text):
-                yield redirect.target
-        if command.name == "tee":
-            yield from (word for word in command.words[1:] if _PEM.search(word.text))
-        elif command.name == "cp" and len(command.words) > 2 and _PEM.search(command.words[-1].text):
-            yield command.words[-1]
+        texts = command.texts
+        if "certbot" in (command.name, *texts[:3]) and "--dry-run" in texts and "--run-deploy-hooks" not in texts:
+            yield finding(
+                "CH027",
+                "certbot renew --dry-run runs no deploy hook: it tests nothing of the way to the mail server",
+                command.span,
+                severity="medium",
+                remedy="certbot renew --dry-run --run-deploy-hooks (certbot 2.3 or later)",
+            )
 
 
 def _reads_input(command: Command) -> bool:
     if any(redirect.operator.startswith("<") for redirect in command.redirects) or command.after in _PIPES:
         return False
-    operands = [text for text in command.texts[1:] if not text.startswith("-")]
-    if command.name == "cat":
+    texts = command.texts
+    if command.name == "timeout":
+        texts = texts[2:]
+    name = texts[0] if texts else ""
+    operands = [text for text in texts[1:] if not text.startswith("-")]
+    if name == "cat":
         return not operands or operands == ["/dev/stdin"]
-    return command.name in ("read", "mapfile", "readarray") or (command.name in ("sed", "awk") and len(operands) == 1)
-
-
-def _docker(command: Command) -> bool:
-    return command.name in ("docker", "docker-compose", "podman", "podman-compose") or (
-        command.name in ("sudo", "env", "nice", "timeout") and any(text.startswith("docker") for text in command.texts)
-    )
+    if name == "head":
+        return all(text.isdigit() for text in operands)
+    return name in ("read", "mapfile", "readarray") or (name in ("sed", "awk") and len(operands) == 1)
 
 
 def _needs_terminal(command: Command) -> bool:
     texts = command.texts
-    if not _docker(command) or "exec" not in texts:
+    if not docker(command) or "exec" not in texts:
         return False
     if "compose" not in texts[: texts.index("exec")] and "docker-compose" not in texts:
         return False

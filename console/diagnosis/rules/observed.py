@@ -12,6 +12,8 @@ from console.diagnosis.judge import (
     forwards_wrongly,
     header_missing,
     header_unwanted,
+    headerless,
+    overloaded,
     service_label,
     service_stopped,
     untrusted,
@@ -69,7 +71,7 @@ def dovecot_untrusted_proxy(seen: Observed) -> Iterator[Finding]:
 @observed("CH002")
 def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
     """Nothing gets through HAProxy, refused as a client without a header is, while the VM accepts ours."""
-    lanes = []
+    lanes, proven = [], False
     taken = _taken_for_commands(seen)
     for lane in _at(seen, "haproxy", "failed"):
         through = None if lane in taken else forwards_wrongly(lane)
@@ -77,7 +79,8 @@ def proxy_header_missing(seen: Observed) -> Iterator[Finding]:
             continue
         if header_missing(through):
             lanes.append(lane)
-    if lanes:
+            proven = proven or headerless(seen.seen, through)
+    if proven:
         summary = f"HAProxy sends no PROXY header, {_ports(lanes)}"
         spans = _targets(lanes)
         yield finding(
@@ -166,7 +169,7 @@ def ipv6_client_refused(seen: Observed) -> Iterator[Finding]:
     """A lane serves IPv4 clients and refuses IPv6 ones, behind an HAProxy that accepts both."""
     lanes = []
     for lane in _at(seen, "vm", "degraded"):
-        bad = [ladder for ladder in lane.connected if ladder.done and ladder.cause]
+        bad = [ladder for ladder in lane.connected if ladder.done and ladder.cause and not overloaded(ladder)]
         if lane.vm is None or lane.vm.cause:
             continue
         if bad and len(bad) < len(lane.connected) and all(":" in ladder.question.address for ladder in bad):

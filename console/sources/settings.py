@@ -1,0 +1,57 @@
+"""`name = value` files to names, values and their places: Postfix's extra.cf, Dovecot's extra.conf."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from console.model import Span
+
+
+class Setting(Struct, frozen=True):
+    """One value as it counts, and the place of its name."""
+
+    value: str
+    span: Span
+
+
+class Settings(Struct, frozen=True):
+    """A file's settings; the last of a name counts. Dovecot's blocks are looked through."""
+
+    file: str
+    values: dict[str, Setting] = {}
+
+    def get(self, name: str) -> str:
+        """Return a value, "" when it is not set."""
+        return self.values[name].value if name in self.values else ""
+
+    def place(self, name: str) -> Span:
+        """Return where a name is set, the file's beginning when it is not."""
+        return self.values[name].span if name in self.values else Span(self.file, 1)
+
+
+_SETTING = re.compile(r"(\s*)([A-Za-z_][\w.]*)\s*=\s*(.*)")
+
+
+def read(text: str, file: str, *, continued: bool = False) -> Settings:
+    """Read a file; `continued` says that a line which begins with a blank goes on with the one before, as Postfix's do.
+
+    What is no setting (a block, `!include`) is passed over."""
+    values: dict[str, Setting] = {}
+    last = ""
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        bare = line.split("#", 1)[0].rstrip() if not continued else line.rstrip()
+        if not bare or bare.lstrip().startswith("#"):
+            continue
+        if continued and bare[0] in " \t":
+            if last:
+                known = values[last]
+                values[last] = Setting(f"{known.value} {bare.strip()}".strip(), known.span)
+            continue
+        match = _SETTING.fullmatch(bare)
+        last = match[2] if match else ""
+        if match:
+            start = len(match[1]) + 1
+            values[match[2]] = Setting(match[3].strip(), Span(file, number, start, start + len(match[2])))
+    return Settings(file, values)
