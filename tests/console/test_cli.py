@@ -68,7 +68,7 @@ def test_lint_is_one_when_there_are_findings(seed: Path, capsys: pytest.CaptureF
     findings = json.loads(out)["findings"]
     ids = sorted(finding["id"] for finding in findings)
     assert status == 1
-    assert ids == ["CH004"] * 4 + ["CH006", "CH019"] + ["CH021"] * 4 + ["CH024"]
+    assert ids == ["CH001"] + ["CH004"] * 4 + ["CH006", "CH009", "CH017", "CH019"] + ["CH021"] * 4 + ["CH024", "CH025"]
     for finding in findings:
         assert set(finding) >= {"id", "name", "severity", "summary", "where", "remedy"}
         assert set(finding["where"]) >= {"file", "line"}
