@@ -5,6 +5,8 @@ fault elsewhere is `degraded`, so that the eye, and the verdict, land on one pla
 
 from __future__ import annotations
 
+import re
+
 from console.diagnosis.witness import contained, logged, tunnelled
 from console.model import PLAIN_PORTS, HopName, Lane, Outcome, Reading, Rung, Verdict
 from console.observation import Cause, Ladder, LaneSeen, Seen
@@ -28,6 +30,12 @@ _WORDS: dict[Cause, str] = {
     "no-starttls": "no STARTTLS",
     "out-of-step": "header seen",
 }
+
+_HEADERLESS = re.compile(r"421 4\.3\.2 No system resources|421 4\.3\.0 .*\bServer local error")
+"""postscreen's and smtpd's words to a client without a header (Postfix 3.4 to 3.11, as `said` has them)."""
+
+_BUSY = re.compile(r"4\d\d (?:.*\b)?(?:ports are busy|too many connections)\b", re.IGNORECASE)
+"""postscreen's and smtpd's words when all their processes are taken, or too many connections are a client's."""
 
 
 def judge(seen: Seen, lane: LaneSeen) -> list[Reading]:
@@ -82,6 +90,8 @@ def milliseconds(value: float) -> str:
 
 
 def _word(ladder: Ladder) -> str:
+    if overloaded(ladder):
+        return "busy"
     if (
         ladder.cause == "refused"
         and (said := ladder.said.removeprefix("HTTP/1.0 ").removeprefix("HTTP/1.1 "))[:3].isdigit()
@@ -143,7 +153,7 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
     evidence = (*_opinion(seen, lane), *(broken for ladder in _end_to_end_bad(lane) if (broken := ladder.failed)))
     through = forwards_wrongly(lane)
     if through is not None:
-        word = down_in_stats(seen, lane) or ("no header" if header_missing(through) else _word(through))
+        word = down_in_stats(seen, lane) or ("no header" if headerless(seen, through) else _word(through))
         return _reading(lane, "haproxy", vantage, "failed", word, evidence)
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
         return _reading(lane, "haproxy", vantage, bad[0], bad[1], evidence)
@@ -215,7 +225,7 @@ def forwards_wrongly(lane: LaneSeen) -> Ladder | None:
     When nobody can look behind HAProxy, what does not get through it is laid at its door, for it is the last hop seen.
     A configuration that lacks the header is HAProxy's fault too, though then the VM's port cannot answer our probe."""
     bad = _end_to_end_bad(lane)
-    if not bad or len(bad) < len(lane.connected):
+    if not bad or len(bad) < len(lane.connected) or any(map(overloaded, bad)):
         return None
     if lane.vm is None or lane.vm.cause in ("", "no-way", "no-source"):
         return bad[0]
@@ -231,12 +241,35 @@ def configured_without_header(lane: LaneSeen) -> bool:
 
 def header_missing(ladder: Ladder) -> bool:
     """Whether this is how a PROXY port treats a client without a header (Postfix 421, Dovecot's 3 s, no TLS)."""
-    protocol = ladder.question.protocol
-    if ladder.said.startswith(("421 4.3.2", "421 4.3.0")):
+    if header_waited_for(ladder):
         return True
-    if protocol in DOVECOT:
-        return ladder.cause in ("closed", "not-tls", "tls")
-    return protocol == "smtps" and ladder.cause in ("not-tls", "closed", "tls")
+    return ladder.question.protocol in {*DOVECOT, "smtps"} and ladder.cause in ("closed", "not-tls", "tls")
+
+
+def header_waited_for(ladder: Ladder) -> bool:
+    """Whether the daemon waited for a header and gave up: no other fault, and no HAProxy without a server, does so.
+
+    Postfix waits 5 s, then says so; its smtpd of 3.4 hangs up without a word. Dovecot hangs up after 3 s."""
+    if _HEADERLESS.match(ladder.said):
+        return True
+    if ladder.cause != "closed" or ladder.said or ladder.question.implicit_tls:
+        return False
+    pause = 3 if ladder.question.protocol in DOVECOT else 5 if ladder.question.protocol == "submission" else None
+    return pause is not None and pause - 0.5 < ladder.after < pause + 2
+
+
+def headerless(seen: Seen, ladder: Ladder) -> bool:
+    """Whether HAProxy sends no header, as far as the end of `ladder` can tell.
+
+    It hangs up at once on clients for whom it has no server, as a daemon does on TLS in the place of a header: as long
+    as it does not say that it has one, only a daemon that waited for the header is proof."""
+    heard = seen.stats is not None and not seen.stats.error
+    return header_waited_for(ladder) or (heard and header_missing(ladder))
+
+
+def overloaded(ladder: Ladder | None) -> bool:
+    """Whether the daemon turned us away because it has too much to do, which is nobody else's fault."""
+    return ladder is not None and ladder.cause == "refused" and _BUSY.match(ladder.said) is not None
 
 
 # ── tunnel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -317,6 +350,8 @@ def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "vm", vantage, "degraded", _word(ladder), evidence, asked=asked)
     if forwards_wrongly(lane) is not None:
         return _reading(lane, "vm", vantage, "degraded", "no header", evidence, asked=asked)
+    if overloaded(ladder):
+        return _reading(lane, "vm", vantage, "degraded", "busy", evidence, asked=asked)
     evidence += logged(seen, lane, untrusted(lane))
     word = "untrusted" if untrusted(lane) else "no PROXY" if header_unwanted(lane) else _word(ladder)
     return _reading(lane, "vm", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
@@ -376,6 +411,9 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
         return _reading(lane, "service", vantage, "unknown", "not asked", evidence, asked=asked)
     if lane.lane.tls == "passthrough" and (bad := certificate_trouble(seen, lane)):
         return _reading(lane, "service", vantage, bad[0], bad[1], evidence, ladder.latency, asked)
+    if busy := next((each for each in (*lane.connected, lane.vm, ladder) if each and overloaded(each)), None):
+        beside = () if busy is ladder else (busy.rungs[-1],)
+        return _reading(lane, "service", vantage, "degraded", "busy", (*evidence, *beside), ladder.latency, asked)
     if ladder.cause == "":
         return _reading(lane, "service", vantage, "ok", label, evidence, ladder.latency, asked)
     if lane.vm is not None and lane.vm.cause == "":
@@ -392,7 +430,12 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
 def service_stopped(lane: LaneSeen) -> bool:
     """Whether the daemon does not answer inside the VM either."""
     ladder = lane.service
-    return ladder is not None and ladder.done and ladder.cause not in ("", "no-way", "no-source")
+    return (
+        ladder is not None
+        and ladder.done
+        and ladder.cause not in ("", "no-way", "no-source")
+        and not overloaded(ladder)
+    )
 
 
 def waits_for_dovecot(seen: Seen, lane: LaneSeen) -> bool:

@@ -18,6 +18,7 @@ DAY = 86400.0
 LANES: dict[int, tuple[Protocol, str, int]] = {
     25: ("smtp", "postfix-mailcow", 10025),
     465: ("smtps", "postfix-mailcow", 10465),
+    587: ("submission", "postfix-mailcow", 10587),
     993: ("imaps", "dovecot-mailcow", 10993),
     4190: ("sieve", "dovecot-mailcow", 14190),
 }
@@ -75,6 +76,8 @@ class Case(Struct, frozen=True):
 
 
 ALL_OK = ("ok", "ok", "ok", "UP L4OK")
+SCREENED, SERVED = "421 4.3.2 No system resources", "421 4.3.0 mail.example.org Server local error"
+BUSY, FULL = "421 4.3.2 All server ports are busy", "421 4.7.0 mail.example.org Error: too many connections"
 NOT_TRUSTED = "imap-login: Error: haproxy: Client not trusted (rip=10.10.10.1)"
 
 CASES = (
@@ -87,13 +90,49 @@ CASES = (
     ),
     Case(
         "the running proxy sends no header",
-        {25: ("refused 421 4.3.2", "ok", "ok", "UP L4OK"), 993: ("closed 3", "ok", "ok", "UP L4OK")},
+        {25: (f"refused {SCREENED}", "ok", "ok", "UP L4OK"), 993: ("closed 3", "ok", "ok", "UP L4OK")},
         {25: "●✗●●●", 993: "●✗●●●"}, ("CH002",), "down",
     ),
     Case(
         "the configured proxy sends no header",
-        {25: ("refused 421 4.3.2", "refused 421 4.3.2", "ok", "UP L4OK")},
+        {25: (f"refused {SCREENED}", f"refused {SCREENED}", "ok", "UP L4OK")},
         {25: "●✗●▲●"}, ("CH002",), "down", header=None,
+    ),
+    Case(
+        "submission waits for a header in vain",
+        {587: (f"refused {SERVED}", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, ("CH002",), "down",
+    ),
+    Case(
+        "submission of postfix 3.4 waits for a header in vain and says nothing",
+        {587: ("closed 5.1", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, ("CH002",), "down",
+    ),
+    Case(
+        "submission hangs up at once, which is no missing header",
+        {587: ("closed 0.1", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, (), "down",
+    ),
+    Case(
+        "haproxy was not heard, and dovecot waited for a header",
+        {993: ("closed 0.1", "ok", "ok", "?"), 4190: ("closed 3.0", "ok", "ok", "?")},
+        {993: "●✗●●●", 4190: "●✗●●●"}, ("CH002",), "down", stats="no way in",
+    ),
+    Case(
+        "haproxy was not heard, and hangs up as if it had no server",
+        {993: ("closed 0.1", "ok", "ok", "?"), 4190: ("closed 0.1", "ok", "ok", "?")},
+        {993: "●✗●●●", 4190: "●✗●●●"}, (), "down", stats="no way in",
+    ),
+    Case(
+        "postscreen has too much to do for clients, and not for us",
+        {25: (f"refused {BUSY}", "ok", "ok", "UP L4OK"), 993: ALL_OK},
+        {25: "●●●●▲", 993: "●●●●●"}, (), "degraded",
+    ),
+    Case(
+        "postscreen has too much to do for anybody",
+        {25: (f"refused {BUSY}", "refused 421 4.3.2 All screening ports are busy", "ok", "UP L4OK"), 993: ALL_OK},
+        {25: "●▲●▲▲", 993: "●●●●●"}, (), "degraded",
+    ),
+    Case(
+        "submission has too much to do everywhere",
+        {587: (f"refused {FULL}", f"refused {FULL}", f"refused {FULL}", "UP L4OK")}, {587: "●▲●▲▲"}, (), "degraded",
     ),
     Case(
         "the header goes to plain ports",
@@ -181,7 +220,7 @@ CASES = (
     ),
     Case(
         "IPv6 clients are refused behind the proxy",
-        {25: ("ok|refused 421 4.3.0", "ok", "ok", "UP L4OK"), 993: ("ok|ok", "ok", "ok", "UP L4OK")},
+        {25: (f"ok|refused {SERVED}", "ok", "ok", "UP L4OK"), 993: ("ok|ok", "ok", "ok", "UP L4OK")},
         {25: "●●●▲●", 993: "●●●●●"}, ("CH018",), "degraded",
     ),
     Case(
