@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
 
 if TYPE_CHECKING:
     from console.estate import Estate
+    from console.flows.stage import Stage
+    from console.flows.state import FlowState
     from console.observation import Seen
     from console.questions import Asker, Question
     from console.vantages import Vantages
@@ -57,6 +59,9 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._questions: dict[str, tuple[Question, asyncio.Future[str | None]]] = {}
+        self._stage: Stage | None = None
+        self._opened: tuple[Estate, Vantages] | None = None
+        self._early: list[Callable[[Stage, Estate, Vantages], None]] = []
         self._watched, self._closing = True, False
         self._force = False
 
@@ -102,6 +107,24 @@ class Engine:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle)
 
+    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
+        """Start a run of a flow, unless one is on; a `dry` one plans every step and changes nothing.
+
+        What comes of it is told by events, whether anybody watches or not."""
+        self._on_stage(lambda stage, estate, vantages: stage.begin(estate, vantages, name, dict(answers or {}), dry))
+
+    def answer_flow(self, id: str, text: str | None) -> None:
+        """Answer a run's prompt; None is not now. One that is not open any more is nobody's."""
+        self._on_stage(lambda stage, estate, vantages: stage.answer(id, text))
+
+    def stop_flow(self, cut: bool = False) -> None:
+        """End the run between two actions; `cut` ends the action under way too."""
+        self._on_stage(lambda stage, estate, vantages: stage.stop(cut))
+
+    def flow(self) -> FlowState | None:
+        """The run that is on, or was last: all a screen needs that comes late."""
+        return self._stage.state if self._stage is not None else None
+
     def close(self, timeout: float = 0.5) -> bool:
         """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""
         self._closing = True
@@ -135,13 +158,35 @@ class Engine:
             return
         estate = self._read(None)
         vantages = self.open_vantages(estate, self.log, self.ask)
+        self._opened = estate, vantages
         opening = asyncio.create_task(self._open(vantages))
         try:
+            self._catch_up()
             await asyncio.wait({opening}, timeout=OPENING)
             await self._look(estate, vantages)
         finally:
+            if self._stage is not None:
+                await self._stage.close()
             opening.cancel()
             await vantages.close()
+
+    def _on_stage(self, act: Callable[[Stage, Estate, Vantages], None]) -> None:
+        """Have something done on the engine's loop, as soon as there are hosts."""
+        self._early.append(act)
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._opened is None or self._closing:
+            return
+        estate, vantages = self._opened
+        while self._early:
+            from console.flows.stage import Stage
+
+            if self._stage is None:
+                self._stage = Stage(self._notify)
+            self._early.pop(0)(self._stage, self._read(estate), vantages)
 
     async def _open(self, vantages: Vantages) -> None:
         """Open the ways in, however long the operator thinks; what opens late is looked at from at once."""

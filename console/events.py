@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from console.errors import InputError
@@ -55,4 +57,136 @@ class EngineFailed(Struct, frozen=True):
     summary: str
 
 
-Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed
+# ── flows ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+StepName = Literal[
+    "waiting", "checking", "so", "skipped", "planned", "applying", "verifying", "done", "left", "later", "refused",
+    "failed", "undone", "stopped",
+]  # fmt: skip
+"""How a step stands. `so`: it was so already; `left`: the operator left it out; `later`: cannot be told yet; `refused`:
+it must not be done; `stopped`: cut off or ended by the operator."""
+
+Outcome = Literal["done", "planned", "failed", "refused", "unanswered", "stopped", "incomplete"]
+"""How a run ended. `planned`: a dry run; `incomplete`: steps were left out."""
+
+
+class Prompt(Struct, frozen=True, omit_defaults=True):
+    """Something a running flow waits for. `choices` are value → words; with none, text is typed.
+
+    `answer`: a step's question, `key` as in --answer. `confirm`: "yes", "all" (yes to all that follow), "skip", "stop".
+    `destroy`: `typed` must be typed exactly. `failed`: "retry", "undo" where it can be, "stop"."""
+
+    id: str
+    kind: Literal["answer", "confirm", "destroy", "failed"]
+    step: int
+    text: str
+    key: str = ""
+    choices: dict[str, str] = {}
+    default: str | None = None
+    typed: str | None = None
+    secret: bool = False
+
+
+class ActionShown(Struct, frozen=True, omit_defaults=True):
+    """One change as it is shown: on which host (the operator's word), the exact command or the write, and its diff."""
+
+    kind: Literal["run", "write"]
+    host: str
+    text: str
+    diff: str = ""
+
+
+class PlanShown(Struct, frozen=True, omit_defaults=True):
+    """A step's plan as it is shown: redacted and free of control characters, but for the lines of a diff.
+
+    `loses` are (name to type, what is lost); `rollback` says what the host takes back by itself, and when."""
+
+    actions: tuple[ActionShown, ...] = ()
+    notes: tuple[str, ...] = ()
+    loses: tuple[tuple[str, str], ...] = ()
+    undo: str = ""
+    rollback: str = ""
+    later: str = ""
+
+
+class FlowBegan(Struct, frozen=True, tag_field="event", tag="flow-began"):
+    """A run of a flow began; `steps` are (name, words). A `dry` run changes nothing. Times are Unix seconds."""
+
+    run: str
+    flow: str
+    words: str
+    steps: tuple[tuple[str, str], ...]
+    dry: bool
+    at: float
+
+
+class StepStood(Struct, frozen=True, tag_field="event", tag="step"):
+    """A step stands differently; `words` say why, `evidence` are lines that prove it."""
+
+    run: str
+    step: int
+    state: StepName
+    words: str
+    evidence: tuple[str, ...]
+    at: float
+
+
+class StepPlanned(Struct, frozen=True, tag_field="event", tag="plan"):
+    """What a step would change, or its `undo` would."""
+
+    run: str
+    step: int
+    plan: PlanShown
+    undo: bool = False
+
+
+class FlowAsked(Struct, frozen=True, tag_field="event", tag="asked"):
+    """The run waits for this; None: for nothing any more."""
+
+    run: str
+    prompt: Prompt | None
+
+
+class ActionBegan(Struct, frozen=True, tag_field="event", tag="action-began"):
+    """A change is about to be made."""
+
+    run: str
+    step: int
+    action: ActionShown
+    at: float
+
+
+class ActionEnded(Struct, frozen=True, tag_field="event", tag="action-ended"):
+    """A change was made, or was not: `problem` says why. `output` is the end of what the command said."""
+
+    run: str
+    step: int
+    action: ActionShown
+    status: int | None
+    output: str
+    problem: str
+    seconds: float
+    at: float
+
+
+class FlowSaid(Struct, frozen=True, tag_field="event", tag="said"):
+    """A sentence of the run to the operator."""
+
+    run: str
+    text: str
+    at: float
+
+
+class FlowEnded(Struct, frozen=True, tag_field="event", tag="flow-ended"):
+    """A run ended; `words` say what is true now, `missing` names the answer that was needed ("" when none was)."""
+
+    run: str
+    outcome: Outcome
+    words: str
+    missing: str
+    at: float
+
+
+FlowEvent = FlowBegan | StepStood | StepPlanned | FlowAsked | ActionBegan | ActionEnded | FlowSaid | FlowEnded
+
+Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent

@@ -82,7 +82,7 @@ class Bridge:
                 self._overdue = event
             elif isinstance(event, Asked):
                 self._asked = event
-            else:
+            elif isinstance(event, EngineFailed):
                 self._failed = event
             asleep, self._asleep = self._asleep, False
         if asleep:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from console.errors import HostError
+from console.hosts import shell
 from console.hosts.host import Completed, Host, Stream
 from console.model import Role
 from console.text import clean
@@ -20,6 +20,8 @@ class Recorded:
         self.host, self.lines = host, lines
         self.name: str = host.name
         self.role: Role = host.role
+        self.hide: Callable[[str], str] = lambda text: text
+        """Takes secrets out of what is noted."""
 
     async def open(self) -> None:
         """As the host does."""
@@ -50,9 +52,9 @@ class Recorded:
         try:
             completed = await self.host.run(argv, timeout, cap)
         except HostError as error:
-            self._note(began, shlex.join(argv), clean(str(error), 80))
+            self._note(began, shell.line(argv), clean(str(error), 80))
             raise
-        self._note(began, shlex.join(argv), f"status {completed.status}")
+        self._note(began, shell.line(argv), f"status {completed.status}")
         return completed
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
@@ -87,4 +89,6 @@ class Recorded:
 
     def _note(self, began: float, what: str, result: str) -> None:
         took = (time.perf_counter() - began) * 1000
-        self.lines.append(f"{time.strftime('%H:%M:%S')}  {self.name}  {clean(what, 160)}  {result}  {took:.0f} ms")
+        self.lines.append(
+            f"{time.strftime('%H:%M:%S')}  {self.name}  {clean(self.hide(what), 160)}  {result}  {took:.0f} ms"
+        )

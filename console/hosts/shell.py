@@ -1,4 +1,4 @@
-"""Arguments as one line for somebody else's login shell: the only place where a command is quoted."""
+"""Arguments as one line, for a login shell or a reader: the only place where a command is quoted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def quote(argv: Sequence[str]) -> str:
         return line
     octal = "".join(f"\\0{byte:03o}" for byte in line.encode())
     return f'sh -c \'eval "exec $(printf %b "{octal}")"\''
+
+
+def line(argv: Sequence[str]) -> str:
+    """Return `argv` as a person reads it and a POSIX shell takes it: for plans, logs and runbooks."""
+    return shlex.join(argv)
 
 
 def command(argv: Sequence[str]) -> str:

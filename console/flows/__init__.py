@@ -1,0 +1,53 @@
+"""Guided changes. A flow is one file in this folder: a docstring that says what it does, its steps, and `FLOW`.
+
+    \"\"\"Leave a greeting on this machine.\"\"\"
+
+    from console.flows import Flow, Found, Plan, Step, World, done, needed
+
+    class Greet(Step):
+        name, words = "greet", "leave a greeting"
+
+        async def check(self, world: World) -> Found:
+            there = await world.text("here", "/tmp/greeting")
+            return done("it is there") if there == "hello\\n" else needed("nobody has said hello yet")
+
+        async def plan(self, world: World) -> Plan:
+            return Plan((await world.edit("here", "/tmp/greeting", "hello\\n"),), undo="remove the file")
+
+    FLOW = Flow(lambda world: (Greet(),))
+
+`cowhand flow NAME` takes it from there. For each step the runner asks `check` (already so?), shows what `plan` would
+change, waits for a yes, writes its intent into the journal, does it by `apply`, proves it by `verify`, and writes down
+what came of it. Nothing is remembered between runs: where a flow stands is what its checks find, so one that was cut
+off anywhere goes on when it is started again.
+
+A step reads through `world`, and only reads: `world.host(role)` refuses every command that `reading.py` does not know
+to change nothing. What changes is an `Action` of the plan (`Run`, `Write`), and what is not in the plan that was shown
+is not done. A plan is the same as long as the world is. A step that must know something says `world.ask(Ask(…))`:
+answered by `--answer`, by the site (`given`) or by the operator; the step then begins anew, from its `check`."""
+
+from console.flows.step import (
+    Action,
+    Ask,
+    Change,
+    Flow,
+    Found,
+    Later,
+    Loss,
+    Plan,
+    Refusal,
+    Rollback,
+    Run,
+    Step,
+    Write,
+    done,
+    needed,
+    refused,
+    skipped,
+)
+from console.flows.world import World
+
+__all__ = [
+    "Action", "Ask", "Change", "Flow", "Found", "Later", "Loss", "Plan", "Refusal", "Rollback", "Run", "Step", "World",
+    "Write", "done", "needed", "refused", "skipped",
+]  # fmt: skip

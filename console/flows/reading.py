@@ -1,0 +1,144 @@
+"""A host that can only be read: what a step sees while it checks and plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from console.errors import CowhandError
+from console.hosts.host import Completed, Host, Stream
+from console.model import Role
+from console.text import clean
+
+
+class Forbidden(CowhandError):
+    """A step tried to change something while it should only look, or something that was not in its plan."""
+
+
+class Reading:
+    """Passes on what reads; raises `Forbidden` for a write, and for a command not known to change nothing."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.name: str = host.name
+        self.role: Role = host.role
+
+    async def open(self) -> None:
+        """As the host does."""
+        await self.host.open()
+
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        """As the host does."""
+        return await self.host.resolve(name)
+
+    async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        """As the host does."""
+        return await self.host.connect(address, port, timeout)
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        """As the host does."""
+        return await self.host.connect_unix(path, timeout)
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        """Run a command that is known to change nothing."""
+        if not reads(argv):
+            raise Forbidden(f"{clean(' '.join(argv), 80)} may change something: it belongs into a plan")
+        return await self.host.run(argv, timeout, cap)
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """As the host does."""
+        return await self.host.read(path, cap)
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Never: a write belongs into a plan."""
+        raise Forbidden(f"{clean(path, 80)} would be written: it belongs into a plan")
+
+    def forget(self) -> None:
+        """As the host does."""
+        self.host.forget()
+
+    async def close(self) -> None:
+        """Nothing: the host is not ours to let go of."""
+
+
+Judge = Callable[[Sequence[str]], bool]
+"""Whether the words after a command's name leave everything as it is."""
+
+
+def _any(words: Sequence[str]) -> bool:
+    return True
+
+
+def _verb(*verbs: str) -> Judge:
+    """The first words are one of these."""
+    wanted = [tuple(verb.split()) for verb in verbs]
+    return lambda words: any(tuple(words[: len(verb)]) == verb for verb in wanted)
+
+
+def _without(*options: str) -> Judge:
+    """None of the words begins with one of these."""
+    return lambda words: not any(word.startswith(options) for word in words)
+
+
+def _with(*options: str) -> Judge:
+    """One of the words is one of these."""
+    return lambda words: bool({*options} & {*words})
+
+
+def _docker(words: Sequence[str]) -> bool:
+    if words[:1] == ["compose"]:
+        rest = list(words[1:])
+        while rest and rest[0] in ("-f", "--file", "--project-directory", "--env-file", "-p", "--project-name"):
+            rest = rest[2:]
+        return rest[:1] in (["ps"], ["config"], ["logs"], ["version"], ["images"], ["ls"], ["top"], ["port"])
+    return _verb("ps", "inspect", "info", "version", "logs", "images", "image inspect", "volume ls")(words)
+
+
+_SCRIPTS: set[tuple[str, str]] = set()
+_KNOWN: dict[str, Judge] = {
+    **dict.fromkeys(
+        (
+            "[", "cat", "cmp", "df", "diff", "du", "false", "findmnt", "getent", "grep", "head", "id", "ls", "lsblk",
+            "mountpoint", "namei", "od", "pgrep", "ps", "pwd", "readlink", "realpath", "sha256sum", "ss", "stat",
+            "stty", "tail", "test", "true", "uname", "wc", "which",
+        ),
+        _any,
+    ),
+    "blkid": _without("-c", "-g", "--garbage-collect", "--cache-file"),
+    "blockdev": lambda words: bool(words) and all(w.startswith(("--get", "--report", "/dev/")) for w in words),
+    "docker": lambda words: _docker(list(words)),
+    "dpkg-query": _any,
+    "find": _without("-exec", "-ok", "-delete", "-fprint", "-fls"),
+    "haproxy": _with("-c", "-v", "-vv"),
+    "incus": _verb("list", "info", "version", "config show", "config get", "config device show", "storage list",
+                   "storage show", "storage info", "storage volume list", "storage volume show", "network show"),
+    "mount": lambda words: not words,
+    "openssl": _verb("x509", "verify", "s_client", "version", "pkey -pubout", "storeutl"),
+    "postconf": _without("-e", "-#", "-X", "-M", "-F", "-P"),
+    "doveconf": _any,
+    "sfdisk": _with("--dump", "-d", "--json", "-J", "--verify", "-V"),
+    "systemctl": _verb("is-active", "is-enabled", "is-failed", "is-system-running", "show", "cat", "status",
+                       "list-units", "list-timers", "list-unit-files", "get-default"),
+    "systemd-escape": _any,
+    "tailscale": _verb("status", "ip", "version", "netcheck"),
+    "tofu": _verb("version", "show", "validate", "output", "providers"),
+    "tune2fs": lambda words: list(words[:1]) == ["-l"] and len(words) == 2,
+    "dumpe2fs": _any,
+    "wipefs": _with("-n", "--no-act"),
+}  # fmt: skip
+"""Command → whether its words leave everything as it is; what is not here is taken to change something."""
+
+
+def reads(argv: Sequence[str]) -> bool:
+    """Whether a command is known to change nothing."""
+    words = list(argv)
+    name = words[0].rpartition("/")[2] if words else ""
+    if len(words) > 2 and words[1] == "-c" and (name, words[2]) in _SCRIPTS:
+        return True
+    judge = _KNOWN.get(name)
+    return judge is not None and judge(words[1:])
+
+
+def script(interpreter: str, text: str) -> str:
+    """Vouch that a script for `sh` or `python3`, run as INTERPRETER -c TEXT …, only reads; returns the text."""
+    _SCRIPTS.add((interpreter, text))
+    return text

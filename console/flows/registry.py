@@ -1,0 +1,43 @@
+"""The flows there are: the files of this folder that define `FLOW`, found by their text and imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from console.errors import CowhandError
+from console.flows.step import Flow
+
+_DEFINES = re.compile(r"^FLOW\b", re.MULTILINE)
+_PACKAGE = "console.flows"
+
+
+class UnknownFlow(CowhandError):
+    """There is no flow of that name."""
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """The names of all flows, in order: the file mount_volumes.py is the flow mount-volumes."""
+    import console.flows
+
+    files = sorted(file for folder in console.flows.__path__ for file in Path(folder).glob("[a-z]*.py"))
+    return tuple(file.stem.replace("_", "-") for file in files if _DEFINES.search(file.read_text(encoding="utf-8")))
+
+
+def find(name: str) -> Flow:
+    """Return a flow with its name, and the first sentence of its file as its words; raises `UnknownFlow`."""
+    known = names()
+    if name not in known:
+        near = get_close_matches(name, known, 1, 0.5)
+        hint = f'did you mean "{near[0]}"?' if near else "`cowhand flow --list` names them"
+        raise UnknownFlow(f'there is no flow "{name}"; {hint}')
+    module = importlib.import_module(f"{_PACKAGE}.{name.replace('-', '_')}")
+    flow: Flow = module.FLOW
+    words = (module.__doc__ or name).strip().partition("\n")[0].rstrip(".")
+    return msgspec.structs.replace(flow, name=flow.name or name, words=flow.words or words)

@@ -1,0 +1,115 @@
+"""A run from its lock to its end: what the command line and the engine both start."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from console import journal as journals
+from console.errors import CowhandError, HostError
+from console.events import FlowEvent
+from console.flows.runner import Ending, Operator, Runner
+from console.flows.step import Flow
+from console.flows.world import World
+from console.hosts.recorded import Recorded
+from console.journal import Journal, Lock, Unwritten
+from console.text import clean
+
+RECENT = 5
+"""Runs whose unfinished commands are looked for on their hosts."""
+
+LOOK = 10.0
+"""Seconds the list of a machine's processes may take."""
+
+GRACE = 5.0
+"""Seconds beyond its own limit that a command of a lost console is waited for."""
+
+
+class Leftover(CowhandError):
+    """A command of a run that was cut off still runs on its host."""
+
+
+class Session:
+    """One run of a flow on one site; `folder` is where the site's journals are, None for a dry run."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        world: World,
+        operator: Operator,
+        tell: Callable[[FlowEvent], None],
+        folder: Path | None,
+    ) -> None:
+        self.flow, self.world, self.operator, self.tell = flow, world, operator, tell
+        self.folder = folder
+        self._runner: Runner | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End between two actions, or at once while it waits for the operator."""
+        self._stopped = True
+        if self._runner is not None:
+            self._runner.stop()
+
+    async def run(self) -> Ending:
+        """Take the site's lock, walk the flow, let go; raises `Held`, `Leftover` or `JournalError` before it begins."""
+        for host in self.world.hosts.values():
+            if isinstance(host, Recorded):
+                host.hide = self.world.redact
+        if self.folder is None:
+            return await self._walk(Unwritten(), dry=True)
+        with Lock(self.folder, self.flow.name):
+            await self._wait_for_leftovers(self.folder)
+            journal = Journal(self.folder, self.world.redact)
+            try:
+                site = str(self.world.estate.file)
+                journal.write("began", flow=self.flow.name, site=site, **journals.whoever())
+                return await self._walk(journal, dry=False)
+            finally:
+                journal.close()
+
+    async def _walk(self, journal: Journal, dry: bool) -> Ending:
+        self._runner = Runner(self.flow, self.world, self.operator, self.tell, journal, dry)
+        if self._stopped:
+            self._runner.stop()
+        return await self._runner.run()
+
+    async def _wait_for_leftovers(self, folder: Path) -> None:
+        """A command outlives the console that was killed: wait for it, never start it beside itself."""
+        for record in journals.runs(folder, RECENT):
+            if record.open and record.open.get("argv"):
+                await self._wait_for(record.run, record.open)
+
+    async def _wait_for(self, run: str, left: dict[str, Any]) -> None:
+        until = float(left["at"]) + float(left.get("limit", 0)) + GRACE
+        while True:
+            pid = await self._pid(left, until)
+            if not pid:
+                return
+            if time.time() > until:
+                raise Leftover(
+                    f"{clean(str(left.get('text')), 120)} of the run {run}, which was cut off, still runs on "
+                    f"{clean(str(left.get('host')), 60)} as process {pid}: end it, or wait for it, and start again"
+                )
+            await asyncio.sleep(0.5)
+
+    async def _pid(self, left: dict[str, Any], until: float) -> str:
+        """The process that still runs, "" when none does; where nobody can tell, one is assumed until its limit."""
+        host = self.world.hosts.get(left["role"])
+        wanted = " ".join(map(str, left["argv"]))
+        if host is None:
+            return ""
+        try:
+            done = await host.run(["ps", "-A", "-o", "pid=", "-o", "args="], LOOK, 8 << 20)
+        except HostError:
+            return ""
+        if done.status:
+            return "unknown" if time.time() <= until else ""
+        for line in done.stdout.decode("utf-8", "replace").splitlines():
+            pid, _, args = line.strip().partition(" ")
+            if args.strip() == wanted:
+                return pid
+        return ""

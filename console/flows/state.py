@@ -1,0 +1,124 @@
+"""A run as a screen shows it: the events of a flow folded into one value, for whoever comes late."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from console.events import (
+    ActionBegan,
+    ActionEnded,
+    ActionShown,
+    FlowAsked,
+    FlowBegan,
+    FlowEnded,
+    FlowEvent,
+    FlowSaid,
+    Outcome,
+    PlanShown,
+    Prompt,
+    StepName,
+    StepPlanned,
+    StepStood,
+)
+
+MOST = 400
+"""Actions and sentences that are kept of one step or run."""
+
+
+class ActionState(Struct, frozen=True):
+    """One change: since when it runs, and what came of it (`ended` 0: it still runs). Times are Unix seconds."""
+
+    action: ActionShown
+    began: float
+    ended: float = 0.0
+    status: int | None = None
+    output: str = ""
+    problem: str = ""
+    seconds: float = 0.0
+
+
+class StepState(Struct, frozen=True):
+    """One step: how it stands and why, its plan once there is one, and what was done. Times are Unix seconds."""
+
+    name: str
+    words: str
+    state: StepName = "waiting"
+    said: str = ""
+    evidence: tuple[str, ...] = ()
+    plan: PlanShown | None = None
+    undoing: bool = False
+    actions: tuple[ActionState, ...] = ()
+    began: float = 0.0
+    changed: float = 0.0
+
+
+class FlowState(Struct, frozen=True):
+    """One run: its steps, what it waits for, what it said, and how it ended (`outcome` None: it runs)."""
+
+    run: str
+    flow: str
+    words: str
+    steps: tuple[StepState, ...]
+    dry: bool = False
+    asked: Prompt | None = None
+    said: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    ending: str = ""
+    missing: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def current(self) -> int:
+        """The step that is under way, or the one the run ended at."""
+        moved = [index for index, step in enumerate(self.steps) if step.state != "waiting"]
+        return moved[-1] if moved else 0
+
+
+def fold(state: FlowState | None, event: FlowEvent) -> FlowState | None:
+    """The run after one more event; an event of another run changes nothing."""
+    if isinstance(event, FlowBegan):
+        steps = tuple(StepState(name, words) for name, words in event.steps)
+        return FlowState(event.run, event.flow, event.words, steps, event.dry, began=event.at)
+    if state is None or state.run != event.run:
+        return state
+    match event:
+        case FlowAsked():
+            return replace(state, asked=event.prompt)
+        case FlowSaid():
+            return replace(state, said=(*state.said, event.text)[-MOST:])
+        case FlowEnded():
+            return replace(
+                state, asked=None, outcome=event.outcome, ending=event.words, missing=event.missing, ended=event.at
+            )
+    at = event.step
+    return replace(state, steps=(*state.steps[:at], _step(state.steps[at], event), *state.steps[at + 1 :]))
+
+
+def _step(step: StepState, event: StepStood | StepPlanned | ActionBegan | ActionEnded) -> StepState:
+    match event:
+        case StepStood():
+            return replace(
+                step,
+                state=event.state,
+                said=event.words,
+                evidence=event.evidence,
+                began=step.began or event.at,
+                changed=event.at,
+            )
+        case StepPlanned():
+            return replace(step, plan=event.plan, undoing=event.undo)
+        case ActionBegan():
+            return replace(step, actions=(*step.actions, ActionState(event.action, event.at))[-MOST:])
+        case ActionEnded():
+            ended = ActionState(
+                event.action,
+                step.actions[-1].began if step.actions else event.at,
+                event.at,
+                event.status,
+                event.output,
+                event.problem,
+                event.seconds,
+            )
+            return replace(step, actions=(*step.actions[:-1], ended))
