@@ -1,0 +1,1 @@
+"""Comparisons with the programs whose files cowhand reads, over folders that the project does not hold."""
