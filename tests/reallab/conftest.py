@@ -12,13 +12,6 @@ from tests.reallab import leftovers, needs
 from tests.reallab.faults import FAULTS
 from tests.reallab.lab import RealLab
 
-# Asked for with COWHAND_AGREEMENT=1: the two labs still differ when Dovecot is stopped, and load upsets the timed ones.
-collect_ignore = (
-    []
-    if os.environ.get("COWHAND_AGREEMENT")
-    else ["test_faults.py", "test_fingerprints.py", "test_guest.py", "test_lab.py", "test_whole.py"]
-)
-
 if needs.missing():
     # test_needs.py says so, and fails where not running is a failure
     collect_ignore_glob = ["test_[!n]*.py"]
@@ -63,7 +56,7 @@ def standing() -> Iterator[RealLab]:
 @pytest.fixture
 def lab(standing: RealLab) -> RealLab:
     """The session's lab, well."""
-    standing.settle()
+    standing.recover()
     return standing
 
 

@@ -15,6 +15,7 @@ MAIL, DOVECOT, POSTFIX = (25, 465, 993, 4190), (993, 4190), (25, 465)
 EVERY = (*MAIL, 443)
 
 EXTRA = "/opt/mailcow-dockerized/data/conf/dovecot/extra.conf"
+DOVECOT_PROCESSES = "^(/usr/sbin/)?dovecot"
 SSL = "/opt/mailcow-dockerized/data/assets/ssl"
 FOLDER = ("--project-directory", "/opt/mailcow-dockerized")
 
@@ -82,6 +83,8 @@ def _postfix_all(lab: RealLab) -> None:
 
 def _stop_dovecot(lab: RealLab) -> None:
     compose(lab, "stop", "dovecot-mailcow")
+    # its auth process outlives it by a moment, in which an smtpd could still ask
+    lab.do("mailcow", "timeout", "10", "sh", "-c", f"while pgrep -f '{DOVECOT_PROCESSES}'; do sleep 0.05; done")
     # smtpd that asked Dovecot before lives on for its 100 s of idleness; without them, submission is down too
     lab.run("mailcow", ["pkill", "-x", "smtpd"])
 
@@ -102,7 +105,7 @@ def _start_dovecot(lab: RealLab) -> None:
 
 
 def _dovecot(lab: RealLab) -> list[str]:
-    return lab.do("mailcow", "pgrep", "-f", "^(/usr/sbin/)?dovecot").split()
+    return lab.do("mailcow", "pgrep", "-f", DOVECOT_PROCESSES).split()
 
 
 # ── HAProxy ─────────────────────────────────────────────────────────────────────────────────────────────────────────

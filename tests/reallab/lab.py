@@ -151,8 +151,9 @@ class RealLab:
         if (self.state / "tunnel.kind").read_text() == "tun":
             fresh = self.state / "tunnel.fresh"
             fresh.write_text(json.dumps(told))
+            wanted, heard = str(fresh.stat().st_mtime_ns), self.state / "tunnel.heard"
             fresh.rename(self.state / "tunnel.json")
-            time.sleep(0.12)  # the shuttle looks every 50 ms
+            _wait(lambda: heard.exists() and heard.read_text() == wanted, 20, "the tunnel did not hear")
         else:
             self._tie(up, delay, jitter, loss)
 
@@ -199,6 +200,17 @@ class RealLab:
             )
 
         _wait(settled, 20, f"HAProxy did not settle with {down or 'nothing'} down")
+
+    def recover(self) -> None:
+        """Wait until all is well: a Dovecot just started greets before its own authentication process answers it."""
+        self.settle()
+        ask = "printf 'a LOGOUT\\r\\n' | nc -w 2 127.0.0.1 143"
+
+        def ready() -> bool:
+            said = self.run("mailcow", ["sh", "-c", ask]).stdout
+            return "ready" in said and "Waiting" not in said
+
+        _wait(ready, 20, "Dovecot did not get ready")
 
 
 def _wait(holds: Callable[[], bool], patience: float, what: str) -> None:

@@ -61,7 +61,7 @@ def record(folder: Path, wanted: list[str]) -> None:
         for fault in FAULTS.values():
             if wanted and fault.id not in wanted:
                 continue
-            lab.settle()
+            lab.recover()
             fault.break_(lab)
             if lab.servers():
                 lab.settle(*fault.down)

@@ -67,6 +67,7 @@ def _carry(ends: tuple[int, int], control: Path) -> None:
             with suppress(OSError, ValueError):
                 if (changed := control.stat().st_mtime_ns) != read:
                     told, read = json.loads(control.read_text()), changed
+                    control.with_suffix(".heard").write_text(str(changed))
         while flying and flying[0][0] <= now:
             _, _, end, packet = heapq.heappop(flying)
             with suppress(OSError):

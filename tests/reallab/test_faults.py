@@ -27,7 +27,7 @@ GRAVE: tuple[Outcome, ...] = ("ok", "unknown", "skipped", "degraded", "failed")
 def broken(request: pytest.FixtureRequest, standing: RealLab) -> Iterator[Fault]:
     """The session's lab with one fault in it."""
     fault = FAULTS[request.param]
-    standing.settle()
+    standing.recover()
     fault.break_(standing)
     try:
         if standing.servers():
@@ -35,7 +35,7 @@ def broken(request: pytest.FixtureRequest, standing: RealLab) -> Iterator[Fault]
         yield fault
     finally:
         fault.heal(standing)
-        standing.settle()
+        standing.recover()
 
 
 def every(*, shipped: bool = False, ssh: bool = False, only: bool = False) -> pytest.MarkDecorator:

@@ -137,7 +137,7 @@ async def test_every_port_answers_every_header_as_the_table_says(hosts: dict[Rol
 def forgetful(lab: RealLab) -> Iterator[RealLab]:
     """The lab, with a postscreen that knows nobody."""
     forget(lab)
-    lab.settle()
+    lab.recover()
     yield lab
 
 

@@ -215,7 +215,7 @@ def name() -> Iterator[str]:
 def test_a_second_lab_may_stand_beside_the_first_and_a_third_of_the_same_name_may_not(lab: RealLab, name: str) -> None:
     second = RealLab(name)
     second.up(tunnel="veth")
-    second.settle()
+    second.recover()
     with pytest.raises(OSError, match=f"a lab named {name} is up already"):
         RealLab(name).up()
     assert second.servers()
