@@ -46,8 +46,10 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--every", metavar="SECONDS", type=float, default=30.0, help="time between sweeps (at least 2)")
     parser.add_argument("--theme", choices=("dark", "light", "terminal"), help="colours of the screens")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    _json(commands.add_parser("show", help="the topology, from the files alone"))
-    _json(commands.add_parser("lint", help="findings from the files alone; 1 when there are any"))
+    show = commands.add_parser("show", help="the topology, from the files alone")
+    _format(show, ("text", "json", "mermaid", "dot", "svg"))
+    lint = commands.add_parser("lint", help="findings from the files alone; 1 when there are any")
+    _format(lint, ("text", "json", "sarif", "github"))
     check = commands.add_parser("check", help="one sweep: readings and findings; 0 well, 1 degraded, 2 down, 3 blind")
     _json(check)
     how = check.add_mutually_exclusive_group()
@@ -71,6 +73,13 @@ def build() -> argparse.ArgumentParser:
 
 def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable, on stdout")
+
+
+def _format(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:
+    """`--json` stays as it was; it is `--format json`."""
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--format", choices=formats, default="text", help="how it is written, on stdout")
+    how.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -154,10 +163,16 @@ def _problems(estate: Estate) -> bool:
 def _show(estate: Estate, arguments: argparse.Namespace) -> int:
     from console import report
 
-    if arguments.json:
+    if arguments.format == "json":
         emit(report.topology(estate.topology))
-    else:
+    elif arguments.format == "text":
         print(report.topology_text(estate))
+    else:
+        from importlib import import_module
+
+        from console.formats import chart
+
+        print(import_module(f"console.formats.{arguments.format}").render(chart.draw(estate.topology, estate.title)))
     return EXIT_UNUSABLE if _problems(estate) else EXIT_WELL
 
 
@@ -166,8 +181,16 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
     from console.diagnosis.lint import lint
 
     findings = lint(estate.sources, estate.topology)
-    if arguments.json:
+    if arguments.format == "json":
         emit({"findings": [report.finding(found) for found in findings]})
+    elif arguments.format == "sarif":
+        from console.formats import sarif
+
+        emit(sarif.render(estate, findings, VERSION))
+    elif arguments.format == "github":
+        from console.formats import github
+
+        print(github.render(estate, findings))
     else:
         print(report.findings_text(findings, report.paint(sys.stdout)))
     if _problems(estate):

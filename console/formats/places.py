@@ -1,0 +1,22 @@
+"""File names as whoever reads a report can open them: relative to where cowhand runs, where they are below it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from console.estate import Estate
+
+
+def path(estate: Estate, file: str) -> str:
+    """Return a file's path, relative to the current folder when it is inside; what cannot be written is escaped."""
+    at = (estate.file.parent / file).absolute() if file != str(estate.file) else estate.file.absolute()
+    here = Path.cwd()
+    found = at.relative_to(here).as_posix() if at.is_relative_to(here) else at.as_posix()
+    return found.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def uri(estate: Estate, file: str) -> str:
+    """Return a file's URI reference: relative when it is below the current folder."""
+    found = path(estate, file)
+    return f"file://{quote(found)}" if found.startswith("/") else quote(found)
