@@ -23,14 +23,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from console.sources.haproxy import Configuration, Proxy, Server, parse, write
+from console.sources.haproxy import Build, Configuration, Proxy, Server, parse, write
+from console.sources.haproxy.build import read
 from console.sources.haproxy.edit import Insert, Remove, apply
 from tests.oracle.blocks import Block, Ready, find, prepare
 
 # Any address may be bound, as if it were there.
 NAMESPACE = """
 ip link set lo up; sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1 2>/dev/null
-ulimit -n "$(cat /proc/sys/fs/nr_open)"; exec "$@"
+exec "$@"
 """
 SYNTAX = re.compile(
     r"unable to stat|No such file|open the ca-file|unknown (?:keyword|fetch|converter|service|sample)|unable to load"
@@ -108,7 +109,7 @@ def theirs(program: str, block: Block, ready: Ready, scratch: Path) -> Seen | st
     )
     run, extra = scratch / "run.cfg", scratch / "extra.cfg"
     run.write_bytes(text.encode("utf-8", "surrogateescape"))
-    extra.write_text(f"global\n    stats socket {path} level admin\n    stats timeout 10s\n")
+    extra.write_text(f"global\n    stats socket {path} level admin\n    stats timeout 10s\n    maxconn 100\n")
     argv = ["unshare", "-n", "sh", "-c", NAMESPACE, "sh", program, "-db", "-f", str(run), "-f", str(extra)]
     with (scratch / "said").open("wb") as said:
         process = subprocess.Popen(
@@ -128,13 +129,13 @@ def theirs(program: str, block: Block, ready: Ready, scratch: Path) -> Seen | st
 
 
 def _bound_to_a_machine(configuration: Configuration) -> list[Remove]:
-    """Folders and users that the machine of the file has."""
+    """Lines that suit the machine of the file: its folders, users and limits."""
     return [
         Remove(line.number)
         for section in configuration.sections
         if section.kind == "global"
         for line in section.lines
-        if line.words[0] in ("chroot", "user", "group", "uid", "gid", "localpeer")
+        if line.words[0] in ("chroot", "user", "group", "uid", "gid", "localpeer", "maxconn", "ulimit-n")
     ]
 
 
@@ -184,7 +185,7 @@ def differences(mine: Seen, other: Seen) -> list[str]:
     return found
 
 
-def judge(program: str, block: Block, scratch: Path, tally: Counter[str]) -> str:
+def judge(program: str, build: Build | None, block: Block, scratch: Path, tally: Counter[str]) -> str:
     """Compare one configuration; "" when nothing is to be said."""
     with prepare(block) as ready:
         path = scratch / "whole.cfg"
@@ -193,7 +194,7 @@ def judge(program: str, block: Block, scratch: Path, tally: Counter[str]) -> str
             [program, "-c", "-f", str(path)], cwd=block.folder, env=ready.environment, pass_fds=tuple(ready.passed),
             capture_output=True, text=True, errors="replace", check=False, timeout=60,
         )  # fmt: skip
-        configuration = parse(ready.text, str(path), ready.environment)
+        configuration = parse(ready.text, str(path), ready.environment, build)
         if write(configuration) != ready.text:
             return "DIFFERS: not written back byte for byte"
         said = checked.stdout + checked.stderr
@@ -228,11 +229,12 @@ def main(argv: list[str]) -> int:
         return 2
     root = Path(argv[1])
     program = str(Path(shutil.which(argv[2] if len(argv) > 2 else "haproxy") or "haproxy").absolute())
+    told = subprocess.run([program, "-vv"], capture_output=True, text=True, check=True).stdout
     tally: Counter[str] = Counter()
     failed = False
     with tempfile.TemporaryDirectory(prefix="oracle-") as name:
         for block in find(root.absolute()):
-            said = judge(program, block, Path(name), tally)
+            said = judge(program, read(told), block, Path(name), tally)
             tally["configurations"] += 1
             failed = failed or said.startswith("DIFFERS")
             if said:

@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from console.errors import InputError
+from console.sources.haproxy.build import Build
 from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder, Listener, Proxy, Route, Timeout
 from console.sources.haproxy.routes import Door, doors
@@ -15,6 +16,7 @@ from console.sources.haproxy.servers import Server
 from console.sources.haproxy.tree import Document, Reader, Section
 
 __all__ = [
+    "Build",
     "Configuration",
     "Document",
     "Door",
@@ -57,14 +59,18 @@ class Configuration(Struct, frozen=True, dict=True):
         )
 
 
-def parse(text: str, file: str, environment: Mapping[str, str] | None = None) -> Configuration:
-    """Read one file; `environment` is HAProxy's own, None when nobody knows it. Never raises for content."""
-    return parse_files([(file, text)], environment)
+def parse(
+    text: str, file: str, environment: Mapping[str, str] | None = None, build: Build | None = None
+) -> Configuration:
+    """Read one file; environment and build are HAProxy's own, None when nobody knows. Never raises for content."""
+    return parse_files([(file, text)], environment, build)
 
 
-def parse_files(files: Iterable[tuple[str, str]], environment: Mapping[str, str] | None = None) -> Configuration:
+def parse_files(
+    files: Iterable[tuple[str, str]], environment: Mapping[str, str] | None = None, build: Build | None = None
+) -> Configuration:
     """Read (name, text) pairs in the order HAProxy loads them: names and defaults reach from file to file."""
-    reader = Reader(environment)
+    reader = Reader(environment, build)
     for file, text in files:
         reader.read(file, text)
     builder = Builder(reader.variables)

@@ -1,13 +1,14 @@
 """`.if`, `.elif`, `.else`, `.endif`: what can be decided from the text is decided, the rest is "perhaps".
 
-What HAProxy asks of its own build or process (`feature()`, `version_atleast()`, …) cannot be known here; both branches
-are then kept and marked.
+What HAProxy asks of its own build (`feature()`, `version_atleast()`, …) can be told only when the build is known, what
+it asks of its process (`enabled()`) never; both branches are then kept and marked.
 """
 
 from __future__ import annotations
 
 import re
 
+from console.sources.haproxy.build import Build, before, library_before
 from console.sources.haproxy.variables import Variables
 
 DEEPEST = 100
@@ -17,7 +18,11 @@ _NUMBER = re.compile(r"[+-]?(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
 _PREDICATE = re.compile(r"[a-z_]+(?=\()")
 _ARGUMENT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,()\"']+")
 
-_WANTED = {"defined": 1, "streq": 2, "strneq": 2, "strstr": 2}
+_WANTED = {
+    "defined": 1, "streq": 2, "strneq": 2, "strstr": 2, "feature": 1, "version_atleast": 1, "version_before": 1,
+    "openssl_version_atleast": 1, "openssl_version_before": 1, "ssllib_name_startswith": 1, "awslc_api_atleast": 1,
+    "awslc_api_before": 1, "enabled": 1,
+}  # fmt: skip
 
 Truth = bool | None
 """None: it depends on what this machine cannot know."""
@@ -179,7 +184,25 @@ def _predicate(name: str, arguments: list[str], variables: Variables) -> Truth:
         return variables.defined(arguments[0])
     if wanted is None or any("${" in argument for argument in arguments):
         return None
+    if wanted == 1:
+        return _of_build(name, arguments[0], variables.build)
     first, second = arguments
     if name == "strstr":
         return second in first
     return (first == second) is (name == "streq")
+
+
+def _of_build(name: str, argument: str, build: Build | None) -> Truth:
+    """Decide what depends on how HAProxy was built."""
+    if build is None:
+        return None
+    if name == "feature":
+        return argument in build.features
+    if name == "ssllib_name_startswith":
+        return build.library.startswith(argument) if build.library else None
+    older: Truth = None
+    if name.startswith("version_"):
+        older = before(build, argument)
+    elif name.startswith("openssl_"):
+        older = library_before(build, argument)
+    return older if older is None or name.endswith("_before") else not older

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from console.model import Span
 from console.sources.haproxy import servers as serving
 from console.sources.haproxy.addresses import Transport, read
 from console.sources.haproxy.checks import Method, check
+from console.sources.haproxy.inheritance import misplaced, rules, unfit
 from console.sources.haproxy.keywords import BIND_VALUES, CHECKS, PROXIES, TIMEOUTS
 from console.sources.haproxy.lines import Line
 from console.sources.haproxy.servers import Options, Raw, Server
@@ -30,7 +31,9 @@ _MICROSECONDS = {"us": 1, "ms": 1000, None: 1000, "s": 10**6, "m": 60 * 10**6, "
 
 
 class Listener(Struct, frozen=True, gc=False):
-    """One address of a `bind` line, `port` to `last` included; None for a socket that has no port."""
+    """One address of a `bind` line, `port` to `last` included; None for a socket that has no port.
+
+    `perhaps` says that a condition nobody can decide here stands over the line."""
 
     transport: Transport
     address: str
@@ -39,6 +42,7 @@ class Listener(Struct, frozen=True, gc=False):
     tls: bool
     accepts_proxy: bool
     span: Span
+    perhaps: bool = False
 
 
 class Timeout(Struct, frozen=True, gc=False):
@@ -85,10 +89,12 @@ class _Settings:
         "binds",
         "default_backend",
         "disabled",
+        "heirs",
         "http",
         "mode",
         "options",
         "raws",
+        "rules",
         "tcp",
         "timeouts",
         "use_backend",
@@ -107,6 +113,8 @@ class _Settings:
         self.binds: list[Listener] = []
         self.raws: list[Raw] = []
         self.use_backend: list[Route] = []
+        self.rules: set[str] = set()
+        self.heirs: set[str] = set()
 
 
 class Builder:
@@ -128,7 +136,10 @@ class Builder:
         return _follow_tracks(self.proxies)
 
     def _section(self, section: Section) -> None:
-        settings = _Settings(self._defaults(section))
+        above = self._defaults(section)
+        if above is not None and above.rules and (problem := unfit(section, above.rules, above.heirs)):
+            self.problem(section.header, section.file, 0, problem)
+        settings = _Settings(above)
         reader = _Reader(section, settings, self)
         handlers = _HANDLERS
         for line in section.lines:
@@ -137,8 +148,11 @@ class Builder:
                 handler(reader, line)
         if section.kind == "defaults":
             self._latest = settings
+            settings.rules = rules(section)
             if section.name:
                 self._named[section.name] = settings
+            elif stray := misplaced(section):
+                self.problem(stray, section.file, 0, f"'{stray.words[0]}' stands only in defaults with a name: name it")
             return
         self.proxies.append(_finish(section, settings))
 
@@ -199,7 +213,8 @@ class _Reader:
                     problem = f"'bind {clean(part, 60)}' has no port: write address:port, such as :25 or [::]:25"
                     self.builder.problem(line, self.file, 1, problem)
                 continue
-            settings.binds.append(Listener(transport, host, first, last, tls, accepts, span))
+            perhaps = line.number in self.section.doubtful
+            settings.binds.append(Listener(transport, host, first, last, tls, accepts, span, perhaps))
 
     def server(self, line: Line) -> None:
         raw = serving.server(line, self.file, self.settings.options, self.builder.variables)
@@ -288,7 +303,7 @@ def _finish(section: Section, settings: _Settings) -> Proxy:
         settings.mode,
         section.span,
         tuple(settings.binds) if listens else (),
-        tuple([_server(raw, method) for raw in settings.raws]) if serves else (),
+        tuple([_server(raw, method, section.doubtful) for raw in settings.raws]) if serves else (),
         settings.timeouts,
         method,
         settings.default_backend if listens else None,
@@ -298,7 +313,7 @@ def _finish(section: Section, settings: _Settings) -> Proxy:
     )
 
 
-def _server(raw: Raw, method: Method) -> Server:
+def _server(raw: Raw, method: Method, doubtful: Container[int]) -> Server:
     options, address = raw.options, raw.address
     fixed = None if address.relative else address.first
     track = options.get("track")
@@ -316,6 +331,7 @@ def _server(raw: Raw, method: Method) -> Server:
         address.transport == "local",
         raw.count,
         track if isinstance(track, str) else None,
+        raw.span.line in doubtful,
     )
 
 

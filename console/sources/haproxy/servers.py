@@ -55,7 +55,8 @@ class Server(Struct, frozen=True, gc=False):
     """A server with its effective settings.
 
     `port` is None when the client's own is used, plus `offset`; `local` ones (a UNIX socket) have none at all. A
-    server-template is one Server, `count` of them, named after its first. `span` is the whole line's."""
+    server-template is one Server, `count` of them, named after its first. `span` is the whole line's. `perhaps` says
+    that a condition nobody can decide here stands over the line."""
 
     name: str
     host: str
@@ -70,6 +71,7 @@ class Server(Struct, frozen=True, gc=False):
     local: bool = False
     count: int = 1
     track: str | None = None
+    perhaps: bool = False
 
     def reached(self, port: int) -> int | None:
         """Return the port it is dialled at by a client of `port`; None for one that is no port."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.model import Span
+from console.sources.haproxy.build import Build
 from console.sources.haproxy.conditions import Conditions
 from console.sources.haproxy.keywords import KEYWORDS, PROXIES, SECTIONS
 from console.sources.haproxy.lines import BLANKS, MOST_WORDS, SPECIAL, Line, Scanner, bad_name
@@ -55,8 +56,8 @@ class Section(Struct, frozen=True):
 class Reader:
     """Reads file after file, as HAProxy reads several `-f`: variables live on, sections and `.if` end with the file."""
 
-    def __init__(self, environment: Mapping[str, str] | None) -> None:
-        self.variables = Variables(environment)
+    def __init__(self, environment: Mapping[str, str] | None, build: Build | None = None) -> None:
+        self.variables = Variables(environment, build)
         self.documents: list[Document] = []
         self.sections: list[Section] = []
         self.problems: list[InputError] = []
@@ -185,6 +186,8 @@ class _Page:
             self._at(line, f"'{keyword}' needs a name: add it")
         if keyword in PROXIES and (problem := bad_name(name)):
             self._problem(line.number, line.tokens()[1].start, problem)
+        if keyword in PROXIES and (extra := _extra(words, name)):
+            self._problem(line.number, line.tokens()[extra].start, _EXTRA)
         self.section = Section(keyword, name, base, self.file, line, [], set(), self.conditions.active is None)
         self.sections.append(self.section)
         self.variables.section = name or keyword
@@ -196,6 +199,19 @@ class _Page:
     def _problem(self, number: int, offset: int, problem: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(InputError(self.file, number, offset + 1, problem))
+
+
+_EXTRA = "a section's line ends with its name and 'from' another: write an address as 'bind' on a line of its own"
+
+
+def _extra(words: tuple[str, ...], name: str) -> int:
+    """Return the first word too many on a proxy's header, 0 when there is none."""
+    at = 2 if name else 1
+    if len(words) <= at:
+        return 0
+    if words[at] != "from" or len(words) == at + 1:
+        return at
+    return at + 2 if len(words) > at + 2 else 0
 
 
 def _nul(file: str, text: str) -> InputError:

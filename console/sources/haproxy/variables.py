@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from console.sources.haproxy.build import Build
+
 LONGEST = 4096
 """Characters of a value that is followed; each `setenv A "$A$A"` doubles one."""
 
@@ -11,9 +13,11 @@ LONGEST = 4096
 class Variables:
     """HAProxy's environment. Given None, nothing is known but what the configuration sets itself.
 
-    `file`, `line` and `section` are the values of the pseudo-variables .FILE, .LINE and .SECTION."""
+    `file`, `line` and `section` are the values of the pseudo-variables .FILE, .LINE and .SECTION; `build` is what is
+    known of HAProxy itself."""
 
-    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+    def __init__(self, given: Mapping[str, str] | None = None, build: Build | None = None) -> None:
+        self.build = build
         self._values: dict[str, str | None] = dict(given or {})
         self._complete = given is not None
         self.file = ""

@@ -34,9 +34,9 @@ DAMAGE: list[tuple[str, str, str, list[tuple[str, str, int]]]] = [
     ("docker-compose.override.yml", "10.10.10.214:10993:", "0.0.0.0:10993:", [
         ("CH006", "docker-compose.override.yml", 6),
     ]),
-    ("haproxy.cfg", "    tcp-request connection reject if { src -f /etc/haproxy/banned.lst }\n", "", [
-        ("CH009", "haproxy.cfg", 21),
-    ]),
+    ("haproxy.cfg", (
+        "    tcp-request connection reject if { src -f /etc/haproxy/banned.lst }\n    tcp-check connect port 10465"
+    ), "    tcp-check connect port 10465", [("CH009", "haproxy.cfg", 22)]),
     ("deploy.sh", "docker compose exec -T nginx-mailcow nginx -s reload\n", "", [("CH010", "deploy.sh", 15)]),
     ("deploy.sh", "openssl", "echo", [("CH011", "deploy.sh", 7)]),
     ("mailcow.conf", "SKIP_LETS_ENCRYPT=y", "SKIP_LETS_ENCRYPT=n", [("CH012", "mailcow.conf", 3)]),
