@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from console import guided
 from console.errors import CowhandError, InputError, LabError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def build() -> argparse.ArgumentParser:
     _json(breaking)
     healing = verbs.add_parser("heal", help="heal one fault, or all")
     healing.add_argument("fault", nargs="?", help="which; all of them when left out")
+    guided.declare(commands)
     completion = commands.add_parser("completion", help="print the completion script of a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
@@ -89,6 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _lab(arguments)
         if arguments.command == "completion":
             return _completion(arguments)
+        if arguments.command == "flow":
+            return guided.flow(arguments)
+        if arguments.command == "journal":
+            return guided.journal(arguments)
         estate = load(arguments)
         if arguments.command == "show":
             return _show(estate, arguments)
@@ -274,7 +280,9 @@ def _lab(arguments: argparse.Namespace) -> int:
 def _completion(arguments: argparse.Namespace) -> int:
     import shtab
 
-    print(shtab.complete(build(), shell=arguments.shell))
+    parser = build()
+    guided.completing(parser)
+    print(shtab.complete(parser, shell=arguments.shell))
     return EXIT_WELL
 
 

@@ -14,11 +14,15 @@ from console.flows.reading import Forbidden
 from console.flows.step import Action, Plan, Run, Write
 from console.flows.world import World
 from console.hosts.host import Completed
+from console.hosts.shell import line
 from console.journal import Journal
 from console.text import clean
 
 WRITE = 60.0
 """Seconds a write may take, reading the old content included."""
+
+GUARD = 30.0
+"""Seconds a guard may take."""
 
 GRACE = 10.0
 """Seconds beyond its own limit after which an action is given up though its host has not said so."""
@@ -72,7 +76,7 @@ class Hand:
         done: Completed | None = None
         problem = ""
         try:
-            async with asyncio.timeout(limit + GRACE):
+            async with asyncio.timeout(limit + GRACE + GUARD * len(getattr(action, "guards", ()))):
                 done = await (self._run(action) if isinstance(action, Run) else self._write(action))
             problem = self._problem(action, done)
         except TimeoutError:
@@ -105,6 +109,11 @@ class Hand:
         return done
 
     async def _run(self, action: Run) -> Completed:
+        for guard in action.guards:
+            passed = await self.world.host(action.host).run(guard, GUARD)
+            if passed.status:
+                why = explain(self.world.name(action.host), guard[0], passed)
+                raise Failed(f"{action.argv[0]} was not run, for {line(guard)} did not succeed: {why}")
         return await self.world.machine(action.host).run(action.argv, action.timeout)
 
     async def _write(self, action: Write) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from console.errors import CowhandError, HostError, TimedOut
+from console.errors import CowhandError
 from console.events import (
     FlowAsked,
     FlowBegan,
@@ -20,39 +18,19 @@ from console.events import (
     Outcome,
     Prompt,
     StepName,
-    StepPlanned,
     StepStood,
 )
-from console.flows import guard, show
-from console.flows.hand import Failed, Hand, Stopped
-from console.flows.reading import Forbidden
-from console.flows.step import Ask, Flow, Found, Later, Plan, Refusal, Step
+from console.flows import show
+from console.flows.ending import Ended, Ending
+from console.flows.hand import Stopped
+from console.flows.step import Ask, Flow, Found, Plan, Step
+from console.flows.walk import Walk
 from console.flows.world import Unanswered, World
 from console.journal import Journal
 from console.text import spell
 
-T = TypeVar("T")
-
 Operator = Callable[[Prompt], Awaitable[str | None]]
 """Puts a prompt to whoever can answer; None means nobody can, or not now."""
-
-CHANGES = 3
-"""How often a plan may turn out different after the yes before the step is given up."""
-
-End = Literal["on", "stop"]
-
-
-class Ending(Struct, frozen=True):
-    """How a run ended, what is true then, and the answer that was missing."""
-
-    outcome: Outcome
-    words: str
-    missing: str = ""
-
-
-class _Ended(Exception):
-    def __init__(self, ending: Ending) -> None:
-        self.ending = ending
 
 
 class Runner:
@@ -71,6 +49,10 @@ class Runner:
         self.journal, self.dry = journal, dry
         self.steps: Sequence[Step] = ()
         self.states: list[StepName] = []
+        self.planned: list[tuple[Step, Found, Plan]] = []
+        """What a dry run found to be needed, in order."""
+        self.missing: list[str] = []
+        """Answers that a dry run went on without."""
         self._tell = tell
         self._stopping = asyncio.Event()
         self._all = False
@@ -106,8 +88,8 @@ class Runner:
             names = tuple((step.name, step.words) for step in self.steps)
             self._tell(FlowBegan(self.journal.run, self.flow.name, self.flow.words, names, self.dry, time.time()))
             for index in range(len(self.steps)):
-                await _StepRun(self, index).walk()
-        except _Ended as ended:
+                await Walk(self, index).walk()
+        except Ended as ended:
             return ended.ending
         except Stopped:
             at = next((i for i, state in enumerate(self.states) if state in ("checking", "planned", "applying")), None)
@@ -130,6 +112,8 @@ class Runner:
 
     def _end(self) -> Ending:
         left = [step.name for step, state in zip(self.steps, self.states, strict=True) if state == "left"]
+        if self.missing:
+            return Ending("unanswered", f"needs answers: {spell(self.missing)}; nothing was changed", self.missing[0])
         if self.dry:
             return Ending("planned", "this is what would be done; nothing was changed")
         if left:
@@ -198,43 +182,46 @@ class Runner:
         self._prompts += 1
         return f"{self.journal.run}:{self._prompts}"
 
-    async def answer(self, step: int, question: Ask) -> None:
-        """Have a step's question answered; ends the run when it is not."""
-        prompt = Prompt(
-            self.id(),
-            "answer",
-            step,
-            show.line(self.world, question.text),
-            question.key,
-            {value: show.line(self.world, words) for value, words in question.choices.items()},
-            question.default,
-            secret=question.secret,
+    async def answer(self, step: int, question: Ask) -> bool:
+        """Have a step's question answered; without an answer a dry run goes on with the next step, any other ends."""
+        text = await self.prompt(
+            Prompt(
+                self.id(),
+                "answer",
+                step,
+                show.line(self.world, question.text),
+                question.key,
+                {value: show.line(self.world, words) for value, words in question.choices.items()},
+                question.default,
+                secret=question.secret,
+            )
         )
-        text = await self.prompt(prompt)
         if text == "" and question.default is not None:
             text = question.default
         if text is None or (question.choices and text not in question.choices):
             wrong = (
                 "" if text is None else f"{show.line(self.world, text, 60)} is none of {spell([*question.choices])}; "
             )
-            raise _Ended(
-                Ending(
-                    "unanswered", f"{wrong}needs an answer: {question.text}; {self._so_far()}".lstrip(), question.key
-                )
-            )
+            words = f"{wrong}needs an answer: {question.text} (--answer {question.key}=…)"
+            if self.dry and self.steps:
+                self.missing.append(question.key)
+                self.stand(step, "later", words)
+                return False
+            raise Ended(Ending("unanswered", f"{words}; {self._so_far()}", question.key))
         self.world.answers[question.key] = text
         if question.secret:
             self.world.hide(text)
         else:
             self.journal.write("answer", key=question.key, value=text)
+        return True
 
     def take_all(self) -> None:
         """From now on every plan is agreed to; losses are still typed."""
         self._all = True
 
-    def end(self, outcome: Outcome, words: str, missing: str = "") -> _Ended:
+    def end(self, outcome: Outcome, words: str, missing: str = "") -> Ended:
         """What to raise to end the run."""
-        return _Ended(Ending(outcome, words, missing))
+        return Ended(Ending(outcome, words, missing))
 
     def so_far(self) -> str:
         """What this run has changed, in a sentence."""
@@ -245,288 +232,3 @@ class Runner:
             if known in ("checking", "planned", "applying", "verifying"):
                 self.states[index] = state
                 self._tell(StepStood(self.journal.run, index, state, words, (), time.time()))
-
-
-class _StepRun:
-    """One step of a run, from its check to its result."""
-
-    def __init__(self, runner: Runner, index: int) -> None:
-        self.runner, self.index = runner, index
-        self.step, self.world = runner.steps[index], runner.world
-        self.unit = guard.unit(runner.flow.name, self.step.name)
-        self.waiting = False
-
-    async def walk(self) -> None:
-        """Bring the step to its end, as often as the operator retries."""
-        while True:
-            try:
-                plan = await self._look()
-                if plan is None or not await self._agree(plan):
-                    return
-                if await self._change(plan):
-                    return
-            except Unanswered as error:
-                await self.runner.answer(self.index, error.question)
-            except Later as error:
-                if not self.runner.dry:
-                    await self._failed(f"{self.step.name}: {error}", None)
-                    continue
-                self.runner.stand(self.index, "later", str(error))
-                return
-            except Refusal as error:
-                raise self._refuse(str(error)) from None
-
-    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _look(self) -> Plan | None:
-        """Check and plan; None when there is nothing to do here."""
-        runner = self.runner
-        while True:
-            runner.checkpoint()
-            runner.stand(self.index, "checking", "")
-            self.world.forget()
-            try:
-                found = await self._ask_world(self.step.check)
-                if found.standing == "done" and self.waiting and not runner.dry:
-                    await self._disarm(found)
-                    return None
-                if found.standing in ("done", "skipped"):
-                    state: StepName = "so" if found.standing == "done" else "skipped"
-                    runner.stand(self.index, state, found.words, found.evidence)
-                    return None
-                if found.standing == "refused":
-                    raise self._refuse(found.words, found.evidence)
-                plan = await self._plan()
-            except (HostError, Forbidden) as error:
-                await self._blind(str(error))
-                continue
-            runner.stand(self.index, "planned", found.words, found.evidence)
-            runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.world, plan)))
-            return None if runner.dry else plan
-
-    async def _ask_world(self, ask: Callable[[World], Awaitable[T]]) -> T:
-        if self.step.guarded:
-            self.waiting = await guard.armed(self.world, self.step.guarded, self.unit)
-        return await self._patiently(ask(self.world))
-
-    async def _patiently(self, asked: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self.step.patience):
-                return await asked
-        except TimeoutError:
-            raise TimedOut(f"{self.step.name} did not find out within {self.step.patience:g} s") from None
-
-    async def _plan(self) -> Plan:
-        plan = await self._patiently(self.step.plan(self.world))
-        return replace(plan, actions=(*guard.guarded(self.step, plan, self.unit, self.waiting), *plan.actions))
-
-    def _refuse(self, words: str, evidence: Sequence[str] = ()) -> _Ended:
-        self.runner.stand(self.index, "refused", words, evidence)
-        return self.runner.end("refused", f"{self.step.name} was refused: {words}; {self.runner.so_far()}")
-
-    async def _blind(self, why: str) -> None:
-        """Nobody could look: ask whether to try again, or end."""
-        self.runner.stand(self.index, "failed", why)
-        choices = {"retry": "look again", "stop": "leave it so"}
-        text = f"{self.step.name} could not be looked at: {why}"
-        if await self._choose(text, choices) != "retry":
-            raise self.runner.end("failed", f"{text}; {self.runner.so_far()}")
-
-    async def _choose(self, text: str, choices: dict[str, str]) -> str | None:
-        line = show.line(self.world, text)
-        return await self.runner.prompt(Prompt(self.runner.id(), "failed", self.index, line, "", choices, "stop"))
-
-    # ── agreeing ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _agree(self, plan: Plan) -> bool:
-        """Have the plan agreed to, and what is lost typed; False when the operator leaves the step out."""
-        runner = self.runner
-        for loss in plan.loses:
-            if loss.name not in self.world.destroy:
-                text = f"type {loss.name}: {loss.words}"
-                typed = await runner.prompt(
-                    Prompt(runner.id(), "destroy", self.index, show.line(self.world, text), "destroy", typed=loss.name)
-                )
-                if typed != loss.name:
-                    key = "" if typed else f"destroy={loss.name}"
-                    words = f"{loss.name} was not typed: {loss.words}" if typed else f"needs an answer: {text}"
-                    runner.stand(self.index, "stopped", words)
-                    raise runner.end(
-                        "unanswered" if key else "stopped", f"{words} (--answer {key}); {runner.so_far()}"
-                        if key else f"{words}; {runner.so_far()}", key,
-                    )  # fmt: skip
-                self.world.destroy.add(loss.name)
-        if runner.all:
-            return True
-        choices = {"yes": "do it", "all": "do it, and all that follows", "skip": "leave it out", "stop": "end here"}
-        text = f"{self.step.words or self.step.name}?"
-        said = await runner.prompt(
-            Prompt(runner.id(), "confirm", self.index, show.line(self.world, text), "yes", choices, "stop")
-        )
-        if said == "all":
-            runner.take_all()
-        if said in ("yes", "all"):
-            return True
-        if said == "skip":
-            runner.stand(self.index, "left", "left out by the operator")
-            return False
-        runner.stand(self.index, "stopped", "not agreed to: nothing of it was done")
-        if said is None:
-            raise runner.end("unanswered", f"{self.step.name} waits for a yes (--yes); {runner.so_far()}", "yes")
-        raise runner.end("stopped", f"stopped before {self.step.name}; {runner.so_far()}")
-
-    # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _change(self, plan: Plan) -> bool:
-        """Do what was agreed to, and prove it; False when the step begins anew."""
-        self.world.forget()
-        try:
-            found = await self._ask_world(self.step.check)
-            fresh = await self._plan() if found.standing == "needed" else None
-        except (HostError, Forbidden) as error:
-            await self._blind(str(error))
-            return False
-        if fresh != plan:
-            self.runner.say(f"{self.step.name}: the world has changed since the plan was shown")
-            return False
-        hand = self._hand(plan)
-        try:
-            self.runner.stand(self.index, "applying", "")
-            await self._apply(hand, plan)
-            self.runner.stand(self.index, "verifying", "")
-            found = await self._verify(plan)
-        except Stopped:
-            self.runner.made(hand.made)
-            self.runner.stand(self.index, "stopped", await self._truth("stopped by the operator", hand))
-            raise self.runner.end("stopped", f"stopped in {self.step.name}; {self.runner.so_far()}") from None
-        except (CowhandError, NotImplementedError) as error:
-            self.runner.made(hand.made)
-            await self._failed(str(error), hand)
-            return False
-        self.runner.made(hand.made)
-        self.runner.stand(self.index, "done", found.words, found.evidence)
-        return True
-
-    def _hand(self, plan: Plan) -> Hand:
-        runner = self.runner
-        where = self.index, self.step.name
-        return Hand(self.world, plan, where, runner.journal, runner.tell, runner.checkpoint)
-
-    async def _apply(self, hand: Hand, plan: Plan) -> None:
-        actions = [action.text for action in plan.actions]
-        self.runner.journal.write("intent", step=self.step.name, actions=actions)
-        armed = guard.guarded(self.step, plan, self.unit, self.waiting)
-        for action in armed:
-            await hand.do(action)
-        if plan.rollback and self.step.guarded:
-            if not await guard.armed(self.world, self.step.guarded, self.unit):
-                raise Failed(f"the rollback {self.unit} was not armed: nothing else was done")
-            self.waiting = True
-        await self.step.apply(hand, replace(plan, actions=plan.actions[len(armed) :]))
-
-    async def _verify(self, plan: Plan) -> Found:
-        """Prove it, and then disarm: a rollback that has begun meanwhile makes it untrue again."""
-        self.world.forget()
-        found = await self._patiently(self.step.verify(self.world))
-        if found.standing != "done":
-            raise Failed(f"{self.step.name} is not so after all: {found.words}")
-        if plan.rollback:
-            await self._stop_timer()
-            self.world.forget()
-            found = await self._patiently(self.step.verify(self.world))
-            if found.standing != "done":
-                raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
-        return found
-
-    async def _disarm(self, found: Found) -> None:
-        """An earlier run was cut off after it had changed this: prove it, then stop its timer."""
-        self.runner.stand(self.index, "verifying", "")
-        plan = Plan(rollback=None)
-        try:
-            found = await self._verify(plan)
-            await self._stop_timer()
-            self.world.forget()
-            found = await self._patiently(self.step.check(self.world))
-            if found.standing != "done":
-                raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
-        except CowhandError as error:
-            await self._failed(str(error), None)
-            await self.walk()
-            return
-        self.runner.stand(self.index, "done", found.words, found.evidence)
-
-    async def _stop_timer(self) -> None:
-        assert self.step.guarded
-        stop = guard.disarm(self.step.guarded, self.unit)
-        hand = self._hand(Plan((stop,)))
-        await hand.do(stop)
-        self.runner.made(hand.made)
-        if await guard.armed(self.world, self.step.guarded, self.unit):
-            raise Failed(f"the rollback {self.unit} is still armed: it takes this back by itself")
-        await guard.settle(self.world, self.step.guarded, self.unit)
-        self.waiting = False
-
-    # ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _truth(self, why: str, hand: Hand | None) -> str:
-        """What is known now, asked of the world and not remembered."""
-        self.world.forget()
-        parts = [why]
-        if hand is not None and len(hand.plan.actions) > 1:
-            parts.append(f"{hand.made} of {len(hand.plan.actions)} changes were made")
-        try:
-            found = await self._ask_world(self.step.check)
-            parts.append(f"now: {found.words}")
-            if self.waiting:
-                parts.append("its rollback is armed: the host takes it back by itself")
-        except (Unanswered, Later):
-            pass
-        except CowhandError as error:
-            parts.append(f"how it stands now is not known: {error}")
-        return "; ".join(parts)
-
-    async def _failed(self, why: str, hand: Hand | None) -> None:
-        """Say what is true now, and what can be done; returns when it is to be tried again."""
-        truth = await self._truth(why, hand)
-        self.runner.stand(self.index, "failed", truth)
-        while True:
-            undo = await self._undoable() if hand is not None else None
-            choices = {"retry": "look again, and go on from there"}
-            if undo is not None:
-                choices["undo"] = "take it back"
-            said = await self._choose(truth, {**choices, "stop": "leave it so"})
-            if said == "retry":
-                return
-            if said != "undo" or undo is None:
-                raise self.runner.end("failed", f"{self.step.name} failed: {truth}")
-            await self._undo(undo)
-
-    async def _undoable(self) -> Plan | None:
-        try:
-            return await self._patiently(self.step.undo(self.world))
-        except CowhandError:
-            return None
-
-    async def _undo(self, plan: Plan) -> None:
-        runner = self.runner
-        runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.world, plan), undo=True))
-        choices = {"yes": "take it back", "stop": "leave it so"}
-        text = f"take back {self.step.words or self.step.name}?"
-        line = show.line(self.world, text)
-        if await runner.prompt(Prompt(runner.id(), "confirm", self.index, line, "yes", choices, "stop")) != "yes":
-            return
-        hand = self._hand(plan)
-        try:
-            runner.journal.write("intent", step=self.step.name, undo=True, actions=[a.text for a in plan.actions])
-            for action in plan.actions:
-                await hand.do(action)
-        except Stopped:
-            raise
-        except CowhandError as error:
-            runner.stand(self.index, "failed", await self._truth(f"taking it back failed: {error}", hand))
-            return
-        finally:
-            runner.made(hand.made)
-        truth = await self._truth("taken back", hand)
-        runner.stand(self.index, "undone", truth)
-        raise runner.end("failed", f"{self.step.name} was undone: {truth}")

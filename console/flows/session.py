@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from console import journal as journals
 from console.errors import CowhandError, HostError
 from console.events import FlowEvent
-from console.flows.runner import Ending, Operator, Runner
-from console.flows.step import Flow
+from console.flows.ending import Ending
+from console.flows.runner import Operator, Runner
+from console.flows.step import Flow, Found, Plan, Step
 from console.flows.world import World
 from console.hosts.recorded import Recorded
 from console.journal import Journal, Lock, Unwritten
@@ -47,6 +48,11 @@ class Session:
         self.folder = folder
         self._runner: Runner | None = None
         self._stopped = False
+
+    @property
+    def planned(self) -> tuple[list[tuple[Step, Found, Plan]], Sequence[Step]] | None:
+        """What a dry run found to be needed, and all steps."""
+        return (self._runner.planned, self._runner.steps) if self._runner is not None else None
 
     def stop(self) -> None:
         """End between two actions, or at once while it waits for the operator."""

@@ -73,12 +73,15 @@ class Ask(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True, tag="run"):
-    """A command that changes something on a host, with its time limit in seconds and the statuses that are well."""
+    """A command that changes something on a host, with its time limit in seconds and the statuses that are well.
+
+    `guards` are commands that only read, and must all succeed right before; a runbook has them too."""
 
     host: Role
     argv: tuple[str, ...]
     timeout: float = 60.0
     well: tuple[int, ...] = (0,)
+    guards: tuple[tuple[str, ...], ...] = ()
 
     @property
     def text(self) -> str:
