@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.sources.haproxy.build import Build
+from console.sources.haproxy.effective import Effective, effective
 from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder, Listener, Proxy, Route, Timeout
 from console.sources.haproxy.routes import Door, doors
@@ -20,6 +21,7 @@ __all__ = [
     "Configuration",
     "Document",
     "Door",
+    "Effective",
     "Line",
     "Listener",
     "Proxy",
@@ -46,6 +48,11 @@ class Configuration(Struct, frozen=True, dict=True):
     def doors(self) -> tuple[Door, ...]:
         """The TCP ports HAProxy listens on, and the backends behind them."""
         return doors(self.proxies)
+
+    @cached_property
+    def effective(self) -> tuple[Effective, ...]:
+        """The proxies again, in the same order, each with all that it uses and the places it comes from."""
+        return effective(self.sections, self.proxies)
 
     @property
     def stats_sockets(self) -> tuple[str, ...]:

@@ -7,6 +7,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _paired(first: str, text: str) -> frozenset[str]:
+    return frozenset(f"{first} {second}" for second in text.split())
+
+
 SECTIONS = _words("""
     global defaults listen frontend backend peers resolvers userlist mailers cache ring log-forward log-profile
     http-errors fcgi-app crt-store traces acme healthcheck program namespace_list
@@ -56,3 +60,63 @@ SERVER_VALUES = _words("""
     sigalgs slowstart sni socks4 source ssl-max-ver ssl-min-ver tcp-md5sig tcp-ut usesrc verify verifyhost weight ws
 """)
 """Settings of a server line whose value must not be taken for a keyword."""
+
+SINGLE = _words("""
+    backlog balance clitcpka-cnt clitcpka-idle clitcpka-intvl compression cookie default_backend description
+    dispatch email-alert error-log-format errorfile errorloc errorloc302 errorloc303 fullconn grace guid
+    hash-balance-factor hash-preserve-affinity hash-type http-reuse http-send-name-header id
+    load-server-state-from-file log-format log-format-sd log-steps log-tag max-keep-alive-queue
+    max-session-srv-conns maxconn mode monitor-net monitor-uri option persist rate-limit retries retry-on
+    server-state-file-name source srvtcpka-cnt srvtcpka-idle srvtcpka-intvl stick-table timeout transparent
+    unique-id-format unique-id-header use-fcgi-app
+""")
+"""Keywords of a proxy of which the last line counts."""
+
+PAIRED = _words("""
+    timeout option errorfile errorloc errorloc302 errorloc303 compression email-alert rate-limit persist
+    tcp-request tcp-response
+""")
+"""Keywords whose second word belongs to the setting's name."""
+
+OWN = _words("""
+    acl bind capture description filter force-be-switch force-persist guid id ignore-persist monitor redirect
+    server server-template stick stick-table use-server use_backend
+""")
+"""What a proxy does not take from its `defaults`."""
+
+FRONT_ONLY = (
+    _words("""
+    backlog clitcpka-cnt clitcpka-idle clitcpka-intvl default_backend error-log-format log-format log-format-sd
+    log-steps max-session-srv-conns maxconn monitor-uri quic-initial unique-id-header
+""")
+    | _paired("option", """
+    clitcpka contstats disable-h2-upgrade dontlog-normal dontlognull h1-case-adjust-bogus-client
+    http-ignore-probes http-use-proxy-header httplog httpslog idle-close-on-response log-separate-errors logasap
+    socket-stats tcp-smart-accept tcplog
+""")
+    | _paired("rate-limit", "sessions")
+    | _paired("timeout", """
+    client client-fin client-hs
+""")
+)  # fmt: skip
+"""Settings that a backend does not use, though `defaults` may hold them."""
+
+BACK_ONLY = (
+    _words("""
+    balance cookie fullconn hash-balance-factor hash-preserve-affinity hash-type http-reuse
+    http-send-name-header load-server-state-from-file max-keep-alive-queue retries retry-on
+    server-state-file-name source srvtcpka-cnt srvtcpka-idle srvtcpka-intvl use-fcgi-app
+""")
+    | _paired("external-check", "command path")
+    | _paired("option", """
+    allbackups checkcache external-check forwarded h1-case-adjust-bogus-server http-drop-request-trailers
+    http-pretend-keepalive httpchk ldap-check log-health-checks mysql-check persist pgsql-check
+    prefer-last-server redispatch redis-check smtpchk spop-check srvtcpka ssl-hello-chk tcp-check
+    tcp-smart-connect use-small-buffers
+""")
+    | _paired("persist", "rdp-cookie")
+    | _paired("timeout", """
+    check connect queue server server-fin tunnel
+""")
+)  # fmt: skip
+"""Settings that a frontend does not use, though `defaults` may hold them."""

@@ -46,7 +46,8 @@ VALUED = frozenset({"port", "addr", "track", "healthcheck"})
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}?|([A-Za-z0-9_]+))")
 # A name has at most 253 characters (RFC 1035), and a list of addresses is not endless.
 _LONGEST = 4096
-_COUNT = re.compile(r"(?:([0-9]{1,6})-)?([0-9]{1,6})\Z")
+NUMBER = re.compile(r"(?:([0-9]{1,6})-)?([0-9]{1,6})\Z")
+"""How many servers a server-template makes: `3`, or `1-3`."""
 
 Options = dict[str, bool | str]
 
@@ -131,7 +132,7 @@ def server(line: Line, file: str, options: Options, variables: Variables) -> Raw
         )
     name, count = words[1], 1
     if template:
-        number = _COUNT.match(words[2])
+        number = NUMBER.match(words[2])
         if number is None:
             column = line.span(file, 2, 2).column
             return InputError(
