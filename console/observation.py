@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from console.model import Certificate, Lane, Protocol, ProxyVersion, Role, Rung, Topology
+from console.model import Certificate, Lane, Protocol, ProxyVersion, Role, Rung, Span, Topology
 
 IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
 
@@ -52,6 +52,11 @@ class Ladder(Struct):
     began: float = 0.0
     seconds: float = 0.0
     done: bool = False
+
+    @property
+    def well(self) -> bool:
+        """Whether every rung held, to the end: a ladder that still climbs is not well yet."""
+        return self.done and self.cause == ""
 
     @property
     def failed(self) -> Rung | None:
@@ -183,6 +188,21 @@ class Tailnet(Struct, frozen=True):
         return best[1] if best else None
 
 
+class Drifted(Struct, frozen=True):
+    """A file that is not the same in the repository, on its host and in what runs; `place` is in the repository's.
+
+    `kind` "file": the host has another one; "running": HAProxy runs something else than its file says. `gone` are
+    frontends that do not run though the file has them, `lines` how many lines differ."""
+
+    file: str
+    host: str
+    path: str
+    place: Span
+    kind: Literal["file", "running"]
+    lines: int
+    gone: tuple[str, ...] = ()
+
+
 class LaneSeen(Struct):
     """What was seen of one lane so far; a ladder that is not `done` has shown its connect rung only.
 
@@ -231,3 +251,5 @@ class Seen(Struct):
     """Why the containers could not be asked after."""
     tailnet: Tailnet | None = None
     """What Tailscale on the proxy's machine says of the tunnel."""
+    drifted: tuple[Drifted, ...] = ()
+    """Files of the repository that are not what their hosts have or run."""

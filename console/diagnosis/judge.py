@@ -160,7 +160,7 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
     if seen.stats is not None and seen.stats.stopped and lane.public and not lane.connected:
         return _reading(lane, "haproxy", vantage, "degraded", "stopped", evidence)
     if seen.stats is None or seen.stats.error or not lane.lane.proxy:
-        passed = next((ladder.rungs[-1] for ladder in lane.connected if ladder.done and not ladder.cause), None)
+        passed = next((ladder.rungs[-1] for ladder in lane.connected if ladder.well), None)
         if passed is None and (stuck := _end_to_end_bad(lane)):
             return _reading(lane, "haproxy", vantage, "degraded", _word(stuck[0]), evidence)
         if passed is None:
@@ -200,7 +200,7 @@ def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
     row = seen.stats.server(lane.lane.proxy, lane.lane.server)
     if row is None:
         return "degraded", "absent"
-    behind_well = lane.vm is not None and lane.vm.cause == ""
+    behind_well = lane.vm is not None and lane.vm.well
     state = row.status.split(" ")[0]
     if state in ("UP", "no"):
         word = row.check if row.check.endswith("OK") else "no check" if state == "no" else "UP"
@@ -334,7 +334,7 @@ def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
     evidence = tuple(ladder.rungs)
     header = f" with a PROXY {ladder.question.header} header" if ladder.question.header else ""
     asked = f"{ladder.question.address} port {ladder.question.port}{header}"
-    if ladder.cause == "":
+    if ladder.well:
         outcome, word = _end_to_end_family(lane)
         word = word or (f"PROXY {ladder.question.header}" if ladder.question.header else _plain_word(ladder))
         return _reading(lane, "vm", vantage, outcome, word, evidence, asked=asked)
@@ -387,7 +387,7 @@ def header_unwanted(lane: LaneSeen) -> bool:
         return False
     if ladder.cause == "out-of-step":
         return True
-    plain = service is not None and service.cause == "" and service.question.port == ladder.question.port
+    plain = service is not None and service.well and service.question.port == ladder.question.port
     return plain and ladder.cause in ("tls", "not-tls", "closed", "unexpected", "refused")
 
 
@@ -414,12 +414,12 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
     if busy := next((each for each in (*lane.connected, lane.vm, ladder) if each and overloaded(each)), None):
         beside = () if busy is ladder else (busy.rungs[-1],)
         return _reading(lane, "service", vantage, "degraded", "busy", (*evidence, *beside), ladder.latency, asked)
-    if ladder.cause == "":
+    if ladder.well:
         return _reading(lane, "service", vantage, "ok", label, evidence, ladder.latency, asked)
-    if lane.vm is not None and lane.vm.cause == "":
-        return _reading(lane, "service", vantage, "ok", label, evidence, asked=asked)
     if lane.vm is not None and not lane.vm.done:
         return None
+    if lane.vm is not None and lane.vm.well:
+        return _reading(lane, "service", vantage, "ok", label, evidence, asked=asked)
     evidence += contained(seen, lane)
     if waits_for_dovecot(seen, lane):
         return _reading(lane, "service", vantage, "degraded", "no auth", evidence, asked=asked, whole=seen.ended)

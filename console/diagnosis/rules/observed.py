@@ -119,7 +119,7 @@ def smtpchk_on_postscreen(seen: Observed) -> Iterator[Finding]:
     """HAProxy calls a server down that answers, for its check stumbled over postscreen's teaser."""
     for lane in _at(seen, "haproxy", "failed"):
         row = seen.seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.seen.stats else None
-        if row and row.status.startswith("DOWN") and "220-" in row.last and lane.vm and lane.vm.cause == "":
+        if row and row.status.startswith("DOWN") and "220-" in row.last and lane.vm and lane.vm.well:
             summary = f"HAProxy calls {row.proxy}/{row.name} down for its 220- teaser, though it answers"
             yield finding("CH005", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="haproxy")
 
@@ -256,7 +256,7 @@ def service_stopped_inside(seen: Observed) -> Iterator[Finding]:
     """A daemon does not answer inside the VM, on its plain port."""
     groups: dict[str, list[LaneSeen]] = {}
     for lane in _at(seen, "service", "failed"):
-        if service_stopped(lane) and not (lane.vm is not None and lane.vm.cause == ""):
+        if service_stopped(lane) and not (lane.vm is not None and lane.vm.well):
             groups.setdefault(lane.lane.service or service_label(lane.lane), []).append(lane)
     host = seen.seen.vantages.get("mail", "the mail host")
     for service, lanes in groups.items():
