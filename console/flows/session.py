@@ -105,7 +105,7 @@ class Session:
     async def _pid(self, left: dict[str, Any], until: float) -> str:
         """The process that still runs, "" when none does; where nobody can tell, one is assumed until its limit."""
         host = self.world.hosts.get(left["role"])
-        wanted = " ".join(map(str, left["argv"]))
+        wanted = _listed(" ".join(map(str, left["argv"])).encode())
         if host is None:
             return ""
         try:
@@ -114,8 +114,19 @@ class Session:
             return ""
         if done.status:
             return "unknown" if time.time() <= until else ""
-        for line in done.stdout.decode("utf-8", "replace").splitlines():
-            pid, _, args = line.strip().partition(" ")
-            if args.strip() == wanted:
-                return pid
+        for line in done.stdout.splitlines():
+            pid, _, args = line.strip().partition(b" ")
+            if _runs(_listed(args), wanted):
+                return pid.decode("ascii", "replace")
         return ""
+
+
+def _listed(args: bytes) -> str:
+    """Arguments as every ps lists them: in one line, without what some show as a blank or a question mark."""
+    return " ".join("".join(chr(byte) if 32 < byte < 127 and byte != 63 else " " for byte in args).split())
+
+
+def _runs(listed: str, wanted: str) -> bool:
+    """Whether a process is that command: by itself, under sudo or timeout, or by the interpreter of its script."""
+    at = len(listed) - len(wanted)
+    return listed.endswith(wanted) and (at <= 0 or listed[at - 1] in " /")

@@ -1,0 +1,219 @@
+"""A small honest flow with one of everything: a command, a loss, data to keep, a file edited, a guarded change."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from console.errors import Missing
+from console.flows import Flow, Found, Loss, Plan, Rollback, Run, Step, World, done, needed, refused
+from console.hosts.host import Completed, Host
+from console.hosts.local import Local
+from console.model import Role
+from tests.console.flows.case import Case, tree
+
+LOOK = 10.0
+
+TOOLS = {
+    "mkdisk": """\
+printf 'LABEL ledger\\n' > "$1"
+sleep "${SLOW:-0}"
+printf 'END\\n' >> "$1"
+echo formatted >> "$ROOT/log/once"
+""",
+    "fill": """\
+cp "$1" "$1.new"
+sleep "${SLOW:-0}"
+echo mail >> "$1.new"
+mv "$1.new" "$1"
+echo filled >> "$ROOT/log/once"
+""",
+    "systemd-run": """\
+for word; do case "$word" in --unit=*) unit=${word#--unit=};; esac; done
+while [ "$1" != -- ]; do shift; done
+shift
+sleep "${SLOW:-0}"
+for word; do printf '%s\\n' "$word"; done > "$ROOT/run/$unit.timer"
+""",
+    "systemctl": """\
+case "$1" in
+is-active) if [ -e "$ROOT/run/$2" ]; then echo active; else echo inactive; exit 3; fi ;;
+stop) sleep "${SLOW:-0}"; rm -f "$ROOT/run/$2" ;;
+esac
+""",
+}
+
+
+class Rooted(Local):
+    """This machine, with the tools of a folder before its own; it reads without `head`, for there is much to read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__("shelf", "mail")
+        self.bin = root / "bin"
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        ours = self.bin / argv[0]
+        return await super().run([str(ours), *argv[1:]] if ours.exists() else argv, timeout, cap)
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            raise Missing(f"{path} is not there on {self.name}") from None
+
+
+class Shelf(Step):
+    """A step on the shelf: paths are below the folder of the site file."""
+
+    def __init__(self, world: World) -> None:
+        self.root = world.estate.file.parent
+
+    def at(self, path: str) -> str:
+        return str(self.root / path)
+
+
+class Folder(Shelf):
+    name, words = "folder", "make the folder"
+
+    async def check(self, world: World) -> Found:
+        said = await world.host("mail").run(["stat", "-c", "%a", "--", self.at("data/shelf")], LOOK)
+        if said.status and b"No such file" not in said.stderr:
+            return refused("the folder cannot be looked at")
+        return done("it is there") if said.stdout == b"750\n" else needed("it is not there, or open to others")
+
+    async def plan(self, world: World) -> Plan:
+        script = 'mkdir -p -- "$1" && chmod 750 -- "$1"'
+        return Plan((Run("mail", ("sh", "-c", script, "sh", self.at("data/shelf"))),), undo="remove it")
+
+
+class Format(Shelf):
+    name, words = "format", "make the ledger"
+
+    async def check(self, world: World) -> Found:
+        text = await world.text("mail", self.at("data/shelf/disk"))
+        if not text:
+            return needed("the disk is blank")
+        if not text.startswith("LABEL ledger\n"):
+            return refused("something else is on the disk")
+        return done("the ledger is whole") if "END\n" in text else needed("the ledger was begun and not ended")
+
+    async def plan(self, world: World) -> Plan:
+        disk = self.at("data/shelf/disk")
+        return Plan((Run("mail", ("mkdisk", disk)),), loses=(Loss("shelf", "what is on the disk is lost"),))
+
+
+class Fill(Shelf):
+    name, words = "fill", "put the mail in"
+
+    async def check(self, world: World) -> Found:
+        text = await world.text("mail", self.at("data/shelf/disk")) or ""
+        return done("the mail is in") if "mail\n" in text else needed("there is no mail")
+
+    async def plan(self, world: World) -> Plan:
+        return Plan((Run("mail", ("fill", self.at("data/shelf/disk"))),))
+
+
+class Configure(Shelf):
+    name, words = "configure", "name the disk in the configuration"
+
+    async def check(self, world: World) -> Found:
+        text = await world.text("mail", self.at("etc/app.conf")) or ""
+        return done("it is named") if "disk = shelf\n" in text else needed("it is not named")
+
+    async def plan(self, world: World) -> Plan:
+        path = self.at("etc/app.conf")
+        text = await world.text("mail", path) or ""
+        return Plan((await world.edit("mail", path, text + "disk = shelf\n"),), undo=f"{path}.previous is kept")
+
+
+class Way(Shelf):
+    name, words, guarded = "way", "take the new way", "mail"
+
+    async def check(self, world: World) -> Found:
+        text = await world.text("mail", self.at("etc/way"))
+        return done("the new way") if text == "new\n" else needed("the old way")
+
+    async def plan(self, world: World) -> Plan:
+        back = Rollback(("sh", "-c", 'echo old > "$1"', "sh", self.at("etc/way")))
+        return Plan((await world.edit("mail", self.at("etc/way"), "new\n"),), rollback=back)
+
+
+STEPS = (Folder, Format, Fill, Configure, Way)
+
+
+def build(root: Path) -> None:
+    for name in ("bin", "data", "etc", "log", "run"):
+        (root / name).mkdir()
+    for name, text in TOOLS.items():
+        tool = root / "bin" / name
+        tool.write_text(f"#!/bin/sh\nset -eu\nROOT='{root}'\n{text}")
+        tool.chmod(0o755)
+    (root / "etc" / "app.conf").write_text("# mine\na = 1\n")
+    (root / "etc" / "app.conf").chmod(0o640)
+    (root / "etc" / "way").write_text("old\n")
+    (root / "site.toml").write_text('[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:25"\n')
+
+
+def hosts(root: Path) -> dict[Role, Host]:
+    return {"mail": Rooted(root)}
+
+
+def holds(root: Path, step: str) -> bool:
+    disk = root / "data" / "shelf" / "disk"
+    text = disk.read_text() if disk.exists() else ""
+    match step:
+        case "folder":
+            return disk.parent.is_dir() and stat.S_IMODE(disk.parent.stat().st_mode) == 0o750
+        case "format":
+            return text.startswith("LABEL ledger\nEND\n")
+        case "fill":
+            return text.endswith("END\nmail\n")
+        case "configure":
+            return (root / "etc" / "app.conf").read_text() == "# mine\na = 1\ndisk = shelf\n"
+        case _:
+            return (root / "etc" / "way").read_text() == "new\n"
+
+
+def end(root: Path) -> object:
+    return tree(root, "data", "etc", "run")
+
+
+def once(root: Path) -> dict[str, int]:
+    log = root / "log" / "once"
+    lines = log.read_text().split() if log.exists() else []
+    return {word: lines.count(word) for word in ("formatted", "filled")}
+
+
+def half(root: Path, argv: Sequence[str]) -> None:
+    disk = root / "data" / "shelf" / "disk"
+    match Path(argv[0]).name:
+        case "sh":
+            disk.parent.mkdir(exist_ok=True)
+        case "mkdisk":
+            disk.write_text("LABEL ledger\n")
+        case "fill":
+            (disk.parent / "disk.new").write_bytes(disk.read_bytes())
+
+
+def reboot(root: Path) -> None:
+    for path in (root / "run").iterdir():
+        path.unlink()
+
+
+def armed(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "run").glob("*.timer"))
+
+
+def fire(root: Path) -> None:
+    for path in (root / "run").glob("*.timer"):
+        argv = path.read_text().split("\n")[:-1]
+        path.unlink()
+        subprocess.run(argv, check=True)
+
+
+CASE = Case(
+    Flow(lambda world: [step(world) for step in STEPS], "ledger", "a flow with one of everything"),
+    build, hosts, holds, end, once, half, reboot, armed, fire, destroy=("shelf",),
+)  # fmt: skip

@@ -1,0 +1,189 @@
+"""Every flow, in every trouble, at every moment of every change: started again it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console import journal
+from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, StepStood
+from console.flows import registry
+from tests.console.flows import case as cases
+from tests.console.flows.case import Case
+from tests.console.flows.faults import FAULTS, MOMENTS, Fault, Moment, Trouble
+from tests.console.flows.walking import Nursery, folder, walk, world
+
+ENDINGS = {"done", "failed", "refused", "stopped"}
+
+
+class Witness:
+    """Hears a run, and holds what is said against the world at that moment."""
+
+    def __init__(self, case: Case, root: Path) -> None:
+        self.case, self.root = case, root
+        self.names: list[str] = []
+        self.actions: list[int] = []
+        self.events: list[FlowEvent] = []
+        self.lies: list[str] = []
+        self.first = case.end(root)
+
+    def hear(self, event: FlowEvent) -> None:
+        self.events.append(event)
+        match event:
+            case FlowBegan():
+                self.names = [name for name, _ in event.steps]
+            case ActionBegan():
+                self.actions.append(event.step)
+            case StepStood(state=("so" | "done")):
+                name = self.names[event.step]
+                if not self.case.holds(self.root, name):
+                    self.lies.append(f"{name} was called {event.state}")
+            case FlowEnded(outcome=("done" | "refused" | "failed" | "stopped")):
+                if "nothing was changed" in event.words and self.case.end(self.root) != self.first:
+                    self.lies.append(event.words)
+
+    def said(self) -> str:
+        """What was said of the step that failed."""
+        failed = [event.words for event in self.events if isinstance(event, StepStood) and event.state == "failed"]
+        return failed[-1] if failed else ""
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in memory where there is one: a table of this size would wait for the disk most of its time."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="cowhand-", dir=memory) as folder:
+        monkeypatch.setenv("XDG_STATE_HOME", f"{folder}/state")
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """Consoles that are killed."""
+    found = Nursery()
+    yield found
+    found.close()
+
+
+def lay(case: Case, folder: Path) -> Path:
+    folder.mkdir()
+    case.build(folder)
+    return folder
+
+
+async def undisturbed(name: str, folder: Path) -> tuple[object, list[int]]:
+    """The end of a run without trouble, and the step of each of its changes."""
+    case = cases.find(name)
+    root = lay(case, folder)
+    witness = Witness(case, root)
+    ending = await walk(case, root, witness.hear)
+    assert ending is not None
+    assert (ending.outcome, witness.lies) == ("done", [])
+    assert not case.armed(root)
+    assert set(case.once(root).values()) <= {1}
+    return _relative(case.end(root), root), witness.actions
+
+
+def _relative(end: object, root: Path) -> str:
+    return repr(end).replace(str(root), "ROOT")
+
+
+async def disturbed(
+    nursery: Nursery, name: str, root: Path, fault: Fault, moment: Moment, number: int, step: int
+) -> None:
+    """One run in trouble, and what was said in it held against the world."""
+    case = cases.find(name)
+    if fault == "killed":
+        state = os.environ["XDG_STATE_HOME"]
+        status = nursery.walk(name, str(root), state, fault, moment, str(number), str(step))
+        assert status == -9
+        record = journal.runs(folder(root), 1)[0]
+        assert record.state == "interrupted"
+        assert (record.open is not None) == (moment != "looking")
+        return
+    trouble = Trouble(case, root, fault, moment, number, step)
+    witness = Witness(case, root)
+    ending = await walk(case, root, witness.hear, trouble)
+    assert trouble.struck
+    assert not witness.lies
+    record = journal.runs(folder(root), 1)[0]
+    assert record.open is None, "every change that was begun has its result"
+    assert record.state in ENDINGS
+    assert record.state == (ending.outcome if ending else "stopped")
+    began = [event for event in witness.events if isinstance(event, ActionBegan)]
+    ended = [event for event in witness.events if isinstance(event, ActionEnded)]
+    assert [event.action for event in began] == [event.action for event in ended]
+    await honest(case, root, witness)
+
+
+async def honest(case: Case, root: Path, witness: Witness) -> None:
+    """What was said to be true now of the failed step is what an undisturbed look finds."""
+    said = witness.said()
+    if "now: " not in said:
+        return
+    fresh = world(case, root)
+    failed = next(e.step for e in reversed(witness.events) if isinstance(e, StepStood) and e.state == "failed")
+    found = await case.flow.steps(fresh)[failed].check(fresh)
+    assert f"now: {found.words}" in said
+
+
+async def resumed(name: str, root: Path, wanted: object) -> None:
+    """Start again: it ends as an undisturbed run does; and once more: there is nothing to do."""
+    case = cases.find(name)
+    witness = Witness(case, root)
+    ending = await walk(case, root, witness.hear)
+    assert ending is not None
+    assert (ending.outcome, witness.lies) == ("done", []), ending.words
+    assert _relative(case.end(root), root) == wanted
+    assert set(case.once(root).values()) <= {1}, case.once(root)
+    assert not case.armed(root), "no rollback is left armed"
+    again = Witness(case, root)
+    before = case.end(root)
+    ending = await walk(case, root, again.hear)
+    assert ending is not None
+    assert ending.outcome == "done"
+    assert ending.words.startswith("nothing to do")
+    assert (again.actions, case.end(root)) == ([], before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", cases.names())
+async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
+    nursery: Nursery, name: str, fault: Fault, moment: Moment, room: Path, record_property: pytest.RecordProperty
+) -> None:
+    wanted, actions = await undisturbed(name, room / "calm")
+    count = 0
+    seen: set[int] = set()
+    for number, step in enumerate(actions, 1):
+        if moment == "looking" and step in seen:
+            continue
+        seen.add(step)
+        for fires in (False, True):
+            root = lay(cases.find(name), room / f"{number}-{fires}")
+            case = cases.find(name)
+            await disturbed(nursery, name, root, fault, moment, number, step)
+            count += 1
+            if fires:
+                await asyncio.sleep(0.5 if fault == "killed" else 0)
+                case.fire(root)
+            armed = bool(case.armed(root))
+            await resumed(name, root, wanted)
+            if not armed:
+                break
+    record_property("combinations", count)
+    print(f"{name}: {count} combinations")
+    assert count
+
+
+def test_every_flow_has_a_case_file() -> None:
+    assert {name.replace("-", "_") for name in registry.names()} <= set(cases.names())
