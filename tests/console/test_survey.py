@@ -135,5 +135,26 @@ def test_a_latency_has_changed_when_an_operator_would_care(
     assert same(a_reading(*known), a_reading(*new)) is alike
 
 
+async def test_a_latency_is_told_when_two_sweeps_in_a_row_saw_it_and_an_outcome_at_once() -> None:
+    async with a_mail_server() as port:
+        survey, told = a_survey(port)
+        await survey.sweep()
+        key = f"{port}/smtp", "public"
+
+        async def sweep_after(word: str, ms: float) -> list[str]:
+            """What is told of the public hop by a sweep, had the one told last been of that latency."""
+            survey.readings[key] = replace(survey.readings[key], word=word, latency_ms=ms)  # type: ignore[index]
+            told.clear()
+            await survey.sweep()
+            return [r.hop for event in told if isinstance(event, ReadingsChanged) for r in event.readings]
+
+        assert await sweep_after("900 ms", 900.0) == []
+        assert await sweep_after("900 ms", 900.0) == ["public"]
+        assert await sweep_after("900 ms", 900.0) == []
+        assert await sweep_after("1 ms", 1.0) == []
+        assert await sweep_after("900 ms", 900.0) == []
+        assert await sweep_after("no answer", 900.0) == ["public"]
+
+
 def test_the_same_word_with_another_outcome_is_a_change() -> None:
     assert not same(a_reading("L4OK", None), a_reading("L4OK", None, "degraded"))
