@@ -86,7 +86,7 @@ def milliseconds(value: float) -> str:
     """Write a duration as a lamp does: "0.4 ms", "41 ms", "1.3 s"."""
     if value >= 1000:
         return f"{value / 1000:.1f} s"
-    return f"{value:.0f} ms" if value >= 1 else f"{value:.1f} ms"
+    return f"{value:.0f} ms" if value >= 1 else f"{max(value, 0.1):.1f} ms"
 
 
 def _word(ladder: Ladder) -> str:

@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -20,10 +21,10 @@ from console.questions import Asker, Desk
 
 
 class SocketStream:
-    """A stream over an asyncio reader and writer pair."""
+    """A stream over an asyncio reader and writer pair; `took` is the milliseconds it took to open, if known."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, took: float | None = None) -> None:
+        self.reader, self.writer, self.took = reader, writer, took
 
     @property
     def local(self) -> tuple[str, int] | None:
@@ -52,6 +53,20 @@ class SocketStream:
         """Close at once, without waiting for what is unsent."""
         if self.writer.transport is not None:
             self.writer.transport.abort()
+
+
+def _handshake(sock: socket.socket) -> float | None:
+    """Milliseconds from SYN to SYN-ACK as Linux counted them, for our loop may hear of it late.
+
+    None where the kernel does not tell, or sent the SYN again: then the wait was longer than one round trip."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with suppress(OSError):
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        if len(told) == 104:  # struct tcp_info of linux/tcp.h: tcpi_rtt in microseconds, tcpi_total_retrans
+            rtt, again = (int.from_bytes(told[at : at + 4], sys.byteorder) for at in (68, 100))
+            return rtt / 1000 if rtt and not again else None
+    return None
 
 
 def _pair(name: object) -> tuple[str, int] | None:
@@ -91,8 +106,9 @@ class Local:
                 reader, writer = await asyncio.open_connection(address, port)
         except (OSError, UnicodeError) as error:
             raise _explained(error, f"{address}:{port}", timeout) from None
-        writer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return SocketStream(reader, writer)
+        sock = writer.transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return SocketStream(reader, writer, _handshake(sock))
 
     async def connect_unix(self, path: str, timeout: float) -> Stream:
         """Open a stream to a UNIX socket of this machine, as root when we become root and only root may."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from types import ModuleType
@@ -49,10 +49,17 @@ TOTAL = 45.0
 """Seconds after which a ladder is given up, whatever drips in."""
 
 
-async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] | None = None) -> Ladder:
-    """Ask `question` from `host`; `seen` is called after the connect rung. Never raises for what the far end does."""
+async def climb(
+    question: Question,
+    host: Host,
+    seen: Callable[[Ladder], None] | None = None,
+    rest: Callable[[], Awaitable[None]] | None = None,
+) -> Ladder:
+    """Ask `question` from `host`; after the connect rung `seen` is called, and `rest` waited for.
+
+    Never raises for what the far end does."""
     ladder = Ladder(question, host.name, began=time.time())
-    climber, began = _Climber(ladder, host, seen), time.perf_counter()
+    climber, began = _Climber(ladder, host, seen, rest), time.perf_counter()
     try:
         async with asyncio.timeout(TOTAL):
             await climber.climb()
@@ -68,8 +75,14 @@ async def climb(question: Question, host: Host, seen: Callable[[Ladder], None] |
 
 
 class _Climber:
-    def __init__(self, ladder: Ladder, host: Host, seen: Callable[[Ladder], None] | None) -> None:
-        self.ladder, self.host, self.seen = ladder, host, seen
+    def __init__(
+        self,
+        ladder: Ladder,
+        host: Host,
+        seen: Callable[[Ladder], None] | None,
+        rest: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self.ladder, self.host, self.seen, self.rest = ladder, host, seen, rest
         self.stream: Stream | None = None
         self.opened = self.started = time.perf_counter()
 
@@ -128,6 +141,8 @@ class _Climber:
         self.opened = time.perf_counter()
         if self.seen is not None:
             self.seen(self.ladder)
+        if self.rest is not None:
+            await self.rest()
         return self.stream
 
     def _header(self, stream: Stream) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 
 from console import crash
@@ -18,6 +19,9 @@ from console.probes.ladder import climb
 
 AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""
+
+QUIET = 0.01
+"""Seconds in which nothing but the tunnel is asked: what this process does meanwhile would count as its latency."""
 
 Tell = Callable[[Seen, LaneSeen | None], None]
 """Called whenever something more was seen: of one lane, or (None) of all."""
@@ -46,20 +50,33 @@ class _Sweep:
     def __init__(self, seen: Seen, hosts: Mapping[Role, Host], tell: Tell) -> None:
         self.seen, self.hosts, self.tell = seen, hosts, tell
         self.room = {role: asyncio.Semaphore(AT_ONCE) for role in hosts}
+        self.crossing: set[str] = set()
+        self.crossed = asyncio.Event()
+        self.quiet = asyncio.get_running_loop().time() + QUIET
 
     async def run(self) -> None:
         for lane in self.seen.lanes.values():
             self._plan(lane)
         async with asyncio.TaskGroup() as group:
+            for lane in self.seen.lanes.values():
+                if lane.vm is not None:
+                    self.crossing.add(lane.lane.id)
+                    group.create_task(self._climb(lane, lane.vm, "proxy"))
+            await self._cross()
             if "proxy" in self.hosts:
                 group.create_task(self._stats(self.hosts["proxy"]))
             group.create_task(self._public(group))
             for lane in self.seen.lanes.values():
-                if lane.vm is not None:
-                    group.create_task(self._climb(lane, lane.vm, "proxy"))
                 if lane.service is not None:
                     group.create_task(self._climb(lane, lane.service, "mail"))
         await self._facts()
+
+    async def _cross(self) -> None:
+        """Wait until the tunnel's answers are in, as far as that is a moment."""
+        if self.crossing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self.quiet):
+                    await self.crossed.wait()
 
     def _plan(self, lane: LaneSeen) -> None:
         name = next((name for name in self.seen.topology.public if not _numeric(name)), None)
@@ -113,6 +130,9 @@ class _Sweep:
             elif role == "proxy":
                 lane.vm = ladder
                 self._answered(ladder)
+                self.crossing.discard(lane.lane.id)
+                if not self.crossing:
+                    self.crossed.set()
             else:
                 lane.service = ladder
                 self._served(ladder)
@@ -120,7 +140,8 @@ class _Sweep:
 
         async with self.room[role]:
             try:
-                place(await climb(planned.question, self.hosts[role], place))
+                rest = self._cross if role == "proxy" else None
+                place(await climb(planned.question, self.hosts[role], place, rest))
             except Exception as error:  # a fault of ours must not darken the other lanes; it is said where it happened
                 place(_failed(planned, error))
 

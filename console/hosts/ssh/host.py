@@ -103,8 +103,10 @@ class Ssh:
 
     async def open(self) -> None:
         """Connect now, and wait for the operator's answers however long they take; raises `NoWayIn`."""
-        await self.link.connection(patient=True)
-        if self.root is not None:
+        connection = await self.link.connection(patient=True)
+        if self.root is None:
+            await _beats(connection)  # sshd lets us in before it is ready to serve; that is no latency of what it dials
+        else:
             self.root.user = self.link.user
             await self.root.open(self._execute)
 
@@ -129,14 +131,17 @@ class Ssh:
         if self._is_forbidden(target):
             return await self._connect_by_command(address, port, timeout)
 
+        leaving: asyncio.Future[str | None] | None = None
+
         async def channel(connection: asyncssh.SSHClientConnection) -> Any:
+            nonlocal leaving  # asked after the channel was, for a server that starts a command answers nothing else
+            leaving = leaving or asyncio.ensure_future(self._leaves(address))
             return await connection.open_connection(address, port, "127.0.0.1", 0, encoding=None)
 
-        leaving = asyncio.ensure_future(self._leaves(address))
         try:
             stream, took = await self._forward(channel, what, timeout)
         except _NotOpened as error:
-            leaving.cancel()
+            _abandon(leaving)
             if error.code == FAILED:
                 raise relay.explain(error.said, what, timeout) or Refused(f"{what} refused the connection") from None
             if error.code not in FORBIDDEN:
@@ -144,10 +149,14 @@ class Ssh:
             self._forbidden.add(target)
             return await self._connect_by_command(address, port, timeout)
         except BaseException:
-            leaving.cancel()
+            _abandon(leaving)
             raise
         self._allowed = True
-        local = await leaving
+        try:
+            local = await leaving if leaving else None
+        except BaseException:
+            stream.close()
+            raise
         return stream.place((local, next(_ports)) if local else None, target, took)
 
     async def connect_unix(self, path: str, timeout: float) -> Stream:
@@ -284,10 +293,19 @@ class Ssh:
     async def _forward(
         self, channel: Callable[[asyncssh.SSHClientConnection], Any], what: str, timeout: float
     ) -> tuple[ForwardedStream, float]:
-        """Open a channel; raises `_NotOpened` with the server's reason, `TimedOut` or `NoWayIn`."""
+        """Open a channel, and say how many milliseconds the server took for it.
+
+        Raises `_NotOpened` with the server's reason, `TimedOut` or `NoWayIn`."""
         connection = await self.link.connection()
         await self._take(self._forwards, f"{FORWARDS} streams")
-        began = time.perf_counter()
+        took = 0.0
+
+        async def timed(connection: asyncssh.SSHClientConnection) -> Any:
+            nonlocal took
+            began = time.perf_counter()
+            pair = await channel(connection)
+            took = (time.perf_counter() - began) * 1000
+            return pair
 
         def drop(pair: Any) -> None:
             self._forwards.release()
@@ -295,15 +313,14 @@ class Ssh:
                 pair[1].channel.abort()
 
         try:
-            reader, writer = await self._patiently(self._with_connection(channel), drop, timeout)
+            reader, writer = await self._patiently(self._with_connection(timed), drop, timeout)
         except TimeoutError:
             await self._doubt(connection)
             raise TimedOut(f"{what} did not answer within {timeout:g} s") from None
         except (_NotOpened, NoWayIn):
             self._forwards.release()
             raise
-        stream = ForwardedStream(self.name, reader, writer, self._forwards.release)
-        return stream, (time.perf_counter() - began) * 1000
+        return ForwardedStream(self.name, reader, writer, self._forwards.release), took
 
     async def _patiently(
         self, opening: Coroutine[Any, Any, T], drop: Callable[[T | None], None], timeout: float | None = None
@@ -454,6 +471,11 @@ async def _beats(connection: asyncssh.SSHClientConnection) -> bool:
     except (asyncssh.Error, OSError):
         return not connection.is_closed()
     return True
+
+
+def _abandon(task: asyncio.Future[Any] | None) -> None:
+    if task is not None:
+        task.cancel()
 
 
 def _hang_up(process: asyncssh.SSHClientProcess[bytes] | None) -> None:

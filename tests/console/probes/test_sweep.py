@@ -1,0 +1,67 @@
+"""A sweep asks everything at once, but the tunnel a moment before: what else we do must not count as its latency."""
+
+from __future__ import annotations
+
+import asyncio
+
+from console.errors import Refused
+from console.hosts.host import Host, Stream
+from console.hosts.local import Local
+from console.model import Lane, Role, Span, Target, Topology
+from console.observation import Seen
+from console.probes.sweep import sweep
+
+LANES = tuple(
+    Lane(name, "tcp", port, (), Target("192.0.2.1", port), None, "passthrough", Span("haproxy.cfg", port))
+    for name, port in (("one", 1), ("two", 2), ("three", 3))
+)
+
+
+class Refusing(Local):
+    """A machine that asks nobody: it notes when it was to ask, and when it had its answer, which is always no."""
+
+    def __init__(self, role: Role, notes: list[str], wait: asyncio.Event | None = None) -> None:
+        super().__init__(role, role)
+        self.notes, self.wait = notes, wait
+
+    async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        self.notes.append(f"{self.role} asks")
+        await asyncio.sleep(0)
+        if self.wait is not None:
+            await self.wait.wait()
+        self.notes.append(f"{self.role} knows")
+        raise Refused(f"{address}:{port} refused the connection")
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        self.notes.append(f"{self.role} asks HAProxy")
+        raise Refused(f"{path} refused the connection")
+
+
+async def look(notes: list[str], wait: asyncio.Event | None = None, seen: asyncio.Event | None = None) -> Seen:
+    """One sweep; `wait` is for the tunnel to answer, `seen` is set when the public ports were all asked."""
+    hosts: dict[Role, Host] = {"here": Refusing("here", notes), "proxy": Refusing("proxy", notes, wait)}
+
+    def tell(so_far: Seen, lane: object) -> None:
+        public = [ladder.done for lane in so_far.lanes.values() for ladder in lane.public.values()]
+        if seen is not None and len(public) == len(LANES) and all(public):
+            seen.set()
+
+    return await sweep(Topology(lanes=LANES, public=("192.0.2.10",)), hosts, tell)
+
+
+async def test_the_tunnel_is_asked_before_anything_else_when_it_answers_within_a_moment() -> None:
+    notes: list[str] = []
+    await look(notes)
+    assert notes[:6] == ["proxy asks"] * 3 + ["proxy knows"] * 3
+    assert set(notes[6:]) == {"proxy asks HAProxy", "here asks", "here knows"}
+
+
+async def test_a_tunnel_that_takes_its_time_holds_up_nothing_else() -> None:
+    notes: list[str] = []
+    answer, asked = asyncio.Event(), asyncio.Event()
+    looking = asyncio.create_task(look(notes, answer, asked))
+    await asyncio.wait_for(asked.wait(), 10)
+    assert "proxy knows" not in notes
+    answer.set()
+    seen = await looking
+    assert {lane.vm.cause for lane in seen.lanes.values() if lane.vm} == {"refused"}
