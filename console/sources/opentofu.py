@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from console.errors import InputError
 from console.model import Instance, Span, Volume
 from console.sources import hcl
-from console.sources.hcl import Block, Document, Expression, Value
+from console.sources.hcl_values import Block, Document, Expression, Value
 from console.sources.scope import Caller, Copy, Scope, known, text
 
 Documents = Mapping[str, Sequence[Document]]
@@ -283,7 +283,7 @@ def _volumes(scopes: list[Scope], instances: list[tuple[Instance, list[Device]]]
     return tuple(volumes + strangers)
 
 
-_HOSTS_OWN = re.compile(r"/|\$\{path\.|[a-z-]+:")
+_HOSTS_OWN = re.compile(r"\.{0,2}/|\$\{path\.|[a-z-]+:")
 """Sources that are no volume: the host's folders and devices, and `agent:config`, `cloud-init:config`, `ceph:…`."""
 
 

@@ -1,30 +1,41 @@
 """What an OpenTofu expression stands for: references followed through variables, locals, resources and modules.
 
-What cannot be known from the files (another state, a provider's answer, arithmetic) stays an `Expression`, by its text.
-"""
+What cannot be known from the files (another state, a provider's answer) stays an `Expression`, by its text, and says
+its `reason`."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from console.sources.hcl import Block, Document, Expression, Value
+from console.sources.evaluate import Evaluation
+from console.sources.functions import LARGEST, Asked, Partial, Unknown, Wrong, number, text
+from console.sources.hcl_values import Attribute, Block, Document, Expression, Value
+from console.sources.tofu_types import convert, primitive
+
+__all__ = ["Bindings", "Caller", "Copy", "Scope", "known", "text"]
 
 DEEPEST = 60
 """References followed one after the other."""
 
-LONGEST = 65536
-"""Characters that a template may grow to: templates of templates double with every step."""
+MOST_WORK = 200_000
+"""Values worked out for one estate; loops in loops multiply."""
+
+MOST_COPIES = 256
 
 Step: TypeAlias = "str | int"
 Bindings: TypeAlias = Mapping[str, Value]
 """Names that hold for one copy of a block: `each`, `count`, and the iterator of a dynamic block."""
 
-_ROOT = re.compile(r"\s*([A-Za-z_][\w-]*)")
-_STEP = re.compile(r"\s*(?:\.\s*([A-Za-z_][\w-]*|\d+)|\[\s*(?:(\d+)|\"([^\"\\]*)\"|([A-Za-z_][\w.-]*))\s*\])")
+Files: TypeAlias = Callable[[str], "str | None"]
+"""Returns the text of a file by its path from the root folder; None when it is not there or not to be read."""
+
+_ROOT = re.compile(r"\s*([^\W\d][\w-]*)")
+_STEP = re.compile(r"\s*(?:\.\s*([^\W\d][\w-]*|\d+)|\[\s*(?:(\d+)|\"([^\"\\]*)\")\s*\])")
 
 
 class Copy(Struct, frozen=True):
@@ -51,38 +62,61 @@ class Caller(Struct, frozen=True):
     inputs: dict[str, Value]
     bindings: dict[str, Value]
     path: str
+    folder: str = ""
+
+
+class Root(Struct):
+    """What all modules of an estate share: the files that may be read, TF_VAR_* values, and the work done so far."""
+
+    files: Files | None = None
+    environment: Mapping[str, str] = {}
+    folder: str = ""
+    asked: list[tuple[str, ...]] = []
+    work: int = 0
 
 
 class Scope:
     """One module: the documents of a folder, with the values its caller gives."""
 
-    def __init__(self, documents: Sequence[Document], caller: Caller | None = None) -> None:
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        caller: Caller | None = None,
+        *,
+        blocks: Sequence[Block] | None = None,
+        root: Root | None = None,
+    ) -> None:
         self.path = caller.path if caller else ""
         self.documents = tuple(documents)
-        self.blocks = tuple(block for document in documents for block in document.blocks)
+        self.blocks = tuple(block for each in documents for block in each.blocks) if blocks is None else tuple(blocks)
         self.children: dict[str, Scope] = {}
-        self._variables: dict[str, Value] = {}
-        self._locals: dict[str, Value] = {}
+        self.root: Root = caller.scope.root if caller else root or Root()
+        self.folder = caller.folder if caller else self.root.folder
+        self._given: dict[str, Value] = {}
+        self._variables: dict[str, Block] = {}
+        self._locals: dict[str, Attribute] = {}
         self._outputs: dict[str, Value] = {}
         self._declared: dict[tuple[str, ...], Block] = {}
+        self._modules: set[str] = set()
         self._memory: dict[tuple[str, ...], Value] = {}
         self._caller = caller
-        self._asked: list[tuple[str, ...]] = caller.scope._asked if caller else []
         for block in self.blocks:
             self._declare(block)
         for document in documents:
-            if document.file.endswith(".tfvars"):
-                self._variables.update((each.name, each.value) for each in document.attributes)
+            if document.file.endswith((".tfvars", ".tfvars.json")):
+                self._given.update((each.name, each.value) for each in document.attributes)
 
     def _declare(self, block: Block) -> None:
         if block.kind == "locals":
-            self._locals.update((each.name, each.value) for each in block.attributes)
+            self._locals.update((each.name, each) for each in block.attributes)
         elif block.kind == "resource" and len(block.labels) == 2:
             self._declared.setdefault(block.labels, block)
         elif block.kind == "data" and len(block.labels) == 2:
             self._declared.setdefault(("data", *block.labels), block)
-        elif block.kind == "variable" and block.labels and (default := block.get("default")):
-            self._variables.setdefault(block.labels[0], default.value)
+        elif block.kind == "variable" and block.labels:
+            self._variables.setdefault(block.labels[0], block)
+        elif block.kind == "module" and block.labels:
+            self._modules.add(block.labels[0])
         elif block.kind == "output" and block.labels and (output := block.get("value")):
             self._outputs[block.labels[0]] = output.value
 
@@ -90,140 +124,191 @@ class Scope:
         """Return the copies of a block; one when it has neither `count` nor `for_each`, or when these are unknown."""
         if each := block.get("for_each"):
             keys = self.value(each.value, bindings)
-            if isinstance(keys, dict):
-                return tuple(Copy({"each": {"key": key, "value": value}}) for key, value in keys.items())
+            if isinstance(keys, dict) and not any(isinstance(key, Asked) for key in keys):
+                pairs = [(key, value) for key, value in sorted(keys.items())]
+                return tuple(Copy({"each": {"key": key, "value": value}}) for key, value in pairs)
             if isinstance(keys, list) and all(isinstance(key, str) for key in keys):
                 return tuple(Copy({"each": {"key": key, "value": key}}) for key in keys)
+            if block.kind == "dynamic" and isinstance(keys, list):
+                return tuple(Copy({"each": {"key": key, "value": value}}) for key, value in enumerate(keys))
             return (Copy(known=False),)
         if count := block.get("count"):
-            number = self.value(count.value, bindings)
-            if isinstance(number, int) and 0 <= number <= 256:
-                return tuple(Copy({"count": {"index": index}}) for index in range(number))
+            try:
+                found = number(self.value(count.value, bindings))
+            except Unknown:
+                return (Copy(known=False),)
+            if isinstance(found, int) and 0 <= found <= MOST_COPIES:
+                return tuple(Copy({"count": {"index": index}}) for index in range(found))
             return (Copy(known=False),)
         return (Copy(),)
 
     def value(self, value: Value, bindings: Bindings | None = None) -> Value:
-        """Return a value with its references followed."""
-        if isinstance(value, Expression):
-            return self._expression(value, bindings or {})
-        if isinstance(value, list):
-            return [self.value(each, bindings) for each in value]
-        if isinstance(value, dict):
-            return {key: self.value(each, bindings) for key, each in value.items()}
-        return value
+        """Return a value with its references followed; an expression in it has its reason."""
+        if not isinstance(value, Expression | list | dict):
+            return value
+        return Evaluation(self, bindings or {}).value(value)
 
-    def _expression(self, expression: Expression, bindings: Bindings) -> Value:
-        if expression.parts:
-            return self._template(expression, bindings)
-        if expression.call:
-            return self._call(expression, bindings)
-        path = _path(expression.text)
-        found = self._reference(path, expression, bindings) if path else expression
-        return expression if isinstance(found, Expression) and found.text == expression.text else found
+    def count(self) -> None:
+        """Count one more step of work; raises `Unknown` when there was too much."""
+        self.root.work += 1
+        if self.root.work > MOST_WORK:
+            raise Unknown("there is too much of it to work out here")
 
-    def _template(self, expression: Expression, bindings: Bindings) -> Value:
-        values = [self.value(part, bindings) for part in expression.parts]
-        if len(values) == 1:
-            return values[0]
-        words = [text(value) for value in values]
-        if any(isinstance(value, Expression | list | dict) for value in values):
-            known = "".join(
-                f"${{{word}}}" if isinstance(value, Expression) else word
-                for word, value in zip(words, values, strict=True)
-            )
-            return Expression(known if len(known) <= LONGEST else expression.text)
-        result = "".join(words)
-        return result if len(result) <= LONGEST else Expression(expression.text)
+    # ── references ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _call(self, expression: Expression, bindings: Bindings) -> Value:
-        function = _FUNCTIONS.get(expression.call)
-        if function is None or len(self._asked) > DEEPEST:
-            return expression
-        arguments = [self.value(argument, bindings) for argument in expression.arguments]
-        try:
-            found = function(arguments)
-        except (TypeError, ValueError, LookupError):
-            return expression
-        return expression if found is None or len(text(found)) > LONGEST else found
-
-    def _reference(self, path: tuple[Step | Expression, ...], expression: Expression, bindings: Bindings) -> Value:
-        steps: list[Step] = []
-        for step in path:
-            known = self._expression(step, bindings) if isinstance(step, Expression) else step
-            if isinstance(known, bool) or not isinstance(known, str | int):
-                return expression
-            steps.append(known)
+    def reference(self, steps: list[Step], bindings: Bindings) -> Value:
+        """Follow a reference; raises `Unknown`."""
         head = str(steps[0])
         if head in bindings:
-            return _walk(bindings[head], steps[1:], expression)
-        if len(steps) < 2 or len(self._asked) > DEEPEST:
-            return expression
+            return walk(bindings[head], steps[1:])
+        if len(self.root.asked) > DEEPEST:
+            raise Unknown(f"more than {DEEPEST} references one after the other")
+        if head in ("each", "count"):
+            raise Unknown("which copies there are is not known")
+        if head in ("path", "terraform", "tofu"):
+            return self._setting(steps)
+        if len(steps) < 2:
+            raise Unknown(f"{head} is declared nowhere in these files")
         name = str(steps[1])
-        if head == "var" and (name in self._variables or (self._caller and name in self._caller.inputs)):
-            return _walk(self._once(("var", name), lambda: self._variable(name)), steps[2:], expression)
-        if head == "local" and name in self._locals:
-            return _walk(self._once(("local", name), lambda: self.value(self._locals[name])), steps[2:], expression)
+        if head == "var":
+            return walk(self._once(("var", name), lambda: self._variable(name)), steps[2:])
+        if head == "local":
+            if name not in self._locals:
+                raise Wrong(f"local.{name} is declared nowhere in these files")
+            return walk(self._once(("local", name), lambda: self.value(self._locals[name].value)), steps[2:])
         if head == "module":
-            return self._output(steps, expression)
+            return self._output(steps)
         width = 3 if head == "data" else 2
         block = self._declared.get(tuple(str(step) for step in steps[:width]))
-        return self._attribute(block, steps[width:], expression) if block else expression
+        if block is None:
+            named = ".".join(str(step) for step in steps[:width])
+            raise Unknown(f"{named} is declared nowhere in these files")
+        return self._attribute(block, steps[width:])
+
+    def _setting(self, steps: list[Step]) -> Value:
+        if [str(step) for step in steps] == ["path", "module"]:
+            return posixpath.relpath(self.folder or ".", self.root.folder or ".")
+        if [str(step) for step in steps] == ["path", "root"]:
+            return "."
+        raise Unknown("that is known only when tofu runs")
 
     def _variable(self, name: str) -> Value:
+        """Return a variable's value: the caller's, or by TF_VAR_*, files of variables, its default."""
+        block = self._variables.get(name)
         caller = self._caller
+        kind = block.get("type") if block else None
+        found: Value
         if caller and name in caller.inputs:
-            return caller.scope.value(caller.inputs[name], caller.bindings)
-        return self.value(self._variables[name])
+            found = caller.scope.value(caller.inputs[name], caller.bindings)
+            nullable = block.get("nullable") if block else None
+            default = block.get("default") if block else None
+            if found is None and nullable and nullable.value is False and default:
+                found = self.value(default.value)
+        elif not caller and name in self._given:
+            found = self.value(self._given[name])
+        elif not caller and name in self.root.environment:
+            found = self._environment(self.root.environment[name], kind.value if kind else None)
+        elif block and (default := block.get("default")):
+            found = self.value(default.value)
+        else:
+            where = "its caller does not give it" if caller else "no file gives it one"
+            raise Unknown(f"var.{name} has no default, and {where}")
+        return convert(found, kind.value) if kind else found
 
-    def _output(self, steps: list[Step], expression: Expression) -> Value:
+    def _environment(self, written: str, kind: Value) -> Value:
+        if primitive(kind):
+            return written
+        from console.errors import InputError
+        from console.sources.hcl import expression
+
+        try:
+            return self.value(expression(written, "TF_VAR"))
+        except InputError:
+            raise Unknown("its TF_VAR_ value is no HCL") from None
+
+    def _output(self, steps: list[Step]) -> Value:
         """Follow module.NAME.output, or module.NAME[KEY].output."""
         name, rest = str(steps[1]), steps[2:]
         if name not in self.children and rest:
             name, rest = f"{name}[{rest[0]}]", rest[1:]
         child = self.children.get(name)
-        if child is None or not rest or (wanted := str(rest[0])) not in child._outputs:
-            return expression
-        found = child._once(("output", wanted), lambda: child.value(child._outputs[wanted]))
-        return _walk(found, rest[1:], expression)
+        if child is None:
+            whence = "is not a local folder" if str(steps[1]) in self._modules else "is declared nowhere in these files"
+            raise Unknown(f"module.{steps[1]} {whence}")
+        if not rest:
+            return Partial({each: self._of(child, each) for each in child._outputs})
+        wanted = str(rest[0])
+        if wanted not in child._outputs:
+            raise Wrong(f"module.{steps[1]} has no output {wanted}")
+        return walk(self._of(child, wanted), rest[1:])
 
-    def _attribute(self, block: Block, steps: list[Step], expression: Expression) -> Value:
+    @staticmethod
+    def _of(child: Scope, wanted: str) -> Value:
+        return child._once(("output", wanted), lambda: child.value(child._outputs[wanted]))
+
+    def _attribute(self, block: Block, steps: list[Step]) -> Value:
         """Follow TYPE.NAME[KEY].attribute to what the block says of it."""
         copies = self.copies(block)
-        copy = copies[0] if len(copies) == 1 else None
-        if steps and (block.get("for_each") or block.get("count")):
-            key = steps.pop(0)
+        many = bool(block.get("for_each") or block.get("count"))
+        if many and not all(copy.known for copy in copies):
+            raise Unknown("which copies there are is not known")
+        if many and not steps:
+            whole = [self._whole(block, copy) for copy in copies]
+            return dict(zip(_keys(copies), whole, strict=True)) if block.get("for_each") else list(whole)
+        copy = copies[0] if copies else None
+        if many:
+            key, steps = steps[0], steps[1:]
             copy = next((each for each in copies if key in each.index()), None)
-        attribute = block.get(str(steps[0])) if steps else None
-        if copy is None or attribute is None:
-            return expression
-        name = ("resource", *block.labels, *(str(key) for key in copy.index()), attribute.name)
-        return _walk(self._once(name, lambda: self.value(attribute.value, copy.bindings)), steps[1:], expression)
+            if copy is None:
+                raise Wrong(f"there is no copy {key}")
+        if not steps:
+            return self._whole(block, copy or Copy())
+        attribute = block.get(str(steps[0]))
+        if attribute is None or copy is None:
+            what = "a data source is read when tofu runs" if block.kind == "data" else "the provider decides it"
+            raise Unknown(what)
+        return walk(self._held(block, copy, attribute), steps[1:])
+
+    def _held(self, block: Block, copy: Copy, attribute: Attribute) -> Value:
+        name = (block.kind, *block.labels, *(str(key) for key in copy.index()), attribute.name)
+        return self._once(name, lambda: self.value(attribute.value, copy.bindings))
+
+    def _whole(self, block: Block, copy: Copy) -> Partial:
+        skipped = ("count", "for_each", "depends_on", "provider")
+        return Partial(
+            {each.name: self._held(block, copy, each) for each in block.attributes if each.name not in skipped}
+        )
 
     def _once(self, name: tuple[str, ...], compute: Callable[[], Value]) -> Value:
         """Compute once; what asks for itself is unknown."""
         if name not in self._memory:
             asked = (self.path, *name)
-            if asked in self._asked:
-                return Expression(".".join(name))
-            self._asked.append(asked)
+            if asked in self.root.asked:
+                raise Unknown("it asks for itself")
+            self.root.asked.append(asked)
             try:
                 self._memory[name] = compute()
             finally:
-                self._asked.pop()
+                self.root.asked.pop()
         return self._memory[name]
 
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-def text(value: Value) -> str:
-    """Return a value as a template writes it; an expression by its own text, a collection as "…"."""
-    if isinstance(value, Expression):
-        return value.text
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    if isinstance(value, list | dict):
-        return "…"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    def file(self, written: str) -> str:
+        """Return the text of a file inside the root folder; raises `Unknown`, for what is outside of it too."""
+        path = posixpath.normpath(written)
+        if path.startswith(("/", "~")) or path.split("/")[0] == "..":
+            raise Unknown("a file outside of the folder is not read")
+        found = self.root.files(path) if self.root.files else None
+        if found is None:
+            raise Unknown("the file is not there, or cannot be read")
+        if len(found) > LARGEST:
+            raise Unknown("the file is too large to work with here")
+        return found
+
+
+def _keys(copies: tuple[Copy, ...]) -> list[str]:
+    return [str(copy.index()[0]) for copy in copies]
 
 
 def known(value: Value) -> str | None:
@@ -231,127 +316,36 @@ def known(value: Value) -> str | None:
     return text(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
-def _path(source: str) -> tuple[Step | Expression, ...]:
-    """Split a.b[0]["c"][each.key] into its steps; empty when it is anything else."""
+def path(source: str) -> list[Step]:
+    """Split a.b[0]["c"] into its steps; empty when it is anything else."""
     match = _ROOT.match(source)
     if not match:
-        return ()
-    steps: list[Step | Expression] = [match[1]]
+        return []
+    steps: list[Step] = [match[1]]
     at = match.end()
     while step := _STEP.match(source, at):
-        name, index, quoted, inner = step.groups()
+        name, index, quoted = step.groups()
         if index is not None:
             steps.append(int(index[:9]))
-        elif inner is not None:
-            steps.append(Expression(inner))
         else:
             steps.append(name if name is not None else quoted)
         at = step.end()
-    return tuple(steps) if not source[at:].strip() else ()
+    return steps if not source[at:].strip() else []
 
 
-def _walk(value: Value, steps: list[Step], otherwise: Expression) -> Value:
+def walk(value: Value, steps: Sequence[Step]) -> Value:
+    """Follow steps into a value; raises `Unknown`, or `Wrong` when it certainly has no such part."""
     for step in steps:
+        if isinstance(value, Expression):
+            raise Unknown(value.reason or f"{value.text} is not known")
         if isinstance(value, dict) and str(step) in value:
             value = value[str(step)]
         elif isinstance(value, list) and str(step).isdecimal() and int(step) < len(value):
             value = value[int(step)]
+        elif isinstance(value, Partial):
+            raise Unknown("the provider decides it")
+        elif isinstance(value, dict) and any(isinstance(key, Asked) for key in value):
+            raise Unknown("not all of its keys are known")
         else:
-            return otherwise
+            raise Wrong(f"it has no {step}")
     return value
-
-
-_VERB = re.compile(r"%(?:%|(0?\d{0,2})([sdv]))")
-
-
-def _format(arguments: list[Value]) -> Value:
-    pattern, *rest = arguments
-    if not isinstance(pattern, str) or _unknown(rest) or "%" in _VERB.sub("", pattern):
-        return None
-    values = iter(rest)
-
-    def fill(match: re.Match[str]) -> str:
-        if match[0] == "%%":
-            return "%"
-        word = text(next(values, None))
-        return word.rjust(int(match[1] or 0), "0" if match[1].startswith("0") else " ")
-
-    return _VERB.sub(fill, pattern)
-
-
-def _join(arguments: list[Value]) -> Value:
-    separator, *rest = arguments
-    words: list[Value] = []
-    for each in rest:
-        words.extend(each if isinstance(each, list) else [each])
-    return text(separator).join(text(word) for word in words) if not _unknown([separator, *words]) else None
-
-
-def _unknown(values: list[Value]) -> bool:
-    return any(isinstance(value, Expression) for value in values)
-
-
-def _first(arguments: list[Value]) -> Value:
-    return arguments[0] if arguments and not _unknown(arguments[:1]) else None
-
-
-def _map(function: Callable[[str], str]) -> Callable[[list[Value]], Value]:
-    return lambda arguments: function(arguments[0]) if isinstance(arguments[0], str) else None
-
-
-def _coalesce(arguments: list[Value]) -> Value:
-    for each in arguments:
-        if isinstance(each, Expression):
-            return None
-        if each not in (None, ""):
-            return each
-    return None
-
-
-def _lookup(arguments: list[Value]) -> Value:
-    table, key, *rest = arguments
-    if not isinstance(table, dict) or not isinstance(key, str):
-        return None
-    return table.get(key, rest[0] if rest else None)
-
-
-def _choose(arguments: list[Value]) -> Value:
-    condition, yes, no = arguments
-    return (yes if condition else no) if isinstance(condition, bool) else None
-
-
-def _merge(arguments: list[Value]) -> Value:
-    result: dict[str, Value] = {}
-    for each in arguments:
-        if not isinstance(each, dict):
-            return None
-        result.update(each)
-    return result
-
-
-def _replace(arguments: list[Value]) -> Value:
-    whole, old, new = arguments
-    if not (isinstance(whole, str) and isinstance(old, str) and isinstance(new, str)) or old.startswith("/"):
-        return None
-    return whole.replace(old, new)
-
-
-_FUNCTIONS: dict[str, Callable[[list[Value]], Value]] = {
-    "?": _choose,
-    "coalesce": _coalesce,
-    "format": _format,
-    "join": _join,
-    "lookup": _lookup,
-    "lower": _map(str.lower),
-    "merge": _merge,
-    "replace": _replace,
-    "tolist": _first,
-    "tomap": _first,
-    "tonumber": _first,
-    "toset": _first,
-    "tostring": _first,
-    "trimspace": _map(str.strip),
-    "try": _first,
-    "upper": _map(str.upper),
-}
-"""OpenTofu's pure functions that name things; None says that the outcome is not known."""
