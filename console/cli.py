@@ -13,8 +13,10 @@ from console import guided
 from console.errors import CowhandError, InputError, LabError
 
 if TYPE_CHECKING:
+    from console.drift import Compared
     from console.estate import Estate
     from console.model import Verdict
+    from console.observation import Drifted
     from console.vantages import Vantages
 
 VERSION = "0.1.0"
@@ -56,6 +58,8 @@ def build() -> argparse.ArgumentParser:
     how = check.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="one sweep (this is what happens anyway)")
     how.add_argument("--watch", action="store_true", help="sweep again and again, telling what changed, until ctrl+c")
+    drifted = commands.add_parser("drift", help="the repository's files, the hosts' and what runs; 1 when they differ")
+    _json(drifted)
     lab = commands.add_parser("lab", help="the rehearsal estate: up, down, status, break, heal")
     verbs = lab.add_subparsers(dest="verb", metavar="VERB", required=True)
     verbs.add_parser("up", help="start it in the background")
@@ -100,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _show(estate, arguments)
         if arguments.command == "lint":
             return _lint(estate, arguments)
+        if arguments.command == "drift":
+            return _drift(estate, arguments)
         return _check(estate, arguments)
     except CowhandError as error:
         say(str(error))
@@ -204,6 +210,40 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
     return EXIT_FINDINGS if findings else EXIT_WELL
 
 
+def _drift(estate: Estate, arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from console import drift, report
+    from console.diagnosis.rules.drift import found_by
+
+    unusable = _problems(estate)
+    compared = asyncio.run(_compare(estate, vantages(arguments, estate)))
+    if arguments.json:
+        findings = [report.finding(found) for found in found_by(drift.drifted(compared))]
+        emit({"files": drift.document(compared), "findings": findings})
+    else:
+        print(drift.text(compared, report.paint(sys.stdout)))
+    if unusable:
+        return EXIT_UNUSABLE
+    if drift.drifted(compared):
+        return EXIT_FINDINGS
+    return EXIT_WELL if any(each.state == "same" for each in compared) else EXIT_BLIND
+
+
+async def _compare(estate: Estate, opened: Vantages) -> tuple[Compared, ...]:
+    import asyncio
+
+    from console import drift
+
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPENING):
+                await opened.open()
+        return await drift.look(estate, opened.hosts, opened.missing)
+    finally:
+        await opened.close()
+
+
 def _check(estate: Estate, arguments: argparse.Namespace) -> int:
     import asyncio
 
@@ -227,7 +267,12 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Any, arguments: argpa
     from console.engine import FLOOR
     from console.survey import Survey
 
-    survey, said = Survey(estate.topology, opened.hosts, opened.missing, watch.hear), ""
+    async def compare() -> tuple[Drifted, ...]:
+        from console import drift
+
+        return drift.drifted(await drift.look(estate, opened.hosts, opened.missing))
+
+    survey, said = Survey(estate.topology, opened.hosts, opened.missing, watch.hear, compare), ""
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(OPENING):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from console.estate import Estate
     from console.flows.stage import Stage
     from console.flows.state import FlowState
-    from console.observation import Seen
+    from console.observation import Drifted, Seen
     from console.questions import Asker, Question
     from console.vantages import Vantages
 
@@ -198,7 +198,12 @@ class Engine:
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
         from console.survey import Survey
 
-        survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify)
+        async def compare() -> tuple[Drifted, ...]:
+            from console import drift
+
+            return drift.drifted(await drift.look(estate, vantages.hosts, vantages.missing))
+
+        survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify, compare)
         pause, lost = self.interval, 0.0
         while True:
             while not self._watched:

@@ -81,6 +81,8 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     public: PublicEntry = PublicEntry()
     lane: tuple[DeclaredLane, ...] = ()
     certificate: CertificateEntry | None = None
+    deployed: dict[str, str] = {}
+    """A source's file as [sources] names it → "host:path" where it is in use, when that is not the usual place."""
 
 
 def find(explicit: Path | None = None) -> Path | None:
@@ -203,6 +205,11 @@ def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
         yield from _shape(("hosts", name), entry, HostEntry)
     site = msgspec.convert(data, Site)
     yield from _hosts(site)
+    for file, place in site.deployed.items():
+        name, colon, path = place.partition(":")
+        if not colon or not path.startswith("/") or name not in site.hosts:
+            known = f"hosts are {spell(list(site.hosts))}" if site.hosts else "this file names no host"
+            yield ("deployed", file), f'"{clean(place, 60)}" is no place on a host; written "host:/path", and {known}'
     for index, lane in enumerate(site.lane):
         yield from _lane(("lane", index), lane)
 
@@ -268,6 +275,7 @@ _KEYS = {
     "lane": DeclaredLane.__struct_fields__,
     "public": PublicEntry.__struct_fields__,
     "certificate": CertificateEntry.__struct_fields__,
+    "deployed": (),
 }
 
 

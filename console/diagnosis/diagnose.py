@@ -13,9 +13,9 @@ GRAVITY: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 def diagnose(seen: Seen, readings: Iterable[Reading]) -> tuple[Finding, ...]:
     """Return the findings that hold: by severity, then by how many lanes they touch, then by hop from the left."""
-    import console.diagnosis.rules.observed  # noqa: F401  registers its rules
+    from console.diagnosis.rules import drift, observed  # noqa: F401  register their rules
 
-    observed = Observed(seen, {reading.key: reading for reading in readings})
-    found = [finding for _, rule in OBSERVED for finding in rule(observed)]
+    both = Observed(seen, {reading.key: reading for reading in readings})
+    found = [finding for _, rule in OBSERVED for finding in rule(both)]
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
     return tuple(found)

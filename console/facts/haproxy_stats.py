@@ -80,9 +80,14 @@ async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5
 
 
 async def _answer(host: Host, path: str, timeout: float) -> str:
+    return await tell(host, path, "show stat", timeout)
+
+
+async def tell(host: Host, path: str, commands: str, timeout: float) -> str:
+    """Return what the socket answers to one line of commands that change nothing; raises `HostError`."""
     stream = await host.connect_unix(path, timeout)
     try:
-        await stream.write(b"show stat\n")
+        await stream.write(f"{commands}\n".encode())
         answer = bytearray()
         while data := await stream.read():
             answer += data

@@ -14,7 +14,17 @@ from pathlib import Path
 import msgspec
 
 import console
-from console.errors import LabError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
+from console.errors import (
+    FileError,
+    HostError,
+    LabError,
+    Missing,
+    NoWayIn,
+    Refused,
+    TimedOut,
+    Unreachable,
+    Unresolved,
+)
 from console.hosts.host import Completed
 from console.hosts.local import SocketStream
 from console.lab import place
@@ -26,6 +36,7 @@ from console.lab.messages import (
     Down,
     Heal,
     Open,
+    Read,
     Reply,
     Request,
     Resolve,
@@ -95,8 +106,11 @@ class LabHost:
         return Completed(reply.status, reply.stdout[:cap], reply.stderr[:cap])
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
-        """The lab has no files to read."""
-        raise NoWayIn(f"{path} was not read: the lab has no files")
+        """Return one of the few files this machine has; raises `Missing` for any other."""
+        data = (await self._ask(Read(self.name, path), ANSWER)).stdout
+        if len(data) > cap:
+            raise FileError(f"{path} on {self.name} is larger than {cap} bytes")
+        return data
 
     async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
         """The lab has no files to write."""
@@ -141,7 +155,8 @@ class LabHost:
 
 
 def _raise(reply: Reply) -> None:
-    kinds: dict[str, type[StreamError]] = {
+    kinds: dict[str, type[HostError]] = {
+        "missing": Missing,
         "refused": Refused,
         "timeout": TimedOut,
         "unreachable": Unreachable,

@@ -23,6 +23,7 @@ from console.lab.messages import (
     Error,
     Heal,
     Open,
+    Read,
     Reply,
     Request,
     Resolve,
@@ -94,6 +95,8 @@ class Control:
                 await self._say(
                     caller, Reply(status=done.status, stdout=done.stdout.encode(), stderr=done.stderr.encode())
                 )
+            case Read():
+                await self._say(caller, self._read(request))
             case Break() | Heal():
                 await self._change(caller, request)
             case Ask():
@@ -137,6 +140,12 @@ class Control:
             return Reply(addresses=(str(ip_address(request.name)),))
         found = self.estate.network.resolve(request.name)
         return Reply(addresses=found) if found else Reply("unresolved", f"{request.name} has no address")
+
+    def _read(self, request: Read) -> Reply:
+        data = self.estate.files.get((request.on, request.path))
+        if data is None:
+            return Reply("missing", f"{request.path} is not there on {request.on}")
+        return Reply(stdout=data)
 
     async def _change(self, caller: End, request: Break | Heal) -> None:
         try:

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from console.lab.addresses import MAIL_NAME
+from console.lab.addresses import MAIL, MAIL_NAME, PROXY
 from console.lab.certificate import Certificate
 from console.lab.dovecot import Dovecot
 from console.lab.faults import FAULTS, find
@@ -38,6 +38,7 @@ class Estate:
             nginx(self.network),
         )
         self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
+        self.files = files()
         self.broken: dict[str, None] = {}
         self.mishaps: list[str] = []
 
@@ -81,6 +82,18 @@ class Estate:
             place = traceback.extract_tb(error.__traceback__)[-1:] if error else ()
             where = "".join(f" at {frame.filename}:{frame.lineno}" for frame in place)
             self.mishaps.append(f"{context.get('message', '')}: {type(error).__name__}: {error}{where}")
+
+
+def files() -> dict[tuple[str, str], bytes]:
+    """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong."""
+    folder = site_file().parent
+    places = {
+        (PROXY, "/etc/haproxy/haproxy.cfg"): "haproxy.cfg",
+        (PROXY, "/etc/letsencrypt/renewal-hooks/deploy/certbot-deploy-hook.sh"): "certbot-deploy-hook.sh",
+        (MAIL, "/usr/local/bin/mailcow-cert-deploy.sh"): "mailcow-cert-deploy.sh",
+        (MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"): "docker-compose.override.yml",
+    }
+    return {place: (folder / name).read_bytes() for place, name in places.items()}
 
 
 def site_file() -> Path:

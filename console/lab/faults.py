@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.errors import LabError
-from console.lab.addresses import GATEWAY, SLOWNESS
+from console.lab.addresses import GATEWAY, PROXY, SLOWNESS
 from console.model import HopName, Outcome
 
 if TYPE_CHECKING:
@@ -104,6 +104,24 @@ async def _start_proxy(estate: Estate) -> None:
     await estate.proxy.apply()
 
 
+_CONFIGURATION = (PROXY, "/etc/haproxy/haproxy.cfg")
+
+
+async def _edit(estate: Estate) -> None:
+    told = estate.files[_CONFIGURATION]
+    estate.files[_CONFIGURATION] = told.replace(
+        b"server mailcow 10.10.10.214:10993", b"server mail 10.10.10.214:10993", 1
+    )
+    estate.proxy.rename({993: "mail"})
+
+
+async def _put_back(estate: Estate) -> None:
+    from console.lab.estate import files
+
+    estate.files[_CONFIGURATION] = files()[_CONFIGURATION]
+    estate.proxy.rename({})
+
+
 _ALL = (
     Fault(
         "dovecot-untrusted-proxy",
@@ -144,6 +162,11 @@ _ALL = (
         "haproxy-stopped",
         "HAProxy is stopped: its ports and its stats socket refuse",
         "CH030", "public", "failed", _stop_proxy, _start_proxy,
+    ),
+    Fault(
+        "config-drift",
+        "somebody edited haproxy.cfg on the proxy and reloaded it: the repository knows nothing of it",
+        "CH023", "haproxy", "degraded", _edit, _put_back,
     ),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-FORMAT = 1
+FORMAT = 2
 """Version of these messages; a lab that speaks another one cannot be joined."""
 
 LIMIT = 1 << 16
@@ -43,6 +43,13 @@ class Run(Struct, frozen=True, tag_field="op", tag="run"):
     argv: tuple[str, ...]
 
 
+class Read(Struct, frozen=True, tag_field="op", tag="read"):
+    """Read one of the few files machine `on` has."""
+
+    on: str
+    path: str
+
+
 class Break(Struct, frozen=True, tag_field="op", tag="break"):
     """Break the estate on purpose."""
 
@@ -63,9 +70,9 @@ class Down(Struct, frozen=True, tag_field="op", tag="down"):
     """End the lab."""
 
 
-Request = Open | Unix | Resolve | Run | Break | Heal | Ask | Down
+Request = Open | Unix | Resolve | Run | Read | Break | Heal | Ask | Down
 Error = Literal[
-    "", "refused", "timeout", "unreachable", "unresolved", "unknown fault", "bad request", "no such machine"
+    "", "refused", "timeout", "unreachable", "unresolved", "unknown fault", "bad request", "no such machine", "missing"
 ]  # fmt: skip
 
 

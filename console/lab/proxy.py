@@ -45,6 +45,7 @@ class Frontend:
         self.down, self.looked = asyncio.Event(), asyncio.Event()
         self.health = Health(lane, self._note_health)
         self.header = lane.proxy_protocol
+        self.server = lane.server or "server"
         self.servers: list[tuple[Bind, asyncio.Server]] = []
         self.sessions: set[asyncio.Task[None]] = set()
         self.most = self.total = self.bytes_in = self.bytes_out = 0
@@ -182,11 +183,14 @@ class Frontend:
 
 
 class Proxy:
-    """The process: `missing` are public ports whose section was taken out, `running` False means it was stopped."""
+    """The process: `missing` are public ports whose section was taken out, `running` False means it was stopped.
+
+    `renamed` are other names for servers, by public port, than the site's own file has."""
 
     def __init__(self, network: Network, lanes: tuple[Lane, ...], tls: ssl.SSLContext) -> None:
         self.network, self.lanes, self.tls = network, lanes, tls
         self.missing: frozenset[int] = frozenset()
+        self.renamed: dict[int, str] = {}
         self.sending = self.running = True
         self.restart()
 
@@ -199,6 +203,7 @@ class Proxy:
         """Be a new process, with the configuration that holds now: counters and health begin anew."""
         self.all = [Frontend(self.network, lane, self.tls) for lane in self.lanes]
         self.send_headers(self.sending)
+        self.rename(self.renamed)
         self.running, self.since = True, time.time()
 
     async def apply(self) -> None:
@@ -210,6 +215,12 @@ class Proxy:
             else:
                 frontend.close()
         await asyncio.gather(*(frontend.settle() for frontend in there))
+
+    def rename(self, renamed: dict[int, str]) -> None:
+        """Call servers by other names than the site's own file does."""
+        self.renamed = renamed
+        for frontend in self.all:
+            frontend.server = renamed.get(frontend.lane.port) or frontend.lane.server or "server"
 
     def send_headers(self, sending: bool) -> None:
         """Write PROXY headers as configured, or none at all."""

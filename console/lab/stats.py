@@ -105,7 +105,7 @@ def show_servers(proxy: Proxy) -> str:
     for number, frontend in enumerate(proxy.frontends, 2):
         target, now = frontend.lane.target, len(frontend.sessions)
         if target is not None:
-            name = f"{frontend.backend}/{_server_name(frontend)}"
+            name = f"{frontend.backend}/{frontend.server}"
             text += f"{name} {number}/1 {target.host} {target.port} - 5000 {now} {frontend.most} {now} 0 0 -1 0 0\n"
     return text
 
@@ -140,7 +140,7 @@ def _frontend_row(frontend: Frontend, number: int) -> dict[str, object]:
 def _server_row(frontend: Frontend, number: int) -> dict[str, object]:
     health, target = frontend.health, frontend.lane.target
     row = _behind("SERVER", frontend, number) | {
-        "svname": _server_name(frontend),
+        "svname": frontend.server,
         "status": health.word,
         "weight": 1,
         "uweight": 1,
@@ -195,7 +195,3 @@ def _behind(kind: str, frontend: Frontend, number: int) -> dict[str, object]:
         "ctime": frontend.connect_ms,
         "ctime_max": frontend.most_connect_ms,
     }
-
-
-def _server_name(frontend: Frontend) -> str:
-    return frontend.lane.server or "server"

@@ -14,6 +14,7 @@ from console.errors import LabError, Refused, TimedOut
 from console.facts.haproxy_stats import ask
 from console.hosts.host import Stream
 from console.lab.client import Lab, LabHost, faults
+from console.lab.estate import site_file
 from console.lab.faults import FAULTS
 from console.model import HOPS, Role
 from console.observation import Server
@@ -100,6 +101,11 @@ async def stats_socket(hosts: Hosts) -> str:
     return "refused" if (await ask(hosts["proxy"])).stopped else "answers"
 
 
+async def configuration(hosts: Hosts) -> str:
+    ours = (site_file().parent / "haproxy.cfg").read_bytes()
+    return "ours" if await hosts["proxy"].read("/etc/haproxy/haproxy.cfg") == ours else "other"
+
+
 async def dovecot_container(hosts: Hosts) -> str:
     command = ["docker", "compose", "ps", "-a", "--format", "json", "dovecot-mailcow"]
     return "running" if b'"State":"running"' in (await hosts["mail"].run(command, 5)).stdout else "exited"
@@ -148,6 +154,10 @@ CASES: dict[str, tuple[dict[str, tuple[Look, str]], dict[str, tuple[Look, str]]]
             "stats": (stats_socket, "refused"),
         },
         {"10025": (inner(10025), GREETED), "25 inside": (plain(25), GREETED)},
+    ),
+    "config-drift": (
+        {"file": (configuration, "other")},
+        {"25": (public(25), GREETED), "stats": (stats_socket, "answers")},
     ),
 }  # fmt: skip
 """Fault → (what it changes, what it leaves), each a name, a look and the word it then gives."""

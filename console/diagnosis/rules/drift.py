@@ -1,0 +1,53 @@
+"""Whether what is in the repository is what its hosts have and run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from console.diagnosis.catalogue import finding
+from console.diagnosis.rule import Observed, observed
+from console.model import Finding
+from console.observation import Drifted
+from console.text import spell
+
+
+@observed("CH023")
+def config_drift(seen: Observed) -> Iterator[Finding]:
+    """A file of the repository differs from the host's, or HAProxy runs something else than its file says."""
+    yield from found_by(
+        each for each in seen.seen.drifted if not (each.kind == "running" and each.gone and _refused(seen, each))
+    )
+
+
+def found_by(found: Iterable[Drifted]) -> Iterator[Finding]:
+    """Yield a finding for each file that drifted."""
+    for drifted in found:
+        yield finding(
+            "CH023",
+            _says(drifted),
+            drifted.place,
+            observed=True,
+            hop="haproxy" if drifted.kind == "running" else None,
+            remedy=(
+                f"cowhand drift shows it; check {drifted.path} with haproxy -c, then reload HAProxy on {drifted.host}"
+                if drifted.kind == "running"
+                else "cowhand drift shows it; apply the repository's file, or adopt the host's"
+            ),
+        )
+
+
+def _says(drifted: Drifted) -> str:
+    if drifted.kind == "running":
+        what = f"{spell(list(drifted.gone))} is not among it" if drifted.gone else "servers or listeners differ"
+        return f"HAProxy on {drifted.host} does not run what {drifted.path} says: {what}"
+    differ = f"{drifted.lines} line{'s' * (drifted.lines != 1)} differ{'s' * (drifted.lines == 1)}"
+    return f"{drifted.file} is not what {drifted.host} has at {drifted.path}: {differ}"
+
+
+def _refused(seen: Observed, drifted: Drifted) -> bool:
+    """Whether every frontend that is gone is a lane whose port refuses: that is said already, lane by lane (CH021)."""
+    lanes = {lane.lane.frontend: lane for lane in seen.seen.lanes.values()}
+    return drifted.lines == len(drifted.gone) and all(
+        name in lanes and any(ladder.cause == "refused" for ladder in lanes[name].public.values())
+        for name in drifted.gone
+    )

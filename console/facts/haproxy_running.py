@@ -1,0 +1,63 @@
+"""What HAProxy runs, in its own words: frontends of `show stat`, servers' addresses of `show servers conn`.
+
+`show servers conn` came with 1.8; before, and where it is refused, servers have no address here."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from msgspec import Struct
+
+from console.errors import HostError
+from console.facts.haproxy_stats import SOCKETS, tell
+from console.hosts.host import Host
+from console.text import clean
+
+FRONTEND = "0"
+
+
+class Running(Struct, frozen=True):
+    """What runs: names of frontends, and (backend, server) → (address, port); or why nobody could tell."""
+
+    frontends: tuple[str, ...] = ()
+    servers: dict[tuple[str, str], tuple[str, int]] = {}
+    socket: str = ""
+    error: str = ""
+
+
+async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5.0) -> Running:
+    """Ask the first of `sockets` that answers, on `host`; failures are in the result, never raised."""
+    error = "HAProxy has no stats socket"
+    for path in sockets:
+        try:
+            stat = await tell(host, path, "show stat", timeout)
+            servers = await tell(host, path, "show servers conn", timeout)
+            return Running(parse_frontends(stat), parse_servers(servers), path)
+        except HostError as problem:
+            error = clean(str(problem))
+        except (ValueError, csv.Error) as problem:
+            return Running(error=f"{path}: {clean(str(problem), 100)}")
+    return Running(error=error)
+
+
+def parse_frontends(text: str) -> tuple[str, ...]:
+    """Read the frontends of `show stat`; raises ValueError when it is no answer to that."""
+    first, _, rest = text.lstrip("\n").partition("\n")
+    header = first.removeprefix("# ").split(",")
+    if not first.startswith("# ") or not {"pxname", "svname"} <= set(header):
+        raise ValueError(f"not the answer to show stat: {clean(first.strip(), 60)}")
+    name, part = header.index("pxname"), header.index("svname")
+    rows = [row for row in csv.reader(io.StringIO(rest, newline="")) if len(row) > max(name, part)]
+    return tuple(clean(row[name]) for row in rows if row[part] == "FRONTEND")
+
+
+def parse_servers(text: str) -> dict[tuple[str, str], tuple[str, int]]:
+    """Read `show servers conn`; {} from a HAProxy that does not know it."""
+    found: dict[tuple[str, str], tuple[str, int]] = {}
+    for line in text.split("\n"):
+        words = line.split()
+        if len(words) > 4 and not line.startswith("#") and "/" in words[0] and words[3].isdigit():
+            backend, _, server = words[0].partition("/")
+            found[clean(backend), clean(server)] = clean(words[2]), int(words[3])
+    return found

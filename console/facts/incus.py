@@ -1,0 +1,70 @@
+"""What Incus says of its instances: `incus list --format json`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec import Struct
+
+from console.facts.command import run
+from console.hosts.host import Host
+from console.text import clean
+
+COMMAND = ("incus", "list", "--format", "json")
+
+
+class Machine(Struct, frozen=True):
+    """An instance as it is: `settings` has limits.cpu, limits.memory and root (its disk's size), as Incus writes them.
+
+    `addresses` are those that its nics pin."""
+
+    name: str
+    type: str
+    settings: dict[str, str] = {}
+    addresses: tuple[str, ...] = ()
+
+
+class Machines(Struct, frozen=True):
+    """All instances of the project, or why nobody could tell."""
+
+    found: tuple[Machine, ...] = ()
+    error: str = ""
+
+    def instance(self, name: str) -> Machine | None:
+        """The one of that name."""
+        return next((each for each in self.found if each.name == name), None)
+
+
+async def ask(host: Host) -> Machines:
+    """Ask Incus on `host`; failures are in the result, never raised."""
+    answer = await run(host, COMMAND)
+    if answer.error:
+        return Machines(error=answer.error)
+    try:
+        return Machines(parse(answer.text))
+    except ValueError as error:
+        return Machines(error=f"incus on {host.name}: {clean(str(error), 120)}")
+
+
+def parse(text: str) -> tuple[Machine, ...]:
+    """Read the answer; raises ValueError when it is none."""
+    try:
+        rows = json.loads(text)
+        return tuple(_machine(row) for row in rows)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"not the answer to incus list: {type(error).__name__}") from None
+
+
+def _machine(row: dict[str, Any]) -> Machine:
+    config = row.get("expanded_config") or row.get("config") or {}
+    devices = row.get("expanded_devices") or row.get("devices") or {}
+    settings = {key: clean(str(config[key]), 40) for key in ("limits.cpu", "limits.memory") if key in config}
+    addresses = []
+    for device in devices.values():
+        if device.get("type") == "disk" and device.get("path") == "/" and "size" in device:
+            settings["root"] = clean(str(device["size"]), 40)
+        if device.get("type") == "nic":
+            pinned = (device.get(key) for key in ("ipv4.address", "ipv6.address"))
+            addresses += [clean(str(each), 60) for each in pinned if each]
+    return Machine(clean(str(row["name"]), 60), clean(str(row["type"]), 40), settings, tuple(sorted(addresses)))
