@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -58,9 +58,11 @@ class Reader:
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Hashable, object]] = {}
 
-    def load(self, path: Path) -> Estate:
-        """Read the site file and all it names; raises `InputError` when the site file itself cannot be used."""
-        return _Loading(self, path).estate()
+    def load(self, path: Path, instead: Mapping[str, str] | None = None) -> Estate:
+        """Read the site file and all it names; raises `InputError` when the site file itself cannot be used.
+
+        `instead` has texts that are read in the place of files, by their names as shown."""
+        return _Loading(self, path, instead or {}).estate()
 
     def once(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` gave for this key, made again when the stamp has changed."""
@@ -91,8 +93,8 @@ class _File(Struct, frozen=True):
 class _Loading:
     """One reading of one estate."""
 
-    def __init__(self, reader: Reader, path: Path) -> None:
-        self.reader, self.path, self.file = reader, path, str(path)
+    def __init__(self, reader: Reader, path: Path, instead: Mapping[str, str]) -> None:
+        self.reader, self.path, self.file, self.instead = reader, path, str(path), instead
         text = site.read(path)
         self.site = site.parse(text, self.file)
         self.places = toml_places.find(text)
@@ -149,10 +151,13 @@ class _Loading:
     ) -> _File | None:
         """Read one file once; a problem with getting at it is placed where it is named."""
         path = self._path(shown)
+        if shown in self.instead:
+            text = self.texts[shown] = self.instead[shown]
+            return _File(shown, str(path), (hash(text), len(text), -1), text)
         try:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            text = self.reader.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
+            read = self.reader.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
         except OSError as error:
             problem = f'"{clean(shown, 120)}" {intake.reason(error)}'
             if isinstance(where, Span):
@@ -160,11 +165,11 @@ class _Loading:
             else:
                 self._complain(where, problem)
             return None
-        if isinstance(text, InputError):
-            self.problems.append(text)
+        if isinstance(read, InputError):
+            self.problems.append(read)
             return None
-        self.texts[shown] = text
-        return _File(shown, str(path), stamp, text)
+        self.texts[shown] = read
+        return _File(shown, str(path), stamp, read)
 
     def _entries(self, key: str, take: Callable[[list[str]], list[str]], pattern: str) -> Iterator[tuple[str, Where]]:
         """Yield the files that the entries of a list stand for, each with the place of its entry."""
