@@ -16,6 +16,7 @@ from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
 
 if TYPE_CHECKING:
     from console.estate import Estate
+    from console.flows.overview import FlowSeen
     from console.flows.stage import Stage
     from console.flows.state import FlowState
     from console.observation import Drifted, Seen
@@ -124,6 +125,14 @@ class Engine:
     def flow(self) -> FlowState | None:
         """The run that is on, or was last: all a screen needs that comes late."""
         return self._stage.state if self._stage is not None else None
+
+    def look_flows(self, name: str | None = None) -> None:
+        """Ask how the steps of all flows stand, or of one; told by `FlowsLooked`. While a run is on, none is asked."""
+        self._on_stage(lambda stage, estate, vantages: stage.look(estate, vantages, name))
+
+    def flows(self) -> tuple[FlowSeen, ...]:
+        """The flows there are, as far as they were looked at."""
+        return self._stage.overview.seen if self._stage is not None else ()
 
     def close(self, timeout: float = 0.5) -> bool:
         """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""

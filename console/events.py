@@ -187,6 +187,12 @@ class FlowEnded(Struct, frozen=True, tag_field="event", tag="flow-ended"):
     at: float
 
 
+class FlowsLooked(Struct, frozen=True):
+    """There is news of the flows there are: how their steps stand, or what runs. At Unix seconds."""
+
+    at: float
+
+
 FlowEvent = FlowBegan | StepStood | StepPlanned | FlowAsked | ActionBegan | ActionEnded | FlowSaid | FlowEnded
 
-Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent
+Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent | FlowsLooked

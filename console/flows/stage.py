@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from console.crash import summarize
 from console.errors import CowhandError
-from console.events import FlowBegan, FlowEnded, FlowEvent, Outcome, Prompt
+from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsLooked, Outcome, Prompt
+from console.flows.overview import Overview
 from console.flows.session import Session
 from console.flows.state import FlowState, fold
 
@@ -25,8 +26,9 @@ BETWEEN = 0.25
 class Stage:
     """The run that is on, or was last. `state` may be read from any thread, everything else from the engine's loop."""
 
-    def __init__(self, notify: Callable[[FlowEvent], None]) -> None:
+    def __init__(self, notify: Callable[[FlowEvent | FlowsLooked], None]) -> None:
         self.state: FlowState | None = None
+        self.overview = Overview(notify)
         self._notify = notify
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
@@ -40,7 +42,15 @@ class Stage:
     def begin(self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool) -> None:
         """Start a run, unless one is on."""
         if not self.busy:
+            self.overview.stop()  # a look would let the hosts hide its own secrets, not those of the run
             self._task = asyncio.create_task(self._run(estate, vantages, name, answers, dry))
+
+    def look(self, estate: Estate, vantages: Vantages, name: str | None) -> None:
+        """Ask how the steps of all flows stand, or of one; while a run is on nothing but the journal is read."""
+        if self.busy:
+            self.overview.read(estate, vantages.lab is not None)
+        else:
+            self.overview.look(estate, vantages, name)
 
     def answer(self, id: str, text: str | None) -> None:
         """Answer a prompt; None is not now. One that is not open any more is nobody's."""
@@ -57,6 +67,7 @@ class Stage:
 
     async def close(self) -> None:
         """End what runs, between two actions if that comes soon, with the journal closed."""
+        self.overview.stop()
         if self._task is None:
             return
         self.stop()
