@@ -14,11 +14,23 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from console import intake, site, toml_places, topology
+from console import intake, recall, site, toml_places, topology
+from console.boundary import Boundary
 from console.errors import InputError
 from console.model import Span, Topology
 from console.site import Site
-from console.sources import authorized_keys, compose, env_file, haproxy, hcl, mounts, opentofu, settings, shell
+from console.sources import (
+    authorized_keys,
+    compose,
+    env_file,
+    haproxy,
+    hcl,
+    mounts,
+    opentofu,
+    override,
+    settings,
+    shell,
+)
 from console.sources.compose import Compose
 from console.sources.env_file import EnvFile
 from console.sources.haproxy import Configuration
@@ -30,7 +42,9 @@ from console.sources.shell import Script
 from console.text import clean
 from console.topology import Sources
 
-LARGEST_HAPROXY = 2 << 20
+LARGEST_HAPROXY = 32 << 20
+LARGEST_TOFU = 4 << 20
+LARGEST_COMPOSE = 2 << 20
 LARGEST_SCRIPT = 256 << 10
 MOST_FOLDERS = 64
 """Module folders that are followed."""
@@ -57,6 +71,8 @@ class Reader:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Hashable, object]] = {}
+        self.asked: dict[str, dict[str, Stamp | None]] = {}
+        """By site file: what OpenTofu's expressions read beside its own files, and which version of it."""
 
     def load(self, path: Path, instead: Mapping[str, str] | None = None) -> Estate:
         """Read the site file and all it names; raises `InputError` when the site file itself cannot be used.
@@ -228,17 +244,38 @@ class _Loading:
         before = len(self.problems)
         documents: list[Document] = []
         files: list[_File] = []
-        for shown, where in self._entries("opentofu", _tofu_files, "*.tf"):
-            if file := self._read(shown, where):
+        for shown, where in self._entries("opentofu", override.chosen, "*.tf"):
+            if file := self._read(shown, where, LARGEST_TOFU):
                 files.append(file)
                 if document := self._document(file):
                     documents.append(document)
         if not files:
             return None
-        modules, more = self._modules(documents)
+        folder = posixpath.dirname(files[0].shown)
+        boundary = Boundary(self.path.absolute().parent, [self._path(file.shown).parent for file in files])
+        modules, more = self._modules(documents, boundary)
         problems = tuple(self.problems[before:])
-        stamp = (_stamps(files + more), tuple(map(str, problems)))
-        return self.reader.once(("tofu", self.file), stamp, lambda: opentofu.link(documents, modules, problems))
+        environment = {name[7:]: value for name, value in os.environ.items() if name.startswith("TF_VAR_")}
+        asked = self.reader.asked.setdefault(self.file, {})
+
+        def text(name: str) -> str | None:
+            path = self._path(posixpath.join(folder, name))
+            if not boundary.holds(path):
+                return None
+            asked[str(path)] = recall.stamp(path)
+            try:
+                return intake.read(path, name)
+            except (OSError, InputError):
+                return None
+
+        known = (tuple(map(str, problems)), tuple(sorted(environment.items())))
+        # Files that an expression asked for last time belong to what a change is told by.
+        stamp = (_stamps(files + more), *known, tuple((name, recall.stamp(Path(name))) for name in sorted(asked)))
+        linked = self.reader.once(
+            ("tofu", self.file), stamp, lambda: opentofu.link(documents, modules, problems, environment, text)
+        )
+        self.problems += linked.problems[len(problems) :]
+        return linked
 
     def _document(self, file: _File) -> Document | None:
         """Parse one file of HCL."""
@@ -248,7 +285,7 @@ class _Loading:
             return None
         return found
 
-    def _modules(self, root: Sequence[Document]) -> tuple[dict[str, list[Document]], list[_File]]:
+    def _modules(self, root: Sequence[Document], boundary: Boundary) -> tuple[dict[str, list[Document]], list[_File]]:
         """Read the folders of the local modules that are called, and of those that they call."""
         modules: dict[str, list[Document]] = {}
         files: list[_File] = []
@@ -261,14 +298,22 @@ class _Loading:
             modules[folder] = []
             source = block.get("source")
             place = source.span if source else block.span
+            if not boundary.holds(self._path(folder)):
+                problem = (
+                    f'the module\'s folder "{clean(folder, 120)}" is outside of this site and its repository: not read'
+                )
+                self.problems.append(InputError(place.file, place.line, place.column, problem))
+                continue
             try:
-                names = _tofu_files(_names(self._path(folder)))
+                names = override.chosen(_names(self._path(folder)))
             except OSError as error:
                 problem = f'the module\'s folder "{clean(folder, 120)}" {intake.reason(error)}'
                 self.problems.append(InputError(place.file, place.line, place.column, problem))
                 continue
             for name in names:
-                if name.endswith(".tfvars") or not (file := self._read(posixpath.join(folder, name), place)):
+                if override.is_variables(name) or not (
+                    file := self._read(posixpath.join(folder, name), place, LARGEST_TOFU)
+                ):
                     continue
                 files.append(file)
                 if document := self._document(file):
@@ -281,7 +326,7 @@ class _Loading:
         environment = self._environment(entries[0][0] if entries else None)
         read: list[Compose] = []
         for shown, where in entries:
-            if file := self._read(shown, where):
+            if file := self._read(shown, where, LARGEST_COMPOSE):
                 stamp = (file.stamp, tuple(sorted(environment.values.items())))
                 parse = partial(compose.read, file.text, shown, environment.values)
                 parsed = self.reader.once(("compose", file.path, shown), stamp, parse)
@@ -354,7 +399,7 @@ def _parse(file: _File) -> Document | InputError:
     if folder := cache_folder():
         hcl.keep_grammar(str(folder / "hcl.grammar"))
     try:
-        return hcl.parse(file.text, file.shown)
+        return opentofu.document(file.text, file.shown)
     except InputError as error:
         return error
 
@@ -373,20 +418,6 @@ def _names(folder: Path) -> list[str]:
 
 def _stamps(files: Sequence[_File]) -> tuple[tuple[str, str, Stamp], ...]:
     return tuple((file.shown, file.path, file.stamp) for file in files)
-
-
-def _tofu_files(names: list[str]) -> list[str]:
-    """Choose what `tofu` takes from a folder, and a lone file of variables that would be named on its command line."""
-    better = {name.removesuffix(".tofu") for name in names if name.endswith(".tofu")}
-    chosen = [
-        name
-        for name in names
-        if name.endswith(".tofu") or (name.endswith(".tf") and name.removesuffix(".tf") not in better)
-    ]
-    variables = [name for name in names if name.endswith(".tfvars")]
-    automatic = [name for name in variables if name == "terraform.tfvars" or name.endswith(".auto.tfvars")]
-    others = [name for name in variables if name not in automatic]
-    return [*chosen, *automatic, *(others if len(others) == 1 else [])] if chosen else []
 
 
 def _compose_files(names: list[str]) -> list[str]:

@@ -70,8 +70,7 @@ class Evaluation:
             case "%if" | "%for":
                 return self._directive(expression)
         if not expression.call[0].isalpha() and expression.call[0] != "_":
-            one, other = (self.known(each) for each in expression.arguments)
-            return functions.operate(expression.call, one, other)
+            return self._operators(expression)
         return self._call(expression)
 
     def known(self, value: Value) -> Value:
@@ -114,11 +113,26 @@ class Evaluation:
         return Expression(result, reason=reason) if reason else result
 
     def _logic(self, expression: Expression) -> Value:
-        one, other = expression.arguments
-        ends = expression.call == "||"
-        if boolean(self.known(one)) is ends:
-            return ends
-        return boolean(self.known(other))
+        one, other = (self.value(each) for each in expression.arguments)
+        decisive = expression.call == "||"
+        for known, unknown in ((one, other), (other, one)):
+            if isinstance(unknown, Expression) and not isinstance(known, Expression) and boolean(known) is decisive:
+                return decisive
+        left, right = boolean(self.known(one)), boolean(self.known(other))
+        return left or right if decisive else left and right
+
+    def _operators(self, expression: Expression) -> Value:
+        # 1 + 1 + 1 … nests as deep as it is long.
+        rest: list[tuple[str, Value]] = []
+        first: Value = expression
+        while isinstance(first, Expression) and first.call in functions.OPERATORS:
+            rest.append((first.call, first.arguments[1]))
+            first = first.arguments[0]
+        found = self.known(first)
+        for operator, other in reversed(rest):
+            self.scope.count()
+            found = functions.operate(operator, found, self.known(other))
+        return found
 
     def _steps(self, expression: Expression) -> Value:
         from console.sources.scope import Step, path, walk

@@ -153,6 +153,9 @@ def _remainder(a: int | float, b: int | float) -> int | float:
     return -found if a < 0 else found
 
 
+OPERATORS = frozenset(_OPERATORS) | {"==", "!="}
+
+
 # ── collections ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -420,7 +423,7 @@ def _verb(match: re.Match[str], value: Value) -> str:
         word = text(boolean(value))
     elif verb == "q":
         word = json.dumps(string(value), ensure_ascii=False)
-    elif isinstance(value, list | dict) or value is None:
+    elif isinstance(value, list | dict):
         word = _jsonencode([value])
     else:
         word = string(value)[: int(precision) if precision else None]

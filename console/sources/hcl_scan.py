@@ -41,7 +41,7 @@ class Scan:
         self.hopeless = False
         self.cuts: list[int] = []
         """Offsets of lines at which a new attribute or block of the file's own may begin."""
-        self._newlines = [match.start() for match in re.finditer("\n", text)]
+        self._newlines = self.lines(text)
         self._blanked: list[tuple[int, int, str]] = []
         self._run()
 
@@ -59,10 +59,20 @@ class Scan:
         parts.append(self.text[at:])
         return "".join(parts)
 
+    @staticmethod
+    def lines(text: str) -> list[int]:
+        """Return the offsets of all line ends."""
+        return [match.start() for match in re.finditer("\n", text)]
+
+    @staticmethod
+    def place_in(lines: list[int], offset: int) -> tuple[int, int]:
+        """Return line and column, 1-based, in a text with these line ends."""
+        line = bisect_right(lines, offset - 1)
+        return line + 1, offset - (lines[line - 1] if line else -1)
+
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column, 1-based."""
-        line = bisect_right(self._newlines, offset - 1)
-        return line + 1, offset - (self._newlines[line - 1] if line else -1)
+        return self.place_in(self._newlines, offset)
 
     def error(self, file: str) -> InputError:
         """Return the flaw, with its place."""

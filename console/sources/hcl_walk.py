@@ -146,7 +146,9 @@ class Walk:
             number = int(source) if tree.data != "float_lit" else float(source)
         except ValueError:
             return Expression(source)
-        return number if isfinite(number) else Expression(source)
+        if not isfinite(number):
+            return Expression(source)
+        return int(number) if number == int(number) and abs(number) < 1e15 else number
 
     def _unary(self, tree: Tree[Token]) -> Value:
         operand = self.value(trees(tree)[0])

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,10 +15,14 @@ from console.errors import InputError
 from console.model import Instance, Span, Volume
 from console.sources import hcl
 from console.sources.hcl_values import Block, Document, Expression, Value
-from console.sources.scope import Caller, Copy, Scope, known, text
+from console.sources.override import overlay, precedence
+from console.sources.scope import Caller, Copy, Files, Root, Scope, known, text
 
 Documents = Mapping[str, Sequence[Document]]
 """Folders of modules, by their path as `folder` spells it."""
+
+Merged = Mapping[str, tuple[list[Block], list[InputError]]]
+"""The same folders' blocks, overrides merged in."""
 
 DEEPEST = 8
 """Modules that call modules."""
@@ -37,6 +42,15 @@ class Nic(Struct, frozen=True):
     unknown: bool = False
 
 
+class Unknown(Struct, frozen=True):
+    """An attribute of ours that the files do not tell: `name` as in `incus_instance.vm.image`, its text, and why."""
+
+    name: str
+    text: str
+    reason: str
+    source: Span
+
+
 class Tofu(Struct, frozen=True):
     """All that some OpenTofu files declare, and what of them could not be read."""
 
@@ -45,28 +59,44 @@ class Tofu(Struct, frozen=True):
     volumes: tuple[Volume, ...] = ()
     nics: tuple[Nic, ...] = ()
     problems: tuple[InputError, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
 
 
 def parse(text: str, file: str) -> tuple[Block, ...]:
     """Return the blocks of one file; raises `InputError` with the place of what is not HCL."""
-    return hcl.parse(text, file).blocks
+    return document(text, file).blocks
 
 
-def read(files: Sequence[tuple[str, str]], modules: Mapping[str, Sequence[tuple[str, str]]] | None = None) -> Tofu:
-    """Read `(file, text)` pairs as one module, with the folders of the local modules they call."""
+def document(text: str, file: str) -> Document:
+    """Return one file parsed, *.json as JSON; raises `InputError` with the place of what is neither."""
+    if file.endswith(".json"):
+        from console.sources import hcl_json
+
+        return hcl_json.parse(text, file)
+    return hcl.parse(text, file)
+
+
+def read(
+    files: Sequence[tuple[str, str]],
+    modules: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    texts: Files | None = None,
+) -> Tofu:
+    """Read `(file, text)` pairs as one module, with the folders of the local modules they call; see `link`."""
     problems: list[InputError] = []
 
     def documents(pairs: Sequence[tuple[str, str]]) -> list[Document]:
         found = []
         for file, content in pairs:
             try:
-                found.append(hcl.parse(content, file))
+                found.append(document(content, file))
             except InputError as error:
                 problems.append(error)
         return found
 
     root = documents(files)
-    return link(root, {path: documents(pairs) for path, pairs in (modules or {}).items()}, problems)
+    called = {path: documents(pairs) for path, pairs in (modules or {}).items()}
+    return link(root, called, problems, environment, texts)
 
 
 def folder(block: Block) -> str | None:
@@ -79,30 +109,71 @@ def folder(block: Block) -> str | None:
     return posixpath.normpath(posixpath.join(posixpath.dirname(block.span.file), source.value))
 
 
-def link(documents: Sequence[Document], modules: Documents, problems: Sequence[InputError] = ()) -> Tofu:
-    """Follow the references of parsed documents and return what they declare."""
+def link(
+    documents: Sequence[Document],
+    modules: Documents,
+    problems: Sequence[InputError] = (),
+    environment: Mapping[str, str] | None = None,
+    texts: Files | None = None,
+) -> Tofu:
+    """Follow the references of parsed documents and return what they declare.
+
+    `environment` has the values of TF_VAR_*, by the names of the variables; `texts` returns the files that `file()`
+    asks for, by their path from the folder of the first document, and is never asked for one outside of it."""
     scopes: list[Scope] = []
-    _call(Scope(sorted(documents, key=_precedence)), modules, scopes, 0)
-    blocks = tuple(block for document in documents for block in document.blocks)
+    blocks, misplaced = overlay(documents)
+    merged = {path: overlay(found) for path, found in modules.items()}
+    base = posixpath.dirname(documents[0].file) if documents else ""
+    root = Root(files=texts, environment=environment or {}, folder=base)
+    ordered = sorted(documents, key=lambda each: precedence(each.file))
+    _call(Scope(ordered, blocks=blocks, root=root), modules, merged, scopes, 0)
     instances: list[tuple[Instance, list[Device]]] = []
     for scope in scopes:
         instances.extend(_instances(scope))
     volumes = _volumes(scopes, instances)
     nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
-    return Tofu(blocks, tuple(each for each, _ in instances[:MOST]), volumes[:MOST], nics[:MOST], tuple(problems))
+    wrong = [*problems, *misplaced, *(problem for _, found in merged.values() for problem in found)]
+    return Tofu(
+        tuple(block for document in documents for block in document.blocks),
+        tuple(each for each, _ in instances[:MOST]),
+        volumes[:MOST],
+        nics[:MOST],
+        tuple(wrong),
+        tuple(islice((each for scope in scopes for each in _unknown(scope)), MOST)),
+    )
 
 
-def _precedence(document: Document) -> tuple[int, str]:
-    """Order files of variables as OpenTofu does: later ones win, those named on the command line most."""
-    name = posixpath.basename(document.file)
-    if not name.endswith(".tfvars"):
-        return 0, ""
-    if name == "terraform.tfvars":
-        return 1, ""
-    return (2, name) if name.endswith(".auto.tfvars") else (3, "")
+_TOLD = frozenset({"name", "image", "type", "pool", "project", "remote", "content_type", "config", "limits", "running"})
+"""Attributes that are looked at, of those that may be unknown."""
 
 
-def _call(scope: Scope, modules: Documents, scopes: list[Scope], depth: int) -> None:
+def _unknown(scope: Scope) -> Iterator[Unknown]:
+    """Yield what of our resources the files do not tell."""
+    seen: set[tuple[Span, str]] = set()
+    for kind in (_INSTANCE, _VOLUME, _PROFILE):
+        for block, copy in _resources(scope, kind):
+            name = ".".join(block.labels) + "".join(f"[{key}]" for key in copy.index())
+            for inner in (block, *block.all("device")):
+                for each in inner.attributes:
+                    if each.name not in _TOLD and each.name not in ("count", "for_each", "properties"):
+                        continue
+                    for key, value in _parts(scope.value(each.value, copy.bindings)):
+                        place = each.places.get(key, each.span)
+                        shown = f"{name}.{each.name}" + (f".{key}" if key else "")
+                        if value.reason and (place, value.text) not in seen:
+                            seen.add((place, value.text))
+                            yield Unknown(shown, value.text, value.reason, place)
+
+
+def _parts(value: Value) -> Iterator[tuple[str, Expression]]:
+    """Yield the expressions left in a value, and in an object by their keys."""
+    if isinstance(value, Expression):
+        yield "", value
+    elif isinstance(value, dict):
+        yield from ((key, each) for key, each in value.items() if isinstance(each, Expression))
+
+
+def _call(scope: Scope, modules: Documents, merged: Merged, scopes: list[Scope], depth: int) -> None:
     """Open the modules that a scope calls, and theirs."""
     scopes.append(scope)
     for block in scope.blocks:
@@ -114,9 +185,10 @@ def _call(scope: Scope, modules: Documents, scopes: list[Scope], depth: int) -> 
             if len(scopes) >= MOST:
                 return
             name = block.labels[0] + "".join(f"[{key}]" for key in copy.index())
-            child = Scope(modules[path], Caller(scope, inputs, copy.bindings, f"{scope.path}.{name}"))
+            caller = Caller(scope, inputs, copy.bindings, f"{scope.path}.{name}", path)
+            child = Scope(modules[path], caller, blocks=merged[path][0])
             scope.children[name] = child
-            _call(child, modules, scopes, depth + 1)
+            _call(child, modules, merged, scopes, depth + 1)
 
 
 class Device(Struct, frozen=True):
