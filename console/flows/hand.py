@@ -56,7 +56,8 @@ class Hand:
         checkpoint: Callable[[], None],
     ) -> None:
         self.world, self.plan = world, plan
-        self.made = 0
+        self.begun = self.made = 0
+        """Actions that were begun, and those of them that ended well."""
         self._index, self._name = step
         self._journal, self._tell, self._checkpoint = journal, tell, checkpoint
 
@@ -64,6 +65,8 @@ class Hand:
         """Do one action; raises `Forbidden` when it is not in the plan, `Stopped`, `Failed` or `JournalError`."""
         if action not in self.plan.actions:
             raise Forbidden(f"{clean(action.text, 80)} was not in the plan that was shown")
+        if isinstance(action, Run) and self.world.betrays(action.text):
+            raise Forbidden(f"{action.argv[0]} would show a secret to every user of {self.world.name(action.host)}")
         self._checkpoint()
         shown = show.action(self.world, action)
         limit = action.timeout if isinstance(action, Run) else WRITE
@@ -72,6 +75,7 @@ class Hand:
             "do", step=self._name, role=action.host, host=shown.host, text=shown.text, argv=argv, limit=limit
         )
         self._tell(ActionBegan(self._journal.run, self._index, shown, time.time()))
+        self.begun += 1
         began = time.monotonic()
         done: Completed | None = None
         problem = ""

@@ -88,11 +88,11 @@ async def run(flow: Flow, estate: Estate, opened: Vantages, asked: Wishes, folde
     operator = Operator(asked, printer)
     session = Session(flow, world, operator.ask, printer.tell, None if asked.dry else folder)
     signals = Signals(session, printer)
+    signals.install()
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(OPENING):
                 await opened.open()
-        signals.install()
         ending: Ending = await session.run()
     except asyncio.CancelledError:
         return 128 + signals.number if signals.number else 1

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
+from console.crash import summarize
 from console.errors import CowhandError
 from console.events import (
     FlowAsked,
@@ -23,7 +24,7 @@ from console.events import (
 from console.flows import show
 from console.flows.ending import Ended, Ending
 from console.flows.hand import Stopped
-from console.flows.step import Ask, Flow, Found, Plan, Step
+from console.flows.step import Ask, Flow, Found, Loss, Plan, Step
 from console.flows.walk import Walk
 from console.flows.world import Unanswered, World
 from console.journal import Journal
@@ -51,12 +52,16 @@ class Runner:
         self.states: list[StepName] = []
         self.planned: list[tuple[Step, Found, Plan]] = []
         """What a dry run found to be needed, in order."""
+        self.unproven: set[str] = set()
+        """Steps that were begun and not proven, by this run or an earlier one."""
+        self.typed: set[Loss] = set()
+        """What the operator agreed to lose, by typing its name."""
         self.missing: list[str] = []
         """Answers that a dry run went on without."""
         self._tell = tell
         self._stopping = asyncio.Event()
         self._all = False
-        self._made = 0
+        self._begun = 0
         self._prompts = 0
         world.dry = dry
 
@@ -77,8 +82,8 @@ class Runner:
                 self.journal.write("ended", outcome=ending.outcome, words=ending.words)
             except CowhandError as error:
                 ending = replace(ending, words=f"{ending.words}; {error}")
-            words = show.line(self.world, ending.words)
-            self._tell(FlowEnded(self.journal.run, ending.outcome, words, ending.missing, time.time()))
+            ending = replace(ending, words=show.line(self.world, ending.words))
+            self._tell(FlowEnded(self.journal.run, ending.outcome, ending.words, ending.missing, time.time()))
         return ending
 
     async def _walk(self) -> Ending:
@@ -97,7 +102,11 @@ class Runner:
                 self.stand(at, "stopped", "stopped by the operator")
             return Ending("stopped", f"stopped; {self._so_far()}")
         except CowhandError as error:
-            return Ending("failed", str(error))
+            self._mark("failed", str(error))
+            return Ending("failed", f"{error}; {self._so_far()}")
+        except Exception as error:
+            self._mark("failed", summarize(error))
+            return Ending("failed", f"cowhand itself is at fault: {summarize(error)}; {self._so_far()}")
         return self._end()
 
     async def _read_steps(self) -> Sequence[Step]:
@@ -118,15 +127,15 @@ class Runner:
             return Ending("planned", "this is what would be done; nothing was changed")
         if left:
             return Ending("incomplete", f"left out: {spell(left)}; {self._so_far()}")
-        if not self._made:
+        if not self._begun:
             return Ending("done", "nothing to do: it is all so already")
         return Ending("done", "done, and verified")
 
     def _so_far(self) -> str:
-        if not self._made:
+        if not self._begun:
             return "nothing was changed"
         made = [s.name for s, state in zip(self.steps, self.states, strict=True) if state in ("done", "so")]
-        return f"{spell(made)} {'is' if len(made) == 1 else 'are'} done" if made else "see what was changed above"
+        return f"{spell(made)} {'is' if len(made) == 1 else 'are'} done" if made else "something was changed, see above"
 
     # ── telling and asking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -147,9 +156,9 @@ class Runner:
         """Pass an event on."""
         self._tell(event)
 
-    def made(self, count: int) -> None:
-        """Remember that this run changed something."""
-        self._made += count
+    def count(self, begun: int) -> None:
+        """Remember that changes were begun, however they ended."""
+        self._begun += begun
 
     def checkpoint(self) -> None:
         """Raise `Stopped` when the operator wants an end."""
@@ -231,4 +240,5 @@ class Runner:
         for index, known in enumerate(self.states):
             if known in ("checking", "planned", "applying", "verifying"):
                 self.states[index] = state
-                self._tell(StepStood(self.journal.run, index, state, words, (), time.time()))
+                line = show.line(self.world, words)
+                self._tell(StepStood(self.journal.run, index, state, line, (), time.time()))

@@ -68,26 +68,37 @@ class Session:
         if self.folder is None:
             return await self._walk(Unwritten(), dry=True)
         with Lock(self.folder, self.flow.name):
-            await self._wait_for_leftovers(self.folder)
+            unproven = await self._look_back(self.folder)
             journal = Journal(self.folder, self.world.redact)
             try:
                 site = str(self.world.estate.file)
                 journal.write("began", flow=self.flow.name, site=site, **journals.whoever())
-                return await self._walk(journal, dry=False)
+                return await self._walk(journal, dry=False, unproven=unproven)
             finally:
                 journal.close()
 
-    async def _walk(self, journal: Journal, dry: bool) -> Ending:
+    async def _walk(self, journal: Journal, dry: bool, unproven: set[str] | None = None) -> Ending:
         self._runner = Runner(self.flow, self.world, self.operator, self.tell, journal, dry)
+        self._runner.unproven = unproven or set()
         if self._stopped:
             self._runner.stop()
         return await self._runner.run()
 
-    async def _wait_for_leftovers(self, folder: Path) -> None:
-        """A command outlives the console that was killed: wait for it, never start it beside itself."""
-        for record in journals.runs(folder, RECENT):
+    async def _look_back(self, folder: Path) -> set[str]:
+        """A command outlives the console that was killed: wait for it, never start it beside itself.
+
+        Returns the steps of this flow that were begun and not proven when it was last on its way."""
+        unproven: set[str] = set()
+        for record in reversed(journals.runs(folder, RECENT)):
             if record.open and record.open.get("argv"):
                 await self._wait_for(record.run, record.open)
+            for entry in record.entries if record.flow == self.flow.name else ():
+                step = str(entry.data.get("step", ""))
+                if entry.kind == "intent":
+                    unproven.add(step)
+                elif entry.kind == "step" and entry.data.get("state") in ("done", "so", "undone"):
+                    unproven.discard(step)
+        return unproven
 
     async def _wait_for(self, run: str, left: dict[str, Any]) -> None:
         until = float(left["at"]) + float(left.get("limit", 0)) + GRACE
@@ -95,6 +106,8 @@ class Session:
             pid = await self._pid(left, until)
             if not pid:
                 return
+            if self._stopped:
+                raise Leftover(f"stopped, while {clean(str(left.get('text')), 120)} still ran; nothing was changed")
             if time.time() > until:
                 raise Leftover(
                     f"{clean(str(left.get('text')), 120)} of the run {run}, which was cut off, still runs on "

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TURNS = 3
+"""How often a plan may have changed between its yes and its start before the step is given up."""
+
 
 class Walk:
     """One step of a run, from its check to its result."""
@@ -31,6 +34,7 @@ class Walk:
         self.step, self.world = runner.steps[index], runner.world
         self.unit = guard.unit(runner.flow.name, self.step.name)
         self.waiting = False
+        self.turns = 0
 
     async def walk(self) -> None:
         """Bring the step to its end, as often as the operator retries."""
@@ -65,8 +69,14 @@ class Walk:
             try:
                 found = await self._ask_world(self.step.check)
                 if found.standing == "done" and self.waiting and not runner.dry:
-                    await self._disarm(found)
-                    return None
+                    if await self._disarm():
+                        return None
+                    continue
+                if found.standing == "done" and self.step.name in runner.unproven and not runner.dry:
+                    found = await self._prove()
+                    if found.standing != "done":
+                        await self._failed(f"{self.step.name} is not so after all: {found.words}", None)
+                        continue
                 if found.standing in ("done", "skipped"):
                     state: StepName = "so" if found.standing == "done" else "skipped"
                     runner.stand(self.index, state, found.words, found.evidence)
@@ -122,7 +132,7 @@ class Walk:
         """Have the plan agreed to, and what is lost typed; False when the operator leaves the step out."""
         runner = self.runner
         for loss in plan.loses:
-            if loss.name not in self.world.destroy:
+            if loss.name not in self.world.destroy and loss not in runner.typed:
                 text = f"type {loss.name}: {loss.words}"
                 typed = await runner.prompt(
                     Prompt(runner.id(), "destroy", self.index, show.line(self.world, text), "destroy", typed=loss.name)
@@ -135,7 +145,7 @@ class Walk:
                         "unanswered" if key else "stopped", f"{words} (--answer {key}); {runner.so_far()}"
                         if key else f"{words}; {runner.so_far()}", key,
                     )  # fmt: skip
-                self.world.destroy.add(loss.name)
+                runner.typed.add(loss)
         if runner.all:
             return True
         choices = {"yes": "do it", "all": "do it, and all that follows", "skip": "leave it out", "stop": "end here"}
@@ -167,6 +177,9 @@ class Walk:
             await self._blind(str(error))
             return False
         if fresh != plan:
+            self.turns += 1
+            if self.turns > TURNS:
+                raise self.runner.end("failed", f"{self.step.name}: its plan is never twice the same")
             self.runner.say(f"{self.step.name}: the world has changed since the plan was shown")
             return False
         hand = self._hand(plan)
@@ -174,16 +187,16 @@ class Walk:
             self.runner.stand(self.index, "applying", "")
             await self._apply(hand, plan)
             self.runner.stand(self.index, "verifying", "")
-            found = await self._verify(plan)
+            found = await self._verify(plan.rollback is not None)
         except Stopped:
-            self.runner.made(hand.made)
+            self.runner.count(hand.begun)
             self.runner.stand(self.index, "stopped", await self._truth("stopped by the operator", hand))
             raise self.runner.end("stopped", f"stopped in {self.step.name}; {self.runner.so_far()}") from None
         except (CowhandError, NotImplementedError) as error:
-            self.runner.made(hand.made)
+            self.runner.count(hand.begun)
             await self._failed(str(error), hand)
             return False
-        self.runner.made(hand.made)
+        self.runner.count(hand.begun)
         self.runner.stand(self.index, "done", found.words, found.evidence)
         return True
 
@@ -195,6 +208,7 @@ class Walk:
     async def _apply(self, hand: Hand, plan: Plan) -> None:
         actions = [action.text for action in plan.actions]
         self.runner.journal.write("intent", step=self.step.name, actions=actions)
+        self.runner.unproven.add(self.step.name)
         armed = guard.guarded(self.step, plan, self.unit, self.waiting)
         for action in armed:
             await hand.do(action)
@@ -204,13 +218,13 @@ class Walk:
             self.waiting = True
         await self.step.apply(hand, replace(plan, actions=plan.actions[len(armed) :]))
 
-    async def _verify(self, plan: Plan) -> Found:
+    async def _verify(self, armed: bool) -> Found:
         """Prove it, and then disarm: a rollback that has begun meanwhile makes it untrue again."""
         self.world.forget()
         found = await self._patiently(self.step.verify(self.world))
         if found.standing != "done":
             raise Failed(f"{self.step.name} is not so after all: {found.words}")
-        if plan.rollback:
+        if armed:
             await self._stop_timer()
             self.world.forget()
             found = await self._patiently(self.step.verify(self.world))
@@ -218,29 +232,29 @@ class Walk:
                 raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
         return found
 
-    async def _disarm(self, found: Found) -> None:
-        """An earlier run was cut off after it had changed this: prove it, then stop its timer."""
-        self.runner.stand(self.index, "verifying", "")
-        plan = Plan(rollback=None)
+    async def _prove(self) -> Found:
+        """It was changed, and not proven: by this run, or by one that was cut off."""
+        self.runner.stand(self.index, "verifying", "it was changed and not proven yet")
+        self.world.forget()
+        return await self._patiently(self.step.verify(self.world))
+
+    async def _disarm(self) -> bool:
+        """An earlier run was cut off after it had changed this: prove it, and stop its timer; False to begin anew."""
+        self.runner.stand(self.index, "verifying", "an earlier run was cut off here")
         try:
-            found = await self._verify(plan)
-            await self._stop_timer()
-            self.world.forget()
-            found = await self._patiently(self.step.check(self.world))
-            if found.standing != "done":
-                raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
+            found = await self._verify(armed=True)
         except CowhandError as error:
             await self._failed(str(error), None)
-            await self.walk()
-            return
+            return False
         self.runner.stand(self.index, "done", found.words, found.evidence)
+        return True
 
     async def _stop_timer(self) -> None:
         assert self.step.guarded
         stop = guard.disarm(self.step.guarded, self.unit)
         hand = self._hand(Plan((stop,)))
         await hand.do(stop)
-        self.runner.made(hand.made)
+        self.runner.count(hand.begun)
         if await guard.armed(self.world, self.step.guarded, self.unit):
             raise Failed(f"the rollback {self.unit} is still armed: it takes this back by itself")
         await guard.settle(self.world, self.step.guarded, self.unit)
@@ -306,7 +320,7 @@ class Walk:
             runner.stand(self.index, "failed", await self._truth(f"taking it back failed: {error}", hand))
             return
         finally:
-            runner.made(hand.made)
+            runner.count(hand.begun)
         truth = await self._truth("taken back", hand)
         runner.stand(self.index, "undone", truth)
         raise runner.end("failed", f"{self.step.name} was undone: {truth}")

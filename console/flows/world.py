@@ -116,6 +116,10 @@ class World:
             self._secrets.append(text)
             self._secrets.sort(key=len, reverse=True)
 
+    def betrays(self, text: str) -> bool:
+        """Whether a text has a hidden secret in it."""
+        return any(secret in text for secret in self._secrets)
+
     def redact(self, text: str) -> str:
         """`text` without secrets: those that were hidden, and what looks like one."""
         for secret in self._secrets:

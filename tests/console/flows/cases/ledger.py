@@ -34,6 +34,7 @@ echo filled >> "$ROOT/log/once"
 for word; do case "$word" in --unit=*) unit=${word#--unit=};; esac; done
 while [ "$1" != -- ]; do shift; done
 shift
+[ ! -e "$ROOT/run/$unit.timer" ] || { echo "Unit $unit.timer was already loaded" >&2; exit 1; }
 sleep "${SLOW:-0}"
 for word; do printf '%s\\n' "$word"; done > "$ROOT/run/$unit.timer"
 """,
