@@ -369,3 +369,126 @@ def test_one_broken_file_leaves_the_others() -> None:
     found = read([("a.tf", 'resource "incus_instance" "a" {'), ("b.tf", VM % '"b"')])
     assert [vm.name for vm in found.instances] == ["b"]
     assert [str(problem).split(": ")[0] for problem in found.problems] == ["a.tf:1:32"]
+
+
+OVER = 'resource "incus_instance" "vm" {\n  image = "images:ubuntu/24.04"\n  type  = "virtual-machine"\n}\n'
+
+
+class TestOverrides:
+    def test_an_override_wins_whatever_the_order(self) -> None:
+        vm = instance(VM % '"a"', ("a_override.tf", OVER))
+        assert (vm.name, vm.image, vm.type) == ("a", "images:ubuntu/24.04", "virtual-machine")
+
+    def test_inner_blocks_are_replaced_by_kind(self) -> None:
+        device = 'device {\n name = "%s"\n type = "disk"\n properties = { path = "/", size = "%s" }\n}\n'
+        base = 'resource "incus_instance" "vm" {\n' + device % ("a", "1GiB") + device % ("b", "2GiB") + "}\n"
+        over = 'resource "incus_instance" "vm" {\n' + device % ("c", "3GiB") + "}\n"
+        assert instance(base, ("override.tf", over)).disk == "3GiB"
+
+    def test_locals_and_variables_are_merged_by_name(self) -> None:
+        text = VM % '"${local.a}-${local.b}-${var.c}"' + 'locals {\n a = 1\n b = 2\n}\nvariable "c" { default = 3 }\n'
+        over = 'locals { b = 20 }\nvariable "c" { default = 30 }\n'
+        assert instance(text, ("x_override.tf", over)).name == "1-20-30"
+
+    def test_an_override_of_nothing_is_said(self) -> None:
+        (problem,) = tofu("", ("override.tf", OVER)).problems
+        assert str(problem) == (
+            'override.tf:1:1: resource "incus_instance" "vm" is in no other file, so there is nothing to override:'
+            " move it, or rename the file"
+        )
+
+
+JSON = """{
+  "//": "made by a script",
+  "variable": {"size": {"type": "number", "default": "10"}},
+  "locals": {"path": "/opt"},
+  "resource": {
+    "incus_storage_volume": {
+      "opt": [{"name": "mail_opt", "pool": "fast", "config": {"size": "${var.size}GiB"}}]
+    },
+    "incus_instance": {
+      "vm": {
+        "name": "mail",
+        "image": "images:debian/12",
+        "device": [
+          {"name": "opt", "type": "disk",
+           "properties": {"source": "${incus_storage_volume.opt.name}", "pool": "fast", "path": "${local.path}"}},
+          {"name": "eth0", "type": "nic", "properties": {"network": "br0", "ipv4.address": "10.0.0.5"}}
+        ]
+      }
+    }
+  }
+}
+"""
+
+
+class TestJson:
+    found = read([("main.tf.json", JSON)])
+
+    def test_it_declares_what_hcl_would(self) -> None:
+        (vm,), (volume,) = self.found.instances, self.found.volumes
+        assert (vm.name, vm.image, vm.addresses) == ("mail", "images:debian/12", ("10.0.0.5",))
+        assert (volume.name, volume.device, volume.size, volume.mount_path) == ("mail_opt", "opt", "10GiB", "/opt")
+
+    def test_everything_has_its_place(self) -> None:
+        (vm,), (volume,), (nic,) = self.found.instances, self.found.volumes, self.found.nics
+        assert [str(each.source) for each in (volume, vm, nic)] == [
+            "main.tf.json:7",
+            "main.tf.json:10",
+            "main.tf.json:16",
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('{"a": }', "1:7: this is not JSON: a value expected here"),
+            ('{"a": 1', '1:8: this is not JSON: "," expected here'),
+            ('{"a"\n 1}', '2:2: this is not JSON: ":" expected here'),
+            ("[]", '1:1: this is not OpenTofu\'s JSON: it begins with "{"'),
+            ('{"resource": 5}', '1:2: "resource" has to be an object'),
+            ("[" * 500, "1:102: this is not JSON: more than 100 brackets inside each other"),
+            ('{"a": "\n"}', '1:7: this is not JSON: the text that begins here has no closing ", or a character'),
+        ],
+    )
+    def test_broken_json_is_said_at_its_place(self, text: str, said: str) -> None:
+        (problem,) = read([("a.tf.json", text)]).problems
+        assert str(problem).startswith(f"a.tf.json:{said}")
+
+
+def test_files_of_variables_in_json_hold_plain_texts() -> None:
+    text = VM % "var.n" + 'variable "n" {}'
+    assert instance(text, ("terraform.tfvars.json", '{"n": "a ${b}"}')).name == "a ${b}"
+    files = [
+        ("terraform.tfvars", 'n = "hcl"'),
+        ("terraform.tfvars.json", '{"n": "json"}'),
+        ("a.auto.tfvars", 'n = "auto"'),
+    ]
+    assert instance(text, *files[:2]).name == "json"
+    assert instance(text, *files).name == "auto"
+
+
+def test_a_tf_var_stands_below_the_files_of_variables() -> None:
+    text = VM % "var.n" + 'variable "n" { default = "default" }'
+    (vm,) = read([("main.tf", text)], environment={"n": "TF_VAR"}).instances
+    assert vm.name == "TF_VAR"
+    (vm,) = read([("main.tf", text), ("terraform.tfvars", 'n = "file"')], environment={"n": "TF_VAR"}).instances
+    assert vm.name == "file"
+
+
+def test_what_is_unknown_is_told_with_its_place_and_reason() -> None:
+    text = (
+        VM % "var.none"
+        + 'variable "none" {}\n'
+        + 'resource "incus_storage_volume" "v" {\n  name = "v"\n  pool = uuid()\n}\n'
+    )
+    told = [(each.name, each.text, each.reason, each.source.line) for each in tofu(text).unknown]
+    assert told == [
+        ("incus_instance.vm.name", "var.none", "var.none has no default, and no file gives it one", 2),
+        ("incus_storage_volume.v.pool", "uuid()", "uuid() differs with each run", 8),
+    ]
+
+
+def test_the_seed_s_only_unknown_is_its_pool() -> None:
+    assert {(each.text, each.reason) for each in TestTheSeed.found.unknown} <= {
+        ("incus_storage_pool.default.name", "incus_storage_pool.default is declared nowhere in these files")
+    }
