@@ -24,7 +24,10 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
             raise IsADirectoryError
         if not stat.S_ISREG(mode):
             raise InputError(shown, 1, 1, "this is no file but a device, pipe or socket; name the file itself")
-        data = file.read(largest + 1)
+        # As much as is there: a buffer of the most that is allowed would cost its whole size for every file.
+        data = file.read(min(os.fstat(handle).st_size, largest) + 1)
+        if 0 < len(data) <= largest:
+            data += file.read(largest + 1 - len(data)) if file.peek(1) else b""
     if len(data) > largest:
         size = max(path.stat().st_size, len(data))
         problem = f"{_size(size)} is too large, {_size(largest)} is the most; is this the right file?"

@@ -196,18 +196,48 @@ class Ports:
 
 def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], ...]:
     """Turn doors into lanes; where a frontend has several backends, the mail server's is the one that counts."""
+    taking = _Taking()
     hosts = {
         server.host
         for door in entries
         if door.port in PROTOCOLS and PROTOCOLS[door.port] in MAIL and door.ends
-        if (server := active(door.ends[0]))
+        if (server := taking.server(door.ends[0]))
     }
-    return tuple([(door, _lane(door, hosts, ports)) for door in entries])
+    chosen: dict[int, tuple[Choice | None, bool]] = {}
+    lanes: list[tuple[Door, Lane]] = []
+    for door in entries:
+        # All ports of a frontend lead to the very same backends.
+        if id(door.ends) not in chosen:
+            chosen[id(door.ends)] = _choose(door, hosts, taking)
+        lanes.append((door, _lane(door, *chosen[id(door.ends)], ports)))
+    return tuple(lanes)
 
 
-def _lane(door: Door, hosts: set[str], ports: Ports) -> Lane:
-    choices = [(end, server) for end in door.ends if (server := active(end))]
+Choice = tuple[Proxy, Server]
+"""A backend, and the server there that takes the connections."""
+
+
+class _Taking:
+    """The server of each backend that takes the connections, looked for once."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Server | None] = {}
+
+    def server(self, backend: Proxy) -> Server | None:
+        key = id(backend)
+        if key not in self._found:
+            self._found[key] = active(backend)
+        return self._found[key]
+
+
+def _choose(door: Door, hosts: set[str], taking: _Taking) -> tuple[Choice | None, bool]:
+    """Return where most of a door's mail goes, and whether that is the mail server."""
+    choices = [(end, server) for end in door.ends if (server := taking.server(end))]
     ours = [choice for choice in choices if choice[1].host in hosts]
+    return next(iter(ours or choices), None), bool(ours)
+
+
+def _lane(door: Door, choice: Choice | None, ours: bool, ports: Ports) -> Lane:
     name = clean(door.frontend.name)
     lane = Lane(
         name,
@@ -220,10 +250,11 @@ def _lane(door: Door, hosts: set[str], ports: Ports) -> Lane:
         door.frontend.span,
         frontend=name,
     )
-    for backend, server in (ours or choices)[:1]:
+    if choice is not None:
+        backend, server = choice
         number = server.reached(door.port)
         target = Target(clean(server.host), number, server.span) if number else None
-        service, service_port = ports.service(target, bool(ours)) if target else (None, None)
+        service, service_port = ports.service(target, ours) if target else (None, None)
         lane = replace(
             lane,
             protocol=_protocol(door, target, ports),

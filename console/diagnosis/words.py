@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from console.model import PLAIN_PORTS, Lane
 from console.text import spell
-from console.topology import SERVICES, Way
+from console.topology import MAIL, SERVICES, Way
 
 MOST = 6
 """Lanes that a sentence names."""
@@ -14,29 +15,65 @@ MOST = 6
 _DAEMONS = {"postfix-mailcow": "Postfix", "dovecot-mailcow": "Dovecot", "nginx-mailcow": "nginx"}
 
 
+class _Same:
+    """A tuple of lanes, told from others by being the very same object."""
+
+    __slots__ = ("lanes",)
+
+    def __init__(self, lanes: tuple[Lane, ...]) -> None:
+        self.lanes = lanes
+
+    def __hash__(self) -> int:
+        return id(self.lanes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.lanes is other.lanes
+
+
 def lanes(found: Iterable[Lane]) -> str:
     """Return "smtp (25)", "smtp (25) and imaps (993)", …."""
-    names = list(found)
-    return spell([f"{lane.name} ({lane.port})" for lane in names[:MOST]] + [""] * (len(names) - MOST), MOST)
+    names = found if isinstance(found, tuple | list) else tuple(found)
+    shown = [f"{lane.name} ({lane.port})" for lane in names[:MOST]]
+    return spell(shown) if len(names) <= MOST else f"{', '.join(shown[:-1])} and {len(names) - MOST + 1} more"
+
+
+@lru_cache(maxsize=16)
+def _ids(found: _Same) -> tuple[str, ...]:
+    return tuple(lane.id for lane in found.lanes)
 
 
 def ids(found: Iterable[Lane]) -> tuple[str, ...]:
-    """Return what tells the lanes apart."""
-    return tuple(lane.id for lane in found)
+    """Return what tells the lanes apart; made once for all findings of the same tuple."""
+    return _ids(_Same(found)) if isinstance(found, tuple) else tuple(lane.id for lane in found)
 
 
 def together(ways: Sequence[Way]) -> tuple[Lane, ...]:
     """Return the lanes of several ways, each once."""
-    if len(ways) == 1:
+    different = {id(way.lanes): way.lanes for way in ways}
+    if len(different) == 1:
         return ways[0].lanes
-    return tuple({lane.id: lane for way in ways for lane in way.lanes}.values())
+    return tuple({lane.id: lane for lanes in different.values() for lane in lanes}.values())
 
 
 def daemon(found: Iterable[Lane], behind: int = 0) -> str:
     """Return the name of the daemon behind the lanes or the container's port, "the daemon" when nobody knows."""
-    services = [lane.service for lane in found]
-    services.append(SERVICES.get(PLAIN_PORTS.get(behind, behind)))
-    return next((_DAEMONS[service] for service in services if service in _DAEMONS), "the daemon")
+    named = _named(_Same(found)) if isinstance(found, tuple) else _named(_Same(tuple(found)))
+    return named or _DAEMONS.get(SERVICES.get(PLAIN_PORTS.get(behind, behind), ""), "the daemon")
+
+
+@lru_cache(maxsize=16)
+def _named(found: _Same) -> str:
+    return next((_DAEMONS[lane.service] for lane in found.lanes if lane.service in _DAEMONS), "")
+
+
+@lru_cache(maxsize=16)
+def _mail(found: _Same) -> bool:
+    return any(lane.protocol in MAIL for lane in found.lanes)
+
+
+def carry_mail(found: tuple[Lane, ...]) -> bool:
+    """Whether one of the lanes is a mail lane."""
+    return _mail(_Same(found))
 
 
 def duration(seconds: float) -> str:

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.model import PLAIN_PORTS, Finding, Lane, Topology
-from console.sources.haproxy import Configuration, Door
-from console.topology import MAIL, Sources
+from console.model import PLAIN_PORTS, Finding, Span, Topology
+from console.sources.haproxy import Configuration
+from console.topology import MAIL, Sources, Way
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
 _REFUSALS = frozenset(("reject", "silent-drop", "deny", "tarpit"))
@@ -20,13 +20,14 @@ _RULES = frozenset(("tcp-request", "http-request"))
 @static("CH008")
 def proxy_banned(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """Without a PROXY header all clients have the proxy's address; netfilter-mailcow bans it unless it is private."""
-    groups: dict[str, list[Lane]] = {}
+    groups: dict[str, list[Way]] = {}
     for way in sources.ways:
         if way.ours and way.behind in _PLAIN and way.server.proxy_protocol is None and _bannable(way.server.host):
-            for lane in way.lanes:
-                if lane.protocol in MAIL:
-                    groups.setdefault(way.server.host, []).append(lane)
-    for host, lanes in groups.items():
+            groups.setdefault(way.server.host, []).append(way)
+    for host, ways in groups.items():
+        lanes = tuple([lane for lane in words.together(ways) if lane.protocol in MAIL])
+        if not lanes:
+            continue
         spans = tuple(dict.fromkeys(lane.target.source for lane in lanes if lane.target and lane.target.source))
         yield finding(
             "CH008",
@@ -54,6 +55,7 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
     """Mailcow bans by the packets' source, which behind the PROXY header is the proxy's; HAProxy lets everybody in."""
     if sources.haproxy is None:
         return
+    refusing = _refusing(sources.haproxy)
     open_doors = [
         (door, lane)
         for door, lane in sources.entries
@@ -61,7 +63,7 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
         and lane.protocol != "smtp"
         and lane.proxy_protocol
         and lane.service in ("postfix-mailcow", "dovecot-mailcow")
-        and not _refuses(sources.haproxy, door)
+        and door.frontend.span not in refusing
     ]
     if open_doors:
         lanes = [lane for _, lane in open_doors]
@@ -78,15 +80,17 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
         )
 
 
-def _refuses(configuration: Configuration, door: Door) -> bool:
-    """Whether a frontend, or the defaults it names, rejects some clients."""
-    names: set[str | None] = set()
-    for section in reversed(configuration.sections):
-        ours = section.span == door.frontend.span
-        if ours:
-            names.add(section.base)
-        if ours or (section.kind == "defaults" and section.name and section.name in names):
-            for line in section.lines:
-                if line.words[0] in _RULES and _REFUSALS & set(line.words):
-                    return True
-    return False
+def _refusing(configuration: Configuration) -> set[Span]:
+    """Return the sections that reject some clients, themselves or by the defaults they stand on."""
+    found: set[Span] = set()
+    named: dict[str, bool] = {}
+    latest = False
+    for section in configuration.sections:
+        refuses = any(line.words[0] in _RULES and _REFUSALS & set(line.words) for line in section.lines)
+        if section.kind == "defaults":
+            latest = refuses
+            if section.name:
+                named[section.name] = refuses
+        elif refuses or (latest if section.base is None else named.get(section.base, False)):
+            found.add(section.span)
+    return found

@@ -9,7 +9,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules.headers import checked, greets
 from console.model import Finding, Span, Topology
-from console.topology import MAIL, Sources, Way
+from console.topology import Sources, Way
 
 
 @static("CH004")
@@ -35,7 +35,7 @@ def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding
 
 def _blind(way: Way) -> bool:
     kind = way.server.check.kind
-    return kind == "L4" or (kind == "none" and any(lane.protocol in MAIL for lane in way.lanes))
+    return kind == "L4" or (kind == "none" and words.carry_mail(way.lanes))
 
 
 def _says(way: Way) -> str:

@@ -99,8 +99,12 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
         address = _address(host)
         if address is not None and address not in pinned and _given_by_incus(address):
             places.setdefault(host, {})[place] = None
+    ended: dict[str, list[Lane]] = {}
+    for lane in topology.lanes:
+        if lane.target:
+            ended.setdefault(lane.target.host, []).append(lane)
     for host, spans in places.items():
-        lanes = [lane for lane in topology.lanes if lane.target and lane.target.host == host]
+        lanes = ended.get(host, [])
         first, *others = spans
         yield finding(
             "CH024",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -13,6 +14,10 @@ from console.sources.haproxy.servers import Raw
 _CONNECT_VALUES = frozenset({"port", "addr", "sni", "alpn", "proto", "comment"})
 
 
+Asks = tuple[tuple[str, ...], bool]
+"""The words of the `connect` rule before the first answer that is expected, and whether one is."""
+
+
 class Method(Struct, frozen=True, gc=False):
     """How a section checks: `option` is the word behind `option` ("" for a bare connection), rules are its own lines.
 
@@ -20,8 +25,8 @@ class Method(Struct, frozen=True, gc=False):
 
     option: str = ""
     span: Span | None = None
-    tcp: tuple[Line, ...] = ()
-    http: tuple[Line, ...] = ()
+    tcp: Sequence[Line] = ()
+    http: Sequence[Line] = ()
 
     @property
     def ignored(self) -> bool:
@@ -35,8 +40,10 @@ class _Connection(Struct, frozen=True, gc=False):
     tls: bool
 
 
-def check(raw: Raw, method: Method, port: int | None) -> Check:
-    """Return what the check of one server proves; `port` is the one it is dialled at, if that is fixed."""
+def check(raw: Raw, method: Method, port: int | None, first: Asks) -> Check:
+    """Return what the check of one server proves; `port` is the one it is dialled at, if that is fixed.
+
+    `first` is what `asks()` made of the method's rules."""
     options = raw.options
     if options.get("agent"):
         return Check("L7", None, False, raw.span)
@@ -52,8 +59,8 @@ def check(raw: Raw, method: Method, port: int | None) -> Check:
     server = _Connection(own if own is not None else port, proxy, tls)
     source = method.span or raw.span
     if method.option in ("tcp-check", "httpchk"):
-        rules = method.tcp if method.option == "tcp-check" else method.http
-        connection, asked = _walk(rules, server)
+        connect, asked = first
+        connection = _connect(connect, server) if connect else server
         proves = method.option == "httpchk" or asked
         return Check("L7" if proves else _transport(connection), connection.port, connection.proxy, source)
     if method.option == "ssl-hello-chk":
@@ -65,16 +72,16 @@ def _transport(connection: _Connection) -> Literal["L4", "L6"]:
     return "L6" if connection.tls else "L4"
 
 
-def _walk(rules: tuple[Line, ...], server: _Connection) -> tuple[_Connection, bool]:
-    """Follow the rules to the first answer that is expected: over which connection, and is one expected at all?"""
-    connection = server
+def asks(rules: Sequence[Line]) -> Asks:
+    """Follow the rules to the first answer that is expected: the `connect` before it, and is one expected at all?"""
+    connect: tuple[str, ...] = ()
     for rule in rules:
         words = rule.words
         if len(words) > 1 and words[1] == "connect":
-            connection = _connect(words, server)
+            connect = words
         elif len(words) > 1 and words[1] == "expect":
-            return connection, True
-    return connection, False
+            return connect, True
+    return connect, False
 
 
 def _connect(words: tuple[str, ...], server: _Connection) -> _Connection:

@@ -13,7 +13,7 @@ from console.errors import InputError
 from console.model import Span
 from console.sources.haproxy import servers as serving
 from console.sources.haproxy.addresses import Transport, read
-from console.sources.haproxy.checks import Method, check
+from console.sources.haproxy.checks import Asks, Method, asks, check
 from console.sources.haproxy.inheritance import misplaced, rules, unfit
 from console.sources.haproxy.keywords import BIND_VALUES, CHECKS, PROXIES, TIMEOUTS
 from console.sources.haproxy.lines import Line
@@ -80,6 +80,9 @@ class Proxy(Struct, frozen=True):
     perhaps: bool
 
 
+_NONE: list[Line] = []
+
+
 class _Settings:
     """What a section has said so far; a proxy begins with a copy of its defaults'."""
 
@@ -102,12 +105,12 @@ class _Settings:
 
     def __init__(self, above: _Settings | None = None) -> None:
         self.mode: str = above.mode if above else "tcp"
-        self.timeouts: dict[str, Timeout] = dict(above.timeouts) if above else {}
+        self.timeouts: dict[str, Timeout] = above.timeouts if above else {}
         self.options: Options = above.options if above else {}
         self.asking: str = above.asking if above else ""
         self.asking_span: Span | None = above.asking_span if above else None
-        self.tcp: list[Line] = above.tcp if above else []
-        self.http: list[Line] = above.http if above else []
+        self.tcp: list[Line] = above.tcp if above else _NONE
+        self.http: list[Line] = above.http if above else _NONE
         self.default_backend: Route | None = above.default_backend if above else None
         self.disabled: bool = above.disabled if above else False
         self.binds: list[Listener] = []
@@ -126,6 +129,8 @@ class Builder:
         self.proxies: list[Proxy] = []
         self._latest: _Settings | None = None
         self._named: dict[str, _Settings] = {}
+        self._asked: dict[int, Asks] = {}
+        self._kept: list[list[Line]] = []
 
     def build(self, sections: Iterable[Section]) -> tuple[Proxy, ...]:
         """Return all proxies; what keeps HAProxy from taking a line is added to `problems`."""
@@ -154,7 +159,16 @@ class Builder:
             elif stray := misplaced(section):
                 self.problem(stray, section.file, 0, f"'{stray.words[0]}' stands only in defaults with a name: name it")
             return
-        self.proxies.append(_finish(section, settings))
+        self.proxies.append(_finish(section, settings, self._asks(settings)))
+
+    def _asks(self, settings: _Settings) -> Asks:
+        """Follow the check's rules; those of a defaults section once for all that stand on it."""
+        rules = settings.tcp if settings.asking == "tcp-check" else settings.http
+        known = self._asked.get(id(rules))
+        if known is None:
+            known = self._asked[id(rules)] = asks(rules)
+            self._kept.append(rules)
+        return known
 
     def _defaults(self, section: Section) -> _Settings | None:
         if section.base is None:
@@ -260,7 +274,8 @@ class _Reader:
             self.builder.problem(line, self.file, min(2, len(words) - 1), problem)
             return
         if words[1] in TIMEOUTS:
-            self.settings.timeouts[words[1]] = Timeout(seconds, line.span(self.file))
+            # What is inherited is shared until it differs.
+            self.settings.timeouts = {**self.settings.timeouts, words[1]: Timeout(seconds, line.span(self.file))}
 
     def default_backend(self, line: Line) -> None:
         if len(line.words) > 1:
@@ -293,17 +308,17 @@ _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
 }
 
 
-def _finish(section: Section, settings: _Settings) -> Proxy:
+def _finish(section: Section, settings: _Settings, first: Asks) -> Proxy:
     kind: Kind = section.kind  # type: ignore[assignment]
     listens, serves = "front" in _SIDES[kind], "back" in _SIDES[kind]
-    method = Method(settings.asking, settings.asking_span, tuple(settings.tcp), tuple(settings.http))
+    method = Method(settings.asking, settings.asking_span, settings.tcp, settings.http)
     return Proxy(
         section.name,
         kind,
         settings.mode,
         section.span,
         tuple(settings.binds) if listens else (),
-        tuple([_server(raw, method, section.doubtful) for raw in settings.raws]) if serves else (),
+        tuple([_server(raw, method, first, section.doubtful) for raw in settings.raws]) if serves else (),
         settings.timeouts,
         method,
         settings.default_backend if listens else None,
@@ -313,7 +328,7 @@ def _finish(section: Section, settings: _Settings) -> Proxy:
     )
 
 
-def _server(raw: Raw, method: Method, doubtful: Container[int]) -> Server:
+def _server(raw: Raw, method: Method, first: Asks, doubtful: Container[int]) -> Server:
     options, address = raw.options, raw.address
     fixed = None if address.relative else address.first
     track = options.get("track")
@@ -323,7 +338,7 @@ def _server(raw: Raw, method: Method, doubtful: Container[int]) -> Server:
         fixed,
         address.first or 0 if address.relative else 0,
         "v2" if options.get("v2") else "v1" if options.get("v1") else None,
-        check(raw, method, fixed),
+        check(raw, method, fixed, first),
         bool(options.get("tls")),
         bool(options.get("backup")),
         bool(options.get("disabled")),

@@ -13,6 +13,15 @@ from console.sources.haproxy.servers import Server
 WIDEST = 64
 """Ports of one `bind` range that become doors of their own; of a wider one only those that mean something."""
 
+MOST_DOORS = 10_000
+"""Doors beyond which every range is a wide one, so that a short line cannot make many."""
+
+MOST_ENDS = 64
+"""Backends behind HAProxy's own inner hops that are followed from one frontend."""
+
+MOST_WAYS = 4096
+"""Ways by the clients' own ports that one backend's servers have; beyond, only those of meaningful ports."""
+
 # Ports that are doors of their own in a range however wide.
 _MEANINGFUL = tuple(sorted((*PLAIN_PORTS, *PLAIN_PORTS.values(), 80, 443)))
 
@@ -45,7 +54,7 @@ def doors(proxies: tuple[Proxy, ...]) -> tuple[Door, ...]:
         if proxy.disabled or not proxy.binds:
             continue
         behind = ways.behind(proxy, 0)
-        for port, listeners in _by_port(proxy).items():
+        for port, listeners in _by_port(proxy, len(found) > MOST_DOORS).items():
             inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
             if not inner:
                 tls = behind.tls or any(listener.tls for listener in listeners)
@@ -55,21 +64,36 @@ def doors(proxies: tuple[Proxy, ...]) -> tuple[Door, ...]:
 
 def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int, tuple[Door, ...]]]:
     """Yield every enabled server behind the doors with the port it is dialled at, and the doors that lead there."""
-    behind: dict[int, tuple[Proxy, list[Door]]] = {}
-    for door in entries:
-        for end in door.ends:
-            behind.setdefault(id(end), (end, []))[1].append(door)
-    for backend, doors_there in behind.values():
-        leading = tuple(doors_there)
-        for server in backend.servers:
-            if server.disabled or server.local:
-                continue
+    for backend, leading in _leading(entries):
+        servers = [server for server in backend.servers if not server.disabled and not server.local]
+        ports: dict[int, list[Door]] = {}
+        if any(server.port is None for server in servers):
+            for door in leading:
+                ports.setdefault(door.port, []).append(door)
+        if len(ports) * len(servers) > MOST_WAYS:
+            ports = {port: ports[port] for port in _MEANINGFUL if port in ports}
+        shared = {port: tuple(there) for port, there in ports.items()}
+        for server in servers:
             if server.port is not None:
                 yield backend, server, server.port, leading
                 continue
-            for door in leading:
-                if port := server.reached(door.port):
-                    yield backend, server, port, (door,)
+            for number, there in shared.items():
+                if port := server.reached(number):
+                    yield backend, server, port, there
+
+
+def _leading(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, tuple[Door, ...]]]:
+    """Yield every backend with the doors that lead there; doors of one frontend have the very same ends."""
+    together: dict[int, tuple[tuple[Proxy, ...], list[Door]]] = {}
+    for door in entries:
+        together.setdefault(id(door.ends), (door.ends, []))[1].append(door)
+    behind: dict[int, tuple[Proxy, list[tuple[Door, ...]]]] = {}
+    for ends, there in together.values():
+        same = tuple(there)
+        for end in ends:
+            behind.setdefault(id(end), (end, []))[1].append(same)
+    for backend, groups in behind.values():
+        yield backend, groups[0] if len(groups) == 1 else tuple([door for group in groups for door in group])
 
 
 def active(backend: Proxy) -> Server | None:
@@ -82,13 +106,13 @@ def active(backend: Proxy) -> Server | None:
     return spare
 
 
-def _by_port(proxy: Proxy) -> dict[int, list[Listener]]:
+def _by_port(proxy: Proxy, many: bool) -> dict[int, list[Listener]]:
     ports: dict[int, list[Listener]] = {}
     for listener in proxy.binds:
         if listener.transport != "tcp" or listener.port is None or listener.last is None:
             continue
         numbers = range(listener.port, listener.last + 1)
-        wide = len(numbers) > WIDEST
+        wide = len(numbers) > (1 if many or len(ports) > MOST_DOORS else WIDEST)
         for number in [listener.port, *(each for each in _MEANINGFUL if each in numbers)] if wide else numbers:
             ports.setdefault(number, []).append(listener)
     return ports
@@ -102,6 +126,7 @@ class _Ways:
         self.inner: dict[str, tuple[Proxy, Listener]] = {}
         self.known: dict[int, _Behind] = {}
         self.followed: dict[int, list[tuple[Proxy, Listener]]] = {}
+        self.passed: dict[int, _Behind] = {}
         for proxy in proxies:
             if proxy.kind != "frontend":
                 self.backends.setdefault(proxy.name, proxy)
@@ -134,13 +159,28 @@ class _Ways:
             if backend is None:
                 continue
             hops = self._hops(backend) if depth < DEEPEST else []
+            if hops:
+                further = self._through(backend, hops, depth)
+                tls = tls or further.tls
+                ends.update((id(end), end) for end in further.ends)
+            elif backend.servers:
+                ends[id(backend)] = backend
+        return _Behind(tuple(ends.values()), tls)
+
+    def _through(self, backend: Proxy, hops: list[tuple[Proxy, Listener]], depth: int) -> _Behind:
+        """Return what is behind the inner frontends that a backend's servers are; looked at once."""
+        known = self.passed.get(id(backend))
+        if known is None:
+            self.passed[id(backend)] = _Behind((), False)
+            ends: dict[int, Proxy] = {}
+            tls = False
             for inner, listener in hops:
                 further = self.behind(inner, depth + 1)
                 tls = tls or listener.tls or further.tls
-                ends.update((id(end), end) for end in further.ends)
-            if not hops and backend.servers:
-                ends[id(backend)] = backend
-        return _Behind(tuple(ends.values()), tls)
+                if len(ends) < MOST_ENDS:
+                    ends.update((id(end), end) for end in further.ends[:MOST_ENDS])
+            known = self.passed[id(backend)] = _Behind(tuple(ends.values()), tls)
+        return known
 
     def _hops(self, backend: Proxy) -> list[tuple[Proxy, Listener]]:
         """Return the inner frontends that a backend's servers are, if all are."""

@@ -33,7 +33,7 @@ class Document(Struct, frozen=True):
 
 
 class Section(Struct, frozen=True):
-    """A section and the lines that count in it; `doubtful` holds the numbers of those only perhaps there.
+    """A section and the lines that count in it; `doubtful` holds the numbers of the file's lines only perhaps there.
 
     `conditional` says that the header itself is only perhaps there."""
 
@@ -93,14 +93,18 @@ class _Page:
         self.sections: list[Section] = []
         self.problems: list[InputError] = []
         self.section: Section | None = None
+        self.doubtful: set[int] = set()
         self.astray = False
         self.cut = 0
 
     def read(self, text: str) -> list[Line]:
         lines: list[Line] = []
         add, special, new = lines.append, SPECIAL.search, tuple.__new__
+        # Most words come again and again: one of each is enough.
+        seen: dict[str, str] = {}
+        same = seen.setdefault
         for number, raw in enumerate(_LINES.findall(text), 1):
-            if special(raw) is None and len(words := tuple(raw.split())) <= MOST_WORDS:
+            if special(raw) is None and len(words := tuple([same(word, word) for word in raw.split()])) <= MOST_WORDS:
                 line = new(Line, (number, raw, words, None, -1))
             else:
                 line = self._scan(number, raw)
@@ -188,7 +192,7 @@ class _Page:
             self._problem(line.number, line.tokens()[1].start, problem)
         if keyword in PROXIES and (extra := _extra(words, name)):
             self._problem(line.number, line.tokens()[extra].start, _EXTRA)
-        self.section = Section(keyword, name, base, self.file, line, [], set(), self.conditions.active is None)
+        self.section = Section(keyword, name, base, self.file, line, [], self.doubtful, self.conditions.active is None)
         self.sections.append(self.section)
         self.variables.section = name or keyword
 
