@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from console.diagnosis.catalogue import finding
@@ -23,6 +24,9 @@ from console.facts.wording import untrusted_peer
 from console.model import Finding, HopName, Severity, Span
 from console.observation import LaneSeen
 from console.text import spell
+
+_GOODBYE = re.compile(r"(?:2\.0\.0 )?bye\b", re.IGNORECASE)
+"""What `option smtpchk` leaves in last_chk (HAProxy 2.2 and later) when it passed: the answer to its QUIT."""
 
 
 def _ports(lanes: Iterable[LaneSeen]) -> str:
@@ -116,12 +120,28 @@ def _taken_for_commands(seen: Observed) -> list[LaneSeen]:
 
 @observed("CH005")
 def smtpchk_on_postscreen(seen: Observed) -> Iterator[Finding]:
-    """HAProxy calls a server down that answers, for its check stumbled over postscreen's teaser."""
-    for lane in _at(seen, "haproxy", "failed"):
+    """HAProxy calls a server down that answers, for its check stumbled over postscreen's teaser.
+
+    postscreen shows none to an address that has passed its test, as our own probe does from the proxy: then the check
+    passes too, for as long as postscreen remembers (a day), and what it leaves tells that it is still the same one."""
+    stumbling = {lane.lane.id for lane in _at(seen, "haproxy", "failed")}
+    for lane in seen.seen.lanes.values():
         row = seen.seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.seen.stats else None
-        if row and row.status.startswith("DOWN") and "220-" in row.last and lane.vm and lane.vm.well:
-            summary = f"HAProxy calls {row.proxy}/{row.name} down for its 220- teaser, though it answers"
-            yield finding("CH005", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="haproxy")
+        if row is None or lane.lane.protocol != "smtp":
+            continue
+        if lane.lane.id in stumbling:
+            if row.status.startswith("DOWN") and "220-" in row.last and lane.vm and lane.vm.well:
+                summary = f"HAProxy calls {row.proxy}/{row.name} down for its 220- teaser, though it answers"
+                yield finding("CH005", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="haproxy")
+            continue
+        screened = lane.lane.service == "postfix-mailcow"  # smtpd without postscreen shows no teaser
+        if screened and row.status.startswith("UP") and row.check == "L7OK" and _GOODBYE.match(row.last):
+            summary = f"{row.proxy}/{row.name} is UP only until postscreen forgets the proxy (option smtpchk)"
+            yield finding(
+                "CH005", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="haproxy",
+                severity="medium", remedy="replace option smtpchk by tcp-check expect rstring ^220: postscreen "
+                "forgets in a day who passed its test from there, as our own probe did",
+            )  # fmt: skip
 
 
 @observed("CH010")

@@ -233,6 +233,16 @@ CASES = (
         {25: "●✗●●●", 993: "●●●●●"}, ("CH005",), "down",
     ),
     Case(
+        "haproxy does not stumble while postscreen knows it",
+        {25: ("ok", "ok", "ok", "UP L7OK 2.0.0 Bye"), 993: ALL_OK},
+        {25: "●●●●●", 993: "●●●●●"}, ("CH005",), "well",
+    ),
+    Case(
+        "haproxy waits for the end of the greeting",
+        {25: ("ok", "ok", "ok", "UP L7OK (tcp-check)"), 465: ("ok", "ok", "ok", "UP L7OK 2.0.0 Bye")},
+        {25: "●●●●●", 465: "●●●●●"}, (), "well",
+    ),
+    Case(
         "haproxy has not noticed yet that dovecot is back",
         {25: ALL_OK, 993: ("closed 0.1", "ok", "ok", "DOWN L4CON")},
         {25: "●●●●●", 993: "●✗●●●"}, (), "down",
