@@ -53,6 +53,10 @@ def build() -> argparse.ArgumentParser:
     _format(show, ("text", "json", "mermaid", "dot", "svg"))
     lint = commands.add_parser("lint", help="findings from the files alone; 1 when there are any")
     _format(lint, ("text", "json", "sarif", "github"))
+    mending = lint.add_mutually_exclusive_group()
+    mending.add_argument("--diff", action="store_true", help="show what can be mended, as a diff")
+    mending.add_argument("--fix", action="store_true", help="show it, ask, then write it; FILE~ is kept")
+    lint.add_argument("--yes", action="store_true", help="with --fix: write without asking")
     check = commands.add_parser("check", help="one sweep: readings and findings; 0 well, 1 degraded, 2 down, 3 blind")
     _json(check)
     how = check.add_mutually_exclusive_group()
@@ -192,8 +196,15 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
     from console import report
     from console.diagnosis.lint import lint
 
+    if arguments.diff or arguments.fix:
+        from console.mend import command
+
+        wrote = command.run(estate.file, arguments, say, report.paint(sys.stdout))
+        estate = load(arguments) if wrote else estate
     findings = lint(estate.sources, estate.topology)
-    if arguments.format == "json":
+    if arguments.diff or (arguments.fix and not wrote):
+        pass
+    elif arguments.format == "json":
         emit({"findings": [report.finding(found) for found in findings]})
     elif arguments.format == "sarif":
         from console.formats import sarif

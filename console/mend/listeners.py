@@ -1,0 +1,254 @@
+"""Edits of haproxy.cfg that mend findings: headers, ports, checks, time limits, a listener that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from console.errors import InputError
+from console.estate import Estate
+from console.model import PLAIN_PORTS, Finding, Protocol, Span
+from console.sources.haproxy import Line, Proxy, Section, edit
+from console.sources.haproxy.edit import Argument, Change, Edit, Insert, Listener, Recipe
+from console.sources.haproxy.keywords import CHECKS
+from console.topology import PROTOCOLS, Way
+
+EXPECTS: dict[Protocol, tuple[str, ...]] = {
+    "smtp": ("tcp-check expect rstring ^220",),
+    "submission": ("tcp-check expect rstring ^220",),
+    "smtps": ("tcp-check expect rstring ^220", "tcp-check send QUIT\\r\\n", "tcp-check expect rstring ^221"),
+    "imap": ("tcp-check expect string *\\ OK",),
+    "imaps": ("tcp-check expect string *\\ OK",),
+    "pop3": ("tcp-check expect string +OK",),
+    "pop3s": ("tcp-check expect string +OK",),
+    "sieve": ("tcp-check expect string IMPLEMENTATION",),
+}
+"""What a daemon says first; postscreen's `220-` teaser is an answer too."""
+
+_TLS = frozenset(("smtps", "imaps", "pop3s"))
+
+PACE = (("inter", "30s"), ("fastinter", "2s"), ("downinter", "5s"))
+"""Every 2 s, HAProxy's default, such checks flush Mailcow's log ring within an hour."""
+
+Edits = dict[str, list[Edit]]
+
+
+def apply(estate: Estate, edits: Edits) -> dict[str, str]:
+    """Return the new text of each file; a file whose edits are refused is left as it is."""
+    changed = {}
+    for file, wanted in edits.items():
+        text = estate.texts.get(file)
+        if text is None or not wanted:
+            continue
+        try:
+            changed[file] = edit.apply(text, *wanted, file=file)
+        except InputError:
+            continue
+    return changed
+
+
+# ── headers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def send_header(estate: Estate, found: Finding) -> dict[str, str]:
+    """CH002: a server line without send-proxy gets it; a check that sends none becomes one that does."""
+    if found.hop == "haproxy":
+        return check(estate, found)
+    place = found.where
+    assert isinstance(place, Span)
+    return apply(estate, {place.file: [Argument(place.line, ("send-proxy",), before="check")]})
+
+
+def aim(estate: Estate, found: Finding) -> dict[str, str]:
+    """CH003: the server line that sends a header to a plain port goes to the PROXY port of the same service."""
+    for way in _ways(estate, found):
+        plain, host = way.behind, way.server.host
+        wanted = [
+            entry.port
+            for entry in estate.sources.published
+            if PLAIN_PORTS.get(entry.container_port) == plain and entry.protocol == "tcp"
+        ]
+        if estate.sources.compose is None:
+            wanted = [proxied for proxied, behind in PLAIN_PORTS.items() if behind == plain]
+        line = _line(estate, way.server.span)
+        if found.hop != "vm" or not wanted or line is None or line.words[0] != "server":
+            continue
+        before = line.words[2]
+        if before != f"{host}:{way.port}":
+            continue
+        edits: list[Edit] = [Change(line.number, 2, f"{host}:{wanted[0]}")]
+        if "port" in line.words and line.words[line.words.index("port") + 1 :][:1] == (str(way.port),):
+            edits.append(Argument(line.number, ("port", str(wanted[0]))))
+        return apply(estate, {way.server.span.file: edits})
+    return {}
+
+
+# ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(estate: Estate, found: Finding) -> dict[str, str]:
+    """CH004, CH005: the check of a mail backend asks the daemon, through the header."""
+    ways = _ways(estate, found)
+    backends = {id(way.backend): way.backend for way in ways}
+    edits: Edits = {}
+    for backend in backends.values():
+        ours = [way for way in estate.sources.ways if way.backend is backend]
+        section = _section(estate, backend)
+        rules = _rules(ours)
+        if section is None or rules is None or backend.mode == "http":
+            return {}
+        wanted = edits.setdefault(section.file, [])
+        wanted.append(Recipe(section.header.number, rules))
+        ssl = "ssl" in rules[0].split()
+        for way in ours:
+            line = _line(estate, way.server.span)
+            if line is None:
+                return {}
+            wanted += _paced(line, ssl, bool(way.server.check.kind == "none"))
+    return apply(estate, edits)
+
+
+def _rules(ways: list[Way]) -> tuple[str, ...] | None:
+    """Return the rules of one backend's check; None where its servers are not all of one protocol and header."""
+    protocols = {PROTOCOLS.get(PLAIN_PORTS.get(way.behind, way.behind)) for way in ways}
+    headers = {way.server.proxy_protocol is not None for way in ways}
+    ports = {way.port for way in ways}
+    if len(protocols) != 1 or len(headers) != 1:
+        return None
+    protocol = protocols.pop()
+    if protocol is None or protocol not in EXPECTS or any(way.server.tls for way in ways):
+        return None
+    words = ["tcp-check connect"]
+    words += [f"port {ports.pop()}"] if len(ports) == 1 else []
+    words += ["send-proxy"] if headers.pop() else []
+    words += ["ssl"] if protocol in _TLS else []
+    return (" ".join(words), *EXPECTS[protocol])
+
+
+def _paced(line: Line, ssl: bool, unchecked: bool) -> Iterator[Edit]:
+    """Yield the arguments that a server line needs for such a check, what stands there already excepted."""
+    if unchecked and "check" not in line.words:
+        yield Argument(line.number, ("check",))
+    for words in PACE:
+        if words[0] not in line.words:
+            yield Argument(line.number, words)
+    if ssl and "verify" not in line.words and "ca-file" not in line.words:
+        yield Argument(line.number, ("verify", "none"))
+
+
+# ── time limits ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wait(estate: Estate, found: Finding) -> dict[str, str]:
+    """CH019: limits that are too short become 30m; sections that have none get them, and one to connect with."""
+    edits: Edits = {}
+    for place in (found.where, *found.also):
+        assert isinstance(place, Span)
+        line = _line(estate, place)
+        if line is None:
+            continue
+        wanted = edits.setdefault(place.file, [])
+        if line.words[:1] == ("timeout",):
+            wanted.append(Change(line.number, 2, "30m"))
+            continue
+        proxy = next((each for each in _proxies(estate) if each.span == place), None)
+        section = _section(estate, proxy) if proxy else None
+        if proxy is None or section is None:
+            continue
+        sides = [("client", proxy.kind != "backend"), ("server", proxy.kind != "frontend")]
+        missing = [f"timeout {side} 30m" for side, needed in sides if needed and side not in proxy.timeouts]
+        if proxy.kind != "frontend" and "connect" not in proxy.timeouts:
+            missing.insert(0, "timeout connect 5s")
+        wanted.append(Insert(_above_servers(section), tuple(missing)))
+    return apply(estate, edits)
+
+
+def _above_servers(section: Section) -> int:
+    """Return the line that new settings go below: the last one before the servers and the check's rules."""
+    after = section.header.number
+    for line in section.lines:
+        if line.words[0] in ("server", "server-template", "tcp-check", "http-check"):
+            break
+        if line.words[0] == "option" and line.words[1:2] and line.words[1] in CHECKS:
+            break
+        after = line.number
+    return after
+
+
+# ── listeners ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def listen(estate: Estate, found: Finding) -> dict[str, str]:
+    """CH021: a published submission port without a listener gets one, made like the listener of its neighbour."""
+    entry = next((each for each in estate.sources.published if each.source == found.where), None)
+    if entry is None or PLAIN_PORTS.get(entry.container_port) != 587 or found.hop != "haproxy":
+        return {}
+    for way in sorted(estate.sources.ways, key=lambda way: way.behind != 10465):
+        section = _section(estate, way.backend)
+        if PLAIN_PORTS.get(way.behind) not in (25, 465) or not way.server.proxy_protocol or section is None:
+            continue
+        if section.kind != "listen" or len(way.backend.servers) != 1 or len(way.lanes) != 1:
+            continue
+        binds = [line for line in section.lines if line.words[0] == "bind"]
+        moved = [_moved(line, way.lanes[0].port) for line in binds]
+        if not moved or None in moved or not _numeric(way.server.host):
+            continue
+        rules = ("option tcp-check", f"tcp-check connect port {entry.port} send-proxy", *EXPECTS["submission"])
+        pace = " ".join(" ".join(words) for words in PACE)
+        server = f"server {way.server.name} {way.server.host}:{entry.port} send-proxy check {pace}"
+        kept = [line.raw.strip() for line in section.lines if _shared(line)]
+        name = f"submission from {section.base}" if section.base else "submission"
+        lines = (*(bind for bind in moved if bind), *kept, *rules, server)
+        return apply(estate, {section.file: [Listener("listen", name, lines, section.header.number)]})
+    return {}
+
+
+def _moved(line: Line, port: int) -> str | None:
+    """Return a bind line for port 587; None where it is not as simple as that."""
+    address = line.words[1] if len(line.words) > 1 else ""
+    parts = address.split(",")
+    if "ssl" in line.words or not all(part.endswith(f":{port}") for part in parts):
+        return None
+    there = ",".join(f"{part.removesuffix(str(port))}587" for part in parts)
+    return " ".join(["bind", there, *line.words[2:]])
+
+
+def _shared(line: Line) -> bool:
+    """Whether a line of the neighbour's section is for its new sibling too: all but ports, servers and checks."""
+    word = line.words[0]
+    if word == "option":
+        return line.words[1:2] != () and line.words[1] not in CHECKS
+    return word not in ("bind", "server", "server-template", "default-server", "tcp-check", "http-check", "disabled")
+
+
+def _numeric(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+# ── places ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _proxies(estate: Estate) -> tuple[Proxy, ...]:
+    return estate.sources.haproxy.proxies if estate.sources.haproxy else ()
+
+
+def _ways(estate: Estate, found: Finding) -> list[Way]:
+    """Return the ways whose server lines a finding names, or whose check it does."""
+    places = {found.where, *found.also}
+    return [way for way in estate.sources.ways if way.server.span in places]
+
+
+def _section(estate: Estate, proxy: Proxy) -> Section | None:
+    configuration = estate.sources.haproxy
+    sections = configuration.sections if configuration else ()
+    return next((section for section in sections if section.span == proxy.span), None)
+
+
+def _line(estate: Estate, place: Span) -> Line | None:
+    documents = estate.sources.haproxy.documents if estate.sources.haproxy else ()
+    document = next((each for each in documents if each.file == place.file), None)
+    return document.lines[place.line - 1] if document and place.line <= len(document.lines) else None

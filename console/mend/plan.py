@@ -1,0 +1,141 @@
+"""What can be mended: each edit is tried in memory, and kept when the lint finds less and nothing new."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from console.diagnosis.lint import lint
+from console.estate import Estate, Reader
+from console.mask import mask
+from console.mend import estates, listeners, scripts
+from console.model import Finding, Span
+from console.text import clean
+
+Mend = Callable[[Estate, Finding], dict[str, str]]
+"""Returns the new texts of the files that it changes; none when it has no edit for the finding."""
+
+MENDS: dict[str, Mend] = {
+    "CH003": listeners.aim,
+    "CH002": listeners.send_header,
+    "CH005": listeners.check,
+    "CH004": listeners.check,
+    "CH019": listeners.wait,
+    "CH021": listeners.listen,
+    "CH006": estates.bind,
+    "CH024": estates.pin,
+    "CH012": estates.keep_acme,
+    "CH015": estates.keep_http,
+    "CH018": estates.speak_ipv6,
+    "CH020": estates.drop_hostname,
+    "CH013": scripts.reload_dovecot,
+    "CH027": scripts.keep_failures,
+    "CH010": scripts.reload_nginx,
+    "CH026": scripts.close_channel,
+}
+"""In this order: what is mended first is seen by those that follow."""
+
+MOST = 200
+"""Findings that one plan mends; a file with more is mended in several."""
+
+
+class Plan(Struct, frozen=True):
+    """The estate as it is, the new texts by file, the findings that they mend, and those that stay."""
+
+    estate: Estate
+    texts: dict[str, str]
+    mended: tuple[Finding, ...]
+    left: tuple[Finding, ...]
+
+
+def plan(path: Path) -> Plan:
+    """Work out what can be mended in the estate of a site file; nothing is written. Raises as `estate.load` does."""
+    reader = Reader()
+    estate = reader.load(path)
+    work = _Work(reader, path, estate)
+    for id, mend in MENDS.items():
+        work.all_of(id, mend)
+    mended = _gone(lint(estate.sources, estate.topology), work.findings)
+    texts = {file: text for file, text in work.texts.items() if text != estate.texts.get(file)}
+    return Plan(estate, texts, mended, work.findings)
+
+
+def _gone(before: tuple[Finding, ...], after: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the findings that are not there any more; one that only says it in other words still is."""
+    left = list(after)
+    for same in (_key, lambda found: _key(found)[:2]):
+        unmatched = []
+        for finding in before:
+            match = next((each for each in left if same(each) == same(finding)), None)
+            if match is None:
+                unmatched.append(finding)
+            else:
+                left.remove(match)
+        before = tuple(unmatched)
+    return before
+
+
+class _Work:
+    """An estate that is mended step by step, in memory."""
+
+    def __init__(self, reader: Reader, path: Path, estate: Estate) -> None:
+        self.reader, self.path, self.estate = reader, path, estate
+        self.texts: dict[str, str] = {}
+        self.findings = lint(estate.sources, estate.topology)
+        self.tries = MOST
+
+    def all_of(self, id: str, mend: Mend) -> None:
+        """Mend what can be of one id; places move with each edit, so that each is looked for anew."""
+        refused: set[tuple[str, ...]] = set()
+        while self.tries > 0:
+            found = next((each for each in self.findings if each.id == id and _key(each) not in refused), None)
+            if found is None:
+                return
+            self.tries -= 1
+            changed = mend(self.estate, found) if isinstance(found.where, Span) else {}
+            if not changed or not self._holds(changed, id):
+                refused.add(_key(found))
+
+    def _holds(self, changed: dict[str, str], id: str) -> bool:
+        """Take the new texts when they mend something, and make nothing worse."""
+        texts = {**self.texts, **changed}
+        trial = self.reader.load(self.path, texts)
+        if [*map(str, trial.problems)] != [*map(str, self.estate.problems)] and trial.problems:
+            return False
+        findings = lint(trial.sources, trial.topology)
+        before, after = Counter(each.id for each in self.findings), Counter(each.id for each in findings)
+        lighter = _weight(findings, id) < _weight(self.findings, id)
+        if not lighter or any(after[each] > before[each] for each in after):
+            return False
+        self.texts, self.estate, self.findings = texts, trial, findings
+        return True
+
+
+def _weight(findings: tuple[Finding, ...], id: str) -> int:
+    return sum(1 + len(each.also) for each in findings if each.id == id)
+
+
+def _key(found: Finding) -> tuple[str, ...]:
+    """What stays the same of a finding when its line moves."""
+    return (found.id, found.where.file if isinstance(found.where, Span) else found.where, found.summary)
+
+
+# ── showing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def diffs(made: Plan) -> dict[str, str]:
+    """Return a unified diff of each file that would change, its secrets hidden, its control characters escaped."""
+    shown = {}
+    for file, text in made.texts.items():
+        before, after = (mask(each).split("\n") for each in (made.estate.texts[file], text))
+        if before[-1:] == after[-1:] == [""]:
+            before, after = before[:-1], after[:-1]
+        rows = difflib.unified_diff(before, after, file, file, lineterm="")
+        shown[file] = "\n".join(
+            "\t".join(clean(part, 1000) for part in row.removesuffix("\r").split("\t")) for row in rows
+        )
+    return shown
