@@ -196,13 +196,14 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
     from console import report
     from console.diagnosis.lint import lint
 
+    outcome = ""
     if arguments.diff or arguments.fix:
         from console.mend import command
 
-        wrote = command.run(estate.file, arguments, say, report.paint(sys.stdout))
-        estate = load(arguments) if wrote else estate
+        outcome = command.run(estate.file, arguments, say, report.paint(sys.stdout))
+        estate = load(arguments) if outcome == "written" else estate
     findings = lint(estate.sources, estate.topology)
-    if arguments.diff or (arguments.fix and not wrote):
+    if outcome in ("shown", "declined"):
         pass
     elif arguments.format == "json":
         emit({"findings": [report.finding(found) for found in findings]})

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from console.errors import InputError
 from console.mend.plan import Plan, diffs, plan
@@ -14,9 +15,11 @@ from console.report import Paint
 
 Say = Callable[[str], None]
 
+Outcome = Literal["shown", "nothing", "declined", "written"]
 
-def run(path: Path, arguments: argparse.Namespace, say: Say, paint: Paint) -> bool:
-    """Show the diffs, and with --fix write them; returns whether files were written. Raises `InputError`."""
+
+def run(path: Path, arguments: argparse.Namespace, say: Say, paint: Paint) -> Outcome:
+    """Show the diffs, and with --fix write them. Raises `InputError`."""
     if arguments.fix and arguments.lab:
         raise InputError("--fix", 0, 0, "the rehearsal estate's files are cowhand's own; mend your own with --site")
     if arguments.fix and arguments.read_only:
@@ -27,13 +30,15 @@ def run(path: Path, arguments: argparse.Namespace, say: Say, paint: Paint) -> bo
     for shown in diffs(made).values():
         print("\n".join(_row(row, paint) for row in shown.split("\n")), file=out, flush=True)
     say(_sum(made))
-    if not arguments.fix or not made.texts:
-        return False
+    if not arguments.fix:
+        return "shown"
+    if not made.texts:
+        return "nothing"
     if not arguments.yes and not _agreed(made, say):
-        return False
+        return "declined"
     for line in write(made):
         say(line)
-    return True
+    return "written"
 
 
 def _sum(made: Plan) -> str:

@@ -204,5 +204,5 @@ def test_the_manual_names_every_option_and_command() -> None:
         for option in action.option_strings:
             if option.startswith("--"):
                 assert option.removeprefix("-") in manual, option
-    for command in ("show", "lint", "check", "lab", "completion"):
+    for command in ("show", "lint", "check", "drift", "lab", "completion"):
         assert f".It Cm {command}" in manual

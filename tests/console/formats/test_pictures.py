@@ -137,3 +137,9 @@ RENDER: list[Callable[[Chart], str]] = [svg.render, dot.render, mermaid.render]
 @pytest.mark.parametrize("render", RENDER, ids=["svg", "dot", "mermaid"])
 def test_an_estate_without_lanes_is_still_a_picture(render: Callable[[Chart], str]):
     assert "empty" in render(Chart("empty", "clients", "HAProxy", (), ()))
+
+
+def test_the_picture_in_the_readme_is_the_one_that_show_draws():
+    found = estate.load(SEED / "site.toml")
+    kept = Path(__file__).parents[3] / "snapshots" / "topology.svg"
+    assert kept.read_text() == svg.render(chart.draw(found.topology, found.title)) + "\n"
