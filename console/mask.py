@@ -16,8 +16,11 @@ _NAMED = re.compile(
 )
 """name = value, name: value, NAME=value, where the name says that the value is a secret."""
 
-_HAPROXY = re.compile(r"(?m)^([ \t]*(?:user[ \t]+\S+[ \t]+(?:insecure-)?password|stats[ \t]+auth)[ \t]+)(\S+)")
-"""HAProxy's userlists and `stats auth user:password`."""
+_HAPROXY = re.compile(
+    r"(?m)^([ \t]*(?:user[ \t]+\S+[ \t]+(?:insecure-)?password|stats[ \t]+auth"
+    r"|(?:pre)?setenv[ \t]+\S*(?i:pass|secret|token|api_?key|private_?key|access_?key|credential)\S*)[ \t]+)(\S+)"
+)
+"""HAProxy's userlists, `stats auth user:password`, and environment variables that are named like secrets."""
 
 _REFERENCE = re.compile(r"^(?:\$\{?\w|(?:var|local|data|module|random_\w+)\.)")
 """A name for a secret kept elsewhere is not one."""

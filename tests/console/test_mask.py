@@ -25,6 +25,8 @@ from console.mask import mask
         "    user admin insecure-password hunter2",
         "    user admin password hunter2",
         "    stats auth admin:hunter2",
+        "    setenv DB_PASSWORD hunter2",
+        '    presetenv api_key "hunter2"',
         '"token" = "hunter2",',
         "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
     ],
@@ -44,6 +46,7 @@ def test_a_secret_is_hidden_and_its_line_stays(line: str) -> None:
         "    server mailcow 10.10.10.214:10025 send-proxy check port 10025",
         "# set the password in mailcow.conf",
         "passdb {",
+        "    setenv MAIL_HOST 10.10.10.214",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(line: str) -> None:

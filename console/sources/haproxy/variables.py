@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from console.sources.haproxy.build import Build
 
 LONGEST = 4096
 """Characters of a value that is followed; each `setenv A "$A$A"` doubles one."""
+
+_SECRET = re.compile(
+    r"pass(?:word|wd|phrase)?(?![a-z])|secret|token|(?:api|private|access|secret)_?key|credential", re.IGNORECASE
+)
 
 
 class Variables:
@@ -37,7 +42,11 @@ class Variables:
         return False if self._complete else None
 
     def expand(self, name: str, default: str | None = None) -> str:
-        """Return what HAProxy puts in the variable's place; `${NAME}` as it stands when nobody knows."""
+        """Return what HAProxy puts in the variable's place; `${NAME}` as it stands when nobody knows.
+
+        A variable whose name says that it is a secret stays as it stands too, so that no message can hold its value."""
+        if _SECRET.search(name):
+            return "${" + name + "}"
         value = self.value(name)
         if value is not None:
             return value

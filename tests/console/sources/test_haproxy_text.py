@@ -258,3 +258,18 @@ def test_a_hundred_thousand_lines_and_ten_megabytes_on_one_line_are_read():
 def test_a_line_that_is_cut_is_one_problem_whatever_else_is_wrong_with_it(rest: str):
     (problem,) = parse(f"listen a\n    bind :25\n{rest}", "h.cfg").problems
     assert "no line end" in problem.problem
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "api_key", "TOKEN", "STATS_PASS", "MY_SECRET_2", "PRIVATEKEY"])
+def test_no_message_holds_the_value_of_a_variable_that_is_named_like_a_secret(name: str):
+    text = f'global\n  setenv {name} hunter2\nfrontend f\n  bind "${name}"\n  use_backend "${{{name}-hunter2}}"\n'
+    text += f'  bind ${{{name}}}:x\nlisten "${name} b"\n'
+    configuration = parse(text, "h.cfg", {name: "hunter2"})
+    assert configuration.problems
+    assert not any("hunter2" in str(problem) for problem in configuration.problems)
+    assert write(configuration) == text
+
+
+def test_a_variable_that_only_resembles_a_secret_is_expanded():
+    line = parse('log "$BYPASSED" "$KEYS"\n', "h.cfg", {"BYPASSED": "a", "KEYS": "b"}).documents[0].lines[0]
+    assert line.words == ("log", "a", "b")
