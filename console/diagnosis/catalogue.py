@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from console.model import Finding, HopName, Severity, Span
+from console.text import clean
 
 
 class Entry(Struct, frozen=True):
@@ -143,6 +144,10 @@ _ENTRIES = (
 CATALOGUE: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 
 
+LONGEST = 1000
+"""Characters of a summary or remedy: names in it come from files and servers, and may be of any length."""
+
+
 def finding(
     id: str,
     summary: str,
@@ -161,9 +166,9 @@ def finding(
         id,
         entry.name,
         severity or entry.severity,
-        summary,
+        clean(summary, LONGEST),
         where,
-        remedy or entry.remedy,
+        clean(remedy, LONGEST) if remedy else entry.remedy,
         observed,
         also,
         lanes,

@@ -178,3 +178,11 @@ def test_the_static_rules_are_these_and_no_others():
         "CH001", "CH002", "CH003", "CH004", "CH005", "CH006", "CH008", "CH009", "CH010", "CH011", "CH012", "CH013",
         "CH015", "CH017", "CH018", "CH019", "CH020", "CH021", "CH024", "CH025", "CH026", "CH027",
     }  # fmt: skip
+
+
+def test_what_a_file_names_cannot_steer_a_terminal_through_a_finding():
+    text = "listen x\n    bind :993\n    server m ho\udc88st\x1b[2J" + "a" * 3000 + ":10993 send-proxy check\n"
+    sources = Sources(haproxy=haproxy.parse(text, "h.cfg"))
+    found = lint(sources, build(sources))
+    assert found
+    assert all(each.summary.isprintable() and len(each.summary) <= 1000 for each in found)
