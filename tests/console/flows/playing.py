@@ -1,0 +1,84 @@
+"""Small flows on this machine, with an operator who is told what to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from console import estate, journal
+from console.events import FlowEvent, Prompt
+from console.flows import Flow, Found, Plan, Run, Step, World, done, needed
+from console.flows.ending import Ending
+from console.flows.session import Session
+from console.flows.state import FlowState, fold
+from console.hosts.host import Host
+from console.hosts.local import Local
+
+SITE = '[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:25"\n'
+
+
+class Leave(Step):
+    """Leaves a file with a text in it, by a write."""
+
+    def __init__(self, path: Path, text: str = "hello\n", name: str = "leave") -> None:
+        self.path, self.text, self.name, self.words = str(path), text, name, f"leave {path.name}"
+
+    async def check(self, world: World) -> Found:
+        there = await world.text("here", self.path)
+        return done("it is there") if there == self.text else needed("it is not there")
+
+    async def plan(self, world: World) -> Plan:
+        return Plan((await world.edit("here", self.path, self.text),), undo="remove it")
+
+    async def undo(self, world: World) -> Plan | None:
+        return Plan((Run("here", ("rm", "-f", "--", self.path)),))
+
+
+class Play:
+    """One session and all it told; `say` answers prompts in order, and None when it has nothing more to say."""
+
+    def __init__(
+        self,
+        root: Path,
+        steps: Sequence[Step],
+        say: Sequence[str | None] = (),
+        answers: dict[str, str] | None = None,
+        destroy: tuple[str, ...] = (),
+        dry: bool = False,
+        host: Host | None = None,
+    ) -> None:
+        (root / "site.toml").write_text(SITE)
+        self.folder = journal.place(root / "site.toml")
+        self.world = World(estate.load(root / "site.toml"), {"here": host or Local()}, {}, answers, destroy)
+        self.words = list(say)
+        self.prompts: list[Prompt] = []
+        self.events: list[FlowEvent] = []
+        self.state: FlowState | None = None
+        self.before: Callable[[Prompt], None] = lambda prompt: None
+        flow = Flow(lambda world: steps, "play", "a small flow")
+        self.session = Session(flow, self.world, self._ask, self._hear, None if dry else self.folder)
+
+    async def run(self) -> Ending:
+        """Walk it to its end."""
+        async with asyncio.timeout(30):
+            return await self.session.run()
+
+    @property
+    def record(self) -> journal.Record:
+        """The journal of the latest run."""
+        return journal.runs(self.folder, 1)[0]
+
+    def states(self) -> list[str]:
+        """How the steps stand."""
+        assert self.state is not None
+        return [step.state for step in self.state.steps]
+
+    async def _ask(self, prompt: Prompt) -> str | None:
+        self.prompts.append(prompt)
+        self.before(prompt)
+        return self.words.pop(0) if self.words else None
+
+    def _hear(self, event: FlowEvent) -> None:
+        self.events.append(event)
+        self.state = fold(self.state, event)
