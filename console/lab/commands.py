@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -52,13 +53,19 @@ def _docker(estate: Estate, words: list[str]) -> Done:
 
 
 def _logs(estate: Estate, words: list[str]) -> Done:
-    lines, names, options = 0, [], iter(words)
+    lines, since, names, options = 0, 0.0, [], iter(words)
     for word in options:
         if word in ("--tail", "-n"):
             amount = next(options, "")
             if amount != "all" and not amount.isdecimal():
                 return Done(1, "", f'invalid argument "{amount}" for "-n, --tail" flag\n')
             lines = 0 if amount == "all" else int(amount)
+        elif word == "--since":
+            back = re.fullmatch(r"(\d+)([smh])", told := next(options, ""))
+            if back is None:
+                problem = "failed to parse value as time or duration"
+                return Done(1, "", f'invalid value for "since": {problem}: "{told}"\n')
+            since = time.time() - int(back[1]) * {"s": 1, "m": 60, "h": 3600}[back[2]]
         elif word.startswith("-"):
             if word not in ("--no-color", "--no-log-prefix"):
                 return Done(16, "", f"unknown flag: {word}\n")
@@ -69,7 +76,7 @@ def _logs(estate: Estate, words: list[str]) -> Done:
         service = estate.service(name)
         if service is None:
             return Done(1, "", f"no such service: {name}\n")
-        out += "".join(f"{line}\n" for line in list(service.lines)[-lines:])
+        out += "".join(f"{line}\n" for line in service.lines(since)[-lines:])
     return Done(0, out)
 
 

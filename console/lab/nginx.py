@@ -28,7 +28,9 @@ def nginx(network: Network) -> Service:
             async with asyncio.timeout(PATIENCE):
                 head = await reader.readexactly(1)
                 if head.isalpha():
-                    head += await reader.readuntil(b"\r\n\r\n")
+                    head += await reader.readuntil(b"\r\n")
+                while _understood(head) and not head.endswith(b"\r\n\r\n"):
+                    head += await reader.readuntil(b"\r\n")
             answer = _answer(head)
             request = head.split(b"\r\n", 1)[0].decode("ascii", "backslashreplace")
             service.log(f'nginx: "{request}" {answer[9:12].decode()}')
@@ -48,12 +50,17 @@ def nginx(network: Network) -> Service:
     return service
 
 
-def _answer(head: bytes) -> bytes:
+def _understood(head: bytes) -> bool:
+    """Whether the request line is one: a PROXY header, for one, is refused as soon as its line ends."""
     method, _, rest = head.partition(b" ")
     version = rest.split(b"\r\n", 1)[0].rpartition(b" ")[2]
-    if method not in (b"GET", b"HEAD") or version not in (b"HTTP/1.0", b"HTTP/1.1"):
+    return method in (b"GET", b"HEAD") and version in (b"HTTP/1.0", b"HTTP/1.1")
+
+
+def _answer(head: bytes) -> bytes:
+    if not _understood(head):
         return _response("400 Bad Request", WRONG, body=True)
-    return _response("200 OK", PAGE, body=method == b"GET")
+    return _response("200 OK", PAGE, body=head.startswith(b"GET"))
 
 
 def _response(status: str, page: bytes, body: bool) -> bytes:

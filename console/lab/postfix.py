@@ -33,6 +33,14 @@ NETWORKS = (ip_network("127.0.0.0/8"), ip_network("172.22.1.0/24"))
 
 POSTSCREEN, SUBMISSION, SMTPS = "postscreen", "submission/smtpd", "smtps/smtpd"
 
+UNKNOWN = {POSTSCREEN: "502 5.5.2", SUBMISSION: "500 5.5.2", SMTPS: "500 5.5.2"}
+"""How each begins its answer to a command it does not know."""
+
+
+def own(address: str) -> bool:
+    """Whether an address is inside mynetworks."""
+    return any(ip_address(address) in network for network in NETWORKS)
+
 
 class Listener:
     """A port of Postfix's: which daemon it is, and its lines in the log (`syslog_name` of master.cf).
@@ -63,7 +71,7 @@ class Smtpd(SMTP):
 
     def __init__(self, port: Listener, visitor: Visitor, tls: ssl.SSLContext | None) -> None:
         self.say, self.daemon, self.logins, self.visitor = port.say, port.daemon, port.logins, visitor
-        self.unknown = "502 5.5.2" if port.daemon == POSTSCREEN else "500 5.5.2"
+        self.unknown = UNKNOWN[port.daemon]
         super().__init__(
             Rules(self),
             hostname=MAIL_NAME,
@@ -82,20 +90,29 @@ class Smtpd(SMTP):
             await super().push(status)
 
     async def _handle_client(self) -> None:
-        client, server = self.visitor.client, self.visitor.server
+        client = self.visitor.client
         if self.daemon == POSTSCREEN:
-            place = f"[{client[0]}]:{client[1]}"
-            self.say(f"CONNECT from {place} to [{server[0]}]:{server[1]}")
-            await self.push(f"220-{MAIL_NAME} {IDENT}")
-            await asyncio.sleep(GREET_WAIT)
-            if early := bytes(self._reader._buffer[:80]):  # type: ignore[attr-defined]  # asyncio cannot peek
-                self.say(f"PREGREET {len(early)} after 0 from {place}: {early.decode('ascii', 'backslashreplace')!r}")
+            await self._screen()
         else:
             self.say(f"connect from unknown[{client[0]}]")
-            if self.daemon == SMTPS and not self.logins():
-                await self.die()
-                return
-        await super()._handle_client()
+        if self.daemon == SMTPS and not self.logins():
+            await self.die()
+        else:
+            await super()._handle_client()
+
+    async def _screen(self) -> None:
+        """Test a stranger's patience with a teaser; whoever is inside mynetworks is handed on at once."""
+        client, server = self.visitor.client, self.visitor.server
+        place = f"[{client[0]}]:{client[1]}"
+        self.say(f"CONNECT from {place} to [{server[0]}]:{server[1]}")
+        if own(client[0]):
+            self.say(f"ALLOWLISTED {place}")
+            self.unknown = UNKNOWN[SUBMISSION]
+            return
+        await self.push(f"220-{MAIL_NAME} {IDENT}")
+        await asyncio.sleep(GREET_WAIT)
+        if early := bytes(self._reader._buffer[:80]):  # type: ignore[attr-defined]  # asyncio cannot peek
+            self.say(f"PREGREET {len(early)} after 0 from {place}: {early.decode('ascii', 'backslashreplace')!r}")
 
     async def die(self) -> None:
         """End as smtpd does inside TLS, where it must offer logins, when nobody can tell it which."""
@@ -143,7 +160,7 @@ class Rules:
     ) -> str:
         """Reject whoever is outside mynetworks, by the address we believe in."""
         client = self.smtpd.visitor.client[0]
-        if any(ip_address(client) in network for network in NETWORKS):
+        if own(client):
             envelope.rcpt_tos.append(address)
             return "250 2.1.5 Ok"
         answer = f"554 5.7.1 <unknown[{client}]>: Client host rejected: Access denied"

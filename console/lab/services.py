@@ -36,7 +36,7 @@ class Service:
         self.id = hashlib.sha256(name.encode()).hexdigest()
         self.ports: list[Port] = []
         self.doors: dict[int, Door] = {}
-        self.lines: deque[str] = deque(maxlen=KEPT)
+        self.written: deque[tuple[float, str]] = deque(maxlen=KEPT)
         self.created = self.changed = time.time()
 
     @property
@@ -64,4 +64,8 @@ class Service:
 
     def log(self, text: str) -> None:
         """Add a line, in the form syslog-ng writes to a Mailcow container's output."""
-        self.lines.append(f"{time.strftime('%b %e %H:%M:%S')} {self.id[:12]} {text}")
+        self.written.append((time.time(), f"{time.strftime('%b %e %H:%M:%S')} {self.id[:12]} {text}"))
+
+    def lines(self, since: float = 0.0) -> list[str]:
+        """What was logged from a Unix time on, oldest first."""
+        return [line for at, line in self.written if at >= since]

@@ -37,7 +37,8 @@ IMMEDIATE = [
     Row(10025, "proxy", "v1 six", (TEASER, GREETING)),
     Row(10025, "proxy", "unknown", ("421 4.3.2",)),
     Row(10025, "mail", "v1", (TEASER, GREETING)),
-    Row(25, "mail", "v1", (TEASER, GREETING, "502 5.5.2")),
+    Row(25, "mail", "v1", (GREETING, "500 5.5.2")),
+    Row(25, "proxy", "v1", (TEASER, GREETING, "502 5.5.2")),
     # submission
     Row(10587, "proxy", "", ("421 4.3.0",), talk=b"EHLO a\r\n"),
     Row(10587, "proxy", "v1", (GREETING,)),
@@ -176,6 +177,6 @@ async def test_through_the_proxy_postscreen_logs_the_caller_and_the_address_it_d
 
 
 async def test_talking_before_the_greeting_is_logged_as_pregreet(hosts: dict[Role, LabHost]) -> None:
-    await hear(hosts["mail"], "127.0.0.1", 25, HEADERS["v1"], lines=3)
+    await hear(hosts["proxy"], VM, 25, HEADERS["v1"], lines=3)
     log = await logged(hosts, "postfix-mailcow")
     assert "PREGREET" in log and "PROXY TCP4 203.0.113.77" in log

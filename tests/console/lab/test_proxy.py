@@ -77,7 +77,7 @@ async def test_the_client_is_carried_in_either_version_and_family(
 ) -> None:
     estate = await start(lane("submission", 587, 10587, header))
     assert await greeting(estate, 587, address) == b"220 mail.benoit.jp.net ESMTP Postcow\r\n"
-    assert any(line.endswith(f": connect from unknown[{client}]") for line in estate.services[0].lines)
+    assert any(line.endswith(f": connect from unknown[{client}]") for line in estate.services[0].lines())
 
 
 async def test_a_header_to_a_plain_port_is_taken_for_a_command(start: Start) -> None:
