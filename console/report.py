@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from textwrap import shorten, wrap
 from typing import Any, TextIO
 
 from console.estate import Estate
@@ -19,6 +20,9 @@ COLOURS: dict[str, str] = {
     "ok": "32", "degraded": "33", "failed": "31;1", "unknown": "35", "skipped": "2",
     "critical": "31;1", "high": "33", "medium": "36", "low": "2", "dim": "2", "bold": "1",
 }  # fmt: skip
+WIDTH = 80
+"""Columns that sentences of the report keep to, where they can be long."""
+
 TITLES = {"public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service"}
 
 Paint = Callable[[str, str], str]
@@ -87,6 +91,8 @@ def finding(found: Finding) -> dict[str, Any]:
         told["lanes"] = list(found.lanes)
     if found.hop:
         told["hop"] = found.hop
+    if found.evidence:
+        told["evidence"] = list(found.evidence)
     return told
 
 
@@ -164,6 +170,12 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
+MOST_EVIDENCE = 40
+"""Lines of a diff that stand below a finding."""
+
+_DIFF = {"+": "ok", "-": "failed"}
+
+
 def findings_text(findings: Sequence[Finding], colour: Paint) -> str:
     """Findings as an operator reads them: what, where, and what to do."""
     if not findings:
@@ -173,7 +185,8 @@ def findings_text(findings: Sequence[Finding], colour: Paint) -> str:
         places = str(found.where) + (f" (and {len(found.also)} more)" if found.also else "")
         severity: Severity = found.severity
         head = f"{colour(found.id, severity)} {colour(f'{severity:8}', severity)} {colour(places, 'bold')}"
-        blocks.append(f"{head}\n  {found.summary}\n  {colour('remedy: ' + found.remedy, 'dim')}")
+        rows = [f"  {colour(row, _DIFF.get(row[:1], 'dim'))}" for row in found.evidence[:MOST_EVIDENCE]]
+        blocks.append("\n".join([head, f"  {found.summary}", *rows, f"  {colour('remedy: ' + found.remedy, 'dim')}"]))
     return "\n".join(blocks)
 
 
@@ -243,10 +256,16 @@ class Watch:
         told, colour = survey.findings, paint(sys.stdout)
         assert told is not None
         state = {"well": "ok", "down": "failed", "degraded": "degraded", "unknown": "unknown"}[told.verdict]
-        print(f"{self.estate.title}: {colour(told.verdict, state)}" + (f" · {told.cause}" if told.cause else ""))
+        head = f"{self.estate.title}: {told.verdict}"
+        cause = told.cause
+        if cause and cause == survey.dark:  # it stands below whole
+            cause = shorten(cause, max(20, WIDTH - len(head) - 3), placeholder=" …")
+        head = f"{self.estate.title}: {colour(told.verdict, state)}"
+        print(f"{head} · {cause}" if cause else head)
         print(f"\n{matrix_text(survey, colour)}")
         for reason in unasked(survey):
-            print(f"\n{colour('?', 'unknown')} {reason}")
+            lines = wrap(reason, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+            print(f"\n{colour('?', 'unknown')} " + "\n  ".join(lines))
         if told.findings:
             print(f"\n{findings_text(told.findings, colour)}")
         if self.static:

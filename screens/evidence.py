@@ -96,7 +96,7 @@ def history(ink: Ink, trail: Iterable[Reading]) -> list[Piece]:
 
 def _rung(ink: Ink, rung: Rung, width: int) -> list[Line]:
     took = _ms(rung.ms) if rung.ms is not None else ""
-    bad = rung.outcome in ("failed", "degraded")
+    bad = rung.outcome not in ("ok", "skipped")
     lamp = ink.broken if rung.outcome == "failed" else ink.state(rung.outcome)
     room = width - LABEL - 10
     rows = wrap(rung.detail, room, RUNG_ROWS) if bad else [clip(rung.detail, room)]
@@ -139,6 +139,7 @@ def explain(ink: Ink, found: Finding, width: int, *, places: bool = True) -> lis
     gap = width - cells(name) - len(side)
     head: Line = (*name, (" " * gap + side, ink.muted)) if gap > 0 else tuple(name)
     lines = [head, *(((f"   {row}", ink.text),) for row in wrap(found.summary, width - 4))]
+    lines += [((f"   {clip(row, width - 4)}", ink.text if row[:1] in "+-" else ink.muted),) for row in found.evidence]
     lines += labelled(ink, "remedy", found.remedy, width)
     return lines + labelled(ink, "where", _gathered(found), width) if places else lines
 

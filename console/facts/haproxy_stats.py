@@ -72,7 +72,7 @@ async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5
         except Refused:
             refused = refused or path
         except (HostError, ValueError) as error:
-            said = clean(str(error))
+            said = clean(str(error), 500)
             if "ermission denied" in said:
                 said = f'{path}: permission denied on {host.name}; add become = "sudo"'
             return Stats(error=said, socket=path)

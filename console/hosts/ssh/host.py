@@ -376,7 +376,7 @@ class Ssh:
         found = await self._find_tools()
         argv = next((made for tool in relay.TOOLS if tool in found and (made := relay.unix(tool, path, timeout))), None)
         if argv is None:
-            raise NoWayIn(f"{path} cannot be opened by {self.name}, which has neither python3 nor socat")
+            raise NoWayIn(f"{self.name} does not forward {path}, and has neither python3 nor socat")
         talk = Talk(stay=True)
         note = f"{path} on {self.name} is not forwarded: asked by {argv[0]} there"
         if self.root is None:

@@ -227,7 +227,7 @@ class Link:
         raise Refusal(f"{self.label} asks too much before it lets us in")
 
     async def _ask(self, asking: Coroutine[Any, Any, T], what: str) -> T:
-        self._pend(f"{self.label}: {what}: waiting for your answer")
+        self._pend(f"{self.label} waits for your answer: {what}")
         try:
             return await asking
         finally:

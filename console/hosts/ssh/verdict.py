@@ -26,7 +26,7 @@ def shown(key: bytes) -> str:
 
 def unknown(label: str, key: bytes) -> str:
     """The sentence for a host key nobody has seen before."""
-    return f"{label} was not connected to: its host key is not known ({shown(key)})"
+    return f"the host key of {label} is not known: {shown(key)}"
 
 
 def distrusted(label: str, attempt: Attempt) -> NoWayIn | None:
@@ -34,17 +34,15 @@ def distrusted(label: str, attempt: Attempt) -> NoWayIn | None:
     judgement, key, name = attempt.judgement, attempt.key, attempt.resolved.known_as
     if key is None or judgement is None:
         place = next((line.place for line in attempt.known.revoked(name)), "known_hosts")
-        return NoWayIn(f"{label} was not connected to: its host key is marked @revoked in {place}")
+        return NoWayIn(f"the host key of {label} is marked @revoked in {place}")
     if judgement.state == "revoked":
-        return NoWayIn(
-            f"{label} was not connected to: it shows a host key marked @revoked in {judgement.place} ({shown(key)})"
-        )
+        return NoWayIn(f"the host key of {label} is marked @revoked in {judgement.place}: {shown(key)}")
     if judgement.state == "changed":
         file = known_hosts.shorten(judgement.file or Path("~/.ssh/known_hosts"))
         return NoWayIn(
-            f"{label} was not connected to: its host key is not the one of {judgement.place}; it shows {shown(key)}. "
-            "Somebody may be listening in. If the machine was installed anew, compare that fingerprint on its own "
-            f"console, then: ssh-keygen -f {file} -R '{name}'"
+            f"the host key of {label} changed: it is not the one of {judgement.place}. Somebody may be listening in. "
+            f"It shows {shown(key)}: if the machine was installed anew, compare that on its own console, then "
+            f"ssh-keygen -f {file} -R '{name}'"
         )
     if attempt.resolved.strict:
         return NoWayIn(f"{unknown(label, key)}, and StrictHostKeyChecking is yes: add it to known_hosts yourself")
@@ -84,9 +82,9 @@ def denied(label: str, attempt: Attempt, said: str) -> str:
         parts.append("too many keys were offered: set IdentityFile and IdentitiesOnly yes for it")
     if attempt.taken:
         parts.append(f"it takes {spell(attempt.taken)}")
-    if resolved.ignored:
-        parts.append(f"not honoured: {spell(resolved.ignored)}")
-    why = f": {'. '.join(parts)}" if parts else ""
+    if ignored := [name for name in resolved.ignored if name != "GSSAPIAuthentication"]:  # Debian sets it for all
+        parts.append(f"not honoured: {spell(ignored)}")
+    why = f": {', '.join(parts)}" if parts else ""
     return f"{label} does not let {clean(resolved.user, 40)} in{why}. It is not tried again until you ask"
 
 

@@ -21,7 +21,7 @@ async def test_an_unknown_key_is_refused_with_its_fingerprint_and_what_to_do(ser
     host = ssh(server.configure(known=False))
     with pytest.raises(NoWayIn) as caught:
         await host.run(["true"], 5)
-    assert f"its host key is not known (ssh-ed25519 {server.host_key.get_fingerprint()})" in str(caught.value)
+    assert f"the host key of vps is not known: ssh-ed25519 {server.host_key.get_fingerprint()}" in str(caught.value)
     assert "to accept it: ssh vps" in str(caught.value)
     assert server.tries == 0
 
@@ -67,7 +67,7 @@ async def test_while_a_question_is_open_nobody_waits_for_it(server: Server, ssh:
 
     host = ssh(server.configure(known=False), ask=ask)
     for _ in range(2):
-        with pytest.raises(NoWayIn, match=r"vps: a new host key, .*: waiting for your answer"):
+        with pytest.raises(NoWayIn, match="vps waits for your answer: a new host key, "):
             await host.run(["true"], 5)
     answer.set_result("yes")
     await until(lambda: host.link.pending == "")
@@ -84,7 +84,7 @@ async def test_a_changed_key_is_a_refusal_that_names_the_line_and_never_a_questi
     asked, ask = answering("yes")
     with pytest.raises(NoWayIn) as caught:
         await ssh(file, ask=ask).run(["true"], 5)
-    assert f"its host key is not the one of {hosts}:3" in str(caught.value)
+    assert f"the host key of vps changed: it is not the one of {hosts}:3" in str(caught.value)
     assert f"ssh-keygen -f {hosts} -R '[127.0.0.1]:{server.port}'" in str(caught.value)
     assert server.host_key.get_fingerprint() in str(caught.value)
     assert asked == [] and server.tries == 0
@@ -95,7 +95,7 @@ async def test_a_key_of_another_type_is_a_changed_key_too(server: Server, ssh: M
     file = server.configure()
     other = asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key("openssh").decode().strip()
     (server.folder / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {other}\n")
-    with pytest.raises(NoWayIn, match="its host key is not the one of"):
+    with pytest.raises(NoWayIn, match="the host key of vps changed"):
         await ssh(file).run(["true"], 5)
 
 
@@ -123,7 +123,7 @@ async def test_no_setting_makes_an_unknown_key_accepted_in_silence(server: Serve
     await server.start()
     said: list[str] = []
     host = ssh(server.configure(f"StrictHostKeyChecking {setting}", known=False), tell=said.append)
-    with pytest.raises(NoWayIn, match="its host key is not known"):
+    with pytest.raises(NoWayIn, match="the host key of vps is not known"):
         await host.run(["true"], 5)
     assert any("StrictHostKeyChecking" in line and "not honoured" in line for line in said)
 
@@ -193,7 +193,7 @@ async def test_a_certificate_that_is_no_good_leaves_the_plain_key_to_judge(
     line = authority.export_public_key("openssh").decode().strip()
     hosts = server.folder / "known_hosts"
     hosts.write_text(f"@cert-authority * {line}\n")
-    with pytest.raises(NoWayIn, match="its host key is not known"):
+    with pytest.raises(NoWayIn, match="the host key of vps is not known"):
         await ssh(file).run(["true"], 5)
     hosts.write_text(f"@cert-authority * {line}\n[127.0.0.1]:{server.port} {server.public()}\n")
     assert (await ssh(file).run(["true"], 5)).status == 0

@@ -209,7 +209,7 @@ async def test_a_jump_host_is_logged_in_to_with_its_own_key_and_checked_itself(
         assert bastion.forwards == [("127.0.0.1", server.port)]
         (bastion.folder / "known_hosts").write_text("")
         other = ssh(file)
-        with pytest.raises(NoWayIn, match="bastion, the jump host of vps, was not connected to: its host key is not"):
+        with pytest.raises(NoWayIn, match="the host key of bastion, the jump host of vps, is not known"):
             await other.run(["true"], 5)
         asked, ask = answering("yes")
         await ssh(file, ask=ask).open()
