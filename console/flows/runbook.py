@@ -12,7 +12,7 @@ from console.estate import Estate
 from console.flows import guard, show
 from console.flows.step import Found, Plan, Run, Step, Write
 from console.flows.world import World
-from console.hosts.shell import line
+from console.hosts.shell import line, spelled
 from console.model import Role
 from console.site import HostEntry
 
@@ -76,6 +76,9 @@ def _run(world: World, action: Run) -> Iterator[str]:
     for test in action.guards:
         yield f"{line(test)} >/dev/null || {{ echo {line(['a guard did not hold: ' + line(test)])} >&2; exit 1; }}"
     text = line(action.argv)
+    if not text.replace("\n", "").isprintable():
+        yield f"# {show.line(world, text)}"
+        text = spelled(action.argv)
     if world.redact(text) != text:
         yield f"# It has a secret in it, which is not written here: {show.line(world, text)}"
         yield "echo 'a command with a secret is left to you: see the runbook' >&2; exit 1"
@@ -123,7 +126,8 @@ def _content(data: bytes, text: str | None, draft: str) -> Iterator[str]:
 
 def _mark(word: str, rows: Sequence[str]) -> str:
     """A word that ends a here-document and is no line of it."""
-    while word in rows:
+    lines = "\n".join(rows).split("\n")
+    while word in lines:
         word += "_"
     return word
 

@@ -14,7 +14,12 @@ def quote(argv: Sequence[str]) -> str:
     line = shlex.join(argv)
     if _DELICATE.isdisjoint(line):
         return line
-    octal = "".join(f"\\0{byte:03o}" for byte in line.encode())
+    return spelled(argv)
+
+
+def spelled(argv: Sequence[str]) -> str:
+    """Return `argv` byte by byte, for a shell or a terminal that would make something else of it."""
+    octal = "".join(f"\\0{byte:03o}" for byte in shlex.join(argv).encode())
     return f'sh -c \'eval "exec $(printf %b "{octal}")"\''
 
 
