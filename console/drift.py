@@ -221,7 +221,7 @@ def _compare(each: Tracked, host: str, text: str, theirs: str) -> Compared:
     count = sum(max(change[2] - change[1], change[4] - change[3]) for change in changes)
     place = Span(each.file, _place(text, mine, changes[0][1]))
     shown = _diff(mine, other, each.file, f"{host}:{each.path}")
-    drifted = Drifted(each.file, host, each.path, place, "file", count)
+    drifted = Drifted(each.file, host, each.path, place, "file", count, diff=tuple(shown.split("\n")))
     return Compared(each.file, host, each.path, "differs", "unknown", deployed=shown, drifted=(drifted,))
 
 
@@ -272,7 +272,8 @@ async def _with_running(
         count = max(len({*before} - {*after}), len({*after} - {*before}))
         place = next((proxy.span for proxy in said.proxies if proxy.name in gone), None)
         line = 1 if place is None or compared.state != "same" else place.line
-        drifted += (Drifted(each.file, host.name, each.path, Span(each.file, line), "running", count, gone),)
+        proof = tuple(shown.split("\n"))
+        drifted += (Drifted(each.file, host.name, each.path, Span(each.file, line), "running", count, gone, proof),)
     return replace(compared, running_state="differs", running=shown, drifted=drifted)
 
 
@@ -350,7 +351,7 @@ async def _instances(estate: Estate, host: Host) -> Compared:
     if shown:
         count = max(len({*before} - {*after}), len({*after} - {*before}))
         place = estate.topology.instances[0].source
-        drifted = (Drifted(file, host.name, "incus", place, "file", count),)
+        drifted = (Drifted(file, host.name, "incus", place, "file", count, diff=tuple(shown.split("\n"))),)
     return Compared(file, host.name, "incus", state, "unknown", running=shown, drifted=drifted)
 
 

@@ -198,7 +198,8 @@ class Reading(Struct, frozen=True):
 class Finding(Struct, frozen=True):
     """A rule of the catalogue that holds. `where` is a place in a file, or the name of a host.
 
-    `also` are further places of the same cause, `lanes` the lanes it touches, `hop` the hop it breaks."""
+    `also` are further places of the same cause, `lanes` the lanes it touches, `hop` the hop it breaks; `evidence` are
+    lines that prove it, as of a diff: printable, and without secrets."""
 
     id: str
     name: str
@@ -211,3 +212,4 @@ class Finding(Struct, frozen=True):
     lanes: tuple[str, ...] = ()
     hop: HopName | None = None
     flow: str | None = None
+    evidence: tuple[str, ...] = ()

@@ -192,7 +192,7 @@ class Drifted(Struct, frozen=True):
     """A file that is not the same in the repository, on its host and in what runs; `place` is in the repository's.
 
     `kind` "file": the host has another one; "running": HAProxy runs something else than its file says. `gone` are
-    frontends that do not run though the file has them, `lines` how many lines differ."""
+    frontends that do not run though the file has them, `lines` how many lines differ, `diff` shows them."""
 
     file: str
     host: str
@@ -201,6 +201,7 @@ class Drifted(Struct, frozen=True):
     kind: Literal["file", "running"]
     lines: int
     gone: tuple[str, ...] = ()
+    diff: tuple[str, ...] = ()
 
 
 class LaneSeen(Struct):

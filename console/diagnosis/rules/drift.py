@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import Observed, observed
 from console.model import Finding
@@ -22,7 +24,7 @@ def config_drift(seen: Observed) -> Iterator[Finding]:
 def found_by(found: Iterable[Drifted]) -> Iterator[Finding]:
     """Yield a finding for each file that drifted."""
     for drifted in found:
-        yield finding(
+        told = finding(
             "CH023",
             _says(drifted),
             drifted.place,
@@ -34,6 +36,7 @@ def found_by(found: Iterable[Drifted]) -> Iterator[Finding]:
                 else "cowhand drift shows it; apply the repository's file, or adopt the host's"
             ),
         )
+        yield replace(told, evidence=drifted.diff)
 
 
 def _says(drifted: Drifted) -> str:
