@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from textwrap import shorten, wrap
 from typing import Any, TextIO
 
 from console.estate import Estate
@@ -19,6 +20,9 @@ COLOURS: dict[str, str] = {
     "ok": "32", "degraded": "33", "failed": "31;1", "unknown": "35", "skipped": "2",
     "critical": "31;1", "high": "33", "medium": "36", "low": "2", "dim": "2", "bold": "1",
 }  # fmt: skip
+WIDTH = 80
+"""Columns that sentences of the report keep to, where they can be long."""
+
 TITLES = {"public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service"}
 
 Paint = Callable[[str, str], str]
@@ -252,10 +256,16 @@ class Watch:
         told, colour = survey.findings, paint(sys.stdout)
         assert told is not None
         state = {"well": "ok", "down": "failed", "degraded": "degraded", "unknown": "unknown"}[told.verdict]
-        print(f"{self.estate.title}: {colour(told.verdict, state)}" + (f" · {told.cause}" if told.cause else ""))
+        head = f"{self.estate.title}: {told.verdict}"
+        cause = told.cause
+        if cause and cause == survey.dark:  # it stands below whole
+            cause = shorten(cause, max(20, WIDTH - len(head) - 3), placeholder=" …")
+        head = f"{self.estate.title}: {colour(told.verdict, state)}"
+        print(f"{head} · {cause}" if cause else head)
         print(f"\n{matrix_text(survey, colour)}")
         for reason in unasked(survey):
-            print(f"\n{colour('?', 'unknown')} {reason}")
+            lines = wrap(reason, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+            print(f"\n{colour('?', 'unknown')} " + "\n  ".join(lines))
         if told.findings:
             print(f"\n{findings_text(told.findings, colour)}")
         if self.static:

@@ -96,7 +96,7 @@ def history(ink: Ink, trail: Iterable[Reading]) -> list[Piece]:
 
 def _rung(ink: Ink, rung: Rung, width: int) -> list[Line]:
     took = _ms(rung.ms) if rung.ms is not None else ""
-    bad = rung.outcome in ("failed", "degraded")
+    bad = rung.outcome not in ("ok", "skipped")
     lamp = ink.broken if rung.outcome == "failed" else ink.state(rung.outcome)
     room = width - LABEL - 10
     rows = wrap(rung.detail, room, RUNG_ROWS) if bad else [clip(rung.detail, room)]
