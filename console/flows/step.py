@@ -92,7 +92,8 @@ class Run(Struct, frozen=True, tag="run"):
 class Write(Struct, frozen=True, tag="write"):
     """A file replaced whole, `before` being its content now (None: there is none); the old one is kept beside it.
 
-    A `sealed` one has a secret in it: its content is never shown."""
+    A `sealed` one has a secret in it: its content is never shown. A `summary` stands for a diff that nobody would read.
+    """
 
     host: Role
     path: str
@@ -100,6 +101,7 @@ class Write(Struct, frozen=True, tag="write"):
     after: bytes
     mode: int = 0o644
     sealed: bool = False
+    summary: str = ""
 
     @property
     def text(self) -> str:
@@ -110,6 +112,8 @@ class Write(Struct, frozen=True, tag="write"):
     @property
     def diff(self) -> str:
         """The unified diff, secrets masked; "" when it is sealed or not text."""
+        if self.summary:
+            return f"+ {self.summary}\n"
         try:
             old, new = (mask((side or b"").decode()).splitlines() for side in (self.before, self.after))
         except UnicodeDecodeError:
