@@ -7,11 +7,57 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from console.errors import Missing
 from console.flows import Flow
-from console.hosts.host import Host
+from console.hosts.host import Completed, Host
+from console.hosts.local import Local
 from console.model import Role
 
 CASES = Path(__file__).parent / "cases"
+
+
+def tree(folder: Path, *names: str) -> dict[str, object]:
+    """Mode and content of every file below some folders; drafts of a write that was cut off are not counted."""
+    found: dict[str, object] = {}
+    for name in names:
+        for path in sorted((folder / name).rglob("*")):
+            if not path.name.startswith(".cowhand."):
+                mode = path.stat().st_mode & 0o7777
+                found[str(path.relative_to(folder))] = (mode, None if path.is_dir() else path.read_bytes())
+    return found
+
+
+class Rooted(Local):
+    """Stands for a machine: its files are below `root`, and the tools of `root/bin` come before those of this machine.
+
+    Commands are real, and a path among their arguments is taken below `root`. It reads without `head`: there is much
+    to read."""
+
+    def __init__(self, root: Path, role: Role = "mail") -> None:
+        super().__init__("shelf", role)
+        self.folder = root
+
+    def at(self, path: str) -> Path:
+        """Where a path of that machine is on this one."""
+        inside = not path.startswith("/") or Path(path).is_relative_to(self.folder)
+        return Path(path) if inside else self.folder / path.lstrip("/")
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        """Run a command on it."""
+        ours = self.folder / "bin" / argv[0]
+        words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
+        return await super().run([str(ours) if ours.exists() else argv[0], *words], timeout, cap)
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        """Read a file of it."""
+        try:
+            return self.at(path).read_bytes()
+        except FileNotFoundError:
+            raise Missing(f"{path} is not there on {self.name}") from None
+
+    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        """Write a file of it, as on any machine."""
+        await super().write(str(self.at(path)), data, mode)
 
 
 @dataclass(frozen=True)
@@ -28,9 +74,9 @@ class Case:
     build: Callable[[Path], None]
     hosts: Callable[[Path], dict[Role, Host]]
     holds: Callable[[Path, str], bool]
-    end: Callable[[Path], object]
-    once: Callable[[Path], dict[str, int]]
-    half: Callable[[Path, Sequence[str]], None]
+    end: Callable[[Path], object] = lambda root: tree(root, "etc")
+    once: Callable[[Path], dict[str, int]] = lambda root: {}
+    half: Callable[[Path, Sequence[str]], None] = lambda root, argv: None
     reboot: Callable[[Path], None] = lambda root: None
     armed: Callable[[Path], Sequence[str]] = lambda root: ()
     fire: Callable[[Path], None] = lambda root: None
@@ -46,15 +92,4 @@ def names() -> list[str]:
 def find(name: str) -> Case:
     """One case."""
     found: Case = importlib.import_module(f"tests.console.flows.cases.{name}").CASE
-    return found
-
-
-def tree(folder: Path, *names: str) -> dict[str, object]:
-    """Mode and content of every file below some folders; drafts of a write that was cut off are not counted."""
-    found: dict[str, object] = {}
-    for name in names:
-        for path in sorted((folder / name).rglob("*")):
-            if not path.name.startswith(".cowhand."):
-                mode = path.stat().st_mode & 0o7777
-                found[str(path.relative_to(folder))] = (mode, None if path.is_dir() else path.read_bytes())
     return found

@@ -7,12 +7,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.errors import Missing
 from console.flows import Flow, Found, Loss, Plan, Rollback, Run, Step, World, done, needed, refused
-from console.hosts.host import Completed, Host
-from console.hosts.local import Local
+from console.hosts.host import Host
 from console.model import Role
-from tests.console.flows.case import Case, tree
+from tests.console.flows.case import Case, Rooted, tree
 
 LOOK = 10.0
 
@@ -45,24 +43,6 @@ stop) sleep "${SLOW:-0}"; rm -f "$ROOT/run/$2" ;;
 esac
 """,
 }
-
-
-class Rooted(Local):
-    """This machine, with the tools of a folder before its own; it reads without `head`, for there is much to read."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__("shelf", "mail")
-        self.bin = root / "bin"
-
-    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
-        ours = self.bin / argv[0]
-        return await super().run([str(ours), *argv[1:]] if ours.exists() else argv, timeout, cap)
-
-    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
-        try:
-            return Path(path).read_bytes()
-        except FileNotFoundError:
-            raise Missing(f"{path} is not there on {self.name}") from None
 
 
 class Shelf(Step):
