@@ -269,8 +269,7 @@ class _Loading:
                 return None
 
         known = (tuple(map(str, problems)), tuple(sorted(environment.items())))
-        # Files that an expression asked for last time belong to what a change is told by.
-        stamp = (_stamps(files + more), *known, tuple((name, recall.stamp(Path(name))) for name in sorted(asked)))
+        stamp = (_stamps(files + more), *known, self._versions(asked))
         linked = self.reader.once(
             ("tofu", self.file), stamp, lambda: opentofu.link(documents, modules, problems, environment, text)
         )
@@ -324,15 +323,33 @@ class _Loading:
     def _compose(self) -> Compose | None:
         entries = list(self._entries("compose", _compose_files, "compose file (*.yml)"))
         environment = self._environment(entries[0][0] if entries else None)
-        read: list[Compose] = []
-        for shown, where in entries:
-            if file := self._read(shown, where, LARGEST_COMPOSE):
-                stamp = (file.stamp, tuple(sorted(environment.values.items())))
-                parse = partial(compose.read, file.text, shown, environment.values)
-                parsed = self.reader.once(("compose", file.path, shown), stamp, parse)
-                read.append(parsed)
-                self.problems += parsed.problems
-        return _merged(read) if read else None
+        files = [file for shown, where in entries if (file := self._read(shown, where, LARGEST_COMPOSE))]
+        if not files:
+            return None
+        boundary = Boundary(self.path.absolute().parent, [self._path(file.shown).parent for file in files])
+        asked = self.reader.asked.setdefault(f"compose {self.file}", {})
+
+        def text(name: str) -> str | None:
+            path = self._path(name)
+            if not boundary.holds(path):
+                return None
+            asked[str(path)] = recall.stamp(path)
+            try:
+                return intake.read(path, name)
+            except (OSError, InputError):
+                return None
+
+        stamp = (_stamps(files), tuple(sorted(environment.values.items())), self._versions(asked))
+        pairs = [(file.shown, file.text) for file in files]
+        merge = partial(compose.merge, pairs, environment.values, text)
+        merged = self.reader.once(("compose", self.file), stamp, merge)
+        self.problems += merged.problems
+        return merged
+
+    @staticmethod
+    def _versions(asked: Mapping[str, Stamp | None]) -> tuple[tuple[str, Stamp | None], ...]:
+        """Return the versions of files that were asked for last time: they belong to what a change is told by."""
+        return tuple((name, recall.stamp(Path(name))) for name in sorted(asked))
 
     def _environment(self, beside: str | None) -> EnvFile:
         """Read mailcow.conf: the one named, else the one that compose would find beside its file."""
@@ -424,18 +441,3 @@ def _compose_files(names: list[str]) -> list[str]:
     """Choose a folder's compose files; overrides come last, for what they say counts."""
     chosen = [name for name in names if re.fullmatch(r"(docker-)?compose.*\.ya?ml", name)]
     return sorted(chosen, key=lambda name: ".override." in name)
-
-
-def _merged(files: Sequence[Compose]) -> Compose:
-    """Merge compose files as compose does: lists of ports add up, a later environment wins by name."""
-    published = {
-        (each.service, each.address, each.port, each.container_port, each.protocol): each
-        for file in reversed(files)
-        for each in reversed(file.published)
-    }
-    environment: dict[str, dict[str, tuple[str | None, Span]]] = {}
-    for file in files:
-        for service, values in file.environment.items():
-            environment.setdefault(service, {}).update(values)
-    problems = tuple(problem for file in files for problem in file.problems)
-    return Compose(tuple(reversed(published.values())), environment, problems)

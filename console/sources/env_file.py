@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
+from collections.abc import Mapping
 from io import StringIO
 
 from msgspec import Struct
@@ -26,13 +28,16 @@ _NAME = re.compile(r"[A-Za-z_][\w.\[\]-]*")
 _KEY = re.compile(r"(?:export[^\S\r\n]+)?(?P<key>'[^']+'|[^=#\s]+)\s*=?[^\S\r\n]*(?P<quote>['\"]?)")
 
 
-def read(text: str, file: str) -> EnvFile:
-    """Read an env file; a line that is none is a problem, and the others are still read."""
+def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFile:
+    """Read an env file; a line that is none is a problem, and the others are still read.
+
+    `around` has the variables its values may ask for, beside those of its own lines above."""
     from dotenv.parser import parse_stream
 
     values: dict[str, str] = {}
     spans: dict[str, Span] = {}
     problems: list[InputError] = []
+    known = ChainMap(values, dict(around or {}))
     for binding in parse_stream(StringIO(text.removeprefix("\ufeff"), newline="")):
         original = binding.original.string
         start = original[: len(original) - len(original.lstrip())]
@@ -47,7 +52,7 @@ def read(text: str, file: str) -> EnvFile:
             problems.append(InputError(file, line, column, f'"{clean(binding.key, 40)}" is no name of a variable'))
         elif binding.key is not None and binding.value is not None and (match := _KEY.match(body)):
             begin = column + match.start("key")
-            value = binding.value if match["quote"] == "'" else expand(binding.value, values).text
+            value = binding.value if match["quote"] == "'" else expand(binding.value, known).text
             values[binding.key] = value
             spans[binding.key] = Span(file, line, begin, begin + len(match["key"]))
     return EnvFile(values, spans, tuple(problems))
