@@ -33,8 +33,38 @@ PACE = (("inter", "30s"), ("fastinter", "2s"), ("downinter", "5s"))
 Edits = dict[str, list[Edit]]
 
 
+class Places:
+    """An estate's HAProxy files by place: which way, section and line stands where."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.sources = estate.sources
+        configuration = estate.sources.haproxy
+        self.proxies = {proxy.span: proxy for proxy in configuration.proxies} if configuration else {}
+        self.sections = {section.span: section for section in configuration.sections} if configuration else {}
+        self.lines = {each.file: each.lines for each in configuration.documents} if configuration else {}
+        self.ways_at: dict[Span, list[Way]] = {}
+        self.ways_of: dict[int, list[Way]] = {}
+        for way in estate.sources.ways:
+            self.ways_at.setdefault(way.server.span, []).append(way)
+            self.ways_of.setdefault(id(way.backend), []).append(way)
+
+    def named(self, found: Finding) -> list[Way]:
+        """Return the ways whose server lines a finding names."""
+        places = dict.fromkeys(place for place in (found.where, *found.also) if isinstance(place, Span))
+        return [way for place in places for way in self.ways_at.get(place, ())]
+
+    def section(self, proxy: Proxy) -> Section | None:
+        """Return the section that a proxy is made of."""
+        return self.sections.get(proxy.span)
+
+    def line(self, place: Span) -> Line | None:
+        """Return the line of a place."""
+        lines = self.lines.get(place.file, ())
+        return lines[place.line - 1] if place.line <= len(lines) else None
+
+
 def apply(estate: Estate, edits: Edits) -> dict[str, str]:
-    """Return the new text of each file; a file whose edits are refused is left as it is."""
+    """Return the new text of each file that is edited; a file whose edits are refused is left as it is."""
     changed = {}
     for file, wanted in edits.items():
         text = estate.texts.get(file)
@@ -50,27 +80,27 @@ def apply(estate: Estate, edits: Edits) -> dict[str, str]:
 # ── headers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def send_header(estate: Estate, found: Finding) -> dict[str, str]:
+def send_header(places: Places, found: Finding) -> Edits:
     """CH002: a server line without send-proxy gets it; a check that sends none becomes one that does."""
     if found.hop == "haproxy":
-        return check(estate, found)
+        return check(places, found)
     place = found.where
     assert isinstance(place, Span)
-    return apply(estate, {place.file: [Argument(place.line, ("send-proxy",), before="check")]})
+    return {place.file: [Argument(place.line, ("send-proxy",), before="check")]}
 
 
-def aim(estate: Estate, found: Finding) -> dict[str, str]:
+def aim(places: Places, found: Finding) -> Edits:
     """CH003: the server line that sends a header to a plain port goes to the PROXY port of the same service."""
-    for way in _ways(estate, found):
+    for way in places.named(found):
         plain, host = way.behind, way.server.host
         wanted = [
             entry.port
-            for entry in estate.sources.published
+            for entry in places.sources.published
             if PLAIN_PORTS.get(entry.container_port) == plain and entry.protocol == "tcp"
         ]
-        if estate.sources.compose is None:
+        if places.sources.compose is None:
             wanted = [proxied for proxied, behind in PLAIN_PORTS.items() if behind == plain]
-        line = _line(estate, way.server.span)
+        line = places.line(way.server.span)
         if found.hop != "vm" or not wanted or line is None or line.words[0] != "server":
             continue
         before = line.words[2]
@@ -79,21 +109,21 @@ def aim(estate: Estate, found: Finding) -> dict[str, str]:
         edits: list[Edit] = [Change(line.number, 2, f"{host}:{wanted[0]}")]
         if "port" in line.words and line.words[line.words.index("port") + 1 :][:1] == (str(way.port),):
             edits.append(Argument(line.number, ("port", str(wanted[0]))))
-        return apply(estate, {way.server.span.file: edits})
+        return {way.server.span.file: edits}
     return {}
 
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def check(estate: Estate, found: Finding) -> dict[str, str]:
+def check(places: Places, found: Finding) -> Edits:
     """CH004, CH005: the check of a mail backend asks the daemon, through the header."""
-    ways = _ways(estate, found)
+    ways = places.named(found)
     backends = {id(way.backend): way.backend for way in ways}
     edits: Edits = {}
     for backend in backends.values():
-        ours = [way for way in estate.sources.ways if way.backend is backend]
-        section = _section(estate, backend)
+        ours = places.ways_of[id(backend)]
+        section = places.section(backend)
         rules = _rules(ours)
         if section is None or rules is None or backend.mode == "http":
             return {}
@@ -101,11 +131,11 @@ def check(estate: Estate, found: Finding) -> dict[str, str]:
         wanted.append(Recipe(section.header.number, rules))
         ssl = "ssl" in rules[0].split()
         for way in ours:
-            line = _line(estate, way.server.span)
+            line = places.line(way.server.span)
             if line is None:
                 return {}
             wanted += _paced(line, ssl, bool(way.server.check.kind == "none"))
-    return apply(estate, edits)
+    return edits
 
 
 def _rules(ways: list[Way]) -> tuple[str, ...] | None:
@@ -139,20 +169,20 @@ def _paced(line: Line, ssl: bool, unchecked: bool) -> Iterator[Edit]:
 # ── time limits ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wait(estate: Estate, found: Finding) -> dict[str, str]:
+def wait(places: Places, found: Finding) -> Edits:
     """CH019: limits that are too short become 30m; sections that have none get them, and one to connect with."""
     edits: Edits = {}
     for place in (found.where, *found.also):
         assert isinstance(place, Span)
-        line = _line(estate, place)
+        line = places.line(place)
         if line is None:
             continue
         wanted = edits.setdefault(place.file, [])
         if line.words[:1] == ("timeout",):
             wanted.append(Change(line.number, 2, "30m"))
             continue
-        proxy = next((each for each in _proxies(estate) if each.span == place), None)
-        section = _section(estate, proxy) if proxy else None
+        proxy = places.proxies.get(place)
+        section = places.section(proxy) if proxy else None
         if proxy is None or section is None:
             continue
         sides = [("client", proxy.kind != "backend"), ("server", proxy.kind != "frontend")]
@@ -160,7 +190,7 @@ def wait(estate: Estate, found: Finding) -> dict[str, str]:
         if proxy.kind != "frontend" and "connect" not in proxy.timeouts:
             missing.insert(0, "timeout connect 5s")
         wanted.append(Insert(_above_servers(section), tuple(missing)))
-    return apply(estate, edits)
+    return edits
 
 
 def _above_servers(section: Section) -> int:
@@ -178,13 +208,13 @@ def _above_servers(section: Section) -> int:
 # ── listeners ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def listen(estate: Estate, found: Finding) -> dict[str, str]:
+def listen(places: Places, found: Finding) -> Edits:
     """CH021: a published submission port without a listener gets one, made like the listener of its neighbour."""
-    entry = next((each for each in estate.sources.published if each.source == found.where), None)
+    entry = next((each for each in places.sources.published if each.source == found.where), None)
     if entry is None or PLAIN_PORTS.get(entry.container_port) != 587 or found.hop != "haproxy":
         return {}
-    for way in sorted(estate.sources.ways, key=lambda way: way.behind != 10465):
-        section = _section(estate, way.backend)
+    for way in sorted(places.sources.ways, key=lambda way: way.behind != 10465):
+        section = places.section(way.backend)
         if PLAIN_PORTS.get(way.behind) not in (25, 465) or not way.server.proxy_protocol or section is None:
             continue
         if section.kind != "listen" or len(way.backend.servers) != 1 or len(way.lanes) != 1:
@@ -199,7 +229,7 @@ def listen(estate: Estate, found: Finding) -> dict[str, str]:
         kept = [line.raw.strip() for line in section.lines if _shared(line)]
         name = f"submission from {section.base}" if section.base else "submission"
         lines = (*(bind for bind in moved if bind), *kept, *rules, server)
-        return apply(estate, {section.file: [Listener("listen", name, lines, section.header.number)]})
+        return {section.file: [Listener("listen", name, lines, section.header.number)]}
     return {}
 
 
@@ -227,28 +257,3 @@ def _numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-# ── places ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _proxies(estate: Estate) -> tuple[Proxy, ...]:
-    return estate.sources.haproxy.proxies if estate.sources.haproxy else ()
-
-
-def _ways(estate: Estate, found: Finding) -> list[Way]:
-    """Return the ways whose server lines a finding names, or whose check it does."""
-    places = {found.where, *found.also}
-    return [way for way in estate.sources.ways if way.server.span in places]
-
-
-def _section(estate: Estate, proxy: Proxy) -> Section | None:
-    configuration = estate.sources.haproxy
-    sections = configuration.sections if configuration else ()
-    return next((section for section in sections if section.span == proxy.span), None)
-
-
-def _line(estate: Estate, place: Span) -> Line | None:
-    documents = estate.sources.haproxy.documents if estate.sources.haproxy else ()
-    document = next((each for each in documents if each.file == place.file), None)
-    return document.lines[place.line - 1] if document and place.line <= len(document.lines) else None

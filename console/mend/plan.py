@@ -14,18 +14,25 @@ from console.estate import Estate, Reader
 from console.mask import mask
 from console.mend import estates, listeners, scripts
 from console.model import Finding, Span
+from console.sources.haproxy.edit import Edit
 from console.text import clean
 
 Mend = Callable[[Estate, Finding], dict[str, str]]
 """Returns the new texts of the files that it changes; none when it has no edit for the finding."""
 
-MENDS: dict[str, Mend] = {
+Edits = Callable[[listeners.Places, Finding], listeners.Edits]
+
+LISTENERS: dict[str, Edits] = {
     "CH003": listeners.aim,
     "CH002": listeners.send_header,
     "CH005": listeners.check,
     "CH004": listeners.check,
     "CH019": listeners.wait,
     "CH021": listeners.listen,
+}
+"""Edits of haproxy.cfg, which may be made all at once: a large file has many."""
+
+MENDS: dict[str, Mend] = {
     "CH006": estates.bind,
     "CH024": estates.pin,
     "CH012": estates.keep_acme,
@@ -57,6 +64,9 @@ def plan(path: Path) -> Plan:
     reader = Reader()
     estate = reader.load(path)
     work = _Work(reader, path, estate)
+    for id, edits in LISTENERS.items():
+        work.at_once(id, edits)
+        work.all_of(id, _alone(edits))
     for id, mend in MENDS.items():
         work.all_of(id, mend)
     mended = _gone(lint(estate.sources, estate.topology), work.findings)
@@ -79,6 +89,10 @@ def _gone(before: tuple[Finding, ...], after: tuple[Finding, ...]) -> tuple[Find
     return before
 
 
+def _alone(edits: Edits) -> Mend:
+    return lambda estate, found: listeners.apply(estate, edits(listeners.Places(estate), found))
+
+
 class _Work:
     """An estate that is mended step by step, in memory."""
 
@@ -88,8 +102,20 @@ class _Work:
         self.findings = lint(estate.sources, estate.topology)
         self.tries = MOST
 
+    def at_once(self, id: str, edits: Edits) -> None:
+        """Mend all of one id in one go, where the edits are not in each other's way."""
+        merged: dict[str, dict[Edit, None]] = {}
+        places = listeners.Places(self.estate)
+        for found in self.findings:
+            if found.id == id and isinstance(found.where, Span):
+                for file, wanted in edits(places, found).items():
+                    merged.setdefault(file, {}).update(dict.fromkeys(wanted))
+        changed = listeners.apply(self.estate, {file: list(wanted) for file, wanted in merged.items()})
+        if changed:
+            self._holds(changed, id)
+
     def all_of(self, id: str, mend: Mend) -> None:
-        """Mend what can be of one id; places move with each edit, so that each is looked for anew."""
+        """Mend what can be of one id, one by one; places move with each edit, so that each is looked for anew."""
         refused: set[tuple[str, ...]] = set()
         while self.tries > 0:
             found = next((each for each in self.findings if each.id == id and _key(each) not in refused), None)
