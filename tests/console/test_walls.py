@@ -14,6 +14,9 @@ ENGINE = (
     "console.survey",
     "console.report",
     "console.topology",
+    "console.flows.registry",
+    "console.flows.headless",
+    "console.flows.stage",
     "console.estate",
     "console.diagnosis.lint",
     "console.diagnosis.diagnose",
@@ -53,3 +56,10 @@ except SystemExit as left:
 def test_the_screens_load_nothing_heavy_but_textual() -> None:
     loaded = loaded_after("import screens.app")
     assert not loaded & set(HEAVY[2:])
+
+
+@pytest.mark.parametrize("module", ["console.engine", "console.cli", "screens.app"])
+def test_no_flow_is_loaded_before_one_is_started(module: str) -> None:
+    script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.startswith('console.flows.')))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []

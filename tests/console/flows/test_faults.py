@@ -97,12 +97,13 @@ def _relative(end: object, root: Path) -> str:
 
 
 async def disturbed(
-    nursery: Nursery, name: str, root: Path, fault: Fault, moment: Moment, number: int, step: int
+    nursery: Nursery | None, name: str, root: Path, fault: Fault, moment: Moment, number: int, step: int
 ) -> None:
     """One run in trouble, and what was said in it held against the world."""
     case = cases.find(name)
     if fault == "killed":
         state = os.environ["XDG_STATE_HOME"]
+        assert nursery is not None
         status = nursery.walk(name, str(root), state, fault, moment, str(number), str(step))
         assert status == -9
         record = journal.runs(folder(root), 1)[0]
