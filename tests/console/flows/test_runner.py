@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from console.flows import (
 )
 from console.hosts.host import Completed
 from console.hosts.local import Local
+from console.hosts.recorded import Recorded
 from tests.console.flows.playing import Leave, Play
 
 
@@ -326,6 +329,20 @@ async def test_a_guard_that_does_not_hold_stops_its_command(tmp_path: Path) -> N
     ending = await Play(tmp_path, [Planned(tmp_path / "b", guarded)], ["yes", "stop"]).run()
     assert (ending.outcome, "did not succeed" in ending.words) == ("failed", True)
     assert not (tmp_path / "b").exists()
+
+
+async def test_every_change_lands_in_the_command_log_with_its_result_and_without_secrets(tmp_path: Path) -> None:
+    lines: deque[str] = deque()
+    (tmp_path / "token-hunter2").touch()
+    step = Planned(tmp_path / "b", Run("here", ("sh", "-c", "exit 3")))
+    play = Play(tmp_path, [step], ["yes", "stop"], host=Recorded(Local(), lines))
+    play.world.hide("hunter2")
+    await play.run()
+    assert re.search(r"here  sh -c 'exit 3'  status 3  \d+ ms", lines[-1])
+    await Play(tmp_path, [Leave(tmp_path / "c")], ["yes"], host=Recorded(Local(), lines)).run()
+    assert any("write" in line and "6 bytes" in line for line in lines)
+    await play.world.data("here", str(tmp_path / "token-hunter2"))
+    assert "hunter2" not in "".join(lines)
 
 
 # ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
