@@ -238,7 +238,8 @@ class _Reader:
             return
         match = _SHORT.fullmatch(item.text)
         if not match:
-            self._say(item, f'"{clean(item.text, 60)}" is no port; written [address:][port:]container-port[/protocol]')
+            six = ", IPv6 in brackets" if item.text.count(":") > 2 else ""
+            self._say(item, f'"{clean(item.text, 60)}" is no port; written {_WRITTEN}{six}')
         elif match["host"]:
             address, protocol = match["address"] or "", match["protocol"]
             yield from self._pairs(service, item, address, match["host"], match["container"], protocol, item.variable)
@@ -292,12 +293,13 @@ class _Reader:
 
 _SHORT = re.compile(
     r"""
-    (?:(?:(?P<address>\[[^\[\]]*\]|[^:\[\]]*|[0-9A-Fa-f:.]+):)?(?P<host>\d+(?:-\d+)?)?:)?
+    (?:(?:(?P<address>\[[^\[\]]*\]|[^:\[\]]*):)?(?P<host>\d+(?:-\d+)?)?:)?
     (?P<container>\d+(?:-\d+)?)
     (?:/(?P<protocol>tcp|udp|sctp))?
     """,
     re.VERBOSE,
 )
+_WRITTEN = "[address:][port:]container-port[/protocol]"
 _RANGE = re.compile(r"\d+(?:-\d+)?")
 
 

@@ -64,7 +64,6 @@ class TestTheSeed:
         ("8080:80/udp", ["0.0.0.0:8080:80/udp"]),
         ("'127.0.0.1:8080:80'", ["127.0.0.1:8080:80/tcp"]),
         ("'[::1]:8080:80'", ["::1:8080:80/tcp"]),
-        ("'::1:8080:80'", ["::1:8080:80/tcp"]),
         ("'9000-9002:8000-8002'", ["0.0.0.0:9000:8000/tcp", "0.0.0.0:9001:8001/tcp", "0.0.0.0:9002:8002/tcp"]),
         ("'9000-9002:8000'", ["0.0.0.0:9000:8000/tcp"]),
         ("80", []),
@@ -98,6 +97,10 @@ def test_a_port_is_published_as_it_is_written(written: str, found: list[str]) ->
     ("written", "said"),
     [
         ("x", 'c.yml:4:7: "x" is no port; written [address:][port:]container-port[/protocol]'),
+        (
+            "'::1:8080:80'",
+            'c.yml:4:7: "::1:8080:80" is no port; written [address:][port:]container-port[/protocol], IPv6 in brackets',
+        ),
         ("99999:80", 'c.yml:4:7: "99999:80": ports are 1 to 65535, ranges of one length'),
         ("'0:80'", 'c.yml:4:7: "0:80": ports are 1 to 65535, ranges of one length'),
         ("'1-3:1-2'", 'c.yml:4:7: "1-3:1-2": ports are 1 to 65535, ranges of one length'),
