@@ -84,7 +84,7 @@ def _postfix_all(lab: RealLab) -> None:
 def _stop_dovecot(lab: RealLab) -> None:
     compose(lab, "stop", "dovecot-mailcow")
     # its auth process outlives it by a moment, in which an smtpd could still ask
-    lab.do("mailcow", "timeout", "10", "sh", "-c", f"while pgrep -f '{DOVECOT_PROCESSES}'; do sleep 0.05; done")
+    lab.wait(lambda: not lab.run("mailcow", ["pgrep", "-f", DOVECOT_PROCESSES]).stdout, "Dovecot did not end")
     # smtpd that asked Dovecot before lives on for its 100 s of idleness; without them, submission is down too
     lab.run("mailcow", ["pkill", "-x", "smtpd"])
 

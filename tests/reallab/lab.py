@@ -74,7 +74,7 @@ class RealLab:
             self.process = None
         elif (pid := self._pid("warden")) and self._is_warden(pid):
             os.kill(pid, signal.SIGTERM)
-            _wait(lambda: not self._is_warden(pid), 30, "the lab did not end")
+            self.wait(lambda: not self._is_warden(pid), "the lab did not end")
         self._first.clear()
         warden.tidy()
 
@@ -153,7 +153,7 @@ class RealLab:
             fresh.write_text(json.dumps(told))
             wanted, heard = str(fresh.stat().st_mtime_ns), self.state / "tunnel.heard"
             fresh.rename(self.state / "tunnel.json")
-            _wait(lambda: heard.exists() and heard.read_text() == wanted, 20, "the tunnel did not hear")
+            self.wait(lambda: heard.exists() and heard.read_text() == wanted, "the tunnel did not hear")
         else:
             self._tie(up, delay, jitter, loss)
 
@@ -199,7 +199,7 @@ class RealLab:
                 for name, row in servers.items()
             )
 
-        _wait(settled, 20, f"HAProxy did not settle with {down or 'nothing'} down")
+        self.wait(settled, f"HAProxy did not settle with {down or 'nothing'} down")
 
     def recover(self) -> None:
         """Wait until all is well: a Dovecot just started greets before its own authentication process answers it."""
@@ -210,12 +210,12 @@ class RealLab:
             said = self.run("mailcow", ["sh", "-c", ask]).stdout
             return "ready" in said and "Waiting" not in said
 
-        _wait(ready, 20, "Dovecot did not get ready")
+        self.wait(ready, "Dovecot did not get ready")
 
-
-def _wait(holds: Callable[[], bool], patience: float, what: str) -> None:
-    end = time.monotonic() + patience
-    while not holds():
-        if time.monotonic() > end:
-            raise OSError(what)
-        time.sleep(0.05)
+    def wait(self, holds: Callable[[], bool], what: str, patience: float = 60.0) -> None:
+        """Wait until something holds; raises `OSError(what)` after `patience` seconds, plenty for a busy machine."""
+        end = time.monotonic() + patience
+        while not holds():
+            if time.monotonic() > end:
+                raise OSError(what)
+            time.sleep(0.05)
