@@ -134,6 +134,12 @@ class Engine:
         """The flows there are, as far as they were looked at."""
         return self._stage.overview.seen if self._stage is not None else ()
 
+    def flow_names(self) -> tuple[str, ...]:
+        """The names of the flows there are."""
+        from console.flows import registry
+
+        return registry.names()
+
     def close(self, timeout: float = 0.5) -> bool:
         """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""
         self._closing = True

@@ -114,6 +114,7 @@ class CowhandApp(App[None], inherit_bindings=False):
         self._report = report
         self._bridge = Bridge(self._wake)
         self._doorbell: Doorbell | None = None
+        self._leaving = False
         for known in themes.themes():
             self.register_theme(known)
         self._wear(f"cowhand-{theme}" if theme else themes.TERMINAL if self.no_color else themes.DARK)
@@ -172,10 +173,16 @@ class CowhandApp(App[None], inherit_bindings=False):
     def on_engine_spoke(self, message: EngineSpoke) -> None:
         """Take what has gathered, and show it."""
         message.stop()
-        change = self.board.take(self._bridge.drain())
-        self.view.changed(change)
+        news = self._bridge.drain()
+        if news.flows:
+            self.board.flow, self.board.flows = self.engine.flow(), self.engine.flows()
+        change = self.board.take(news)
+        if not change.only_flows or self.view.NAME in ("flows", "flow"):
+            self.view.changed(change)
         self._frame()
         self.ring()
+        if self._leaving and not self.board.busy:
+            self._leave()
 
     def ring(self) -> None:
         """Put what the engine asks, if it asks anything and the bar is free."""
@@ -185,6 +192,7 @@ class CowhandApp(App[None], inherit_bindings=False):
 
                 self._doorbell = Doorbell(self)
             self._doorbell.ring()
+        self.view.rung()
 
     def notify_engine(self, event: Event) -> None:
         """Take an event as the engine would give it."""
@@ -208,7 +216,7 @@ class CowhandApp(App[None], inherit_bindings=False):
         return [*lines, (), ((f" {have}", self.ink.muted),), ((f" {need}", self.ink.muted),)]
 
     def _foot(self, width: int, height: int) -> list[Line]:
-        offers = (BY_ID[id] for id in KEY_LINES[self.view.NAME] if self.can(id))
+        offers = (BY_ID[id] for id in self.view.offers() if self.can(id))
         return [foot(self.ink, self._said, offers, width)]
 
     # input
@@ -279,7 +287,18 @@ class CowhandApp(App[None], inherit_bindings=False):
         self._frame()
 
     def _leave(self) -> None:
+        """Leave at once, or ask first when that would end a run; when told so, leave as soon as the run has ended."""
+        if self.board.busy:
+            from screens.flow_bar import leave
+
+            leave(self)
+            return
         self.exit(return_code=ENGINE_FAILED if self.board.failed else 0)
+
+    def leave_after(self, cut: bool) -> None:
+        """End the run, and leave as soon as that is done."""
+        self._leaving = True
+        self.engine.stop_flow(cut)
 
     def _sweep(self) -> None:
         self.engine.sweep()
@@ -289,6 +308,9 @@ class CowhandApp(App[None], inherit_bindings=False):
         found = self.view.finding()
         if found is None:
             self.say("no finding is chosen")
+            return
+        if found.flow is not None and found.flow in self.engine.flow_names():
+            self.open_flow(found.flow)
             return
 
         def lines(width: int) -> list[Line]:
@@ -372,6 +394,15 @@ class CowhandApp(App[None], inherit_bindings=False):
         known.shown()
         for pane in known.query(Pane):
             pane.forget()
+        self._frame()
+
+    def open_flow(self, name: str) -> None:
+        """Go to one flow."""
+        from screens.flow import Flow
+
+        self.go("flow")
+        assert isinstance(self.view, Flow)
+        self.view.open(name)
         self._frame()
 
     def show_finding(self, found: Finding | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -10,6 +11,10 @@ from console.events import EngineFailed, EstateRead, FindingsChanged, SweepOverd
 from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
 from console.questions import Question
 from screens.bridge import TRAIL, News
+
+if TYPE_CHECKING:
+    from console.flows.overview import FlowSeen
+    from console.flows.state import FlowState
 
 RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
@@ -23,6 +28,12 @@ class Change(Struct, frozen=True):
     cells: frozenset[Key]
     findings: bool
     health: bool
+    flows: bool = False
+
+    @property
+    def only_flows(self) -> bool:
+        """Whether nothing but flows changed."""
+        return self.flows and not (self.estate or self.cells or self.findings or self.health)
 
 
 class Board:
@@ -37,6 +48,10 @@ class Board:
         self.overdue: SweepOverdue | None = None
         self.failed: EngineFailed | None = None
         self.questions: tuple[Question, ...] = ()
+        self.flow: FlowState | None = None
+        self.flows: tuple[FlowSeen, ...] = ()
+        self.noted = 0.0
+        """When the run began whose end the operator has seen."""
         self.now = 0.0
         """The latest time any reading was taken: what "today" is measured against."""
 
@@ -65,7 +80,13 @@ class Board:
             frozenset(reading.key for reading in news.readings),
             news.findings is not None,
             news.overdue is not None or news.failed is not None,
+            news.flows,
         )
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is on."""
+        return self.flow is not None and self.flow.outcome is None
 
     @property
     def lanes(self) -> tuple[Lane, ...]:

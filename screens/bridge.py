@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from textual.message import Message
 
 from console.events import Asked, EngineFailed, EstateRead, Event, FindingsChanged, ReadingsChanged, SweepOverdue
 from console.model import HopName, Reading
+
+if TYPE_CHECKING:
+    from console.flows.overview import FlowSeen
+    from console.flows.state import FlowState
 
 TRAIL = 20
 """How many changes of one cell are kept."""
@@ -38,6 +42,27 @@ class EnginePort(Protocol):
     def recent(self) -> tuple[str, ...]:
         """Return the latest lines of the command log, oldest first."""
 
+    def flow_names(self) -> tuple[str, ...]:
+        """Return the names of the flows there are."""
+
+    def flows(self) -> tuple[FlowSeen, ...]:
+        """Return the flows, as far as they were looked at."""
+
+    def look_flows(self, name: str | None = None) -> None:
+        """Ask how the steps of all flows stand, or of one."""
+
+    def flow(self) -> FlowState | None:
+        """Return the run that is on, or was last."""
+
+    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
+        """Start a run, unless one is on."""
+
+    def answer_flow(self, id: str, text: str | None) -> None:
+        """Answer what a run waits for."""
+
+    def stop_flow(self, cut: bool = False) -> None:
+        """End the run between two actions; `cut` ends the action under way too."""
+
 
 class EngineSpoke(Message):
     """There is news to drain."""
@@ -52,6 +77,8 @@ class News(Struct, frozen=True):
     overdue: SweepOverdue | None = None
     failed: EngineFailed | None = None
     asked: Asked | None = None
+    flows: bool = False
+    """Whether the engine has anything new to say of flows."""
 
 
 class Bridge:
@@ -67,6 +94,7 @@ class Bridge:
         self._overdue: SweepOverdue | None = None
         self._failed: EngineFailed | None = None
         self._asked: Asked | None = None
+        self._flows = False
 
     def notify(self, event: Event) -> None:
         """Take an event; called by the engine, returns at once."""
@@ -84,6 +112,8 @@ class Bridge:
                 self._asked = event
             elif isinstance(event, EngineFailed):
                 self._failed = event
+            else:
+                self._flows = True  # the engine has folded it: what is kept here cannot grow
             asleep, self._asleep = self._asleep, False
         if asleep:
             self._wake()
@@ -98,8 +128,9 @@ class Bridge:
                 self._overdue,
                 self._failed,
                 self._asked,
+                self._flows,
             )
             self._estate = self._findings = self._overdue = self._failed = self._asked = None
-            self._readings = {}
+            self._readings, self._flows = {}, False
             self._asleep = True
         return news

@@ -23,6 +23,7 @@ class Help(View):
 
     def __init__(self) -> None:
         super().__init__(id="help")
+        self.skipped = 0
 
     def compose(self) -> ComposeResult:
         """Lay out the one pane."""
@@ -39,7 +40,19 @@ class Help(View):
             first = left[at] if at < len(left) else ()
             second = right[at] if at < len(right) else ()
             lines.append((*first, (" " * max(half - cells(first), 0), ink.text), *second))
-        return lines
+        self.skipped = max(min(self.skipped, len(lines) - height), 0)
+        shown = lines[self.skipped : self.skipped + height]
+        below = len(lines) - height - self.skipped
+        if below > 0 and shown:
+            shown[-1] = ((f" ↓ {below + 1} more lines: pgdn", ink.degraded),)
+        return shown
+
+    def do(self, id: str) -> None:
+        """Scroll."""
+        page = max(self.size.height - 2, 1)
+        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page, "first": -99, "last": 99}
+        self.skipped = max(self.skipped + steps.get(id, 0), 0)
+        self.redraw()
 
     def _shapes(self) -> list[Line]:
         ink = self.ink

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from console.model import Finding, Span
+from screens.actions import KEY_LINES
 from screens.board import Board, Change
 from screens.themes import Ink
 from screens.widgets.pane import Box, Pane
@@ -65,6 +66,13 @@ class View(Box):
 
     def hidden(self) -> None:
         """Go to the back."""
+
+    def rung(self) -> None:
+        """Put to the operator what waits for an answer, if the bar is free; called whenever it may be."""
+
+    def offers(self) -> tuple[str, ...]:
+        """What the key line names."""
+        return KEY_LINES[self.NAME]
 
     def do(self, id: str) -> None:
         """Do an action."""

@@ -47,15 +47,18 @@ class Bar(Pane):
         typed: Callable[[str], None] | None = None,
         head: Callable[[int], Sequence[Line]] | None = None,
         secret: bool = False,
+        picked: int = 0,
     ) -> None:
         """Open. `done` gets the text, or the id of the chosen suggestion, or None; `typed` hears every change.
 
-        `head` gives rows to stand above the line; what is typed shows as dots when it is `secret`."""
-        self.prompt, self.value, self.picked = prompt, value, 0
+        `head` gives rows to stand above the line; what is typed shows as dots when it is `secret`. `picked`
+        is the suggestion that enter takes."""
+        self.prompt, self.value, self.picked = prompt, value, picked
         self._done, self._suggest, self._typed = done, suggest, typed
         self._head, self._secret = head, secret
-        above = len(head(self.app.size.width)) + 1 if head else 0
-        self.styles.height = MATCHES + 2 if suggest else 1 + above
+        rows = len(head(self.app.size.width)) if head else 0
+        matches = 0 if not suggest else len(self.choices()) if head else MATCHES
+        self.styles.height = 1 + rows + matches + (1 if head or suggest else 0)
         self.open = True
         self.redraw()
 
@@ -79,16 +82,18 @@ class Bar(Pane):
         typed = "•" * len(self.value) if self._secret else self.value
         shown = typed if cell_len(typed) <= room else "…" + typed[-(room - 1) :]
         line: Line = ((f" {self.prompt} ", ink.muted), (shown, ink.bright), ("▏", ink.key))
-        if self._head is not None:
-            return [(("─" * width, ink.faint),), *self._head(width), line]
+        head = [(("─" * width, ink.faint),), *self._head(width)] if self._head is not None else []
         if not self._suggest:
-            return [line]
-        rows: list[Line] = [(("─" * width, ink.faint),)]
+            return [*head, line]
+        rows: list[Line] = head or [(("─" * width, ink.faint),)]
+        named = len(rows)
         for at, (_, label, words) in enumerate(self.choices()):
             chosen = at == self.picked
             style = ink.chosen(ink.bright) if chosen else ink.muted
-            rows.append(((("▸" if chosen else " ") + f"{fit(label, 5)} ", style), (fit(words, width - 7), style)))
-        if len(rows) == 1:
+            room = max(cell_len(label), 5)
+            lead = ("▸" if chosen else " ") + f"{fit(label, room)} "
+            rows.append(((lead, style), (fit(words, max(width - room - 2, 0)), style)))
+        if len(rows) == named:
             rows.append(((" nothing is called that", ink.muted),))
         return [*rows, *[()] * (height - 1 - len(rows)), line]
 

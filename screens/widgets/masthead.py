@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+
 from screens.actions import BY_ID, SCREENS
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clock
 from screens.themes import MARKS, VERDICTS, Ink
+
+if TYPE_CHECKING:
+    from console.flows.state import FlowState
+
+
+Piece3 = tuple[str, Style, str]
 
 
 def masthead(board: Board, ink: Ink, view: str, wanted: str, width: int, *, read_only: bool, lab: bool) -> list[Line]:
@@ -18,7 +28,7 @@ def masthead(board: Board, ink: Ink, view: str, wanted: str, width: int, *, read
 
 
 def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool) -> Line:
-    right: list[Piece] = [(f" {clip(board.title, 24)} ", ink.muted)]
+    right: list[Piece] = [*_flow(board, ink), (f" {clip(board.title, 24)} ", ink.muted)]
     if lab:
         right += [(" LAB ", ink.lab), (" ", ink.text)]
     if read_only:
@@ -38,6 +48,27 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
         left.append((clip(note, max(room - cells(left), 0)), ink.degraded))
     gap = max(room - cells(left), 0)
     return (*left, (" " * gap, ink.text), *right)
+
+
+def _flow(board: Board, ink: Ink) -> list[Piece]:
+    """The run that is on and where it stands; one that ended, until its end was seen."""
+    run = board.flow
+    if run is None or run.dry or (run.outcome is not None and run.began == board.noted):
+        return []
+    at = f" {run.current + 1}/{len(run.steps)}" if run.steps else ""
+    shape, style, word = _state(run, ink)
+    return [(f" {shape} {clip(run.flow, 20)}{at}{word} ", style)]
+
+
+def _state(run: FlowState, ink: Ink) -> Piece3:
+    if run.outcome is not None:
+        if run.outcome == "done":
+            return "✓", ink.ok, " done"
+        failed = run.outcome in ("failed", "refused")
+        return ("✗", ink.broken, f" {run.outcome}") if failed else ("■", ink.degraded, f" {run.outcome}")
+    if run.asked is None:
+        return "▸", ink.unknown, ""
+    return ("✗", ink.broken, " failed") if run.asked.kind == "failed" else ("?", ink.degraded, " waits")
 
 
 def _verdict(board: Board, ink: Ink) -> Piece:

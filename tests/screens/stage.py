@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import msgspec
 
 from console.diagnosis.catalogue import finding
 from console.errors import InputError
-from console.events import EstateRead, Event, FindingsChanged, ReadingsChanged
+from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsLooked, ReadingsChanged
+from console.flows.overview import FlowSeen
+from console.flows.state import FlowState, fold
 from console.model import (
     HOPS,
     Bind,
@@ -262,6 +264,8 @@ class Stage:
     asked: list[str] = field(default_factory=list)
     lines: tuple[str, ...] = ()
     notify: Callable[[Event], None] = field(default=lambda event: None)
+    seen: tuple[FlowSeen, ...] = ()
+    run: FlowState | None = None
 
     def start(self, notify: Callable[[Event], None]) -> None:
         self.notify = notify
@@ -285,8 +289,32 @@ class Stage:
     def recent(self) -> tuple[str, ...]:
         return self.lines
 
+    def flow_names(self) -> tuple[str, ...]:
+        return tuple(seen.name for seen in self.seen)
+
+    def flows(self) -> tuple[FlowSeen, ...]:
+        return self.seen
+
+    def look_flows(self, name: str | None = None) -> None:
+        self.asked.append(f"look {name}")
+        self.notify(FlowsLooked(START))
+
+    def flow(self) -> FlowState | None:
+        return self.run
+
+    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
+        self.asked.append(f"flow {name}")
+
+    def answer_flow(self, id: str, text: str | None) -> None:
+        self.asked.append(f"flow answer {id} {text}")
+
+    def stop_flow(self, cut: bool = False) -> None:
+        self.asked.append("flow cut" if cut else "flow stop")
+
     def say(self, *events: Event) -> None:
         for event in events:
+            if isinstance(event, FlowEvent):
+                self.run = fold(self.run, event)
             self.notify(event)
 
 

@@ -1,0 +1,78 @@
+"""What a flow looks like at each moment of its life. `make snapshots` takes the pictures anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from tests.screens.flow_stage import (
+    ANSWERING,
+    CONFIRMING,
+    DESTROYING,
+    DONE,
+    ELSEWHERE,
+    FAILED,
+    FORMATTING,
+    HELD,
+    flows,
+    look,
+)
+from tests.screens.stage import Stage
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stage, what is typed, a terminal, and how the console was started."""
+
+    stage: Callable[[], Stage]
+    keys: tuple[str, ...] = ()
+    size: str = "80x24"
+    read_only: bool = False
+    theme: str | None = None
+    colour: bool = True
+
+
+ONE = ("6", "enter")
+CASES = {
+    "list-80x24": Case(flows, ("6",)),
+    "list-120x36": Case(flows, ("6",), "120x36"),
+    "list-held-read-only": Case(partial(flows, last=HELD), ("6",), read_only=True),
+    "plan-80x24": Case(flows, ONE),
+    "plan-120x36": Case(flows, ONE, "120x36"),
+    "plan-200x50": Case(flows, ONE, "200x50"),
+    "diff-80x24": Case(flows, (*ONE, "j", "j")),
+    "diff-120x36": Case(flows, (*ONE, "j", "j"), "120x36"),
+    "confirm-80x24": Case(partial(flows, *CONFIRMING), (*ONE, "d")),
+    "confirm-120x36": Case(partial(flows, *CONFIRMING), (*ONE, "d"), "120x36"),
+    "confirm-all-80x24": Case(partial(flows, *CONFIRMING), (*ONE, "a", "a", "l")),
+    "waits-80x24": Case(partial(flows, *CONFIRMING), ONE),
+    "destroy-80x24": Case(partial(flows, *DESTROYING), (*ONE, "d", *"mailcow", "underscore")),
+    "answer-80x24": Case(partial(flows, *ANSWERING), (*ONE, "d")),
+    "running-80x24": Case(partial(flows, *FORMATTING), ONE),
+    "running-120x36": Case(partial(flows, *CONFIRMING[:-1]), ONE, "120x36"),
+    "running-home": Case(partial(flows, *FORMATTING)),
+    "waiting-home": Case(partial(flows, *CONFIRMING)),
+    "failed-80x24": Case(partial(flows, *FAILED), ONE),
+    "failed-200x50": Case(partial(flows, *FAILED), ONE, "200x50"),
+    "failed-home": Case(partial(flows, *FAILED)),
+    "failed-light": Case(partial(flows, *FAILED), ONE, theme="light"),
+    "failed-terminal": Case(partial(flows, *FAILED), ONE, theme="terminal"),
+    "failed-no-colour": Case(partial(flows, *FAILED), ONE, colour=False),
+    "done-80x24": Case(partial(flows, *DONE), ONE),
+    "nothing-to-do-80x24": Case(partial(flows, state=look(*range(7))), ONE),
+    "held-80x24": Case(partial(flows, *ELSEWHERE), ONE),
+    "read-only-80x24": Case(flows, ONE, read_only=True),
+    "stop-80x24": Case(partial(flows, *FORMATTING), (*ONE, "x")),
+    "leave-80x24": Case(partial(flows, *FORMATTING), ("q",)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_picture(picture: Callable[..., None], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    case = CASES[name]
+    if not case.colour:
+        monkeypatch.setenv("NO_COLOR", "1")
+    picture(case.stage(), case.size, *case.keys, read_only=case.read_only, theme=case.theme)
