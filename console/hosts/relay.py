@@ -22,9 +22,10 @@ FIND = ("sh", "-c", 'for tool; do command -v "$tool" >/dev/null 2>&1 && echo "$t
 """The command that lists which of them there are."""
 
 _PYTHON = """\
-import os,select,socket,sys
+import os,select,socket,sys,time
 kind,place,port,limit=sys.argv[1:]
 say=lambda text:(sys.stderr.write(text+chr(10)),sys.stderr.flush())
+began=time.perf_counter()
 try:
     if kind=='unix':
         far=socket.socket(socket.AF_UNIX);far.settimeout(float(limit));far.connect(place)
@@ -34,7 +35,8 @@ try:
 except Exception as error:
     say('relay: '+(getattr(error,'strerror',None) or str(error)));sys.exit(1)
 far.settimeout(None)
-say('relay: open '+('%s %d'%far.getsockname()[:2] if kind=='tcp' else ''))
+took=(time.perf_counter()-began)*1000
+say('relay: open '+('%s %d %.3f'%(*far.getsockname()[:2],took) if kind=='tcp' else ''))
 try:
     while True:
         for end in select.select([0,far],[],[])[0]:
@@ -55,7 +57,7 @@ cat <&3
 kill 0
 """
 
-_OPEN = re.compile(rb"relay: open (?:(\S+) (\d+))?\n|starting data transfer loop")
+_OPEN = re.compile(rb"relay: open (?:(\S+) (\d+) ([\d.]+))?\n|starting data transfer loop")
 
 _SAYS: tuple[tuple[re.Pattern[str], type[HostError], str], ...] = (
     (re.compile(r"refused|reset by peer", re.I), Refused, "{} refused the connection"),
@@ -101,13 +103,16 @@ def unix(tool: str, path: str, timeout: float) -> list[str] | None:
 
 
 class CommandStream:
-    """A stream whose far end a command on some machine holds; `note` says so."""
+    """A stream whose far end a command on some machine holds; `note` says so.
+
+    `took` is how long that machine took to connect, in milliseconds, when the command told: to start it is no part."""
 
     def __init__(
         self, process: Process, peer: tuple[str, int] | None, released: Callable[[], None], note: str = ""
     ) -> None:
         self.process, self.note = process, note
         self._peer, self._released = peer, released
+        self.took: float | None = None
         self._local: tuple[str, int] | None = None
         self._closed = False
         self._errors: asyncio.Task[None] | None = None
@@ -155,6 +160,7 @@ class CommandStream:
                 if not opened.done() and (match := _OPEN.search(said)):
                     if match[1]:
                         self._local = match[1].decode("ascii", "replace"), int(match[2])
+                        self.took = float(match[3])
                     opened.set_result(True)
                 del said[: max(0, len(said) - 4096)]
         finally:

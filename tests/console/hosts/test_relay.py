@@ -53,6 +53,7 @@ async def test_where_forwarding_is_forbidden_a_command_opens_the_stream_and_says
             while len(back) < 300000:
                 back += await stream.read()
             assert stream.local is not None and stream.local[0] == "127.0.0.1" and stream.local[1] > 0
+            assert (stream.took is not None) == (tool == "python3")  # the others do not tell
             stream.close()
     assert said == [f"forwarding is forbidden by vps: asked by {tool} there"]
     assert len(server.forwards) == 1
