@@ -10,6 +10,7 @@ import re
 
 from console.sources.haproxy.build import Build, before, library_before
 from console.sources.haproxy.variables import Variables
+from console.text import clean
 
 DEEPEST = 100
 """HAProxy's own limit of nesting (MAXNESTEDCONDS)."""
@@ -106,7 +107,7 @@ def evaluate(text: str, variables: Variables) -> Truth:
         return False
     truth, at = _either(text, 0, variables, 0)
     if text[at:].strip():
-        raise BadConditionError(f"cannot read the condition from '{text[at:].strip()[:40]}' on: correct it")
+        raise BadConditionError(f"cannot read the condition from '{clean(text[at:].strip(), 40)}' on: correct it")
     return truth
 
 
@@ -148,7 +149,7 @@ def _term(text: str, at: int, variables: Variables, depth: int) -> tuple[Truth, 
         arguments, at = _arguments(text, predicate.end() + 1)
         truth = _predicate(predicate.group(), arguments, variables)
     else:
-        raise BadConditionError(f"cannot read the condition from '{text[at:][:40]}' on: correct it")
+        raise BadConditionError(f"cannot read the condition from '{clean(text[at:], 40)}' on: correct it")
     return (None if truth is None else truth is not negated), _skip(text, at)
 
 
