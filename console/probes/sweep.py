@@ -20,7 +20,7 @@ from console.probes.ladder import climb
 AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""
 
-QUIET = 0.01
+QUIET = 0.004
 """Seconds in which nothing but the tunnel is asked: what this process does meanwhile would count as its latency."""
 
 Tell = Callable[[Seen, LaneSeen | None], None]
