@@ -27,6 +27,7 @@ class Mounts(Struct, frozen=True):
 
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
+_SECTION = re.compile(r"^\[\w+\][ \t]*\r?$", re.MULTILINE)
 _REQUIRES = re.compile(r"\s*RequiresMountsFor\s*=\s*(.*)")
 
 
@@ -34,10 +35,11 @@ def read(files: list[tuple[str, str]]) -> Mounts:
     """Read (name, text) pairs: a file with a `[Section]` is a unit or drop-in of systemd, any other one an fstab."""
     mounts: list[Mount] = []
     required: list[str] = []
-    tables = [name for name, text in files if not _unit(text)]
+    units = {name for name, text in files if _SECTION.search(text)}
+    tables = [name for name, _ in files if name not in units]
     for name, text in files:
         for number, line in enumerate(text.split("\n"), 1):
-            if _unit(text):
+            if name in units:
                 if match := _REQUIRES.fullmatch(line.rstrip()):
                     required += match[1].split()
             elif (fields := line.split()) and not fields[0].startswith("#") and len(fields) >= 3:
@@ -46,7 +48,3 @@ def read(files: list[tuple[str, str]]) -> Mounts:
                 column = len(line) - len(line.lstrip()) + 1
                 mounts.append(Mount(fields[0], path, options, Span(name, number, column, len(line.rstrip()) + 1)))
     return Mounts((tables or [name for name, _ in files])[0], tuple(mounts), tuple(required))
-
-
-def _unit(text: str) -> bool:
-    return re.search(r"^\[\w+\]\s*$", text, re.MULTILINE) is not None

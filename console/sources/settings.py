@@ -38,7 +38,7 @@ def read(text: str, file: str, *, continued: bool = False) -> Settings:
     """Read a file; `continued` says that a line which begins with a blank goes on with the one before, as Postfix's do.
 
     What is no setting (a block, `!include`) is passed over."""
-    values: dict[str, Setting] = {}
+    found: dict[str, tuple[list[str], Span]] = {}
     last = ""
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         bare = line.split("#", 1)[0].rstrip() if not continued else line.rstrip()
@@ -46,12 +46,11 @@ def read(text: str, file: str, *, continued: bool = False) -> Settings:
             continue
         if continued and bare[0] in " \t":
             if last:
-                known = values[last]
-                values[last] = Setting(f"{known.value} {bare.strip()}".strip(), known.span)
+                found[last][0].append(bare.strip())
             continue
         match = _SETTING.fullmatch(bare)
         last = match[2] if match else ""
         if match:
             start = len(match[1]) + 1
-            values[match[2]] = Setting(match[3].strip(), Span(file, number, start, start + len(match[2])))
-    return Settings(file, values)
+            found[match[2]] = [match[3].strip()], Span(file, number, start, start + len(match[2]))
+    return Settings(file, {name: Setting(" ".join(parts).strip(), span) for name, (parts, span) in found.items()})

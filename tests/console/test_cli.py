@@ -131,7 +131,7 @@ BAD = {
     "a file that is cut": ("haproxy.cfg", b"listen smtp\n    bind :25\n    serv", r"haproxy\.cfg:3:\d+: .*line end"),
     "broken HCL": ("mailcow.tf", b'resource "a" "b" {\n  c = [1,\n', r"mailcow\.tf:2:10: .*HCL"),
     "a binary file": ("haproxy.cfg", b"\x7fELF\x00\x00", r"haproxy\.cfg:1:5: .*binary"),
-    "a huge file": ("haproxy.cfg", b"# filler\n" * 1_200_000, r"haproxy\.cfg:1:1: .*too large"),
+    "a huge file": ("haproxy.cfg", b"# filler\n" * 4_000_000, r"haproxy\.cfg:1:1: .*too large"),
     "a misspelt key": ("site.toml", b'[sources]\nhaprxy = []\n', r"site\.toml:2:1: .*haprxy.*did you mean \"haproxy\""),
     "a byte order mark": ("haproxy.cfg", b"\xef\xbb\xbflisten x\n    bind :25\n", r"haproxy\.cfg:1:1: .*byte order"),
 }  # fmt: skip
