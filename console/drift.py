@@ -44,7 +44,7 @@ class Compared(Struct, frozen=True):
     """One file in its places. Diffs are unified ones, with secrets hidden; "" where there is no difference.
 
     `deployed` is repository against host, `running` the host's file (or, without it, the repository's) against what
-    runs. `why` says what could not be looked at, or what the states mean together."""
+    runs. `runs_ours` says that what runs agrees with the repository's, `why` what could not be looked at."""
 
     file: str
     host: str
@@ -55,6 +55,7 @@ class Compared(Struct, frozen=True):
     deployed: str = ""
     running: str = ""
     drifted: tuple[Drifted, ...] = ()
+    runs_ours: bool = False
 
 
 # ── where files are in use ──────────────────────────────────────────────────────────────────────────────────────────
@@ -262,7 +263,11 @@ async def _with_running(
         why = compared.why or f"what runs is not known: {told.error}"
         return replace(compared, why=why)
     ports = None if heard.error else {each.port for each in heard.found}
-    before, after, gone = _views(said, told, ports, not estate.site.lane)
+    whole = not estate.site.lane
+    before, after, gone = _views(said, told, ports, whole)
+    if deployed and estate.sources.haproxy is not None:
+        ours, theirs, _ = _views(estate.sources.haproxy, told, ports, whole)
+        compared = replace(compared, runs_ours=ours == theirs)
     if before == after:
         return replace(compared, running_state="same")
     file = f"{host.name}:{each.path}" if deployed else each.file
@@ -373,6 +378,8 @@ def meaning(compared: Compared) -> str:
         return "the host has this file, and HAProxy runs something else: it was not reloaded, or changed at run time"
     if host == "differs" and running == "same":
         return "the host has another file; the frontends and servers that run agree with it"
+    if host == "differs" and running == "differs" and compared.runs_ours:
+        return "the host has another file, and HAProxy still runs the repository's: a reload will change that"
     if host == "differs" and running == "differs":
         return "repository, host and what runs are three different things"
     if host == "differs":

@@ -121,7 +121,7 @@ STATES = [
     ("blanks", CONFIG.replace("\n", "  \n") + "\n\n", CONFIG, ("same", "same"), "the same file, and", []),
     ("host", MOVED, MOVED, ("differs", "same"), "the host has another file; the frontends", ["file"]),
     ("reload", CONFIG, MOVED, ("same", "differs"), "it was not reloaded", ["running"]),
-    ("unloaded", MOVED, CONFIG, ("differs", "differs"), "three different", ["file", "running"]),
+    ("unloaded", MOVED, CONFIG, ("differs", "differs"), "still runs the repository's", ["file", "running"]),
     ("three", MOVED, FEWER, ("differs", "differs"), "three different things", ["file", "running"]),
 ]
 
