@@ -139,9 +139,12 @@ def explain(ink: Ink, found: Finding, width: int, *, places: bool = True) -> lis
     gap = width - cells(name) - len(side)
     head: Line = (*name, (" " * gap + side, ink.muted)) if gap > 0 else tuple(name)
     lines = [head, *(((f"   {row}", ink.text),) for row in wrap(found.summary, width - 4))]
-    lines += [((f"   {clip(row, width - 4)}", ink.text if row[:1] in "+-" else ink.muted),) for row in found.evidence]
     lines += labelled(ink, "remedy", found.remedy, width)
-    return lines + labelled(ink, "where", _gathered(found), width) if places else lines
+    lines += labelled(ink, "where", _gathered(found), width) if places else []
+    proof = [
+        ((f"   {clip(row, width - 4)}", ink.text if row[:1] in ("+", "-") else ink.muted),) for row in found.evidence
+    ]
+    return lines + proof
 
 
 def _gathered(found: Finding) -> str:
