@@ -10,7 +10,7 @@ _VERSION = re.compile(r"^HAProxy version ([0-9][^\s]*)", re.MULTILINE | re.IGNOR
 _FEATURES = re.compile(r"^(?:Detected f|F)eature list : (.*)", re.MULTILINE)
 _LIBRARY = re.compile(r"^Running on (?:OpenSSL|SSL library) version : ((\S+) ?([0-9]\S*)?.*)", re.MULTILINE)
 _PARTS = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:\.([0-9]+))?(?:-(dev|rc|pre)([0-9]*))?(?:-(.*))?\Z")
-_LETTERED = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)([a-z]?)(?:-.*)?\Z")
+_LETTERED = re.compile(r"([0-9]+)\.([0-9]+)\.[0-9]+[a-z]?(?:-.*)?\Z")
 _STAGES = {"dev": 1, "rc": 2, "pre": 2}
 _RELEASED = 3
 
@@ -46,18 +46,14 @@ def before(build: Build, wanted: str) -> bool | None:
 def library_before(build: Build, wanted: str) -> bool | None:
     """Say whether the SSL library is older than a version; None when that cannot be told.
 
-    HAProxy compares the stage of a release too, which is in no printed version: the same one is not decided."""
+    HAProxy reads the third number in a way of its own: where only that one differs, it is not decided."""
     numbers = [word for word in build.library.split() if word[:1].isdigit()]
     own = _LETTERED.match(numbers[0]) if numbers else None
     other = _LETTERED.match(wanted)
     if own is None or other is None:
         return None
-    left, right = _lettered(own), _lettered(other)
+    left, right = (int(own[1][:9]), int(own[2][:9])), (int(other[1][:9]), int(other[2][:9]))
     return None if left == right else left < right
-
-
-def _lettered(match: re.Match[str]) -> tuple[int, int, int, str]:
-    return int(match[1][:9]), int(match[2][:9]), int(match[3][:9]), match[4]
 
 
 def _split(version: str) -> tuple[int, ...] | None:
