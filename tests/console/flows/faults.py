@@ -33,7 +33,7 @@ class Trouble:
     def __init__(self, case: Case, root: Path, fault: Fault, moment: Moment, number: int, step: int) -> None:
         self.case, self.root = case, root
         self.fault, self.moment, self.number, self.step = fault, moment, number, step
-        self.struck = False
+        self.struck = self.over = False
         self.victim = ""
         self.stop: Callable[[], None] = lambda: None
         self._count = 0
@@ -138,11 +138,13 @@ class Faulty:
         await self.host.close()
 
     def _cut_off(self) -> None:
-        if self.trouble.struck and self.trouble.fault in ("link", "reboot"):
+        if self.trouble.struck and not self.trouble.over and self.trouble.fault in ("link", "reboot"):
             raise NoWayIn(f"{self.name} does not answer")
 
     def _still(self, what: str) -> bool:
         """What lasts: a full disk and a lacking right meet every change, the rest the same command again."""
+        if self.trouble.over:
+            return False
         fault = self.trouble.fault
         return fault in ("full", "denied") or (fault == "missing" and what == self.trouble.victim)
 

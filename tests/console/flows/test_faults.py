@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from console import journal
-from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, StepStood
+from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, Prompt, StepStood
 from console.flows import registry
 from tests.console.flows import case as cases
 from tests.console.flows.case import Case
@@ -181,9 +181,35 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
             await resumed(name, root, wanted)
             if not armed:
                 break
-    record_property("combinations", count)
-    print(f"{name}: {count} combinations")
+    record_property(f"troubles of {name}", count)
     assert count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("fault", ["link", "reboot", "full", "denied", "missing", "hang"])
+@pytest.mark.parametrize("name", cases.names())
+async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_again(
+    name: str, fault: Fault, moment: Moment, room: Path, record_property: pytest.RecordProperty
+) -> None:
+    wanted, actions = await undisturbed(name, room / "calm")
+    case = cases.find(name)
+    for number, step in enumerate(actions, 1):
+        root = lay(case, room / f"{number}")
+        trouble = Trouble(case, root, fault, moment, number, step)
+
+        async def retry(prompt: Prompt, trouble: Trouble = trouble) -> str:
+            trouble.over = prompt.kind == "failed" or trouble.over
+            return {"confirm": "yes", "failed": "retry"}[prompt.kind]
+
+        witness = Witness(case, root)
+        ending = await walk(case, root, witness.hear, trouble, retry)
+        assert ending is not None
+        assert (trouble.struck, ending.outcome, witness.lies) == (True, "done", []), ending.words
+        assert _relative(case.end(root), root) == wanted
+        assert set(case.once(root).values()) <= {1}
+        assert not case.armed(root)
+    record_property(f"troubles of {name}", len(actions))
 
 
 def test_every_flow_has_a_case_file() -> None:

@@ -14,6 +14,7 @@ from console import estate, journal
 from console.events import FlowEvent, Prompt
 from console.flows import World
 from console.flows.ending import Ending
+from console.flows.runner import Operator
 from console.flows.session import Session
 from tests.console.flows.case import Case, find
 from tests.console.flows.faults import Faulty, Trouble
@@ -38,7 +39,11 @@ async def agree(prompt: Prompt) -> str | None:
 
 
 async def walk(
-    case: Case, root: Path, hear: Callable[[FlowEvent], None], trouble: Trouble | None = None
+    case: Case,
+    root: Path,
+    hear: Callable[[FlowEvent], None],
+    trouble: Trouble | None = None,
+    operator: Operator = agree,
 ) -> Ending | None:
     """Run the flow of a case; None when it was cut off."""
 
@@ -47,7 +52,7 @@ async def walk(
             trouble.hear(event)
         hear(event)
 
-    session = Session(case.flow, world(case, root, trouble), agree, tell, folder(root))
+    session = Session(case.flow, world(case, root, trouble), operator, tell, folder(root))
     if trouble is not None:
         trouble.stop = session.stop
     task = asyncio.ensure_future(session.run())

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from console.errors import FileError
+from console.facts.command import explain
 from console.flows import Flow, Found, Loss, Plan, Rollback, Run, Step, World, done, needed, refused
 from console.hosts.host import Host
 from console.model import Role
@@ -61,7 +63,7 @@ class Folder(Shelf):
     async def check(self, world: World) -> Found:
         said = await world.host("mail").run(["stat", "-c", "%a", "--", self.at("data/shelf")], LOOK)
         if said.status and b"No such file" not in said.stderr:
-            return refused("the folder cannot be looked at")
+            raise FileError(explain(self.name, "stat", said))
         return done("it is there") if said.stdout == b"750\n" else needed("it is not there, or open to others")
 
     async def plan(self, world: World) -> Plan:
