@@ -192,13 +192,7 @@ def bench_parsers(folder: Path) -> None:
     if shutil.which("haproxy") is None:
         print("haproxy is not installed: its parser was not timed beside ours")
         return
-    lines: list[str] = ["defaults", "    timeout connect 5s", "    timeout client 30m", "    timeout server 30m", ""]
-    for number in range(1428):
-        lines += [
-            f"listen smtp{number}", f"    bind 127.0.0.1:{2000 + number}", "    mode tcp", "    option tcplog",
-            f"    server mailcow 10.10.10.214:{10000 + number} send-proxy check port {10000 + number}",
-            "    # a remark", "",
-        ]  # fmt: skip
+    lines = _listeners(1428)
     file = folder / "large.cfg"
     file.write_text("\n".join(lines) + "\n")
     site = folder / "large.toml"
@@ -213,6 +207,46 @@ def bench_parsers(folder: Path) -> None:
 
     figures = paired(ours, lambda: wall(["haproxy", "-c", "-q", "-f", str(file)]), 5)
     row(f"{len(lines)} lines parsed and linted", figures[0], "haproxy -c", figures[1], figures[2], "≤ 3 ×")
+    ten = ours()
+    file.write_text("\n".join(_listeners(14280)) + "\n")
+    hundred = ours()
+    row("100,000 lines", hundred, "10,000 lines", ten, hundred / ten, "≈ 10 ×")
+    _memory(file)
+
+
+def _listeners(count: int) -> list[str]:
+    """Lines of a haproxy.cfg with that many sections."""
+    lines: list[str] = ["defaults", "    timeout connect 5s", "    timeout client 30m", "    timeout server 30m", ""]
+    for number in range(count):
+        lines += [
+            f"listen smtp{number}", f"    bind 127.0.0.1:{2000 + number}", "    mode tcp", "    option tcplog",
+            f"    server mailcow 10.10.10.214:{10000 + number} send-proxy check port {10000 + number}",
+            "    # a remark", "",
+        ]  # fmt: skip
+    return lines
+
+
+def _memory(file: Path) -> None:
+    """How much a process grows that reads and lints one file, against the file's size."""
+    program = (
+        "import re, sys\n"
+        "from console.diagnosis.lint import lint\n"
+        "from console.sources import haproxy\n"
+        "from console.topology import Sources, build\n"
+        "def work(text):\n"
+        "    sources = Sources(haproxy=haproxy.parse(text, 'h.cfg'), texts={'h.cfg': text})\n"
+        "    return lint(sources, build(sources)), sources\n"
+        "work('listen x\\n    bind :25\\n    server m 10.0.0.1:10025 check\\n')\n"
+        "def used():\n"
+        "    return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
+        "before = used()\n"
+        "kept = work(open(sys.argv[1]).read())\n"
+        "print(used() - before)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True)
+    grown, size = int(run.stdout) / 1024, file.stat().st_size / (1 << 20)
+    measured = f"{grown:8.1f} MiB  {'its size':<26} {size:8.1f} MiB"
+    print(f"{'memory of that file':<34} {measured}  {grown / size:5.1f} ×   goal ≤ 40 ×")
 
 
 def main() -> None:
