@@ -244,7 +244,7 @@ class Flow(View):
         if name != self.flow:
             self.flow, self.cursor, self.top, self.skipped = name, 0, 0, 0
             self._following, self._eager = True, ""
-        if not self.board.busy:
+        if not self.board.busy and self.run_() is None:  # what a run has left is kept until it is asked anew
             self.cowhand.engine.look_flows(name)
         self.shown()
 
@@ -268,7 +268,7 @@ class Flow(View):
         state = self.state()
         if not self._following or state is None or not state.steps:
             return
-        first = next((at for at, step in enumerate(state.steps) if step.state == "planned"), 0)
+        first = next((at for at, step in enumerate(state.steps) if step.state in ("planned", "later")), 0)
         at = state.current if not state.dry else first
         if at != self.cursor:
             self.cursor, self.skipped = at, 0

@@ -1,0 +1,366 @@
+"""A flow as an operator walks it: the real engine, a real folder, real commands, every key."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from console import journal
+from screens.app import CowhandApp
+from screens.widgets.pane import Pane
+from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
+from tests.screens.house import rows_of, settle
+
+SMALL = (80, 24)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    register()
+    folder = tmp_path / "barn"
+    folder.mkdir()
+    yield lay(folder)
+    unregister()
+
+
+@pytest.fixture
+def app(root: Path) -> Iterator[CowhandApp]:
+    made, engine = build(root)
+    yield made
+    assert engine.close(10)
+    assert engine.failure is None
+
+
+def painted(root: Path, *names: str) -> None:
+    """Do some of it by hand."""
+    for name in names:
+        (root / name).write_text("by hand\n")
+
+
+def things(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir())
+
+
+async def test_the_list_asks_every_flow_and_changes_nothing(app: CowhandApp, root: Path) -> None:
+    before = things(root)
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        text = await until(pilot, "4 of 6 steps to do")
+    assert "paint-barn" in text
+    assert "Paint the barn, on this machine, in the folder of the site file" in text
+    assert "never run" in text
+    assert things(root) == before
+
+
+async def test_a_plan_shows_state_host_exact_command_loss_and_way_back(app: CowhandApp) -> None:
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "4 of 6 steps to do")
+        await settle(pilot, "enter")
+        text = await until(pilot, "needs an answer: which colour?")
+        assert "✓ 1 find the ground" in text
+        assert "– 2 ask the neighbour" in text
+        assert "… 3 choose the colour" in text
+        await settle(pilot, "g", "j", "j", "j")
+        text = await until(pilot, "LOST")
+        assert "the old barn, with all that is in it" in text
+        assert "to agree, its name is typed: old-barn" in text
+        assert "on      here" in text
+        assert 'sh -c \'rm -f "$0/old" && touch "$0/ashes"\'' in text
+        await settle(pilot, "j")
+        text = await until(pilot, "scrape it off")
+        assert "two coats" in text
+
+
+async def test_walking_it_asks_before_each_change_and_ends_with_nothing_to_do(app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "4 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        await until(pilot, "↑ ↓ and enter")
+        await settle(pilot, "down", "enter")
+        text = await until(pilot, "type yes to do it")
+        assert "choose the colour?  on here: 1 file" in text
+        assert not (root / "colour").exists()
+        await typed(pilot, "yes")
+        await until(pilot, "▸ 4 burn the old one")
+        assert (root / "colour").read_text() == "blue\n"
+        text = await until(pilot, "d type the name")
+        await settle(pilot, "d")
+        text = await until(pilot, "type old-barn to lose it")
+        assert "lost: the old barn, with all that is in it" in text
+        await typed(pilot, "barn")
+        assert "that was not old-barn: nothing was done" in rows_of(app)[-1]
+        assert (root / "old").exists()
+        await settle(pilot, "d")
+        await typed(pilot, "old-barn")
+        await until(pilot, "type yes to do it")
+        await typed(pilot, "yes")
+        await until(pilot, "▸ 5 paint it")
+        assert not (root / "old").exists()
+        await settle(pilot, "d")
+        await until(pilot, "type yes to do it")
+        await typed(pilot, "yes")
+        await until(pilot, "runs since")
+        await open_gate(root)
+        await until(pilot, "▸ 6 put the roof on")
+        await settle(pilot, "d")
+        await typed(pilot, "yes")
+        text = await until(pilot, "done, and verified")
+        assert "✓ 6 put the roof on" in text
+        await settle(pilot, "c")
+        await until(pilot, "✓ nothing to do")
+        await settle(pilot, "d")
+        assert rows_of(app)[-1] == " nothing to do; c asks the steps anew"
+    assert [record.state for record in journal.runs(journal.place(root / "site.toml"))] == ["done"]
+
+
+async def test_all_is_one_yes_that_names_what_follows_and_losses_are_typed_still(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "painted")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "2 of 6 steps to do")
+        await settle(pilot, "enter", "a")
+        await until(pilot, "type old-barn to lose it")
+        await typed(pilot, "old-barn")
+        text = await until(pilot, "type all to do it")
+        assert "and all that follow, each verified before the next: paint it, put the roof on" in text
+        await typed(pilot, "yes")
+        assert "that was not all: nothing was done" in rows_of(app)[-1]
+        assert not (root / "ashes").exists()
+        await settle(pilot, "a")
+        await typed(pilot, "all")
+        await until(pilot, "done, and verified")
+    assert (root / "roof").exists()
+
+
+async def test_escape_leaves_the_run_waiting_and_d_asks_again(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "ashes", "painted")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "1 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        await until(pilot, "type yes to do it")
+        text = "\n".join(await settle(pilot, "escape"))
+        assert "? paint-barn 6/6 waits" in text
+        assert "d do it" in text
+        assert not (root / "roof").exists()
+        await settle(pilot, "d")
+        await typed(pilot, "yes")
+        await until(pilot, "done, and verified")
+
+
+async def test_a_step_is_left_out_when_its_word_is_typed(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "ashes", "painted")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "1 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        await until(pilot, "type yes to do it")
+        await settle(pilot, "escape", "S")
+        await typed(pilot, "skip")
+        text = await until(pilot, "■ incomplete")
+        assert "○ 6 put the roof on" in text
+    assert not (root / "roof").exists()
+
+
+async def test_a_failure_says_what_is_true_and_a_retry_goes_on(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "ashes", "painted", "storm")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "1 of 6 steps to do")
+        await settle(pilot, "enter", "a")
+        await until(pilot, "type all to do it")
+        await typed(pilot, "all")
+        text = await until(pilot, "✗ failed; true now:")
+        assert "the storm took it" in text
+        assert "now: roof is not there" in text
+        assert "R look again" in text
+        assert "u take it back" in text
+        assert "x leave it so" in text
+        assert "✗ paint-barn 6/6 failed" in text
+        (root / "storm").unlink()
+        await settle(pilot, "R")
+        assert not (root / "roof").exists()
+        await typed(pilot, "retry")
+        await until(pilot, "done, and verified")
+    assert (root / "roof").exists()
+
+
+async def test_an_undo_shows_its_own_plan_and_is_agreed_to(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "ashes", "painted", "storm")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "1 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        await until(pilot, "type yes to do it")
+        await typed(pilot, "yes")
+        await until(pilot, "✗ failed; true now:")
+        assert (root / "beam").exists()
+        await settle(pilot, "u")
+        text = await until(pilot, "type yes to do it")
+        assert "take back put the roof on?  on here: 1 command" in text
+        assert 'rm -f "$0/beam"' in text
+        assert (root / "beam").exists()
+        await typed(pilot, "yes")
+        text = await until(pilot, "was undone")
+        assert "↶ 6 put the roof on" in text
+    assert not (root / "beam").exists()
+
+
+async def test_what_failed_can_be_left_so(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "ashes", "painted", "storm")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "1 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        await until(pilot, "type yes to do it")
+        await typed(pilot, "yes")
+        await until(pilot, "✗ failed; true now:")
+        await settle(pilot, "x")
+        await typed(pilot, "stop")
+        text = await until(pilot, lambda text: "paint-barn 6/6" not in text)
+        assert "put the roof on" in text
+
+
+async def painting(root: Path, pilot: Pilot[None]) -> str:
+    """Bring the run to where the painter waits at the gate."""
+    painted(root, "colour", "ashes", "roof")
+    await settle(pilot, "6")
+    await until(pilot, "1 of 6 steps to do")
+    await settle(pilot, "enter", "d")
+    await until(pilot, "type yes to do it")
+    await typed(pilot, "yes")
+    return await until(pilot, "runs since")
+
+
+async def test_leaving_the_screen_leaves_the_run_and_coming_back_shows_it(app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=(120, 36)) as pilot:
+        await painting(root, pilot)
+        text = "\n".join(await settle(pilot, "2"))
+        assert "▸ paint-barn 5/6" in text
+        text = "\n".join(await settle(pilot, "6"))
+        assert "▸ step 5 of 6" in text
+        await settle(pilot, "1")
+        await open_gate(root)
+        text = await until(pilot, "✓ paint-barn 6/6 done")
+        assert app.view.NAME == "lanes"
+        await settle(pilot, "6", "enter", "g", "j", "j", "j", "j")
+        text = await until(pilot, "second coat")
+        assert "✓ status 0" in text
+        assert "paint-barn 6/6" not in text
+
+
+async def test_what_a_command_says_cannot_steer_the_terminal(app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=(120, 36)) as pilot:
+        await painting(root, pilot)
+        await open_gate(root)
+        await until(pilot, "✓ done")
+        await settle(pilot, "g", "j", "j", "j", "j")
+        text = await until(pilot, "first coat")
+        assert "first coat \\x1b[31m[bold]" in text
+        assert "\x1b" not in text
+
+
+async def test_stop_ends_after_the_command_and_cut_at_once(app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=SMALL) as pilot:
+        await painting(root, pilot)
+        text = "\n".join(await settle(pilot, "x"))
+        assert "stop paint-barn? Under way on here: sh -c" in text
+        await typed(pilot, "maybe")
+        assert "maybe is neither stop nor cut: it goes on" in rows_of(app)[-1]
+        await settle(pilot, "x")
+        await typed(pilot, "stop")
+        assert "▸ paint-barn 5/6" in rows_of(app)[0]
+        await settle(pilot, "x")
+        await typed(pilot, "cut")
+        await until(pilot, "■ stopped")
+    assert not (root / "painted").exists()
+
+
+async def test_quitting_asks_while_a_flow_runs_and_stays_by_default(app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=SMALL) as pilot:
+        await painting(root, pilot)
+        text = "\n".join(await settle(pilot, "1", "q"))
+        assert "paint-barn runs, at step 5 of 6; leaving ends it. Under way on here:" in text
+        await settle(pilot, "enter")
+        await settle(pilot, "q", "escape")
+        assert app.is_running
+        await settle(pilot, "q")
+        await typed(pilot, "stop")
+        assert app.is_running
+        await open_gate(root)
+        for _ in range(1000):
+            if not app.is_running:
+                break
+            await pilot.pause(0.01)
+    assert app.return_code == 0
+    assert journal.find(journal.place(root / "site.toml"), "last").state in ("done", "stopped")
+    assert (root / "painted").exists()
+
+
+async def test_read_only_has_no_key_that_changes_and_says_so(root: Path) -> None:
+    made, engine = build(root, read_only=True)
+    async with made.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "6")
+        text = await until(pilot, "4 of 6 steps to do")
+        assert "read-only: plans can be read, nothing can be changed from here" in text
+        await settle(pilot, "enter", "d", "a", "S", "R", "u", "x")
+        text = await until(pilot, "read-only: nothing can be changed from here")
+        rows = text.split("\n")
+        assert "READ-ONLY" in rows[0]
+        assert not any(word in rows[-1] for word in ("d do", "a do all", "x stop"))
+        assert made.board.flow is None
+    assert engine.close(10)
+    assert things(root) == ["gate", "old", "site.toml"]
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from console.journal import Lock, place
+with Lock(place(Path(sys.argv[1])), "paint-barn"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(root: Path) -> Iterator[int]:
+    words = [sys.executable, "-c", HOLDER, str(root / "site.toml")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder.pid
+        holder.communicate()
+
+
+async def test_another_console_that_holds_the_lock_is_named(other: int, app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "4 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        text = await until(pilot, "✗ refused")
+        assert f"paint-barn runs already: process {other} of " in text
+        assert "… 3 choose the colour" in text
+    assert not (root / "colour").exists()
+
+
+async def test_a_flow_that_stands_still_sends_nothing(app: CowhandApp, root: Path) -> None:
+    async with app.run_test(size=SMALL) as pilot:
+        await painting(root, pilot)
+        await settle(pilot)
+        rows = rows_of(app)
+        seen = await until(pilot, "runs since")
+        panes = [pane for pane in app.query(Pane) if pane.is_on_screen]
+        assert panes
+        for pane in panes:
+            pane.redraw()
+            assert pane._repaint_regions == set()
+        assert rows_of(app) == rows == seen.split("\n")
