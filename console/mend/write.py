@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from console import atomic
 from console.errors import InputError
 from console.estate import Estate
 from console.mend.plan import Plan
-from console.text import clean
+from console.text import clean, spell
 
 KEPT = "~"
 """What the version before is called, beside the file: as editors call it, and no name that a folder's reader takes."""
@@ -43,7 +44,7 @@ def write(made: Plan) -> list[str]:
             path = path_of(made.estate, file)
             _keep(path, old[path])
             done.append(path)
-            atomic.write(path, text.encode("utf-8", "surrogateescape"))
+            _replace(path, text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         _put_back(done, old)
         why = (error.strerror or "unknown reason").lower()
@@ -54,7 +55,10 @@ def write(made: Plan) -> list[str]:
         return told
     ours = {path_of(made.estate, document.file) for document in made.estate.sources.haproxy.documents}  # type: ignore[union-attr]
     _put_back([path for path in done if path in ours], old)
-    raise InputError("haproxy.cfg", 0, 0, f"put back as it was, for HAProxy refuses it: {refusal}")
+    names = [document.file for document in made.estate.sources.haproxy.documents]  # type: ignore[union-attr]
+    others = [file for file in made.texts if file not in names]
+    also = f"; {spell(others)} stay{'s' * (len(others) == 1)} written" if others else ""
+    raise InputError(spell(names), 0, 0, f"put back as it was, for HAProxy refuses it: {refusal}{also}")
 
 
 def check(estate: Estate) -> str | None:
@@ -95,8 +99,23 @@ def _keep(path: Path, data: bytes) -> None:
         kept.unlink()
     atomic.write(kept, data)
     kept.chmod(there.stat().st_mode & 0o777)
+    _own(kept, there.stat())
 
 
 def _put_back(paths: list[Path], old: dict[Path, bytes]) -> None:
     for path in paths:
-        atomic.write(path, old[path])
+        _replace(path, old[path])
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Replace a file's content; its mode stays, and its owner too when root is who edits."""
+    owner = path.stat()
+    atomic.write(path, data)
+    _own(path, owner)
+
+
+def _own(path: Path, owner: os.stat_result) -> None:
+    now = path.stat()
+    if (now.st_uid, now.st_gid) != (owner.st_uid, owner.st_gid):
+        with contextlib.suppress(PermissionError):
+            os.chown(path, owner.st_uid, owner.st_gid)

@@ -142,11 +142,15 @@ def test_the_version_before_and_the_mode_are_kept(tmp_path: Path, capsys: pytest
     estate = damaged(tmp_path, "mailcow.conf", "SKIP_LETS_ENCRYPT=y", "SKIP_LETS_ENCRYPT=n # why")
     before = (estate / "mailcow.conf").read_bytes()
     (estate / "mailcow.conf").chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(estate / "mailcow.conf", 1234, 1235)
+    owner = (estate / "mailcow.conf").stat()
     assert lint(estate, "--fix", "--yes") == 0
     assert (estate / "mailcow.conf").read_bytes() == before.replace(b"ENCRYPT=n", b"ENCRYPT=y")
     assert (estate / "mailcow.conf~").read_bytes() == before
     for name in ("mailcow.conf", "mailcow.conf~"):
-        assert stat.S_IMODE((estate / name).stat().st_mode) == 0o640
+        now = (estate / name).stat()
+        assert (stat.S_IMODE(now.st_mode), now.st_uid, now.st_gid) == (0o640, owner.st_uid, owner.st_gid)
     assert "mailcow.conf: written, the version before is mailcow.conf~" in capsys.readouterr().err
 
 
