@@ -227,14 +227,15 @@ def _drift(estate: Estate, arguments: argparse.Namespace) -> int:
 
     from console import drift, report
     from console.diagnosis.rules.drift import found_by
+    from console.formats import drift as telling
 
     unusable = _problems(estate)
     compared = asyncio.run(_compare(estate, vantages(arguments, estate)))
     if arguments.json:
         findings = [report.finding(found) for found in found_by(drift.drifted(compared))]
-        emit({"files": drift.document(compared), "findings": findings})
+        emit({"files": telling.document(compared), "findings": findings})
     else:
-        print(drift.text(compared, report.paint(sys.stdout)))
+        print(telling.text(compared, report.paint(sys.stdout)))
     if unusable:
         return EXIT_UNUSABLE
     if drift.drifted(compared):

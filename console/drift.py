@@ -6,9 +6,9 @@ import asyncio
 import difflib
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -363,63 +363,3 @@ async def _instances(estate: Estate, host: Host) -> Compared:
 def drifted(found: Iterable[Compared]) -> tuple[Drifted, ...]:
     """Return what is not the same, of all files."""
     return tuple(each for compared in found for each in compared.drifted)
-
-
-# ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def meaning(compared: Compared) -> str:
-    """Say in one sentence what the three states are together."""
-    host, running = compared.state, compared.running_state
-    if compared.path == "incus":
-        words = {"same": "Incus runs what the files say", "differs": "Incus runs something else than the files say"}
-        return words.get(host, compared.why)
-    if host == "same" and running == "differs":
-        return "the host has this file, and HAProxy runs something else: it was not reloaded, or changed at run time"
-    if host == "differs" and running == "same":
-        return "the host has another file; the frontends and servers that run agree with it"
-    if host == "differs" and running == "differs" and compared.runs_ours:
-        return "the host has another file, and HAProxy still runs the repository's: a reload will change that"
-    if host == "differs" and running == "differs":
-        return "repository, host and what runs are three different things"
-    if host == "differs":
-        return "the host has another file" + (f"; {compared.why}" if compared.why else "")
-    if host == "same":
-        return "the same file" + (", and the frontends and servers that run agree with it" if running == "same" else "")
-    return compared.why + ("; what runs is not what the repository says" if running == "differs" else "")
-
-
-def document(found: Sequence[Compared]) -> list[dict[str, Any]]:
-    """Return the files of `drift --json`."""
-    return [
-        {
-            "file": each.file, "host": each.host, "path": each.path, "state": each.state,
-            "running": each.running_state, "meaning": meaning(each), "repository_to_host": each.deployed or None,
-            "host_to_running": each.running or None,
-        }
-        for each in found
-    ]  # fmt: skip
-
-
-_MARKS = {"same": "●", "differs": "✗", "absent": "✗", "unknown": "?"}
-_TONES = {"same": "ok", "differs": "failed", "absent": "failed", "unknown": "unknown"}
-
-
-def text(found: Sequence[Compared], paint: Callable[[str, str], str]) -> str:
-    """Return what an operator reads: each file, where it is in use, what that means, and the diffs."""
-    if not found:
-        return "no file is known to be in use anywhere"
-    blocks = []
-    for each in found:
-        worst = "differs" if "differs" in (each.state, each.running_state) else each.state
-        place = f"{each.host}:{each.path}" if each.host else each.path
-        head = f"{paint(_MARKS[worst], _TONES[worst])} {paint(each.file, 'bold')}  {place}\n  {meaning(each)}"
-        rows = [_paint(row, paint) for part in (each.deployed, each.running) for row in part.split("\n") if part]
-        blocks.append("\n".join([head, *rows]))
-    return "\n".join(blocks)
-
-
-def _paint(row: str, paint: Callable[[str, str], str]) -> str:
-    if row.startswith(("---", "+++", "@@")):
-        return "  " + paint(row, "dim")
-    return "  " + (paint(row, {"+": "ok", "-": "failed"}[row[0]]) if row[:1] in ("+", "-") else row)

@@ -16,6 +16,7 @@ from console.diagnosis.rules.drift import found_by
 from console.drift import Compared
 from console.errors import Missing, NoWayIn
 from console.facts import haproxy_running, incus
+from console.formats import drift as telling
 from console.hosts.host import Completed, Host, Stream
 from console.model import Lane, Role, Topology
 from console.observation import Drifted, Ladder, LaneSeen, Question, Seen
@@ -134,7 +135,7 @@ async def test_the_three_states_and_what_they_mean(
 ):
     (found,) = await look(site, Machine("proxy", {PLACE: deployed}, running))
     assert (found.state, found.running_state) == states
-    assert says in drift.meaning(found)
+    assert says in telling.meaning(found)
     assert [each.kind for each in found.drifted] == kinds
 
 
@@ -245,7 +246,7 @@ async def test_every_file_is_looked_for_where_it_is_usual_and_no_secret_is_shown
     states = {each.file: each.state for each in found}
     assert states.pop("mailcow.conf") == states.pop("fstab") == "differs"
     assert set(states.values()) == {"same"} and len(states) == 8
-    shown = drift.text(found, lambda text, state: text) + json.dumps(drift.document(found))
+    shown = telling.text(found, lambda text, state: text) + json.dumps(telling.document(found))
     assert "geheim" not in shown and "they differ in a secret" in shown
     assert "+tmpfs /mnt tmpfs" in shown
 
