@@ -156,6 +156,15 @@ class ActionBegan(Struct, frozen=True, tag_field="event", tag="action-began"):
     at: float
 
 
+class ActionSaid(Struct, frozen=True, tag_field="event", tag="action-said"):
+    """A command that still runs has said more: the end of all it has said, whole lines; at most twice a second."""
+
+    run: str
+    step: int
+    output: str
+    at: float
+
+
 class ActionEnded(Struct, frozen=True, tag_field="event", tag="action-ended"):
     """A change was made, or was not: `problem` says why. `output` is the end of what the command said."""
 
@@ -193,6 +202,8 @@ class FlowsLooked(Struct, frozen=True):
     at: float
 
 
-FlowEvent = FlowBegan | StepStood | StepPlanned | FlowAsked | ActionBegan | ActionEnded | FlowSaid | FlowEnded
+FlowEvent = (
+    FlowBegan | StepStood | StepPlanned | FlowAsked | ActionBegan | ActionSaid | ActionEnded | FlowSaid | FlowEnded
+)
 
 Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent | FlowsLooked

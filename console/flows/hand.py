@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 from console.errors import CowhandError, FileError, HostError, StreamError
-from console.events import ActionBegan, ActionEnded, FlowEvent
+from console.events import ActionBegan, ActionEnded, ActionSaid, FlowEvent
 from console.facts.command import explain
 from console.flows import show
 from console.flows.reading import Forbidden
 from console.flows.step import Action, Plan, Run, Write
 from console.flows.world import World
-from console.hosts.host import Completed
+from console.hosts.host import Completed, overhearing
 from console.hosts.shell import line
 from console.journal import Journal
 from console.text import clean
@@ -29,6 +29,10 @@ GRACE = 10.0
 
 TAIL = 4000
 """Characters of a command's output that are told and kept: its end."""
+
+
+OFTEN = 0.5
+"""Seconds between two tellings of what a command says while it runs."""
 
 
 class Failed(CowhandError):
@@ -118,7 +122,17 @@ class Hand:
             if passed.status:
                 why = explain(self.world.name(action.host), guard[0], passed)
                 raise Failed(f"{action.argv[0]} was not run, for {line(guard)} did not succeed: {why}")
-        return await self.world.machine(action.host).run(action.argv, action.timeout)
+        ear = Ear(self._said)
+        token = overhearing.set(ear.hear)
+        try:
+            return await self.world.machine(action.host).run(action.argv, action.timeout)
+        finally:
+            overhearing.reset(token)
+            ear.close()
+
+    def _said(self, text: str) -> None:
+        output = show.lines(self.world, text)[-TAIL:]
+        self._tell(ActionSaid(self._journal.run, self._index, output, time.time()))
 
     async def _write(self, action: Write) -> None:
         now = await self.world.data(action.host, action.path)
@@ -136,6 +150,34 @@ class Hand:
             return ""
         text = "\n".join(part for part in (_text(done.stdout), _text(done.stderr)) if part)
         return show.lines(self.world, text)[-TAIL:]
+
+
+class Ear:
+    """Hears a command and tells the end of what it said, in whole lines: half a secret would not be known as one."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._kept = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def hear(self, data: bytes) -> None:
+        """Take what was said."""
+        self._kept += data
+        if len(self._kept) > 4 * TAIL:
+            del self._kept[: self._kept.find(b"\n", len(self._kept) - 4 * TAIL) + 1 or len(self._kept)]
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(OFTEN, self._flush)
+
+    def close(self) -> None:
+        """Tell no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _flush(self) -> None:
+        self._timer = None
+        whole = self._kept[: self._kept.rfind(b"\n") + 1]
+        if whole:
+            self._tell(_text(bytes(whole)))
 
 
 def _text(data: bytes) -> str:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from console.events import (
     ActionBegan,
     ActionEnded,
+    ActionSaid,
     ActionShown,
     FlowAsked,
     FlowBegan,
@@ -96,7 +97,7 @@ def fold(state: FlowState | None, event: FlowEvent) -> FlowState | None:
     return replace(state, steps=(*state.steps[:at], _step(state.steps[at], event), *state.steps[at + 1 :]))
 
 
-def _step(step: StepState, event: StepStood | StepPlanned | ActionBegan | ActionEnded) -> StepState:
+def _step(step: StepState, event: StepStood | StepPlanned | ActionBegan | ActionSaid | ActionEnded) -> StepState:
     match event:
         case StepStood():
             return replace(
@@ -111,6 +112,9 @@ def _step(step: StepState, event: StepStood | StepPlanned | ActionBegan | Action
             return replace(step, plan=event.plan, undoing=event.undo)
         case ActionBegan():
             return replace(step, actions=(*step.actions, ActionState(event.action, event.at))[-MOST:])
+        case ActionSaid():
+            said = tuple(replace(done, output=event.output) for done in step.actions[-1:] if not done.ended)
+            return replace(step, actions=(*step.actions[:-1], *said)) if said else step
         case ActionEnded():
             ended = ActionState(
                 event.action,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Protocol
 
 from msgspec import Struct
 
 from console.model import Role
+
+overhearing: ContextVar[Callable[[bytes], None] | None] = ContextVar("overhearing", default=None)
+"""Who hears what a command of this task says while it still runs; never what is said before a password is taken."""
+
+
+def overhear(data: bytes) -> None:
+    """Pass on what a command has just said."""
+    hear = overhearing.get()
+    if hear is not None and data:
+        hear(data)
 
 
 class Completed(Struct, frozen=True):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from console.errors import NoWayIn
-from console.hosts.host import Completed
+from console.hosts.host import Completed, overhear
 from console.secret import Secret
 
 
@@ -118,15 +118,20 @@ async def _outputs(process: Process, cap: int) -> bytes:
     kept = bytearray()
     while data := await process.read_out(65536):
         kept += data[: cap - len(kept)]
+        overhear(data)
     return bytes(kept)
 
 
 async def _errors(process: Process, talk: Talk, cap: int) -> bytes:
     kept = bytearray()
+    heard = 0
     while data := await process.read_err(65536):
         kept += data
         await talk.hear(process, kept)
+        if talk.begun.is_set():
+            overhear(bytes(kept[heard:]))
         del kept[max(cap, 4096) :]
+        heard = len(kept) if talk.begun.is_set() else 0
     return bytes(kept[:cap])
 
 

@@ -237,7 +237,7 @@ async def painting(root: Path, pilot: Pilot[None]) -> str:
     await settle(pilot, "enter", "d")
     await until(pilot, "type yes to do it")
     await typed(pilot, "yes")
-    return await until(pilot, "runs since")
+    return await until(pilot, lambda text: "runs since" in text and "first coat" in text)
 
 
 async def test_leaving_the_screen_leaves_the_run_and_coming_back_shows_it(app: CowhandApp, root: Path) -> None:
@@ -357,7 +357,7 @@ async def test_a_flow_that_stands_still_sends_nothing(app: CowhandApp, root: Pat
         await painting(root, pilot)
         await settle(pilot)
         rows = rows_of(app)
-        seen = await until(pilot, "runs since")
+        seen = await until(pilot, "first coat")
         panes = [pane for pane in app.query(Pane) if pane.is_on_screen]
         assert panes
         for pane in panes:
