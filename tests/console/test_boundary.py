@@ -86,3 +86,39 @@ def test_an_override_and_a_json_file_of_a_folder_are_read(home: Path) -> None:
     )
     found = load(home, VM % '"base"')
     assert [vm.name for vm in found.topology.instances] == ["over"]
+
+
+COMPOSE = """
+services:
+  web:
+    extends: { file: common.yml, service: app }
+    env_file: %s
+"""
+
+
+def compose(home: Path, env: str) -> estate.Estate:
+    mail = home / "infra/mail"
+    (mail / "site.toml").write_text('[sources]\ncompose = ["docker-compose.yml"]\n')
+    (mail / "docker-compose.yml").write_text(COMPOSE % env)
+    (mail / "common.yml").write_text("services:\n  app:\n    ports: ['25:25']\n")
+    (mail / "app.env").write_text("NAME=one\n")
+    return estate.load(mail / "site.toml")
+
+
+def given(found: estate.Estate) -> dict[str, str | None]:
+    assert found.sources.compose is not None
+    return {name: value for name, (value, _) in found.sources.compose.environment.get("web", {}).items()}
+
+
+def test_what_a_compose_file_names_is_read_and_read_again_when_it_changes(home: Path) -> None:
+    found = compose(home, "app.env")
+    assert [(each.port, str(each.source)) for each in found.topology.published] == [(25, "common.yml:3")]
+    assert given(found) == {"NAME": "one"}
+    (home / "infra/mail/app.env").write_text("NAME=another\n")
+    assert given(estate.load(home / "infra/mail/site.toml")) == {"NAME": "another"}
+
+
+def test_a_compose_file_does_not_lead_outside(home: Path) -> None:
+    found = compose(home, "../../secret/key")
+    assert given(found) == {}
+    assert [problem.line for problem in found.problems] == [5]

@@ -292,11 +292,10 @@ def _readers(place: Path, count: int) -> list[str]:
 @pytest.mark.slow
 def test_the_grammar_is_kept_by_several_at_once_and_a_damaged_one_is_made_again(tmp_path: Path) -> None:
     place = tmp_path / "hcl.grammar"
-    assert _readers(place, 3) == ["1\n"] * 3
+    assert _readers(place, 2) == ["1\n"] * 2
     whole = place.read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"\n" + whole):
-        place.write_bytes(damaged)
-        assert _readers(place, 1) == ["1\n"]
+    place.write_bytes(whole[: len(whole) // 2])
+    assert _readers(place, 1) == ["1\n"]
 
 
 @pytest.mark.slow
