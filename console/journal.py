@@ -9,7 +9,6 @@ import fcntl
 import getpass
 import os
 import re
-import secrets
 import socket
 import time
 import zlib
@@ -143,8 +142,7 @@ class Journal:
     def __init__(self, folder: Path, redact: Callable[[str], str] = lambda text: text) -> None:
         self.redact = redact
         now = time.time()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-        self.run = f"{stamp}-{secrets.token_hex(3)}"
+        self.run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(now % 1 * 1e6):06d}"
         self.path = folder / f"{self.run}{SUFFIX}"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:

@@ -25,6 +25,9 @@ RECENT = 5
 LOOK = 10.0
 """Seconds the list of a machine's processes may take."""
 
+SETTLE = 0.6
+"""Seconds after which a command that was begun is listed, if it runs."""
+
 GRACE = 5.0
 """Seconds beyond its own limit that a command of a lost console is waited for."""
 
@@ -105,7 +108,10 @@ class Session:
         while True:
             pid = await self._pid(left, until)
             if not pid:
-                return
+                if time.time() > float(left["at"]) + SETTLE:
+                    return
+                await asyncio.sleep(0.1)  # a process that is just being started has no arguments to be known by
+                continue
             if self._stopped:
                 raise Leftover(f"stopped, while {clean(str(left.get('text')), 120)} still ran; nothing was changed")
             if time.time() > until:
