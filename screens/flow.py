@@ -57,8 +57,7 @@ class Flow(View):
         run, seen = self.board.flow, self.seen()
         if run is None or run.flow != self.flow:
             return None
-        look = seen.look if seen else None
-        return run if run.outcome is None or look is None or look.began <= run.ended else None
+        return run if flow_rows.newer(run, seen.look if seen else None) else None
 
     def state(self) -> FlowState | None:
         """What the panes show: a run that never began shows the steps that were asked before."""
@@ -197,8 +196,7 @@ class Flow(View):
     def _ended(self, run: FlowState, width: int) -> list[Line]:
         """The run has ended: what is true since."""
         ink = self.ink
-        shape = "✓" if run.outcome == "done" else "✗" if run.outcome in ("failed", "refused") else "■"
-        style = ink.ok if shape == "✓" else ink.broken if shape == "✗" else ink.degraded
+        shape, style = flow_rows.ending(ink, run)
         when = clock(run.ended, self._moment(), seconds=True)
         lines = [rule(ink, ((f"{shape} {run.outcome}", style), (f" {when}", ink.muted)), width)]
         lines += [((f" {row}", ink.text),) for row in wrap(run.ending, width - 2, 4)]

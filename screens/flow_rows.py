@@ -206,6 +206,18 @@ def standing(run: FlowState) -> str:
     return f"{at} {'failed' if run.asked.kind == 'failed' else 'waits for you'}"
 
 
+def newer(run: FlowState | None, look: FlowState | None) -> bool:
+    """Whether a run is on, or ended after the steps were last asked: then what it says is what is known."""
+    return run is not None and (run.outcome is None or look is None or look.began <= run.ended)
+
+
+def ending(ink: Ink, run: FlowState) -> tuple[str, Style]:
+    """The shape of how a run ended, and its style."""
+    if run.outcome == "done":
+        return "✓", ink.ok
+    return ("✗", ink.broken) if run.outcome in ("failed", "refused") else ("■", ink.degraded)
+
+
 def last_words(last: LastRun | None, now: float) -> str:
     """What the journal says of the last run."""
     if last is None:

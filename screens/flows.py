@@ -66,6 +66,9 @@ class Flows(View):
             failed = run.asked is not None and run.asked.kind == "failed"
             shape, words = ("✗" if failed else "▸"), flow_rows.standing(run)
             style = ink.broken if failed else ink.degraded if run.asked else ink.unknown
+        elif run is not None and run.flow == seen.name and flow_rows.newer(run, seen.look):
+            shape, style = flow_rows.ending(ink, run)
+            words = f"{run.outcome} at {clock(run.ended, moment)}"
         elif seen.looking:
             since = clock(seen.looking, moment, seconds=True)
             shape, words, style = "▸", f"asking its steps since {since}", ink.unknown

@@ -92,6 +92,7 @@ class Stage:
             self._never_began(name, "failed", summarize(error))
         finally:
             self._session = None
+        self.overview.read(estate, vantages.lab is not None)
 
     def _never_began(self, name: str, outcome: Outcome, words: str) -> None:
         if self.state is None or self.state.outcome is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from console.events import (
     ActionBegan,
     ActionEnded,
+    ActionSaid,
     ActionShown,
     FlowAsked,
     FlowBegan,
@@ -138,6 +139,8 @@ OPENED: tuple[FlowEvent, ...] = (began(), stood(0, "so", WHY[0][1]), stood(1, "s
 AT_FORMAT = (*OPENED, stood(2, "planned", WHY[2][1]), StepPlanned(RUN, 2, PLANS[2]))
 DESTROYING = (*AT_FORMAT, asked("destroy", 2, "type mailcow_opt: whatever is on the disk", typed="mailcow_opt"))
 FORMATTING = (*AT_FORMAT, stood(2, "applying", at=305), ActionBegan(RUN, 2, FORMAT, START + 305))
+HALF = "mke2fs 1.47.0 (5-Feb-2023)\nCreating journal (16384 blocks): done"
+HEARD = (*FORMATTING, ActionSaid(RUN, 2, HALF, START + 306))
 SAID = "Creating filesystem with 2621440 4k blocks and 655360 inodes\nWriting superblocks: done"
 FORMATTED = (
     *FORMATTING,
