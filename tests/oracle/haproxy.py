@@ -201,6 +201,8 @@ def judge(program: str, build: Build | None, block: Block, scratch: Path, tally:
         if checked.returncode and ("no listener" not in said or "[ALERT]" in said):
             return _refused(configuration, said, tally)
         tally["accepted"] += 1
+        if configuration.warnings:
+            return f"DIFFERS: HAProxy takes it, we doubt {configuration.warnings[0]}"
         if configuration.problems:
             return f"DIFFERS: HAProxy takes it, we say {configuration.problems[0]}"
         other = theirs(program, block, ready, scratch)
@@ -216,7 +218,7 @@ def _refused(configuration: Configuration, said: str, tally: Counter[str]) -> st
     alerts = [line for line in said.splitlines() if "[ALERT]" in line and "rror(s) found" not in line]
     outside = bool(alerts) and all(SYNTAX.search(alert) for alert in alerts)
     tally["refused, for what is not in the text" if outside else "refused"] += 1
-    if configuration.problems:
+    if configuration.problems or configuration.warnings:
         tally["refused, located by us"] += 1
         return ""
     return "" if outside else f"refused: {alerts[0] if alerts else said[-200:]}"

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.sources.haproxy.build import Build
+from console.sources.haproxy.doubts import warnings
 from console.sources.haproxy.effective import Effective, effective
 from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder, Listener, Proxy, Route, Timeout
@@ -53,6 +54,11 @@ class Configuration(Struct, frozen=True, dict=True):
     def effective(self) -> tuple[Effective, ...]:
         """The proxies again, in the same order, each with all that it uses and the places it comes from."""
         return effective(self.sections, self.proxies)
+
+    @cached_property
+    def warnings(self) -> tuple[InputError, ...]:
+        """Words that no HAProxy we know of takes, each with its place."""
+        return warnings(self.sections)
 
     @property
     def stats_sockets(self) -> tuple[str, ...]:

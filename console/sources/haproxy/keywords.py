@@ -46,18 +46,34 @@ BIND_VALUES = _words("""
     accept-netscaler-cip alpn backlog ca-file ca-ignore-err ca-sign-file ca-sign-pass ca-verify-file cc ciphers
     ciphersuites client-sigalgs crl-file crt crt-ignore-err crt-list curves default-crt ecdhe expose-fd gid group
     guid-prefix id idle-ping interface ktls level maxconn mode mss name namespace nbconn nice npn ocsp-update process
-    proto quic-cc-algo quic-socket severity-output shards sigalgs ssl-max-ver ssl-min-ver tcp-md5sig tcp-ss tcp-ut
+    label proto quic-cc-algo quic-socket severity-output shards sigalgs ssl-max-ver ssl-min-ver tcp-md5sig tcp-ss tcp-ut
     thread tls-ticket-keys uid user verify
 """)
 """Settings of a bind line that take a value: `name ssl` is no `ssl`."""
 
+BIND_SWITCHES = _words("""
+    accept-proxy allow-0rtt ca-sign-use-chain defer-accept force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12
+    force-tlsv13 generate-certificates no-alpn no-ca-names no-sslv3 no-strict-sni no-tls-tickets no-tlsv10 no-tlsv11
+    no-tlsv12 no-tlsv13 prefer-client-ciphers quic-force-retry ssl strict-sni tfo tls-tickets transparent v4v6 v6only
+""")
+"""Settings of a bind line without a value."""
+
+SERVER_SWITCHES = _words("""
+    allow-0rtt check-reuse-pool check-sni-auto check-via-socks4 force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12
+    force-tlsv13 no-check-reuse-pool no-check-sni-auto no-renegotiate no-sni-auto no-ssl-reuse no-sslv3 no-tfo
+    no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost non-stick renegotiate sni-auto ssl-reuse
+    stick strict-maxconn tfo tls-tickets
+""")
+"""Settings of a server line without a value, beside those that matter to checks."""
+
 SERVER_VALUES = _words("""
-    agent-addr agent-inter agent-port agent-send alpn ca-file check-alpn check-pool-conn-name check-proto check-sni
-    ciphers ciphersuites client-sigalgs cookie crl-file crt curves downinter error-limit fall fastinter guid hash-key
-    id idle-ping init-addr init-state inter interface ktls log-bufsize log-proto max-reuse maxconn maxqueue minconn
-    namespace npn observe on-error on-marked-down on-marked-up pool-conn-name pool-low-conn pool-max-conn
-    pool-purge-delay proto proxy-v2-options redir resolve-net resolve-opts resolve-prefer resolvers rise shard
-    sigalgs slowstart sni socks4 source ssl-max-ver ssl-min-ver tcp-md5sig tcp-ut usesrc verify verifyhost weight ws
+    agent-addr agent-inter agent-port agent-send alpn ca-file cc check-alpn check-pool-conn-name check-proto
+    check-sni ciphers ciphersuites client-sigalgs cookie crl-file crt curves downinter error-limit fall fastinter
+    from guid hash-key id idle-ping init-addr init-state inter interface ktls log-bufsize log-proto max-reuse
+    maxconn maxqueue minconn name namespace npn observe on-error on-marked-down on-marked-up pool-conn-name
+    pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options quic-cc-algo redir resolve-net
+    resolve-opts resolve-prefer resolvers rise shard sigalgs slowstart sni socks4 source ssl-max-ver ssl-min-ver
+    tcp-md5sig tcp-ut usesrc verify verifyhost weight ws
 """)
 """Settings of a server line whose value must not be taken for a keyword."""
 
