@@ -59,6 +59,7 @@ def _arguments(section: Section, line: Line) -> Iterator[InputError]:
     while at < len(line.words):
         word = line.words[at]
         paired = word in valued or word.startswith("set-proxy-v2-tlv-fmt(")
+        paired = paired or (word == "name" and line.words[0] == "default-server")
         if not paired and word not in known and "${" not in word:
             yield _warn(section, line, at, f"'{line.words[0]}' argument", known)
             return  # what follows may be its value

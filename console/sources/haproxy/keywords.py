@@ -70,7 +70,7 @@ SERVER_VALUES = _words("""
     agent-addr agent-inter agent-port agent-send alpn ca-file cc check-alpn check-pool-conn-name check-proto
     check-sni ciphers ciphersuites client-sigalgs cookie crl-file crt curves downinter error-limit fall fastinter
     from guid hash-key id idle-ping init-addr init-state inter interface ktls log-bufsize log-proto max-reuse
-    maxconn maxqueue minconn name namespace npn observe on-error on-marked-down on-marked-up pool-conn-name
+    maxconn maxqueue minconn namespace npn observe on-error on-marked-down on-marked-up pool-conn-name
     pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options quic-cc-algo redir resolve-net
     resolve-opts resolve-prefer resolvers rise shard sigalgs slowstart sni socks4 source ssl-max-ver ssl-min-ver
     tcp-md5sig tcp-ut usesrc verify verifyhost weight ws
