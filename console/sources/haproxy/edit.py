@@ -163,6 +163,9 @@ class _Page:
         if isinstance(edit, Change):
             return [self._change(edit)]
         if isinstance(edit, Insert):
+            for new in edit.lines:
+                if _begins(self.scanner, new):
+                    self._keyword(Line(edit.after, "", (), (), -1), new)
             return [self._lines(self._line(edit.after).number, edit.lines, self._indent(self._section(edit.after)))]
         if isinstance(edit, Remove):
             return [self._remove(edit)]
@@ -214,15 +217,14 @@ class _Page:
         if not 0 <= edit.word < len(tokens):
             raise self._error(line, f"there is no word {edit.word} on this line")
         self._word(line, edit.text)
+        if edit.word == 0:
+            self._keyword(line, edit.text)
         begin = self.starts[line.number - 1]
         return _Splice(begin + tokens[edit.word].start, begin + tokens[edit.word].end, edit.text)
 
     def _remove(self, edit: Remove) -> _Splice:
         line = self._line(edit.line)
-        if line.words and line.words[0] in DIRECTIVES:
-            raise self._error(line, f"'{line.words[0]}' holds other lines: take the whole block out by hand")
-        if any(section.header.number == line.number for section in self.before.sections):
-            raise self._error(line, "this line begins a section, whose lines would fall to the one above")
+        self._keyword(line, "")
         return _Splice(self.starts[line.number - 1], self.starts[line.number], "")
 
     def _listener(self, edit: Listener) -> _Splice:
@@ -263,6 +265,15 @@ class _Page:
         lines = [f"option {edit.option}", *edit.rules]
         splices = [_Splice(self.starts[line.number - 1], self.starts[line.number], "") for line in gone]
         return [*splices, self._lines(after, lines, self._indent(section))]
+
+    def _keyword(self, line: Line, new: str) -> None:
+        """Refuse what would give the lines below to another section or block."""
+        if line.words and line.words[0] in DIRECTIVES:
+            raise self._error(line, f"'{line.words[0]}' holds other lines: take the whole block out by hand")
+        if any(section.header.number == line.number for section in self.before.sections):
+            raise self._error(line, "this line begins a section, whose lines would fall to the one above")
+        if _begins(self.scanner, new):
+            raise self._error(line, f"'{clean(new, 40)}' would begin a section or block here: add a Listener instead")
 
     # ── places ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -364,6 +375,12 @@ def _depths(lines: Iterable[Line]) -> Iterator[int]:
         directive = line.words[0] if line.words else ""
         depth += (directive == ".if") - (directive == ".endif")
         yield depth + (directive == ".endif")
+
+
+def _begins(scanner: Scanner, text: str) -> bool:
+    """Whether a line would begin a section, or an .if block."""
+    words = scanner.read(1, text)[0].words
+    return bool(words) and (words[0] in SECTIONS or words[0] in DIRECTIVES)
 
 
 def _checks(line: Line) -> bool:
