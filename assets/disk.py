@@ -97,7 +97,8 @@ def disk(ids, mounts):
     found = {
         "ids": sorted(there), "device": "", "size": 0, "serial": "", "disk": False, "readonly": False, "busy": "",
         "parts": [], "holders": [], "mounted": [], "wipefs": None, "signatures": [], "blkid": None, "kind": "",
-        "label": "", "uuid": "", "bytes": 0, "zero": False, "claim": "", "twins": [], "entries": 0, "copying": False,
+        "label": "", "uuid": "", "bytes": 0, "zero": False, "stray": -1,
+        "claim": "", "twins": [], "entries": 0, "copying": False,
     }  # fmt: skip
     if len(set(there.values())) != 1:
         found["ids"] = sorted(name + " is " + device for name, device in there.items()) if there else []
@@ -142,6 +143,8 @@ def examine(device, number, found):
         found["size"] = raw.seek(0, os.SEEK_END)
         found["zero"] = not any(part(raw, 0, MIB))
         found["claim"] = claim(part(raw, place(found["size"]), ROOM))
+        if found["zero"] and not found["claim"]:
+            found["stray"] = stray(raw, found["size"])
         if found["kind"] == "ext4":
             block = part(raw, 1024, 1024)
             found["bytes"] = int.from_bytes(block[4:8] + block[336:340], "little") << (10 + block[24])
@@ -173,6 +176,15 @@ def place(size):
     """Where a claim is: in the last quarter, away from what mkfs.ext4 writes (a group is 128 MiB, on small disks 8)."""
     group = (128 if size >= 512 * MIB else 8) * MIB
     return size * 3 // 4 // group * group + group // 4 * 3
+
+
+def stray(raw, size):
+    """Where data is beyond the first MiB, as far as samples and the last MiB tell; -1 when they are zero."""
+    samples = [(size * number // 256 // ROOM * ROOM, ROOM) for number in range(256)]
+    for offset, length in [*samples, (max(0, size - MIB), MIB)]:
+        if any(part(raw, offset, length)):
+            return offset
+    return -1
 
 
 def claim(block):
@@ -250,6 +262,8 @@ def blank(found):
         return "blkid finds " + (found["kind"] or f"status {found['blkid']}")
     if not found["zero"] and not found["claim"]:
         return "its first MiB is not zero"
+    if found["stray"] >= 0:
+        return f"there is data at byte {found['stray']}"
     return ""
 
 

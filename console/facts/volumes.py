@@ -32,9 +32,9 @@ class Disk(Struct, frozen=True):
     """All that is known of one volume's disk; sizes in bytes.
 
     `device` is "" when no by-id name leads to one disk. `busy` is why it cannot be held, "" when it can. `wipefs` and
-    `blkid` are exit statuses, None when there was no answer. `bytes` is the size of the file system, `claim` the UUID
-    that a format which was cut off was to give, `entries` how many names are in its top folder, `copying` whether a
-    copy was cut off there."""
+    `blkid` are exit statuses, None when there was no answer. `stray` is where a sample beyond the first MiB is not
+    zero, -1 when none is. `bytes` is the size of the file system, `claim` the UUID that a format which was cut off was
+    to give, `entries` how many names are in its top folder, `copying` whether a copy was cut off there."""
 
     ids: tuple[str, ...] = ()
     device: str = ""
@@ -54,6 +54,7 @@ class Disk(Struct, frozen=True):
     uuid: str = ""
     bytes: int = 0
     zero: bool = False
+    stray: int = -1
     claim: str = ""
     twins: tuple[str, ...] = ()
     entries: int = 0

@@ -14,7 +14,7 @@ from console.events import FlowEvent, StepStood
 from console.flows.reading import reads
 from console.hosts.host import Completed, Host, Stream
 from console.model import Role
-from tests.console.flows.case import Case, Rooted
+from tests.console.flows.case import Case
 
 Fault = Literal["killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut"]
 Moment = Literal["looking", "before", "during", "after"]
@@ -121,7 +121,7 @@ class Faulty:
             return await self.host.write(path, data, mode)
         trouble.struck, trouble.victim = True, "write"
         if trouble.moment == "during":
-            draft = (self.host.at(path) if isinstance(self.host, Rooted) else Path(path)).parent / ".cowhand.half"
+            draft = getattr(self.host, "at", Path)(path).parent / ".cowhand.half"
             draft.write_bytes(data[: len(data) // 2])
         elif trouble.moment == "after":
             await self.host.write(path, data, mode)
