@@ -121,6 +121,7 @@ def text(shape: str, number: int) -> str:
     return "\n".join(SHAPES[shape](number)) + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_lines_are_twice_the_work(shape: str):
     work(text(shape, 10))
@@ -128,6 +129,7 @@ def test_twice_the_lines_are_twice_the_work(shape: str):
     assert large < 2.4 * small
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_four_times_the_lines_are_four_times_the_memory(shape: str):
     work(text(shape, 10))
@@ -135,6 +137,7 @@ def test_four_times_the_lines_are_four_times_the_memory(shape: str):
     assert large < 5.5 * small
 
 
+@pytest.mark.slow
 def test_an_ordinary_file_takes_less_than_forty_times_its_size():
     stanza = (
         "listen smtp{0}\n    bind 127.0.0.1:{0}\n    mode tcp\n    option tcplog\n"

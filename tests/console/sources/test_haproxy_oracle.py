@@ -112,6 +112,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @needed
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(WORDS, max_size=6))
@@ -168,6 +169,7 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @needed
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EDITS)
