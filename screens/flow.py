@@ -87,7 +87,8 @@ class Flow(View):
             side = f"{run.outcome}, {began} to {ended} "
         elif state is not None:
             side = f"asked {clock(state.ended, self._moment(), seconds=True)} "
-        words = state.words if state and state.words else getattr(self.seen(), "words", "")
+        seen = self.seen()
+        words = seen.words if seen is not None else state.words if state is not None else ""
         room = width - cells(left) - len(side) - 3
         if room > 10:
             left = (*left, (f"  {clip(words, room)}", ink.muted))
@@ -147,7 +148,7 @@ class Flow(View):
         shape, words, style = flow_rows.summary(ink, look)
         lines = [rule(ink, ((f"{shape} {clip(words, width - 6)}", style),), width)]
         if look is not None and look.outcome in ("failed", "refused", "unanswered"):
-            lines += [((f" {row}", ink.text),) for row in wrap(look.ending, width - 2)]
+            lines += [((f" {row}", ink.text),) for row in wrap(look.ending, width - 2, 2)]
         todo = shape == "·"
         held = flow_rows.elsewhere(self.board.flows, self._moment())
         if held and not self.board.busy:

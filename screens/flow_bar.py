@@ -42,7 +42,7 @@ def agree(app: CowhandApp, run: FlowState, prompt: Prompt, everything: bool, set
         if everything:
             rest = ", ".join(step.words or step.name for step in run.steps[prompt.step + 1 :])
             lines += _rows(ink, f"and all that follow, each verified before the next: {rest}" if rest else "", width)
-        if plan and not plan.undo and plan.actions:
+        if plan and plan.actions and not plan.undo and not chosen.undoing:
             lines.append(((" nothing can take it back", ink.degraded),))
         return lines[:MOST]
 

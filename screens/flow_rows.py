@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ WORDS: dict[StepName, str] = {
     "left": "left out", "later": "not known yet", "refused": "refused", "failed": "failed", "undone": "taken back",
     "stopped": "stopped",
 }  # fmt: skip
+
+_HEADLESS = re.compile(r" \(--answer [^)]*\)")
+"""What an answer is called on the command line; here it is a key."""
 
 LABEL = 9
 """Where what a label says begins, in cells."""
@@ -103,12 +107,13 @@ def step(ink: Ink, state: FlowState, at: int, now: float, width: int) -> list[Li
     shape, style = mark(ink, state, at)
     since = f" {clock(chosen.changed, now, seconds=True)}" if chosen.changed else ""
     waits = under_way(state, at) and state.asked is not None
-    word = "waits for you" if waits and chosen.state == "planned" else WORDS[chosen.state]
+    word = "waits for you" if waits and chosen.state != "failed" else WORDS[chosen.state]
     head: Line = ((f" {shape} ", style), (f"{chosen.name}", ink.bright), (f"  {word}{since}", ink.muted))
     lines = [head]
     bad = chosen.state in ("failed", "refused")
     if not (waits and chosen.state == "failed"):  # else it stands below, where the choices are
-        lines += [((f"   {row}", ink.text if bad else ink.muted),) for row in wrap(chosen.said, width - 4)]
+        said = wrap(_HEADLESS.sub("", chosen.said), width - 4)
+        lines += [((f"   {row}", ink.text if bad else ink.muted),) for row in said]
     for number, proof in enumerate(chosen.evidence):
         lines += labelled(ink, "" if number else "seen", proof, width, ink.muted)
     if chosen.plan is not None and (chosen.state not in ("so", "skipped") or chosen.actions):
@@ -145,7 +150,8 @@ def plan(ink: Ink, chosen: StepState, now: float, width: int) -> list[Line]:
 
 def _action(ink: Ink, action: ActionShown, done: ActionState | None, now: float, width: int) -> list[Line]:
     """One change: the exact command, or the file and its diff; and what came of it."""
-    label = "runs" if action.kind == "run" else "writes"
+    ended = done is not None and done.ended
+    label = ("ran" if ended else "runs") if action.kind == "run" else ("wrote" if ended else "writes")
     text = action.text if action.kind == "run" else action.text.removeprefix("write ")
     rows = fold(text, width - LABEL - 3)
     lines: list[Line] = [((f" {label:<{LABEL - 1}}", ink.muted), (rows[0], ink.bright))]

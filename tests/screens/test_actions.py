@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from screens.actions import ACTIONS, BY_ID, KEY_LINES, SCREENS, allowed, bindings, key_sheet, matches
@@ -59,3 +61,10 @@ def test_the_key_sheet_has_every_action_and_fits_a_page() -> None:
     for action in ACTIONS:
         assert action.help in sheet
     assert max(len(row) for row in sheet.splitlines()) <= 80
+
+
+def test_the_manual_has_the_key_sheet() -> None:
+    import assets
+
+    manual = (Path(assets.__file__).parent / "cowhand.1").read_text()
+    assert key_sheet() in manual.replace("\\-", "-")

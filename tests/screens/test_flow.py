@@ -14,7 +14,10 @@ from console import journal
 from screens.app import CowhandApp
 from screens.widgets.pane import Pane
 from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
+from tests.screens.flow_stage import seen
+from tests.screens.house import build as build_stage
 from tests.screens.house import rows_of, settle
+from tests.screens.stage import trouble
 
 SMALL = (80, 24)
 
@@ -352,15 +355,37 @@ async def test_another_console_that_holds_the_lock_is_named(other: int, app: Cow
     assert not (root / "colour").exists()
 
 
+async def test_f_on_a_finding_opens_the_flow_that_repairs_it() -> None:
+    stage = trouble()
+    stage.seen = seen()
+    made = build_stage(stage)
+    async with made.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "f")
+        assert made.view.NAME == "flow"
+        assert rows[3].startswith(" proxy-override  Make Dovecot and Postfix trust the one proxy")
+        await settle(pilot, "escape")
+        assert made.view.NAME == "lanes"
+    assert "look proxy-override" in stage.asked
+
+
+async def test_f_says_by_hand_where_no_flow_repairs_it() -> None:
+    stage = trouble()
+    made = build_stage(stage)
+    async with made.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "f")
+        assert any("by hand: no flow does this yet" in row for row in rows)
+        assert made.view.NAME == "lanes"
+
+
 async def test_a_flow_that_stands_still_sends_nothing(app: CowhandApp, root: Path) -> None:
     async with app.run_test(size=SMALL) as pilot:
         await painting(root, pilot)
         await settle(pilot)
         rows = rows_of(app)
-        seen = await until(pilot, "first coat")
+        shown = await until(pilot, "first coat")
         panes = [pane for pane in app.query(Pane) if pane.is_on_screen]
         assert panes
         for pane in panes:
             pane.redraw()
             assert pane._repaint_regions == set()
-        assert rows_of(app) == rows == seen.split("\n")
+        assert rows_of(app) == rows == shown.split("\n")
