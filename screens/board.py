@@ -85,8 +85,8 @@ class Board:
 
     @property
     def busy(self) -> bool:
-        """Whether a run is on."""
-        return self.flow is not None and self.flow.outcome is None
+        """Whether a run is on; it is not, when the engine has stopped."""
+        return self.flow is not None and self.flow.outcome is None and self.failed is None
 
     @property
     def lanes(self) -> tuple[Lane, ...]:

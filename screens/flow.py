@@ -368,7 +368,7 @@ class Flow(View):
             app.say(self._why_not(id))
             return
         self._following = True
-        if id == "stop" and run is not None:
+        if id == "stop" and run is not None and (prompt is None or prompt.kind != "failed"):
             flow_bar.stop(app, run)
         elif id in ("do", "do_all"):
             self._eager = "all" if id == "do_all" else "one"
@@ -386,8 +386,9 @@ class Flow(View):
             words = {
                 "skip": f"leave out: {name}? What follows may need it.",
                 "retry": f"try again: {name}? It is looked at anew, and what is still to do is done.",
+                "stop": f"end here, and leave it so: {prompt.text}",
             }[id]
-            does = {"skip": "leave it out", "retry": "go on"}[id]
+            does = {"skip": "leave it out", "retry": "go on", "stop": "leave it so"}[id]
             self._put = prompt.id
 
             def settle(said: str | None) -> None:

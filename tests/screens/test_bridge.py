@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from console.events import EngineFailed, FindingsChanged, ReadingsChanged, SweepOverdue
+from console.events import EngineFailed, FindingsChanged, FlowSaid, ReadingsChanged, SweepOverdue
 from screens.board import Board
 from screens.bridge import TRAIL, Bridge, News
 from tests.screens.stage import CALM, CUT, ESTATE, LANES, START, TROUBLE, UNTRUSTED, WELL, reading
@@ -43,6 +43,15 @@ def test_a_long_stall_grows_no_queue() -> None:
     news = made.drain()
     assert len(news.readings) == 2 * TRAIL
     assert news.readings[TRAIL - 1].latency_ms == 4_999.0
+
+
+def test_a_run_with_much_to_say_wakes_the_screens_once_and_is_kept_by_the_engine_alone() -> None:
+    made, woken = bridge()
+    for _ in range(1_000):
+        made.notify(FlowSaid("run", "x" * 1_000, START))
+    assert len(woken) == 1
+    assert made.drain() == News(flows=True)
+    assert made.drain() == News()
 
 
 def test_what_was_drained_is_not_given_twice() -> None:

@@ -11,10 +11,11 @@ import pytest
 from textual.pilot import Pilot
 
 from console import journal
+from console.events import EngineFailed
 from screens.app import CowhandApp
 from screens.widgets.pane import Pane
 from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
-from tests.screens.flow_stage import seen
+from tests.screens.flow_stage import FORMATTING, flows, seen
 from tests.screens.house import build as build_stage
 from tests.screens.house import rows_of, settle
 from tests.screens.stage import trouble
@@ -228,8 +229,9 @@ async def test_what_failed_can_be_left_so(app: CowhandApp, root: Path) -> None:
         await until(pilot, "✗ failed; true now:")
         await settle(pilot, "x")
         await typed(pilot, "stop")
-        text = await until(pilot, lambda text: "paint-barn 6/6" not in text)
-        assert "put the roof on" in text
+        text = await until(pilot, "roof failed: ")
+        assert "now: roof is not there" in text
+        assert "R look again" not in text
 
 
 async def painting(root: Path, pilot: Pilot[None]) -> str:
@@ -353,6 +355,17 @@ async def test_another_console_that_holds_the_lock_is_named(other: int, app: Cow
         assert f"paint-barn runs already: process {other} of " in text
         assert "… 3 choose the colour" in text
     assert not (root / "colour").exists()
+
+
+async def test_when_the_engine_has_stopped_leaving_asks_nothing() -> None:
+    stage = flows(*FORMATTING)
+    made = build_stage(stage)
+    async with made.run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        stage.say(EngineFailed("OSError at hand.py:90"))
+        await settle(pilot, "q")
+        assert not made.is_running
+    assert made.return_code == 70
 
 
 async def test_f_on_a_finding_opens_the_flow_that_repairs_it() -> None:
