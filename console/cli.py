@@ -314,6 +314,8 @@ def _lab(arguments: argparse.Namespace) -> int:
         else:
             for fault in faults:
                 print(f"{fault['fault']:26} {fault['finding']}  {fault['words']}")
+            for fault in client.disk_faults():
+                print(f"{fault['fault']:26} -      {fault['words']}")
         return EXIT_WELL
     if arguments.verb == "up":
         say(client.up())

@@ -179,7 +179,7 @@ class Format(Single):
         _, disk, _, judged = await self.seen(world)
         device = node(self.target, disk)
         action = tool("make", device, str(disk.size), ",".join(self.target.serials), self.target.label, timeout=FORMAT)
-        words = f"{self.target.name}, {spelled(disk.size)} at {disk.device}, is formatted: what may be on it is lost"
+        words = f"{spelled(disk.size)} at {disk.device} are formatted; what may be on them is lost"
         notes = ["the disk is held, all tests are made again, and then mkfs.ext4 runs: one command"]
         if judged.standing == "begun":
             notes += ["it was proven blank before, and never mounted since; a file system that is whole is kept"]

@@ -43,6 +43,7 @@ from console.lab.messages import (
     Run,
     State,
     Unix,
+    Write,
     line,
     read_reply,
 )
@@ -113,8 +114,8 @@ class LabHost:
         return data
 
     async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
-        """The lab has no files to write."""
-        raise NoWayIn(f"{path} was not written: the lab has no files")
+        """Replace a file of the VM; the other machines' cannot be written."""
+        await self._ask(Write(self.name, path, data, mode), ANSWER)
 
     def forget(self) -> None:
         """Nothing is remembered."""
@@ -157,6 +158,7 @@ class LabHost:
 def _raise(reply: Reply) -> None:
     kinds: dict[str, type[HostError]] = {
         "missing": Missing,
+        "denied": FileError,
         "refused": Refused,
         "timeout": TimedOut,
         "unreachable": Unreachable,
@@ -288,6 +290,13 @@ def faults() -> list[dict[str, str]]:
     from console.lab.faults import listing
 
     return listing()
+
+
+def disk_faults() -> list[dict[str, str]]:
+    """What can be in the way of a flow with disks, as data: fault, words."""
+    from console.lab.faults import DISK_FAULTS
+
+    return [{"fault": fault.id, "words": fault.words} for fault in DISK_FAULTS.values()]
 
 
 def hosts(name: str) -> dict[Role, LabHost]:

@@ -34,6 +34,8 @@ def run(estate: Estate, machine: str, argv: tuple[str, ...]) -> Done:
         (PROXY, "tailscale"): _tailscale,
     }
     command = known.get((machine, argv[0])) if argv else None
+    if command is None and machine == MAIL and (done := estate.disks.run(argv)) is not None:
+        return done
     if command is None:
         return Done(127, "", f"{argv[0] if argv else ''}: command not found\n")
     return command(estate, list(argv[1:]))

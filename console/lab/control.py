@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import msgspec
 
 from console.errors import LabError, Refused, StreamError, Unreachable
-from console.lab.addresses import PROXY, ROLES, SOCKET
+from console.lab.addresses import MAIL, PROXY, ROLES, SOCKET
 from console.lab.commands import run
 from console.lab.estate import Estate
 from console.lab.messages import (
@@ -30,6 +30,7 @@ from console.lab.messages import (
     Run,
     State,
     Unix,
+    Write,
     line,
     read_request,
 )
@@ -97,6 +98,8 @@ class Control:
                 )
             case Read():
                 await self._say(caller, self._read(request))
+            case Write():
+                await self._say(caller, self._write(request))
             case Break() | Heal():
                 await self._change(caller, request)
             case Ask():
@@ -143,9 +146,18 @@ class Control:
 
     def _read(self, request: Read) -> Reply:
         data = self.estate.files.get((request.on, request.path))
+        if data is None and request.on == MAIL:
+            data = self.estate.disks.read(request.path)
         if data is None:
             return Reply("missing", f"{request.path} is not there on {request.on}")
         return Reply(stdout=data)
+
+    def _write(self, request: Write) -> Reply:
+        if request.on == MAIL and (request.on, request.path) not in self.estate.files:
+            if self.estate.disks.write(request.path, request.data, request.mode):
+                return Reply()
+            return Reply("denied", f"{request.path} on {request.on} was not written: No such file or directory")
+        return Reply("denied", f"{request.path} on {request.on} was not written: the lab keeps this file as it is")
 
     async def _change(self, caller: End, request: Break | Heal) -> None:
         try:

@@ -211,6 +211,11 @@ class Machine(Struct):
             self.docker = "inactive"
             self._systemctl(["start", "docker.service"])
 
+    def put(self, node: str, kind: str, label: str = "") -> None:
+        """Have something on a disk that was there before."""
+        disk = self.disks[node]
+        disk.kind, disk.label, disk.uuid, disk.claim = kind, label, str(uuid.uuid4()) if label else "", ""
+
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _inside(self, path: str) -> dict[str, str]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from console.lab.addresses import MAIL, MAIL_NAME, PROXY
 from console.lab.certificate import Certificate
+from console.lab.disks import Machine
 from console.lab.dovecot import Dovecot
-from console.lab.faults import FAULTS, find
+from console.lab.faults import find
 from console.lab.network import Network
 from console.lab.nginx import nginx
 from console.lab.postfix import postfix
@@ -39,6 +40,7 @@ class Estate:
         )
         self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
         self.files = files()
+        self.disks = Machine()
         self.broken: dict[str, None] = {}
         self.mishaps: list[str] = []
 
@@ -72,7 +74,7 @@ class Estate:
         for broken in (find(id).id,) if id else tuple(self.broken):
             if broken in self.broken:
                 del self.broken[broken]
-                await FAULTS[broken].heal(self)
+                await find(broken).heal(self)
 
     def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -12,6 +12,7 @@ from console.lab.addresses import GATEWAY, PROXY, SLOWNESS
 from console.model import HopName, Outcome
 
 if TYPE_CHECKING:
+    from console.lab.disks import Machine
     from console.lab.estate import Estate
 
 Act = Callable[["Estate"], Awaitable[None]]
@@ -31,9 +32,10 @@ class Fault(Struct, frozen=True):
 
 def find(id: str) -> Fault:
     """The fault of that id; raises `LabError` that names them all."""
-    if id in FAULTS:
-        return FAULTS[id]
-    raise LabError(f"no fault is called {id}; there are {', '.join(FAULTS)}")
+    found = FAULTS.get(id) or DISK_FAULTS.get(id)
+    if found is not None:
+        return found
+    raise LabError(f"no fault is called {id}; there are {', '.join((*FAULTS, *DISK_FAULTS))}")
 
 
 async def _distrust(estate: Estate) -> None:
@@ -172,6 +174,60 @@ _ALL = (
 
 FAULTS: dict[str, Fault] = {fault.id: fault for fault in _ALL}
 """Every fault by its id, in the order they are listed."""
+
+
+def _disk_fault(id: str, words: str, act: Callable[[Machine], None]) -> Fault:
+    async def break_(estate: Estate) -> None:
+        act(estate.disks)
+
+    async def heal(estate: Estate) -> None:
+        """The VM's disks and files are as they were when the lab came up."""
+        from console.lab.disks import Machine
+
+        estate.disks = Machine()
+
+    return Fault(id, words, "", "vm", "unknown", break_, heal)
+
+
+def _foreign(vm: Machine) -> None:
+    vm.put("/dev/sdc", "xfs", label="archive")
+
+
+def _unsigned(vm: Machine) -> None:
+    vm.put("/dev/sdc", "data")
+
+
+def _missing(vm: Machine) -> None:
+    vm.disks["/dev/sdc"].ids.clear()
+
+
+def _swapped(vm: Machine) -> None:
+    one, other = vm.disks["/dev/sdb"], vm.disks["/dev/sdc"]
+    one.ids, other.ids = other.ids, one.ids
+
+
+def _held(vm: Machine) -> None:
+    vm.disks["/dev/sdc"].busy = "Device or resource busy"
+
+
+def _occupied(vm: Machine) -> None:
+    vm.docker = "active"
+    vm.folders["/opt"] = {"mailcow-dockerized": ""}
+    vm.folders["/var/lib/docker"] = {"overlay2": "", "volumes": ""}
+
+
+DISK_FAULTS: dict[str, Fault] = {
+    fault.id: fault
+    for fault in (
+        _disk_fault("disk-foreign", "the disk of mailcow_opt holds an XFS file system", _foreign),
+        _disk_fault("disk-unsigned", "the disk of mailcow_opt holds data without a signature", _unsigned),
+        _disk_fault("disk-missing", "the disk of mailcow_opt is not attached to the VM", _missing),
+        _disk_fault("disk-swapped", "each of the two disks has the other's name", _swapped),
+        _disk_fault("disk-held", "somebody holds the disk of mailcow_opt whom lsblk does not see", _held),
+        _disk_fault("folders-in-use", "docker runs, and /opt and /var/lib/docker hold files already", _occupied),
+    )
+}
+"""What can be in the way of the flow mount-volumes. No sweep looks at disks, so that no finding tells them."""
 
 
 def listing() -> list[dict[str, str]]:

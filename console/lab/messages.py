@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-FORMAT = 2
+FORMAT = 3
 """Version of these messages; a lab that speaks another one cannot be joined."""
 
 LIMIT = 1 << 16
@@ -50,6 +50,15 @@ class Read(Struct, frozen=True, tag_field="op", tag="read"):
     path: str
 
 
+class Write(Struct, frozen=True, tag_field="op", tag="write"):
+    """Replace a file of machine `on`, the version before kept."""
+
+    on: str
+    path: str
+    data: bytes
+    mode: int
+
+
 class Break(Struct, frozen=True, tag_field="op", tag="break"):
     """Break the estate on purpose."""
 
@@ -70,9 +79,10 @@ class Down(Struct, frozen=True, tag_field="op", tag="down"):
     """End the lab."""
 
 
-Request = Open | Unix | Resolve | Run | Read | Break | Heal | Ask | Down
+Request = Open | Unix | Resolve | Run | Read | Write | Break | Heal | Ask | Down
 Error = Literal[
-    "", "refused", "timeout", "unreachable", "unresolved", "unknown fault", "bad request", "no such machine", "missing"
+    "", "refused", "timeout", "unreachable", "unresolved", "unknown fault", "bad request", "no such machine", "missing",
+    "denied",
 ]  # fmt: skip
 
 

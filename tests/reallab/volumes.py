@@ -68,7 +68,8 @@ show)
     cmp -s $conf $state/loaded 2>/dev/null || { [ ! -e $conf ] && [ ! -e $state/loaded ]; } || reload=yes
     [ $load = loaded ] || reload=no
     enabled=; [ $load != loaded ] || enabled=enabled
-    printf 'LoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\nNeedDaemonReload=%s\\n' $load $active "$enabled" $reload ;;
+    printf "LoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\nNeedDaemonReload=%s\\n" \\
+        $load $active "$enabled" $reload ;;
 daemon-reload)
     rm -f $state/loaded
     cp /etc/systemd/system/docker.service.d/cowhand-volumes.conf $state/loaded 2>/dev/null || : ;;
