@@ -23,6 +23,7 @@ from console.site import HostEntry, Site
 from console.text import clean
 
 if TYPE_CHECKING:
+    from console.hosts.ssh import Ssh
     from console.lab.client import Lab
 
 LOG = 400
@@ -72,7 +73,7 @@ def open_site(site: Site, log: deque[str] | None = None, ask: Asker | None = Non
     missing: dict[Role, str] = {}
     for role in ROLES:
         name, entry = next(((name, entry) for name, entry in site.hosts.items() if entry.role == role), ("", None))
-        machine = _open(name, entry, desk, lines) if entry is not None else None
+        machine = _open(name, entry, desk, lines, site) if entry is not None else None
         if machine is not None:
             hosts[role] = Recorded(machine, lines)
         elif entry is not None or role in NEEDED:
@@ -80,7 +81,24 @@ def open_site(site: Site, log: deque[str] | None = None, ask: Asker | None = Non
     return Vantages(hosts, missing, lines)
 
 
-def _open(name: str, entry: HostEntry, desk: Desk, lines: deque[str]) -> Host | None:
+def _open(name: str, entry: HostEntry, desk: Desk, lines: deque[str], site: Site) -> Host | None:
+    if entry.ssh is None and not entry.local and entry.incus is not None:
+        return _open_inside(name, entry, desk, lines, site)
+    return _open_machine(name, entry, desk, lines)
+
+
+def _open_inside(name: str, entry: HostEntry, desk: Desk, lines: deque[str], site: Site) -> Host | None:
+    """An instance of Incus, through the machine that runs it."""
+    outer = site.hosts.get(entry.via or "")
+    machine = _open_machine(entry.via or "", outer, desk, lines) if outer is not None else None
+    if machine is None or entry.incus is None:
+        return None
+    from console.hosts.incus import Incus
+
+    return Incus(name, entry.role, entry.incus, machine)
+
+
+def _open_machine(name: str, entry: HostEntry, desk: Desk, lines: deque[str]) -> Local | Ssh | None:
     if entry.become not in (None, "sudo"):
         return None
     if entry.local:
@@ -104,7 +122,7 @@ def _why(role: Role, name: str, entry: HostEntry | None) -> str:
         return f'no way in to {name}: become = "{clean(entry.become or "", 20)}" is not known, only "sudo"'
     if entry.ssh is None and entry.incus is None:
         return f"no way in to {name}: neither ssh, local nor incus is set for it in site.toml"
-    return f"no way in to {name}: this version cannot open incus exec; give it an ssh entry"
+    return f"no way in to {name}: {entry.via or 'its home server'} has neither ssh nor local in site.toml"
 
 
 def open_lab(log: deque[str] | None = None) -> Vantages:

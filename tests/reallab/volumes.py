@@ -237,9 +237,9 @@ class Inside(Local):
         """Run a command there."""
         return await super().run(self.machine.argv(argv), timeout, cap)
 
-    async def _execute_as_root(self, argv, talk, timeout, cap):  # type: ignore[no-untyped-def]
+    async def execute(self, argv, talk, timeout, cap):  # type: ignore[no-untyped-def]
         prefix = self.machine.argv([])
-        return await super()._execute_as_root(argv if list(argv[: len(prefix)]) == prefix else [*prefix, *argv],
+        return await super().execute(argv if list(argv[: len(prefix)]) == prefix else [*prefix, *argv],
                                               talk, timeout, cap)  # fmt: skip
 
 

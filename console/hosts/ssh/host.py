@@ -178,15 +178,15 @@ class Ssh:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command, as root when we become root, in the C locale, without a terminal and with no input."""
-        return await self._execute_as_root(argv, Talk(), timeout, cap)
+        return await self.execute(argv, Talk(), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content, read as `run` would."""
-        return await files.read(self._execute_as_root, self.name, path, cap)
+        return await files.read(self.execute, self.name, path, cap)
 
     async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
         """Replace a file whole or not at all, written as `run` would."""
-        await files.write(self._execute_as_root, self.name, path, data, mode)
+        await files.write(self.execute, self.name, path, data, mode)
 
     def forget(self) -> None:
         """Try again at once what was refused, failed or not answered."""
@@ -208,7 +208,8 @@ class Ssh:
             self.root.close()
         await self.link.close()
 
-    async def _execute_as_root(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+        """Run a command and hold a talk with it, as root when we become root."""
         if self.root is None:
             return await self._execute(argv, talk, timeout, cap)
         self.root.user = self.link.user

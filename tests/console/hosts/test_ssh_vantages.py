@@ -47,7 +47,7 @@ def test_every_host_with_ssh_is_a_vantage_and_nothing_is_dialled() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        (HostEntry("mail", via="home", incus="home:mailcow"), "cannot open incus exec"),
+        (HostEntry("mail", via="home", incus="home:mailcow"), "home has neither ssh nor local"),
         (HostEntry("mail", ssh="mail", become="doas"), 'become = "doas" is not known, only "sudo"'),
         (HostEntry("mail"), "neither ssh, local nor incus is set"),
     ],
