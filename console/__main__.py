@@ -78,6 +78,7 @@ def _screens(arguments: argparse.Namespace) -> int:
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
     from console.engine import Engine
     from console.recall import remember
+    from console.truth import Truth
     from console.vantages import open_lab, open_site
 
     return Engine(
@@ -88,6 +89,7 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
         arguments.every,
         opening,
         lambda read: remember(path, read),
+        None if arguments.lab else Truth(),
     )
 
 

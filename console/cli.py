@@ -149,11 +149,16 @@ def lab_site() -> Path:
     return Path(assets.__file__).parent / "lab" / "site.toml"
 
 
-def load(arguments: argparse.Namespace) -> Estate:
-    """Read the estate that is meant."""
-    from console import estate
+def load(arguments: argparse.Namespace, again: bool = False) -> Estate:
+    """Read the estate that is meant, as OpenTofu has it where that can be asked; `again` says nothing twice."""
+    from console import estate, truth
 
-    return estate.load(site_file(arguments))
+    found = estate.load(site_file(arguments))
+    if not arguments.lab:
+        found = truth.settled(found)
+        if found.remark and not again:
+            say(found.remark)
+    return found
 
 
 def vantages(arguments: argparse.Namespace, estate: Estate) -> Vantages:
@@ -201,7 +206,7 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
         from console.mend import command
 
         outcome = command.run(estate.file, arguments, say, report.paint(sys.stdout))
-        estate = load(arguments) if outcome == "written" else estate
+        estate = load(arguments, again=True) if outcome == "written" else estate
     findings = lint(estate.sources, estate.topology)
     if outcome in ("shown", "declined"):
         pass

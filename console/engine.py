@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from console.flows.state import FlowState
     from console.observation import Drifted, Seen
     from console.questions import Asker, Question
+    from console.truth import Truth
     from console.vantages import Vantages
 
 INTERVAL = 30.0
@@ -40,6 +41,7 @@ class Engine:
     """Reads the estate with `load`, looks from `open_vantages`, every `interval` seconds while somebody watches.
 
     `opening` is what the watcher was shown already; `remember` is given what was read whenever it is new.
+    What the files leave open is told a second time, when `truth` has it.
     Every method may be called from any thread and none of them blocks, `close` excepted (at most its time limit)."""
 
     def __init__(
@@ -49,13 +51,14 @@ class Engine:
         interval: float = INTERVAL,
         opening: EstateRead | None = None,
         remember: Callable[[EstateRead], None] = lambda read: None,
+        truth: Truth | None = None,
     ) -> None:
         self.load, self.open_vantages = load, open_vantages
         self.interval = max(FLOOR, interval)
         self.log: deque[str] = deque(maxlen=400)
         self.closed = threading.Event()
         self.failure: str | None = None
-        self._told, self._remember = opening, remember
+        self._told, self._remember, self._truth = opening, remember, truth
         self._notify: Callable[[Event], None] = lambda event: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -171,6 +174,8 @@ class Engine:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing:
             return
+        if self._truth is not None:
+            self._truth.heard = self._read_again
         estate = self._read(None)
         vantages = self.open_vantages(estate, self.log, self.ask)
         self._opened = estate, vantages
@@ -183,6 +188,8 @@ class Engine:
             if self._stage is not None:
                 await self._stage.close()
             opening.cancel()
+            if self._truth is not None:
+                await self._truth.close()
             await vantages.close()
 
     def _on_stage(self, act: Callable[[Stage, Estate, Vantages], None]) -> None:
@@ -226,6 +233,8 @@ class Engine:
             force, self._force = self._force, False
             if force:
                 vantages.forget()
+                if self._truth is not None:
+                    self._truth.forget()
             fresh = self._read(estate)
             if fresh is not estate:
                 estate = fresh
@@ -252,25 +261,36 @@ class Engine:
         from console.mask import mask
 
         try:
-            estate = self.load()
+            guessed = self.load()
         except CowhandError:
             if known is None:
                 raise
             return known
+        estate = self._truth.settle(guessed) if self._truth is not None else guessed
         if known is not None and _same(known, estate):
             return known
         findings = lint(estate.sources, estate.topology)
         texts = {name: mask(text) for name, text in estate.texts.items()}
-        read = EstateRead(estate.title, estate.topology, findings, estate.problems, texts)
+        read = EstateRead(estate.title, estate.topology, findings, estate.problems, texts, estate.remark)
         if read != self._told:
             self._told = read
             self._notify(read)
-            self._remember(read)
+            if estate is guessed:
+                self._remember(read)
         return estate
+
+    def _read_again(self) -> None:
+        if self._opened is not None and not self._closing:
+            self._read(self._opened[0])
 
 
 def _same(known: Estate, fresh: Estate) -> bool:
-    return known is fresh or (known.texts == fresh.texts and known.problems == fresh.problems)
+    if known is fresh:
+        return True
+    one, other = known.sources.tofu, fresh.sources.tofu
+    return (known.texts, known.problems, known.remark) == (fresh.texts, fresh.problems, fresh.remark) and (
+        one is other or one == other
+    )
 
 
 def _blind(seen: Seen) -> str:

@@ -55,7 +55,9 @@ T = TypeVar("T")
 
 
 class Estate(Struct, frozen=True):
-    """All that was read. `texts` has each file that is text, by its name as the site file writes it."""
+    """All that was read. `texts` has each file that is text, by its name as the site file writes it.
+
+    `remark` is why OpenTofu did not tell what its files leave open; "" when it did, or is not there to be asked."""
 
     site: Site
     file: Path
@@ -64,6 +66,7 @@ class Estate(Struct, frozen=True):
     topology: Topology
     problems: tuple[InputError, ...] = ()
     texts: dict[str, str] = {}
+    remark: str = ""
 
 
 class Reader:

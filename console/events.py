@@ -20,6 +20,8 @@ class EstateRead(Struct, frozen=True):
     problems: tuple[InputError, ...]
     texts: dict[str, str]
     """File name → its text, for the source view."""
+    remark: str = ""
+    """What is worth knowing of how they were read, and is no problem."""
 
 
 class ReadingsChanged(Struct, frozen=True):

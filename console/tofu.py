@@ -5,7 +5,6 @@ Formats: OpenTofu's docs/internals/json-format; plan 1.2, state 1.0."""
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any, Literal
@@ -310,6 +309,7 @@ def settle(read: Tofu, shown: Shown) -> Tofu:
     instances = [_filled(each, before.get(each.name)) for each in found.instances]
     names, kept = {each.name for each in instances}, {each.name for each in volumes}
     nics = {(each.instance, each.device): each.source for each in read.nics}
+    held = {f"{each.type}.{each.name}" for each in shown.resources}
     return msgspec.structs.replace(
         read,
         instances=(*instances, *(each for each in read.instances if _only(each.name, names, read))),
@@ -319,7 +319,7 @@ def settle(read: Tofu, shown: Shown) -> Tofu:
             for each in found.nics
         )
         + tuple(each for each in read.nics if _only(each.instance, names, read)),
-        unknown=found.unknown,
+        unknown=(*found.unknown, *(each for each in read.unknown if _resource(each.name) not in held)),
     )
 
 
@@ -343,6 +343,11 @@ def _only(name: str, settled: set[str], read: Tofu) -> bool:
     return name not in settled and not any(each.text == name for each in read.unknown)
 
 
+def _resource(name: str) -> str:
+    """Return TYPE.NAME of `TYPE.NAME[KEY].attribute`."""
+    return ".".join(part.split("[")[0] for part in name.split(".", 2)[:2])
+
+
 def _place(resource: Resource, read: Tofu) -> Span:
     """Return where the files declare a resource; the call of its module when that is all there is."""
     labels = (resource.type, resource.name)
@@ -353,7 +358,7 @@ def _place(resource: Resource, read: Tofu) -> Span:
     for block in read.blocks:
         if block.kind == "module" and block.labels == (called,):
             return block.span
-    return Span(posixpath.basename(read.blocks[0].span.file) if read.blocks else "main.tf", 1, 1)
+    return Span(read.blocks[0].span.file if read.blocks else "main.tf", 1, 1)
 
 
 def _block(resource: Resource, place: Span) -> Block:

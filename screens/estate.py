@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 
 from console.model import HopName, Instance, Lane, Outcome, Published, Span, Topology, Volume
+from console.text import clean
 from screens.evidence import short_name
 from screens.text import Line, Piece, cells, clip, fit
 from screens.themes import MARKS
@@ -44,6 +45,8 @@ class Estate(View):
     def _map(self, width: int, height: int) -> Drawing:
         drawing = self._across(width - 2) if width >= BROAD else self._down(width - 2)
         drawing = [((" ", self.ink.text), *line) for line in drawing]
+        if self.board.estate and self.board.estate.remark:
+            drawing.append(((clip(f" {clean(self.board.estate.remark)}", width), self.ink.muted),))
         self.top = max(min(self.top, len(drawing) - height), 0)
         shown = drawing[self.top : self.top + height]
         below = len(drawing) - height - self.top

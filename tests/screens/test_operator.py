@@ -21,6 +21,7 @@ from tests.screens.stage import (
     LANES,
     LOG,
     START,
+    TOPOLOGY,
     TROUBLE,
     UNTRUSTED,
     WELL,
@@ -397,6 +398,14 @@ async def test_no_lanes_at_all_is_said_and_no_key_breaks_anything() -> None:
         for key in "12345":
             await settle(pilot, key, "j", "k", "G", "g", "n", "enter", "s", "y", "f", "tab", "pagedown", "r")
         assert app.crash is None
+
+
+async def test_the_map_says_when_opentofu_could_not_tell() -> None:
+    remark = "OpenTofu: there is no state yet; what is shown is what its files say"
+    app = build(Stage((EstateRead("benoit", TOPOLOGY, (), (), {}, remark),)))
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "4", "G")
+    assert any(row.strip() == remark for row in rows)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 15), (119, 30), (160, 20), (300, 90)])
