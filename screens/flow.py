@@ -185,9 +185,9 @@ class Flow(View):
         if read_only:
             return [*lines, ((" read-only: it cannot be answered from here", ink.degraded),)]
         if prompt.kind == "answer":
-            lines.append(self._keys(("d", "answer"), ("x", "stop")))
+            lines.append(self._keys(("d", "answer"), ("a", "and do all that follow"), ("x", "stop")))
         elif prompt.kind == "destroy":
-            lines.append(self._keys(("d", "type the name"), ("x", "stop")))
+            lines.append(self._keys(("d", "type the name"), ("a", "and do all that follow"), ("x", "stop")))
         else:
             words = {"yes": ("d", "do it"), "all": ("a", "and all that follow"), "skip": ("S", "leave it out"),
                      "stop": ("x", "stop")}  # fmt: skip
@@ -321,7 +321,7 @@ class Flow(View):
         free = not self.board.busy and not self._all_so()
         can = {
             "do": free or (prompt is not None and prompt.kind != "failed"),
-            "do_all": free or (confirm and "all" in choices),
+            "do_all": free or "all" in choices or (prompt is not None and prompt.kind in ("answer", "destroy")),
             "skip": confirm and "skip" in choices,
             "retry": "retry" in choices and not confirm,
             "undo": "undo" in choices and not confirm,

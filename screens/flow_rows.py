@@ -33,6 +33,9 @@ WORDS: dict[StepName, str] = {
 _HEADLESS = re.compile(r" \(--answer [^)]*\)")
 """What an answer is called on the command line; here it is a key."""
 
+NARROW = 24
+"""Cells of a step's words that the narrowest list of steps shows; longer ones are told in full beside it."""
+
 LABEL = 9
 """Where what a label says begins, in cells."""
 
@@ -108,8 +111,9 @@ def step(ink: Ink, state: FlowState, at: int, now: float, width: int) -> list[Li
     since = f" {clock(chosen.changed, now, seconds=True)}" if chosen.changed else ""
     waits = under_way(state, at) and state.asked is not None
     word = "waits for you" if waits and chosen.state != "failed" else WORDS[chosen.state]
-    head: Line = ((f" {shape} ", style), (f"{chosen.name}", ink.bright), (f"  {word}{since}", ink.muted))
-    lines = [head]
+    lines: list[Line] = [((f" {shape} ", style), (f"{chosen.name}", ink.bright), (f"  {word}{since}", ink.muted))]
+    if cell_len(chosen.words) > NARROW:
+        lines += [((f"   {row}", ink.text),) for row in wrap(chosen.words, width - 4)]
     bad = chosen.state in ("failed", "refused")
     if not (waits and chosen.state == "failed"):  # else it stands below, where the choices are
         said = wrap(_HEADLESS.sub("", chosen.said), width - 4)

@@ -144,6 +144,20 @@ async def test_all_is_one_yes_that_names_what_follows_and_losses_are_typed_still
     assert (root / "roof").exists()
 
 
+async def test_all_may_be_said_where_a_name_is_to_be_typed_first(app: CowhandApp, root: Path) -> None:
+    painted(root, "colour", "painted")
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "6")
+        await until(pilot, "2 of 6 steps to do")
+        await settle(pilot, "enter", "d")
+        await until(pilot, "type old-barn to lose it")
+        await settle(pilot, "escape", "a")
+        await typed(pilot, "old-barn")
+        await until(pilot, "type all to do it")
+        await typed(pilot, "all")
+        await until(pilot, "done, and verified")
+
+
 async def test_escape_leaves_the_run_waiting_and_d_asks_again(app: CowhandApp, root: Path) -> None:
     painted(root, "colour", "ashes", "painted")
     async with app.run_test(size=SMALL) as pilot:
