@@ -247,10 +247,26 @@ class Ssh:
         return done
 
     async def _start(self, argv: Sequence[str]) -> RemoteProcess:
+        """Start a command, and never a second time where the first may have begun."""
+        import asyncssh
+
         line = shell.command(argv)
 
         async def start(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHClientProcess[bytes]:
-            return await connection.create_process(line, encoding=None, request_pty=False)
+            opened: list[asyncssh.SSHClientProcess[bytes]] = []
+
+            def process() -> asyncssh.SSHClientProcess[bytes]:
+                opened.append(asyncssh.SSHClientProcess())
+                return opened[0]
+
+            try:
+                await connection.create_session(process, line, encoding=None, request_pty=False)
+            except (asyncssh.Error, OSError):
+                if opened and connection.is_closed():
+                    raise lost(self.name) from None  # the command may run: whatever became of it, not twice
+                raise
+            await opened[0].redirect(asyncssh.PIPE, asyncssh.PIPE, asyncssh.PIPE)
+            return opened[0]
 
         for pause in SETTLE:
             try:

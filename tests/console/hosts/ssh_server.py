@@ -33,7 +33,7 @@ class Server:
         self.takes_keys = True
         self.authority: asyncssh.SSHKey | None = None
         self.most_tries = 100
-        self.hangs_up_at_login = False
+        self.hangs_up_at_login = self.hangs_up_at_command = False
         self.free = False
         self.forwarding = True
         self.refuse_code: int | None = None
@@ -62,7 +62,7 @@ class Server:
             self.port,
             server_factory=Front,
             server_host_keys=keys,
-            process_factory=self._run,
+            process_factory=None if self.hangs_up_at_command else self._run,
             encoding=None,
             line_editor=False,
         )
@@ -219,6 +219,9 @@ class _Front(asyncssh.SSHServer):
         self.server.tries += 1
         return responses == [answer for _, _, answer in self.server.challenges]
 
+    def session_requested(self) -> Any:
+        return _Deserter(self.server, self.conn)  # asked where there is no process factory
+
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         self.server.forwards.append((dest_host, dest_port))
         self.server.gate()
@@ -226,6 +229,18 @@ class _Front(asyncssh.SSHServer):
 
     def unix_connection_requested(self, dest_path: str) -> Any:
         self.server.gate()
+        return True
+
+
+class _Deserter(asyncssh.SSHServerSession[bytes]):
+    """Starts the command, and is gone before it says so."""
+
+    def __init__(self, server: Server, conn: asyncssh.SSHServerConnection) -> None:
+        self.server, self.conn = server, conn
+
+    def exec_requested(self, command: str) -> bool:
+        self.server.commands.append(command)
+        self.conn.abort()
         return True
 
 

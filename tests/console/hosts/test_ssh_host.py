@@ -174,6 +174,16 @@ async def test_a_command_under_way_when_the_connection_is_lost_is_not_judged(ser
         await running
 
 
+async def test_a_command_that_may_have_begun_when_the_connection_was_lost_is_not_begun_again(
+    server: Server, ssh: Make
+) -> None:
+    server.hangs_up_at_command = True
+    await server.start()
+    with pytest.raises(NoWayIn):
+        await ssh(server.configure()).run(["touch", "here"], 5)
+    assert len(server.commands) == 1
+
+
 async def test_a_connection_that_went_silent_is_found_out_when_a_port_is_silent(
     server: Server, ssh: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
