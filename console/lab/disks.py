@@ -165,7 +165,7 @@ class Machine(Struct):
         else:
             wanted = [row for row in rows if row.path == words[0]]
             if not wanted:
-                return Done(32, "", f"mount: {words[0]}: can't find in {TABLE}.\n")
+                return Done(1, "", f"mount: {words[0]}: can't find in {TABLE}.\n")
         for row in wanted:
             node = self._device(row.device)
             if node is None:

@@ -43,7 +43,8 @@ for node in null zero full random urandom; do : > "dev/$node"; mount --bind "/de
 ln -s /proc/self/fd dev/fd
 mkdir -p dev/disk/by-id run/udev/data etc/systemd/system "./$own"
 mount --bind "$own/shared" "./$own"
-rm -rf opt/* opt/.[!.]*
+rm -rf opt
+mkdir opt  # of this layer alone: a folder of the layer below cannot be renamed
 install -m 755 "$own/shared/systemctl" usr/local/bin/systemctl
 printf '# made by the installer\\nproc /proc proc nosuid 0 0\\n#UUID=old /opt ext4 defaults 0 2' > etc/fstab
 # where no udev answers it, libblkid keeps a cache in /run
@@ -233,6 +234,10 @@ class Inside(Local):
         super().__init__("mailcow", "mail")
         self.machine = machine
 
+    def at(self, path: str) -> Path:
+        """Where a path of that machine is on this one."""
+        return Path(f"/proc/{self.machine._told()['pid']}/root{path}")
+
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command there."""
         return await super().run(self.machine.argv(argv), timeout, cap)
@@ -262,11 +267,11 @@ def _detach(own: Path, number: int) -> None:
         subprocess.run(argv, capture_output=True, check=False)
 
 
-def fresh(root: Path) -> Machine:
-    """A machine with two blank disks; `root` is made."""
+def fresh(root: Path, sizes: Mapping[str, int] = SIZES) -> Machine:
+    """A machine with blank disks; `root` is made."""
     root.mkdir(parents=True, exist_ok=True)
     machine = Machine(root)
-    machine.start()
+    machine.start(sizes)
     return machine
 
 
