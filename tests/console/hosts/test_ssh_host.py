@@ -175,8 +175,9 @@ async def test_a_command_under_way_when_the_connection_is_lost_is_not_judged(ser
 
 
 async def test_a_command_that_may_have_begun_when_the_connection_was_lost_is_not_begun_again(
-    server: Server, ssh: Make
+    server: Server, ssh: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("console.hosts.ssh.link.STABLE", 0.0)
     server.hangs_up_at_command = True
     await server.start()
     with pytest.raises(NoWayIn):
