@@ -77,7 +77,6 @@ def _screens(arguments: argparse.Namespace) -> int:
 
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
     from console.engine import Engine
-    from console.recall import remember
     from console.truth import Truth
     from console.vantages import open_lab, open_site
 
@@ -88,9 +87,16 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
         else (lambda estate, log, ask: open_site(estate.site, log, ask)),
         arguments.every,
         opening,
-        lambda read: remember(path, read),
+        lambda read: _remember(path, read),
         None if arguments.lab else Truth(),
     )
+
+
+def _remember(path: Path, read: EstateRead) -> None:
+    from console.estate import beside
+    from console.recall import remember
+
+    remember(path, read, beside(path))
 
 
 def _load(path: Path) -> Estate:

@@ -68,20 +68,29 @@ class Estate(Struct, frozen=True):
     texts: dict[str, str] = {}
     remark: str = ""
 
+    @property
+    def warnings(self) -> tuple[InputError, ...]:
+        """What is read and probably wrong, in the order of the files; it makes nothing unusable."""
+        return self.sources.haproxy.warnings if self.sources.haproxy else ()
+
 
 class Reader:
     """Reads estates, and what has not changed on disk only once."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Hashable, object]] = {}
-        self.asked: dict[str, dict[str, Stamp | None]] = {}
-        """By site file: what OpenTofu's expressions read beside its own files, and which version of it."""
+        self.asked: dict[tuple[str, str], dict[str, Stamp | None]] = {}
+        """By kind and site file: what OpenTofu's expressions and compose read beside their own files."""
 
     def load(self, path: Path, instead: Mapping[str, str] | None = None) -> Estate:
         """Read the site file and all it names; raises `InputError` when the site file itself cannot be used.
 
         `instead` has texts that are read in the place of files, by their names as shown."""
         return _Loading(self, path, instead or {}).estate()
+
+    def beside(self, path: Path) -> tuple[str, ...]:
+        """The paths of what was looked for beside the files that are named, whether it was there or not."""
+        return tuple(name for kind in ("tofu", "compose") for name in self.asked.get((kind, str(path)), ()))
 
     def once(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` gave for this key, made again when the stamp has changed."""
@@ -98,6 +107,11 @@ _READER = Reader()
 def load(path: Path) -> Estate:
     """Read the estate of a site file; unchanged files cost nothing. Raises `InputError` for the site file itself."""
     return _READER.load(path)
+
+
+def beside(path: Path) -> tuple[str, ...]:
+    """The paths of what the files of this site made `load` look for elsewhere, as `file()` and `env_file` do."""
+    return _READER.beside(path)
 
 
 class _File(Struct, frozen=True):
@@ -259,7 +273,7 @@ class _Loading:
         modules, more = self._modules(documents, boundary)
         problems = tuple(self.problems[before:])
         environment = {name[7:]: value for name, value in os.environ.items() if name.startswith("TF_VAR_")}
-        asked = self.reader.asked.setdefault(self.file, {})
+        asked = self.reader.asked.setdefault(("tofu", self.file), {})
 
         def text(name: str) -> str | None:
             path = self._path(posixpath.join(folder, name))
@@ -330,7 +344,7 @@ class _Loading:
         if not files:
             return None
         boundary = Boundary(self.path.absolute().parent, [self._path(file.shown).parent for file in files])
-        asked = self.reader.asked.setdefault(f"compose {self.file}", {})
+        asked = self.reader.asked.setdefault(("compose", self.file), {})
 
         def text(name: str) -> str | None:
             path = self._path(name)

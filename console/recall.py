@@ -1,4 +1,4 @@
-"""The estate as it was last read, for the first paint: shown only when no file of it has changed since.
+"""The estate as it was last read, for the first paint: shown only when nothing it was made of has changed since.
 
 Parsing HCL and YAML takes longer than Textual takes to start. The engine reads the files anyway, right after, and what
 it finds replaces this."""
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,10 @@ from console.errors import InputError
 from console.events import EstateRead
 from console.model import Finding, Topology
 
-FORMAT = "cowhand 1"
+FORMAT = "cowhand 3"
+
+ABSENT = (0, 0, 0)
+"""The stamp of a file that is not there."""
 
 
 class _Kept(Struct, frozen=True, array_like=True):
@@ -28,10 +32,13 @@ class _Kept(Struct, frozen=True, array_like=True):
     findings: tuple[Finding, ...]
     problems: tuple[tuple[str, int, int, str], ...]
     texts: dict[str, str]
+    warnings: tuple[tuple[str, int, int, str], ...]
 
 
 def recall(site: Path) -> EstateRead | None:
-    """Return what was read of this site last time; None when nothing is kept or any file has changed."""
+    """Return what was read of this site last time; None when nothing is kept, a file changed, or TF_VAR_* is set."""
+    if _given():
+        return None
     path = _place(site)
     try:
         kept = msgspec.msgpack.decode(path.read_bytes(), type=_Kept) if path else None
@@ -39,21 +46,24 @@ def recall(site: Path) -> EstateRead | None:
         return None
     if kept is None or (kept.format, kept.site) != (FORMAT, str(site.absolute())):
         return None
-    if any(stamp(Path(path)) != tuple(rest) for path, *rest in kept.stamps):
+    if any((stamp(Path(path)) or ABSENT) != tuple(rest) for path, *rest in kept.stamps):
         return None
-    problems = tuple(InputError(*problem) for problem in kept.problems)
-    return EstateRead(kept.title, kept.topology, kept.findings, problems, kept.texts)
+    problems, warnings = (tuple(InputError(*each) for each in told) for told in (kept.problems, kept.warnings))
+    return EstateRead(kept.title, kept.topology, kept.findings, problems, kept.texts, warnings=warnings)
 
 
-def remember(site: Path, read: EstateRead) -> None:
-    """Keep what was read, in the private cache folder; a folder that cannot be written is no reason to fail."""
+def remember(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
+    """Keep what was read, in the private cache folder; a folder that cannot be written is no reason to fail.
+
+    `beside` are the paths of files that it depends on, whether they are there or not, and does not name."""
     from console import atomic
 
-    path = _place(site)
+    # Their values may be secrets, and a copy or a hash of them is not to be kept.
+    path = None if _given() else _place(site)
     if path is None:
         return
-    files = [site.absolute(), *(site.absolute().parent / name for name in read.texts)]
-    stamps = tuple((str(file), *found) for file in files if (found := stamp(file)) is not None)
+    files = [site.absolute(), *(site.absolute().parent / name for name in read.texts), *map(Path, beside)]
+    stamps = tuple((str(file), *(stamp(file) or ABSENT)) for file in files)
     problems = tuple((p.file, p.line, p.column, p.problem) for p in read.problems)
     kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, read.topology, read.findings, problems, read.texts)
     try:
@@ -69,6 +79,11 @@ def stamp(file: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _given() -> bool:
+    """Say whether the environment gives variables of OpenTofu their values."""
+    return any(name.startswith("TF_VAR_") for name in os.environ)
 
 
 def _place(site: Path) -> Path | None:

@@ -54,6 +54,54 @@ def test_a_changed_file_is_not_recalled(site: Path, name: str) -> None:
     assert recall.recall(site) is None
 
 
+TOFU = 'resource "incus_storage_volume" "opt" {\n  name = "opt"\n  config = { size = %s }\n}\n'
+
+
+def test_a_file_that_an_expression_read_counts_as_one_of_the_estate_s(site: Path) -> None:
+    (site.parent / "main.tf").write_text(TOFU % 'file("size.txt")')
+    site.write_text(SITE + 'opentofu = ["main.tf"]\n')
+    size = site.parent / "size.txt"
+    sizes = []
+    for write in (lambda: None, lambda: size.write_text("10GiB"), lambda: size.write_text("2GiB"), size.unlink):
+        write()
+        assert recall.recall(site) is None
+        recall.remember(site, read(site), estate.beside(site))
+        kept = recall.recall(site)
+        assert kept is not None
+        sizes.append(kept.topology.volumes[0].size)
+    assert sizes == ['file("size.txt")', "10GiB", "2GiB", 'file("size.txt")']
+
+
+def test_an_env_file_that_appears_counts_too(site: Path) -> None:
+    (site.parent / "compose.yml").write_text(
+        'services:\n  web:\n    image: "web"\n    env_file: [{path: more.env, required: false}]\n'
+    )
+    site.write_text(SITE + 'compose = ["compose.yml"]\n')
+    recall.remember(site, read(site), estate.beside(site))
+    assert recall.recall(site) is not None
+    (site.parent / "more.env").write_text("PORT=1\n")
+    assert recall.recall(site) is None
+
+
+def test_what_the_environment_gives_is_neither_kept_nor_taken_for_another(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.parent / "main.tf").write_text('variable "size" {\n  default = "1GiB"\n}\n' + TOFU % "var.size")
+    site.write_text(SITE + 'opentofu = ["main.tf"]\n')
+    recall.remember(site, read(site))
+    monkeypatch.setenv("TF_VAR_size", "7GiB-of-a-secret")
+    assert recall.recall(site) is None
+    recall.remember(site, read(site))
+    folder = cache_folder()
+    assert folder is not None
+    (kept,) = folder.glob("estate-*")
+    assert b"7GiB" not in kept.read_bytes()
+    monkeypatch.delenv("TF_VAR_size")
+    before = recall.recall(site)
+    assert before is not None
+    assert before.topology.volumes[0].size == "1GiB"
+
+
 def test_what_is_kept_is_the_operators_alone(site: Path) -> None:
     recall.remember(site, read(site))
     folder = cache_folder()
