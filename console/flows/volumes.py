@@ -120,7 +120,7 @@ def size(text: str) -> int:
 
 def spelled(count: int) -> str:
     """Bytes for people: "10 GiB"; the number itself where it is not round."""
-    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB")):
         if count >= 1024**power and count % 1024**power == 0:
             return f"{count >> 10 * power} {unit}"
     return f"{count} bytes"
