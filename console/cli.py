@@ -181,6 +181,14 @@ def _problems(estate: Estate) -> bool:
     return bool(estate.problems)
 
 
+def _doubts(estate: Estate) -> bool:
+    """Say what is unusable, and what is probably wrong; return whether anything is unusable."""
+    unusable = _problems(estate)
+    for warning in estate.warnings:
+        say(f"{warning.file}:{warning.line}:{warning.column}: warning: {warning.problem}")
+    return unusable
+
+
 def _show(estate: Estate, arguments: argparse.Namespace) -> int:
     from console import report
 
@@ -194,7 +202,7 @@ def _show(estate: Estate, arguments: argparse.Namespace) -> int:
         from console.formats import chart
 
         print(import_module(f"console.formats.{arguments.format}").render(chart.draw(estate.topology, estate.title)))
-    return EXIT_UNUSABLE if _problems(estate) else EXIT_WELL
+    return EXIT_UNUSABLE if _doubts(estate) else EXIT_WELL
 
 
 def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
@@ -211,7 +219,8 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
     if outcome in ("shown", "declined"):
         pass
     elif arguments.format == "json":
-        emit({"findings": [report.finding(found) for found in findings]})
+        warnings = [report.warning(found) for found in estate.warnings]
+        emit({"findings": [report.finding(found) for found in findings], "warnings": warnings})
     elif arguments.format == "sarif":
         from console.formats import sarif
 
@@ -222,7 +231,7 @@ def _lint(estate: Estate, arguments: argparse.Namespace) -> int:
         print(github.render(estate, findings))
     else:
         print(report.findings_text(findings, report.paint(sys.stdout)))
-    if _problems(estate):
+    if _doubts(estate):
         return EXIT_UNUSABLE
     return EXIT_FINDINGS if findings else EXIT_WELL
 

@@ -271,7 +271,9 @@ class Engine:
             return known
         findings = lint(estate.sources, estate.topology)
         texts = {name: mask(text) for name, text in estate.texts.items()}
-        read = EstateRead(estate.title, estate.topology, findings, estate.problems, texts, estate.remark)
+        read = EstateRead(
+            estate.title, estate.topology, findings, estate.problems, texts, estate.remark, estate.warnings
+        )
         if read != self._told:
             self._told = read
             self._notify(read)

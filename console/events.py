@@ -22,6 +22,8 @@ class EstateRead(Struct, frozen=True):
     """File name → its text, for the source view."""
     remark: str = ""
     """What is worth knowing of how they were read, and is no problem."""
+    warnings: tuple[InputError, ...] = ()
+    """Words that are read and probably wrong."""
 
 
 class ReadingsChanged(Struct, frozen=True):

@@ -64,8 +64,12 @@ def remember(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
         return
     files = [site.absolute(), *(site.absolute().parent / name for name in read.texts), *map(Path, beside)]
     stamps = tuple((str(file), *(stamp(file) or ABSENT)) for file in files)
-    problems = tuple((p.file, p.line, p.column, p.problem) for p in read.problems)
-    kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, read.topology, read.findings, problems, read.texts)
+    problems, warnings = (
+        tuple((each.file, each.line, each.column, each.problem) for each in told)
+        for told in (read.problems, read.warnings)
+    )
+    known = read.topology, read.findings, problems, read.texts, warnings
+    kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, *known)
     try:
         atomic.write(path, msgspec.msgpack.encode(kept))
     except OSError:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from textwrap import shorten, wrap
 from typing import Any, TextIO
 
+from console.errors import InputError
 from console.estate import Estate
 from console.events import Event, ReadingsChanged
 from console.model import HOPS, Finding, Lane, Outcome, Reading, Severity, Span, Topology
@@ -94,6 +95,11 @@ def finding(found: Finding) -> dict[str, Any]:
     if found.evidence:
         told["evidence"] = list(found.evidence)
     return told
+
+
+def warning(found: InputError) -> dict[str, Any]:
+    """One warning of `lint --json`."""
+    return {"file": found.file, "line": found.line, "column": found.column, "text": found.problem}
 
 
 def check(survey: Survey, static: Sequence[Finding]) -> dict[str, Any]:

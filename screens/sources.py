@@ -7,10 +7,11 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual.app import ComposeResult
 
+from console.errors import InputError
 from console.model import Finding, Span
 from screens.board import Change
 from screens.evidence import describe, explain, rule, short_name
-from screens.text import Line, Piece, cells, clean, clip, follow
+from screens.text import Line, Piece, cells, clean, clip, follow, wrap
 from screens.themes import SEVERITIES
 from screens.view import View
 from screens.widgets.pane import Pane
@@ -19,6 +20,9 @@ STEP = 8
 """Columns that left and right move a long line by."""
 
 COMMENTS = ("#", "//")
+
+UNREAD = "· unread"
+"""The margin of a line that has a word HAProxy may not know."""
 
 
 class Sources(View):
@@ -34,6 +38,7 @@ class Sources(View):
         self.shift = 0
         self._rows: list[str] = []
         self._marks: dict[int, list[Finding]] = {}
+        self._doubts: dict[int, list[InputError]] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out names, text and explanation."""
@@ -59,13 +64,17 @@ class Sources(View):
             for place in (found.where, *found.also):
                 if isinstance(place, Span) and place.file == self.file and found not in self._at(place.line):
                     self._marks.setdefault(place.line, []).append(found)
+        self._doubts = {}
+        for doubt in self.board.estate.warnings if self.board.estate else ():
+            if doubt.file == self.file:
+                self._doubts.setdefault(doubt.line, []).append(doubt)
 
     def _open(self) -> None:
         """Begin a file at its first finding."""
         self.cursor, self.top, self.shift = 1, 0, 0
         if self.file:
             self._read()
-            self.cursor = min(self._marks, default=1)
+            self.cursor = min(self._marks or self._doubts, default=1)
 
     def _at(self, line: int) -> list[Finding]:
         return self._marks.get(line, [])
@@ -111,6 +120,8 @@ class Sources(View):
                 f"{SEVERITIES[found[0].severity]} {found[0].id}{'+' if len(found) > 1 else ' '}",
                 ink.severity(found[0].severity),
             )
+        elif number in self._doubts:
+            margin = (UNREAD, ink.muted)
         row = clean(self._rows[number - 1])
         comment = row.lstrip().startswith(COMMENTS)
         style = ink.bright if here else ink.muted if comment else ink.text
@@ -131,12 +142,17 @@ class Sources(View):
         found = self._at(self.cursor)
         place: Piece = (f"{short_name(self.file)}:{self.cursor}" if self.file else "", ink.muted)
         lines = [rule(ink, (place,), width)]
-        if not found:
-            hint = "no finding on this line; n goes to the next" if self._marks else "no finding in this file"
+        doubts = self._doubts.get(self.cursor, [])
+        if not found and not doubts:
+            hint = "no finding on this line; n goes to the next" if self._marked() else "no finding in this file"
             return [*lines, ((f" {hint}", ink.muted),)]
         for one in found:
             lines += explain(ink, one, width, places=False)
-        if len(lines) > height:
+        for doubt in doubts:
+            head, *rest = wrap(clean(doubt.problem), width - len(UNREAD) - 4)
+            lines.append(((f" {UNREAD}  ", ink.muted), (head, ink.text)))
+            lines += [((" " * (len(UNREAD) + 3) + row, ink.text),) for row in rest]
+        if len(lines) > height and found:
             lines[height - 1 :] = [((f" {len(found)} findings here; 2 shows them whole", ink.muted),)]
         return lines
 
@@ -170,8 +186,12 @@ class Sources(View):
                 self._open()
         self.redraw()
 
+    def _marked(self) -> list[int]:
+        """The lines that have something in their margin."""
+        return sorted(self._marks.keys() | self._doubts.keys())
+
     def _seek(self, onward: bool) -> None:
-        marked = sorted(self._marks)
+        marked = self._marked()
         if not marked:
             self.cowhand.say("no finding in this file")
         elif onward:
@@ -209,7 +229,8 @@ class Sources(View):
         if not self._rows:
             return ""
         rows = [f"{self.file}:{self.cursor}: {self._rows[self.cursor - 1].strip()}"]
-        return "\n".join([*rows, *(describe(found) for found in self._at(self.cursor))]) + "\n"
+        doubts = [f"warning: {clean(doubt.problem)}" for doubt in self._doubts.get(self.cursor, [])]
+        return "\n".join([*rows, *(describe(found) for found in self._at(self.cursor)), *doubts]) + "\n"
 
 
 SCREEN = Sources

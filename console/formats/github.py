@@ -15,7 +15,7 @@ _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
 
 
 def render(estate: Estate, findings: Sequence[Finding]) -> str:
-    """Return one command a line; files that could not be read are errors in their place."""
+    """Return one command a line; files that could not be read are errors in their place, warnings notices."""
     lines = []
     for problem in estate.problems:
         place = Span(problem.file, problem.line, problem.column) if problem.line else problem.file
@@ -25,6 +25,9 @@ def render(estate: Estate, findings: Sequence[Finding]) -> str:
         lines.append(
             _command(estate, COMMANDS[found.severity], found.where, title, f"{found.summary}\nRemedy: {found.remedy}")
         )
+    for warning in estate.warnings:
+        place = Span(warning.file, warning.line, warning.column)
+        lines.append(_command(estate, "notice", place, "unread", warning.problem))
     return "\n".join(lines)
 
 

@@ -18,21 +18,33 @@ LEVELS: dict[Severity, str] = {"critical": "error", "high": "error", "medium": "
 
 _RANKS: dict[Severity, float] = {"critical": 100.0, "high": 75.0, "medium": 50.0, "low": 25.0}
 
+UNREAD: dict[str, Any] = {
+    "id": "unread",
+    "name": "Unread",
+    "shortDescription": {"text": "a word that HAProxy may not know"},
+    "help": {"text": "correct the word; leave it where your HAProxy is newer and knows it"},
+    "defaultConfiguration": {"level": "note", "rank": _RANKS["low"]},
+}
+
 
 def render(estate: Estate, findings: Sequence[Finding], version: str) -> dict[str, Any]:
     """Return the log of one run; files that could not be read are notifications of a run that was not successful."""
     used = sorted({found.id for found in findings})
+    rules = [*map(_rule, used), *([UNREAD] if estate.warnings else [])]
     run: dict[str, Any] = {
         "tool": {
             "driver": {
                 "name": "cowhand",
                 "semanticVersion": version,
-                "rules": [_rule(id) for id in used],
+                "rules": rules,
             }
         },
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(estate)],
-        "results": [_result(estate, found, used.index(found.id)) for found in findings],
+        "results": [
+            *(_result(estate, found, used.index(found.id)) for found in findings),
+            *(_doubt(estate, warning, len(used)) for warning in estate.warnings),
+        ],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -71,13 +83,26 @@ def _result(estate: Estate, found: Finding, index: int) -> dict[str, Any]:
         "rank": _RANKS[found.severity],
         "message": {"text": f"{found.summary}. Remedy: {found.remedy}"},
         "locations": [_location(estate, found.where)] if isinstance(found.where, Span) else [],
-        "partialFingerprints": {"cowhand/v1": _fingerprint(estate, found)},
+        "partialFingerprints": {"cowhand/v1": _fingerprint(estate, found.id, found.where)},
     }
     if found.also:
         told["relatedLocations"] = [
             {"id": number, **_location(estate, place)} for number, place in enumerate(found.also, 1)
         ]
     return told
+
+
+def _doubt(estate: Estate, warning: InputError, index: int) -> dict[str, Any]:
+    place = Span(warning.file, warning.line, warning.column)
+    return {
+        "ruleId": UNREAD["id"],
+        "ruleIndex": index,
+        "level": "note",
+        "rank": _RANKS["low"],
+        "message": {"text": warning.problem},
+        "locations": [_location(estate, place)],
+        "partialFingerprints": {"cowhand/v1": _fingerprint(estate, UNREAD["id"], place)},
+    }
 
 
 def _location(estate: Estate, place: Span) -> dict[str, Any]:
@@ -87,11 +112,11 @@ def _location(estate: Estate, place: Span) -> dict[str, Any]:
     return {"physicalLocation": {"artifactLocation": {"uri": uri(estate, place.file)}, "region": region}}
 
 
-def _fingerprint(estate: Estate, found: Finding) -> str:
+def _fingerprint(estate: Estate, id: str, where: Span | str) -> str:
     """What stays the same when lines are added above: the rule, the file and the line's own words."""
-    parts = [found.id, str(found.where)]
-    if isinstance(found.where, Span):
-        rows = estate.texts.get(found.where.file, "").split("\n")
-        row = rows[found.where.line - 1].strip() if found.where.line <= len(rows) else ""
-        parts = [found.id, found.where.file, row]
+    parts = [id, str(where)]
+    if isinstance(where, Span):
+        rows = estate.texts.get(where.file, "").split("\n")
+        row = rows[where.line - 1].strip() if where.line <= len(rows) else ""
+        parts = [id, where.file, row]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -161,6 +161,28 @@ def test_what_could_be_read_is_still_shown(seed: Path, capsys: pytest.CaptureFix
     assert err.startswith("mailcow.tf:1:")
 
 
+def test_a_word_nobody_knows_is_a_located_warning_and_changes_no_status(
+    seed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site, config = str(seed / "site.toml"), seed / "haproxy.cfg"
+    before = {command: run(capsys, "--site", site, command)[:2] for command in ("lint", "show")}
+    config.write_text(config.read_text() + "    optoin tcplog\n")
+    place = f"haproxy.cfg:{len(config.read_text().splitlines())}:5"
+    for command, (status, out) in before.items():
+        words = "no HAProxy up to 3.5 knows the keyword 'optoin'; 'option' is meant?"
+        assert run(capsys, "--site", site, command) == (status, out, f"{place}: warning: {words}\n")
+    (told,) = json.loads(run(capsys, "--site", site, "lint", "--json")[1])["warnings"]
+    assert f"{told['file']}:{told['line']}:{told['column']}" == place
+    assert told["text"].startswith("no HAProxy up to 3.5 knows")
+
+
+def test_a_check_has_no_time_for_words_nobody_knows(seed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site, config = str(seed / "site.toml"), seed / "haproxy.cfg"
+    config.write_text(config.read_text() + "    optoin tcplog\n")
+    _, out, err = run(capsys, "--site", site, "check")
+    assert "optoin" not in out + err
+
+
 def test_no_site_anywhere_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

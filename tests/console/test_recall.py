@@ -28,7 +28,12 @@ def site(tmp_path: Path) -> Path:
 def read(site: Path) -> EstateRead:
     loaded = estate.load(site)
     return EstateRead(
-        loaded.title, loaded.topology, lint(loaded.sources, loaded.topology), loaded.problems, loaded.texts
+        loaded.title,
+        loaded.topology,
+        lint(loaded.sources, loaded.topology),
+        loaded.problems,
+        loaded.texts,
+        warnings=loaded.warnings,
     )
 
 
@@ -44,6 +49,16 @@ def test_problems_are_recalled_too(site: Path) -> None:
     recalled = recall.recall(site)
     assert recalled is not None
     assert [str(problem) for problem in recalled.problems] == [str(problem) for problem in read(site).problems]
+
+
+def test_warnings_are_recalled_too(site: Path) -> None:
+    config = site.parent / "haproxy.cfg"
+    config.write_text(config.read_text() + "    optoin tcplog\n")
+    recall.remember(site, read(site))
+    recalled = recall.recall(site)
+    assert recalled is not None
+    assert len(recalled.warnings) == 1
+    assert recalled == read(site)
 
 
 @pytest.mark.parametrize("name", ["site.toml", "haproxy.cfg"])

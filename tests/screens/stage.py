@@ -338,6 +338,19 @@ def half_read() -> Stage:
     return Stage((CUT, ReadingsChanged(tuple(one for one in CALM if one.lane in ("25/smtp", "465/smtps"))), WELL))
 
 
+def doubted() -> Stage:
+    """A word in haproxy.cfg that HAProxy does not know, on a line that has no finding."""
+    config = TEXTS["haproxy.cfg"] + "    timeuot tunnel 1h\n"
+    unread = InputError(
+        "haproxy.cfg",
+        config.count("\n"),
+        5,
+        "no HAProxy up to 3.5 knows the keyword 'timeuot'; 'timeout' is meant?",
+    )
+    estate = msgspec.structs.replace(ESTATE, texts={**TEXTS, "haproxy.cfg": config}, warnings=(unread,))
+    return Stage((estate, ReadingsChanged(CALM), WELL))
+
+
 def crowd(count: int) -> Stage:
     """Many lanes, two of them broken."""
     lanes = tuple(msgspec.structs.replace(LANES[at % 4], name=f"lane{at:02d}", port=2000 + at) for at in range(count))

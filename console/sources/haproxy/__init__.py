@@ -57,8 +57,13 @@ class Configuration(Struct, frozen=True, dict=True):
 
     @cached_property
     def warnings(self) -> tuple[InputError, ...]:
-        """Words that no HAProxy we know of takes, each with its place."""
-        return warnings(self.sections)
+        """What no HAProxy we know of takes, each with its place; a line or file with a problem has enough to mend."""
+        found = warnings(self.sections)
+        if not found or not self.problems:
+            return found
+        told = {(problem.file, problem.line) for problem in self.problems}
+        broken = {document.file for document in self.documents if any("\x00" in line.raw for line in document.lines)}
+        return tuple(each for each in found if (each.file, each.line) not in told and each.file not in broken)
 
     @property
     def stats_sockets(self) -> tuple[str, ...]:

@@ -165,6 +165,30 @@ def test_unusable_input_is_an_error_of_githubs_too(estate: Path, capsys: pytest.
     assert out.startswith("::error file=my estate/mailcow.tf,line=1,col=")
 
 
+def test_a_word_nobody_knows_is_a_note_of_sarifs_and_a_notice_of_githubs(
+    estate: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = estate / "haproxy.cfg"
+    config.write_text(config.read_text() + "    optoin tcplog\n")
+    line = len(config.read_text().splitlines())
+    log = json.loads(say(capsys, estate, "lint", "--format", "sarif")[1])
+    hold("log", log)
+    (run,) = log["runs"]
+    result = run["results"][-1]
+    assert (result["ruleId"], result["level"]) == ("unread", "note")
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "unread"
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": line, "startColumn": 5}
+    assert run["invocations"][0]["executionSuccessful"] is True
+    notice = say(capsys, estate, "lint", "--format", "github")[1].splitlines()[-1]
+    assert COMMAND.fullmatch(notice)
+    assert notice.startswith(f"::notice file=my estate/haproxy.cfg,line={line},col=5,title=unread::no HAProxy")
+
+
+def test_the_seed_and_a_corrected_estate_give_no_warnings(estate: Path, capsys: pytest.CaptureFixture[str]):
+    for folder in (estate, CASES / "estates" / "corrected"):
+        assert json.loads(say(capsys, folder, "lint", "--json")[1])["warnings"] == []
+
+
 def test_json_is_the_same_by_both_names(estate: Path, capsys: pytest.CaptureFixture[str]):
     for command in ("lint", "show"):
         assert say(capsys, estate, command, "--json") == say(capsys, estate, command, "--format", "json")
