@@ -1,4 +1,4 @@
-"""Format the declared volumes, and mount them where Mailcow keeps its data, now and after every start.
+"""Format the declared volumes and mount them, now and at every start.
 
 A disk is formatted when all tests prove it blank, and prove it again in the command that formats it, after its name
 was typed. What holds anything else is never touched; a volume of ours is taken as it is."""
@@ -180,9 +180,9 @@ class Format(Single):
         device = node(self.target, disk)
         action = tool("make", device, str(disk.size), ",".join(self.target.serials), self.target.label, timeout=FORMAT)
         words = f"{spelled(disk.size)} at {disk.device} are formatted; what may be on them is lost"
-        notes = ["the disk is held, all tests are made again, and then mkfs.ext4 runs: one command"]
+        notes = ["one command holds the disk, proves all that again, and formats it"]
         if judged.standing == "begun":
-            notes += ["it was proven blank before, and never mounted since; a file system that is whole is kept"]
+            notes += ["it was proven blank before; a file system that is whole is kept"]
         return Plan((*await self.program(world), action), tuple(notes), (Loss(self.target.name, words),))
 
 
@@ -241,7 +241,7 @@ class Order(Looking):
         folder = Run("mail", ("mkdir", "-p", "--", DROP_IN.rpartition("/")[0]), LOOK)
         write = await world.edit("mail", DROP_IN, self._text())
         edit = () if write.before == write.after else (write,) if write.before is not None else (folder, write)
-        note = "until all are mounted docker does not start either: go on to the end, or take this back"
+        note = "until all are mounted docker does not start: go on, or take this back"
         return Plan((*edit, _reload()), (note,), undo=f"remove {DROP_IN}")
 
     async def undo(self, world: World) -> Plan | None:
@@ -430,7 +430,7 @@ class Mount(Looking):
         if not fresh:
             return Plan((*program, *leave, *find), ("mounted already: not unmounted for the proof",))
         again = [Run("mail", ("mount", "-a"), DAEMON)]
-        notes = ["a file is written and read back; then umount and mount -a, as a start would do it"]
+        notes = ["a file is written and read back; then umount and mount -a, as at a start"]
         if others := await self._others(world):
             again = [Run("mail", ("mount", each.path), DAEMON) for each in fresh]
             notes = [f"{TABLE} names {spell(others)} too, which mount -a would mount: each is mounted by itself"]

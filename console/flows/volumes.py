@@ -166,12 +166,21 @@ def node(target: Target, disk: Disk) -> str:
     return FOLDER + (disk.ids[0] if disk.device and disk.ids else target.ids[0])
 
 
+def short(name: str) -> str:
+    """A by-id name without what all disks of QEMU have in common."""
+    return f"…{name[name.find('incus_') :]}" if "incus_" in name else name
+
+
 def judge(target: Target, disk: Disk) -> Judged:
     """Tell whether a disk is the declared one, and whether it is blank, ours, or somebody else's."""
     why = _stranger(target, disk)
     if why:
-        return Judged("foreign", why)
-    known = f"{disk.ids[0].partition('HARDDISK_')[2] or disk.ids[0]} is {disk.device}, {spelled(disk.size)}"
+        found = f"{disk.device}, {spelled(disk.size)}, serial {disk.serial or 'unknown'}" if disk.device else "none"
+        named = f"looked for {' and '.join(FOLDER + each for each in target.ids)}"
+        return Judged(
+            "foreign", why, (named, f"with {spelled(target.size)}, serial {target.serials[0]}; found {found}")
+        )
+    known = f"{short(disk.ids[0])} is {disk.device}, {spelled(disk.size)}"
     lines = (f"{known}; serial and size agree",)
     if disk.kind == "ext4" and disk.label == target.label:
         return _ours(target, disk, lines)
@@ -181,7 +190,7 @@ def judge(target: Target, disk: Disk) -> Judged:
     if disk.claim:
         words = "a format was begun and cut off"
         return Judged("begun", words, (*lines, "it was proven blank before; no signature, nobody holds it"))
-    proof = "blank: wipefs none, blkid none, O_EXCL opens, no partitions, first MiB zero"
+    proof = "wipefs none · blkid none · O_EXCL ok · no partitions · first MiB zero"
     return Judged("blank", "it is blank", (*lines, proof))
 
 
@@ -190,12 +199,12 @@ def _stranger(target: Target, disk: Disk) -> str:
     if not disk.device:
         if disk.ids:
             return f"more than one disk has its name: {spell(list(disk.ids))}"
-        return f"no disk is named {target.ids[0]} or {target.ids[1]}: is it attached to the running VM?"
+        return f"there is no disk {short(target.ids[0])}: is it attached to the VM, and the VM restarted since?"
     if not disk.disk:
         return f"{disk.device} is no whole disk"
     if disk.serial not in target.serials:
         serial = f"its serial is {disk.serial}" if disk.serial else "it tells no serial"
-        return f"{disk.ids[0]} is {disk.device}, but {serial}, not {target.serials[0]}"
+        return f"{short(disk.ids[0])} is {disk.device}, but {serial}"
     if disk.size not in {-(-target.size // grain) * grain for grain in GRAINS}:
         return f"{disk.device} has {spelled(disk.size)}, declared are {spelled(target.size)}"
     return f"{disk.device} can only be read" if disk.readonly else ""

@@ -22,8 +22,8 @@ NAMES = ("mailcow_var_lib_docker", "mailcow_opt")
 IN_THE_WAY = {
     "disk-foreign": ("refused", "it holds xfs with the label archive"),
     "disk-unsigned": ("refused", "data without a signature"),
-    "disk-missing": ("refused", "no disk is named scsi-0QEMU_QEMU_HARDDISK_incus_opt"),
-    "disk-swapped": ("refused", "its serial is incus_opt, not incus_var_lib_docker"),
+    "disk-missing": ("refused", "there is no disk …incus_opt"),
+    "disk-swapped": ("refused", "…incus_var_lib_docker is /dev/sdc, but its serial is incus_opt"),
     "disk-held": ("refused", "it cannot be held"),
     "folders-in-use": ("unanswered", "docker has to be stopped"),
 }
