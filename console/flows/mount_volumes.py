@@ -438,7 +438,9 @@ class Mount(Looking):
         off = [Run("mail", ("umount", each.path), DAEMON) for each in reversed(fresh)]
         reload = [_reload()] if survey.docker.load_state else []
         undo = " && ".join(f"umount {each.path}" for each in reversed(fresh))
-        return Plan((*program, *reload, *on, *leave, *off, *again, *find), tuple(notes), undo=undo)
+        known = all(survey.volumes[each.name].uuid for each in fresh)
+        later = "" if known else f"the lines of {TABLE} come first, and wait for the UUIDs"
+        return Plan((*program, *reload, *on, *leave, *off, *again, *find), tuple(notes), undo=undo, later=later)
 
     def _tool(self, verb: str, survey: Survey, target: Target) -> Run:
         return tool(verb, node(target, survey.volumes[target.name]), target.path)
