@@ -23,6 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == needs.PACKAGES.parent:
             item.add_marker(pytest.mark.reallab)
+            item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.xdist_group("reallab"))
     order = {id: number for number, id in enumerate(FAULTS)}
     places = [place for place, item in enumerate(items) if fault_of(item)]
