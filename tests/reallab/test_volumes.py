@@ -196,6 +196,7 @@ REFUSED: tuple[tuple[Callable[[Machine], None], str], ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trouble", "reason"), REFUSED, ids=[each.__name__ for each, _ in REFUSED])
 async def test_a_disk_that_is_not_proven_blank_is_refused_and_loses_no_byte(
     machine: Machine, trouble: Callable[[Machine], None], reason: str

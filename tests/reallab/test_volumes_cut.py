@@ -30,6 +30,8 @@ from tests.reallab.volumes import NAMES, PATHS, SIZES, Inside, Machine, fresh, r
 
 DROP_IN = model.DROP_IN
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def room() -> Iterator[Path]:
@@ -188,7 +190,6 @@ def _case() -> Case:
     )  # fmt: skip
 
 
-@pytest.mark.slow
 async def test_a_machine_that_dies_in_any_change_ends_as_if_it_had_not(
     room: Path, record_property: pytest.RecordProperty
 ) -> None:

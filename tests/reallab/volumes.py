@@ -19,6 +19,7 @@ from pathlib import Path
 
 from console.hosts.host import Completed
 from console.hosts.local import Local
+from tests.reallab.warden import WITH_PARENT
 
 MIB = 1 << 20
 SIZES = {"opt": 64 * MIB, "var_lib_docker": 72 * MIB}
@@ -105,7 +106,8 @@ class Machine:
         script = self.own / "shared" / "systemctl"
         script.write_text(SYSTEMCTL.replace("SHARED", str(self.own)))
         process = self.process = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", BOOT, "sh", str(self.own)], start_new_session=True, stdin=subprocess.DEVNULL,
+            [*WITH_PARENT, "unshare", "-m", "sh", "-c", BOOT, "sh", str(self.own)],
+            start_new_session=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         (self.root / "machine.json").write_text(json.dumps({"pid": process.pid, "loops": {}}))
@@ -267,8 +269,23 @@ def _detach(own: Path, number: int) -> None:
         subprocess.run(argv, capture_output=True, check=False)
 
 
+def sweep() -> None:
+    """Let go of the disks of machines whose tests were killed: the machine dies with them, its loop devices do not."""
+    dead: set[Path] = set()
+    for told in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError, ValueError):
+            root = Path(told.read_text().strip()).parent
+            pid = json.loads((root / "machine.json").read_text())["pid"]
+            if not Path(f"/proc/{pid}").exists():
+                _detach(root / "machine", int(told.parts[3].removeprefix("loop")))
+                dead.add(root)
+    for root in dead:
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def fresh(root: Path, sizes: Mapping[str, int] = SIZES) -> Machine:
     """A machine with blank disks; `root` is made."""
+    sweep()
     root.mkdir(parents=True, exist_ok=True)
     machine = Machine(root)
     machine.start(sizes)
