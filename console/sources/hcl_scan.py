@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+
+from msgspec import Struct
 
 from console.errors import InputError
 from console.sources.hcl_template import Unclosed, end_of
@@ -14,12 +18,60 @@ DEEPEST = 100
 PIECE = 1024
 """Characters that the grammar is given at once, at the least; its tree takes some three hundred times the text."""
 
+LARGE = 4 * PIECE
+"""Characters inside brackets from which on their content is given to the grammar apart from what is around them."""
+
+HEAD = 1024
+"""Characters before a block's brace that are looked at to tell it from an object."""
+
 _SKIPPED = r"#[^\n]*|//[^\n]*|/\*"
 _CODE = re.compile(_SKIPPED + r'|"|<<-?([^\W\d][\w-]*)\r?\n|~?\}|[()\[\]{]|[^\x00-\x7f]+')
 _FLAT = re.compile(_SKIPPED + r'|"|<<-?([^\W\d][\w-]*)\r?\n|~?\}|[()\[\]{]|[^\x00-\x7f]+|\n')
 _QUOTED = re.compile(r'\\.|\$\$\{|%%\{|[$%]\{~?|"|\n')
 _FOR = re.compile(r"(?:\s|#[^\n]*\n|//[^\n]*\n|/\*.*?\*/)*+for\s+[^\W\d][\w-]*\s*(?:,|in\b)", re.DOTALL)
+_BLOCK = re.compile(r'[ \t]*[^\W\d][\w-]*(?:[ \t]+(?:[^\W\d][\w-]*|"[^"\n]*"))*[ \t]*')
+_VALUE = re.compile(r".*(?:[=:,(\[?>]|\bin)", re.DOTALL)
+"""What stands before the bracket of a list or object, and not of an index or block."""
+
 _CLOSES = {"{": "}", "(": ")", "[": "]", "${": "}", '"': '"'}
+
+
+class Large(Struct, frozen=True, gc=False):
+    """What is parsed in pieces: a file or a block's body (`opener` is ""), a list or an object.
+
+    `begin` and `end` are the offsets of its content, `cuts` those where another attribute, block or element begins."""
+
+    opener: str
+    begin: int
+    end: int
+    cuts: list[int]
+    inner: list[Large]
+
+    @property
+    def hole(self) -> tuple[int, int, str]:
+        """Offsets of what is left out where it stands, and what stands there instead."""
+        return (self.begin - 1, self.end + 1, "_") if self.opener else (self.begin, self.end, "")
+
+
+class Piece(Struct, frozen=True, gc=False):
+    """A part of a `Large` for the grammar; the offset of `text` in the whole is `base`."""
+
+    base: int
+    end: int
+    text: str
+    inner: list[Large]
+
+
+class _Bracket:
+    """One that is open."""
+
+    __slots__ = ("block", "cuts", "flat", "inner", "offset", "opener", "value", "wanted")
+
+    def __init__(self, opener: str, offset: int, flat: bool, value: bool = False, block: bool = False) -> None:
+        self.opener, self.offset, self.flat, self.value, self.block = opener, offset, flat, value, block
+        self.wanted = offset + PIECE
+        self.cuts: list[int] = []
+        self.inner: list[Large] = []
 
 
 class Scan:
@@ -39,15 +91,34 @@ class Scan:
         """Offsets of `${`, `%{` and their `}` that have a `~`: blanks beside them do not count."""
         self.flaw: tuple[int, str] | None = None
         self.hopeless = False
-        self.cuts: list[int] = []
-        """Offsets of lines at which a new attribute or block of the file's own may begin."""
+        self.large: dict[int, Large] = {}
+        """Offset of the bracket, or for a block of its closing one → what is parsed apart."""
         self._newlines = self.lines(text)
         self._blanked: list[tuple[int, int, str]] = []
+        self._top = _Bracket("", 0, False)
+        self._before = ""
         self._run()
+        self.whole = Large("", 0, len(text), self._top.cuts, self._top.inner)
+        self.masked = self._mask()
 
-    @property
-    def masked(self) -> str:
-        """The text for the grammar."""
+    def pieces(self, large: Large) -> Iterator[Piece]:
+        """Yield what the grammar is given of it, one after the other."""
+        head = f"_={large.opener}" if large.opener else ""
+        tail = _CLOSES[large.opener] if large.opener else ""
+        waiting = large.inner[::-1]
+        for begin, end in pairwise([large.begin, *large.cuts, large.end]):
+            parts, at = [head], begin
+            inner: list[Large] = []
+            while waiting and waiting[-1].begin < end:
+                inner.append(waiting.pop())
+                first, last, fill = inner[-1].hole
+                parts += [self.masked[at:first], fill, " " * (last - first - len(fill))]
+                at = last
+            parts += [self.masked[at:end], tail]
+            yield Piece(begin - len(head), end, "".join(parts), inner)
+
+    def _mask(self) -> str:
+        """Return the text for the grammar."""
         if not self._blanked:
             return self.text
         parts: list[str] = []
@@ -84,44 +155,88 @@ class Scan:
         return len(self.text) + 1
 
     def _run(self) -> None:
-        stack: list[tuple[str, int, bool]] = []
-        position, wanted = 0, PIECE
+        stack: list[_Bracket] = []
+        position = 0
         while position <= len(self.text):
-            opener, _, flat = stack[-1] if stack else ("", 0, False)
-            quoted = opener == '"'
-            match = (_QUOTED if quoted else _FLAT if flat else _CODE).search(self.text, position)
+            top = stack[-1] if stack else self._top
+            quoted = top.opener == '"'
+            match = (_QUOTED if quoted else _FLAT if top.flat else _CODE).search(self.text, position)
+            end = match.start() if match else len(self.text)
+            if not quoted and end > top.wanted:
+                self._cut(top, position, end)
             if match is None:
                 break
-            if not stack and position >= wanted:
-                newline = self.text.rfind("\n", position, match.start())
-                if newline >= 0:
-                    self.cuts.append(newline + 1)
-                    wanted = newline + PIECE
-            position = self._quoted(match, stack) if quoted else self._code(match, stack)
+            position = self._quoted(match, stack) if quoted else self._code(match, stack, position)
             if len(stack) > DEEPEST:
                 position = self._fail(match.start(), f"more than {DEEPEST} brackets inside each other", True)
+        for each in stack:
+            self._top.inner += each.inner
         if stack and self.flaw is None:
-            opener, offset, _ = stack[-1]
-            line = self.place(offset)[0]
+            opener, line = stack[-1].opener, self.place(stack[-1].offset)[0]
             closer = _CLOSES[opener]
             self._fail(
                 len(self.text.rstrip()),
                 f'"{closer}" expected before the end of the file, for the "{opener}" of line {line}; was the file cut?',
             )
 
-    def _quoted(self, match: re.Match[str], stack: list[tuple[str, int, bool]]) -> int:
+    def _cut(self, top: _Bracket, begin: int, end: int) -> None:
+        """Note where another attribute, block or element begins: there is no bracket, text or comment in between."""
+        marks = "\n," if top.opener == "{" else "," if top.opener else "\n"
+        for mark in marks:
+            while (at := self.text.find(mark, max(begin, top.wanted), end)) >= 0:
+                top.cuts.append(at + 1)
+                top.wanted = at + PIECE
+
+    def _open(self, opener: str, offset: int, stack: list[_Bracket], position: int) -> None:
+        if opener not in "[{":
+            stack.append(_Bracket(opener, offset, True))
+            return
+        parent = stack[-1] if stack else self._top
+        before = self.text[position:offset].rstrip() or self._before
+        value = _VALUE.fullmatch(before[-3:]) is not None
+        within = parent is self._top or (parent.opener == "{" and not parent.flat and not parent.value)
+        flat = opener == "[" or bool(_FOR.match(self.text, offset + 1))
+        stack.append(_Bracket(opener, offset, flat, value, within))
+
+    def _close(self, bracket: _Bracket, end: int, stack: list[_Bracket]) -> None:
+        """Take what is large out of what it stands in."""
+        parent = stack[-1] if stack else self._top
+        opener = self._kind(bracket) if end - bracket.offset > LARGE else None
+        if opener is None:
+            parent.inner += bracket.inner
+            return
+        found = Large(opener, bracket.offset + 1, end, bracket.cuts, bracket.inner)
+        parent.inner.append(found)
+        self.large[bracket.offset if opener else end] = found
+
+    def _kind(self, bracket: _Bracket) -> str | None:
+        """Return "" for a block's body, [ or { for a list or object, and None for all that is not taken apart."""
+        if bracket.opener == "[":
+            return "[" if bracket.value and not _FOR.match(self.text, bracket.offset + 1) else None
+        if bracket.opener != "{" or bracket.flat:
+            return None
+        line = self.text.rfind("\n", max(bracket.offset - HEAD, 0), bracket.offset) + 1
+        line = line or (0 if bracket.offset < HEAD else bracket.offset)
+        if bracket.block and _BLOCK.fullmatch(self.text, line, bracket.offset):
+            return ""
+        return "{" if bracket.value else None
+
+    def _quoted(self, match: re.Match[str], stack: list[_Bracket]) -> int:
         found = match[0]
         if found == '"':
-            stack.pop()
+            inner = stack.pop().inner
+            (stack[-1] if stack else self._top).inner += inner
+            self._before = '"'
         elif found == "\n":
-            return self._fail(stack[-1][1], 'the text that begins here has no closing " on its line')
+            return self._fail(stack[-1].offset, 'the text that begins here has no closing " on its line')
         elif found[0] in "$%" and found not in ("$${", "%%{"):
-            stack.append(("${", match.start(), True))
+            stack.append(_Bracket("${", match.start(), True))
+            self._before = ""
             if found.endswith("~"):
                 self._strip(match.start(), match.end() - 1)
         return match.end()
 
-    def _code(self, match: re.Match[str], stack: list[tuple[str, int, bool]]) -> int:
+    def _code(self, match: re.Match[str], stack: list[_Bracket], position: int) -> int:
         found, start = match[0], match.start()
         if found == "~}":
             found, start = "}", start + 1
@@ -129,23 +244,33 @@ class Scan:
         if found == "\n":
             self._blanked.append((start, start + 1, " "))
         elif found in '([{"':
-            stack.append((found, start, found != "{" or bool(_FOR.match(self.text, start + 1))))
+            self._open(found, start, stack, position)
         elif found in "})]":
-            if not stack or _CLOSES[stack[-1][0]] != found:
-                what = f'"{_CLOSES[stack[-1][0]]}" expected before "{found}"' if stack else f'"{found}" closes nothing'
+            if not stack or _CLOSES[stack[-1].opener] != found:
+                what = (
+                    f'"{_CLOSES[stack[-1].opener]}" expected before "{found}"' if stack else f'"{found}" closes nothing'
+                )
                 if stack:
-                    what += f', for the "{stack[-1][0]}" of line {self.place(stack[-1][1])[0]}'
+                    what += f', for the "{stack[-1].opener}" of line {self.place(stack[-1].offset)[0]}'
                 return self._fail(start, what)
-            stack.pop()
-        elif found == "/*":
+            self._close(stack.pop(), start, stack)
+        if found != "\n" and found[0] not in "#/":
+            self._before = found if len(found) == 1 else "_"
+        elif plain := self.text[position:start].rstrip():
+            self._before = plain[-3:]
+        return self._skipped(match, found, start)
+
+    def _skipped(self, match: re.Match[str], found: str, start: int) -> int:
+        """Go past what is no bracket; comments and heredocs have their own ends."""
+        if found == "/*":
             end = self.text.find("*/", match.end())
             if end < 0:
                 return self._fail(start, 'the comment that begins here has no closing "*/"')
             self._comment(start, self.text[start + 2 : end], end + 2)
             return end + 2
-        elif found.startswith("<<"):
+        if found.startswith("<<"):
             return self._heredoc(match)
-        elif found[0] in "#/":
+        if found[0] in "#/":
             self._comment(start, found.lstrip("#/"), match.end())
         elif f"u{found}".isidentifier():
             self._blanked.append((start, match.end(), "u" * len(found)))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from math import isfinite
+from sys import intern
 from typing import TYPE_CHECKING
 
+from console.errors import InputError
 from console.model import Span
-from console.sources.hcl_scan import Scan
+from console.sources.hcl_scan import Large, Scan
 from console.sources.hcl_template import Piece, Unclosed, assemble, heredoc
 from console.sources.hcl_values import Attribute, Block, Expression, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lark import Token, Tree
 
@@ -31,15 +33,23 @@ def _unescape(match: re.Match[str]) -> str:
     return _ESCAPED.get(code, match[0])
 
 
+_NOWHERE: dict[str, Span] = {}
+
 LONGEST = 100
 """Operators in a row whose every beginning keeps its text."""
 
 
 class Walk:
-    """Walks one text; `read` reads one expression out of a heredoc."""
+    """Walks one text; `read` reads an expression out of a heredoc, `pieces` gives the trees of what is parsed apart."""
 
-    def __init__(self, scan: Scan, file: str, read: Callable[[str], Value]) -> None:
-        self.scan, self.text, self.file, self.read = scan, scan.text, file, read
+    def __init__(
+        self,
+        scan: Scan,
+        file: str,
+        read: Callable[[str], Value],
+        pieces: Callable[[Large], Iterator[tuple[int, Tree[Token]]]],
+    ) -> None:
+        self.scan, self.text, self.file, self.read, self.pieces = scan, scan.text, file, read, pieces
         self.base = 0
         """Where in the text the tree's own text begins."""
 
@@ -54,16 +64,30 @@ class Walk:
                 blocks.append(self._block(child))
         return tuple(attributes), tuple(blocks)
 
+    def bodies(self, large: Large) -> tuple[tuple[Attribute, ...], tuple[Block, ...]]:
+        """Return the attributes and blocks of a file, or of a block's large body."""
+        attributes: list[Attribute] = []
+        blocks: list[Block] = []
+        before = self.base
+        for base, tree in self.pieces(large):
+            self.base = base
+            more = self.body(trees(tree)[0])
+            attributes += more[0]
+            blocks += more[1]
+        self.base = before
+        return tuple(attributes), tuple(blocks)
+
     def _attribute(self, tree: Tree[Token]) -> Attribute:
         within = trees(tree)
         name, value = within[0], within[-1]
         places: dict[str, Span] = {}
-        return Attribute(self._word(name), self.value(value, places), self._span(tree), places)
+        return Attribute(self._word(name), self.value(value, places), self._span(tree), places or _NOWHERE)
 
     def _block(self, tree: Tree[Token]) -> Block:
         *names, inner = [child for child in trees(tree) if child.data != "new_line_or_comment"]
         labels = tuple(name(self.value(child)) for child in names[1:])
-        attributes, blocks = self.body(inner)
+        large = self.scan.large.get(self.base + tree.meta.end_pos - 1)
+        attributes, blocks = self.bodies(large) if large else self.body(inner)
         line, column = self.scan.place(self.base + tree.meta.start_pos)
         end_line, end = self.scan.place(self.base + names[-1].meta.end_pos)
         last = self.scan.place(self.base + tree.meta.end_pos)[0]
@@ -75,11 +99,18 @@ class Walk:
         last = self.base + tree.meta.end_pos
         if last - 1 in self.scan.heredocs:
             return Span(self.file, line, column, 0)
-        end_line, end = self.scan.place(last)
+        end_line, end = self.scan.place(self._end(last))
         return Span(self.file, line, column, end if end_line == line else 0)
 
+    def _end(self, offset: int) -> int:
+        """Return where a tree ends that ends there for the grammar, which gives operations the blanks after them."""
+        while self.scan.masked[offset - 1 : offset].isspace():
+            offset -= 1
+        large = self.scan.large.get(offset - 1)
+        return large.end + 1 if large and large.opener else offset
+
     def _word(self, tree: Tree[Token]) -> str:
-        return self.text[self.base + tree.meta.start_pos : self.base + tree.meta.end_pos]
+        return intern(self.text[self.base + tree.meta.start_pos : self._end(self.base + tree.meta.end_pos)])
 
     def source(self, tree: Tree[Token]) -> str:
         """Return a tree's text, on one line."""
@@ -92,7 +123,10 @@ class Walk:
             tree = trees(tree)[0]
             kind = tree.data
         if kind == "identifier":
-            found = self.scan.heredocs.get(self.base + tree.meta.start_pos)
+            offset = self.base + tree.meta.start_pos
+            if large := self.scan.large.get(offset):
+                return self._apart(large, places if places is not None else {})
+            found = self.scan.heredocs.get(offset)
             if found is None:
                 return Expression(self._word(tree))
             begin, end, _, trim = found
@@ -162,24 +196,43 @@ class Walk:
         return [self.value(child) for child in trees(tree)]
 
     def _object(self, tree: Tree[Token], places: dict[str, Span]) -> Value:
-        keys: list[Value] = []
-        values: list[Value] = []
-        computed = False
+        pairs = self._pairs(tree, places)
+        if any(isinstance(key, Expression) for key in pairs[::2]):
+            return Expression(self.source(tree), call="{}", arguments=tuple(pairs))
+        return {name(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+    def _pairs(self, tree: Tree[Token], places: dict[str, Span]) -> list[Value]:
+        """Return an object's keys and values in turn."""
+        pairs: list[Value] = []
         for element in trees(tree):
             if element.data != "object_elem":
                 continue
             within = trees(element)
             inner = trees(within[0])
             key = self._key(inner[0]) if inner else self.source(within[0])
-            if isinstance(key, Expression):
-                computed = True
-            keys.append(key)
-            values.append(self.value(within[-1]))
+            pairs += [key, self.value(within[-1])]
             places[name(key)] = self._span(element)
-        if computed:
-            pairs = tuple(each for pair in zip(keys, values, strict=True) for each in pair)
-            return Expression(self.source(tree), call="{}", arguments=pairs)
-        return {name(key): value for key, value in zip(keys, values, strict=True)}
+        return pairs
+
+    def _apart(self, large: Large, places: dict[str, Span]) -> Value:
+        """Return a large list or object."""
+        found: list[Value] = []
+        before = self.base
+        for base, tree in self.pieces(large):
+            self.base = base
+            part = trees(trees(trees(tree)[0])[0])[-1]
+            while part.data == "expr_term":
+                part = trees(part)[0]
+            if part.data not in ("tuple", "object"):
+                raise InputError(self.file, *self.scan.place(self.base), 'this is not HCL: "for" cannot stand here')
+            found += [self.value(each) for each in trees(part)] if part.data == "tuple" else self._pairs(part, places)
+        self.base = before
+        if large.opener == "[":
+            return found
+        if any(isinstance(key, Expression) for key in found[::2]):
+            source = " ".join(self.text[large.begin - 1 : large.end + 1].split())
+            return Expression(source, call="{}", arguments=tuple(found))
+        return {name(key): value for key, value in zip(found[::2], found[1::2], strict=True)}
 
     def _key(self, tree: Tree[Token]) -> Value:
         """Return an object's key: a lone word is its own name, what stands in brackets or templates is computed."""
