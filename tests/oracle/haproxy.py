@@ -35,7 +35,8 @@ exec "$@"
 """
 SYNTAX = re.compile(
     r"unable to stat|No such file|open the ca-file|unknown (?:keyword|fetch|converter|service|sample)|unable to load"
-    r"|wrong type|does not provide|could not|cannot open|Can't use a 'program'",
+    r"|wrong type|does not provide|could not|cannot open"
+    r"|Couldn't open|Can't use a 'program'|Fatal errors found|unknown keyword 'tune\.lua\.",
     re.IGNORECASE,
 )
 """What a refusal says when it is for something outside the text: a file, or what the binary was built without."""

@@ -44,6 +44,7 @@ class Configuration(Struct, frozen=True, dict=True):
     sections: tuple[Section, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     problems: tuple[InputError, ...] = ()
+    build: Build | None = None
 
     @cached_property
     def doors(self) -> tuple[Door, ...]:
@@ -58,7 +59,7 @@ class Configuration(Struct, frozen=True, dict=True):
     @cached_property
     def warnings(self) -> tuple[InputError, ...]:
         """What no HAProxy we know of takes, each with its place; a line or file with a problem has enough to mend."""
-        found = warnings(self.sections)
+        found = warnings(self.sections, self.build)
         if not found or not self.problems:
             return found
         told = {(problem.file, problem.line) for problem in self.problems}
@@ -96,7 +97,7 @@ def parse_files(
     problems = reader.problems + [problem for problem in builder.problems if not reader.explains(problem)]
     order = {document.file: index for index, document in enumerate(reader.documents)}
     problems.sort(key=lambda problem: (order[problem.file], problem.line, problem.column))
-    return Configuration(tuple(reader.documents), tuple(reader.sections), proxies, tuple(problems))
+    return Configuration(tuple(reader.documents), tuple(reader.sections), proxies, tuple(problems), build)
 
 
 def write(configuration: Configuration, file: str | None = None) -> str:

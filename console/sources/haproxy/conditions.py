@@ -22,7 +22,7 @@ _ARGUMENT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,()\"']+")
 _WANTED = {
     "defined": 1, "streq": 2, "strneq": 2, "strstr": 2, "feature": 1, "version_atleast": 1, "version_before": 1,
     "openssl_version_atleast": 1, "openssl_version_before": 1, "ssllib_name_startswith": 1, "awslc_api_atleast": 1,
-    "awslc_api_before": 1, "enabled": 1,
+    "awslc_api_before": 1, "enabled": 1, "fips_mode": 1,
 }  # fmt: skip
 
 Truth = bool | None
@@ -179,11 +179,13 @@ def _arguments(text: str, at: int) -> tuple[list[str], int]:
 
 def _predicate(name: str, arguments: list[str], variables: Variables) -> Truth:
     wanted = _WANTED.get(name)
-    if wanted is not None and len(arguments) != wanted:
+    if wanted is None:
+        raise BadConditionError(f"HAProxy knows no {clean(name, 40)}(): correct the condition")
+    if len(arguments) != wanted:
         raise BadConditionError(f"{name}() takes {wanted} argument{'s' * (wanted > 1)}: correct the condition")
     if name == "defined":
         return variables.defined(arguments[0])
-    if wanted is None or any("${" in argument for argument in arguments):
+    if any("${" in argument for argument in arguments):
         return None
     if wanted == 1:
         return _of_build(name, arguments[0], variables.build)

@@ -22,17 +22,34 @@ PROXIES = _words("defaults listen frontend backend")
 
 KEYWORDS = _words("""
     acl anonymous backlog balance be-unpublished bind bind-process capture clitcpka-cnt clitcpka-idle clitcpka-intvl
-    compression cookie crt declare default-server default_backend description disabled dispatch email-alert enabled
-    error-log-format errorfile errorfiles errorloc errorloc302 errorloc303 external-check filter filter-sequence
-    force-be-switch force-persist fullconn guid hash-balance-factor hash-preserve-affinity hash-type
+    compression cookie crt declare default-server default_backend description disabled dispatch dynamic-cookie-key
+    email-alert enabled error-log-format errorfile errorfiles errorloc errorloc302 errorloc303 external-check filter
+    filter-sequence force-be-switch force-persist fullconn guid hash-balance-factor hash-preserve-affinity hash-type
     http-after-response http-check http-error http-request http-response http-reuse http-send-name-header id
-    ignore-persist load-server-state-from-file log log-format log-format-sd log-steps log-tag max-keep-alive-queue
-    max-session-srv-conns maxconn mode monitor monitor-net monitor-uri no option persist quic-initial rate-limit
-    redirect retries retry-on server server-state-file-name server-template source srvtcpka-cnt srvtcpka-idle
-    srvtcpka-intvl stats stick stick-table tcp-check tcp-request tcp-response timeout transparent unique-id-format
-    unique-id-header use-fcgi-app use-server use_backend
+    ignore-persist load-server-state-from-file log log-balance log-format log-format-sd log-steps log-tag
+    max-keep-alive-queue max-session-srv-conns maxconn mode monitor monitor-net monitor-uri no option persist
+    quic-initial rate-limit redirect retries retry-on server server-state-file-name server-template source
+    srvtcpka-cnt srvtcpka-idle srvtcpka-intvl ssl-f-use stats stick stick-table tcp-check tcp-request tcp-response
+    timeout transparent unique-id-format unique-id-header use-fcgi-app use-server use_backend
 """)
 """What may begin a line of a proxy section, so that a section nobody knows is told from a keyword."""
+
+_REWRITES = " ".join(
+    f"{side}{what}"
+    for side in ("req", "reqi", "rsp", "rspi")
+    for what in ("add", "allow", "del", "deny", "pass", "rep", "tarpit", "setbe")
+)
+RETIRED: dict[str, tuple[str, str]] = {
+    "appsession": ("1.6", ""),
+    "block": ("2.1", "http-request deny"),
+    "clitimeout": ("2.1", "timeout client"),
+    "contimeout": ("2.1", "timeout connect"),
+    "srvtimeout": ("2.1", "timeout server"),
+    "redispatch": ("2.1", "option redispatch"),
+    "grace": ("2.5", ""),
+    **dict.fromkeys(_REWRITES.split(), ("2.1", "http-request or http-response rules")),
+}
+"""Keywords that HAProxy has given up: since when, and what is written instead."""
 
 CHECKS = _words("""
     httpchk smtpchk tcp-check ssl-hello-chk ldap-check mysql-check pgsql-check redis-check spop-check external-check
@@ -44,7 +61,7 @@ TIMEOUTS = _words("client server connect tunnel check client-fin server-fin queu
 
 BIND_VALUES = _words("""
     accept-netscaler-cip alpn backlog ca-file ca-ignore-err ca-sign-file ca-sign-pass ca-verify-file cc ciphers
-    ciphersuites client-sigalgs crl-file crt crt-ignore-err crt-list curves default-crt ecdhe expose-fd gid group
+    ciphersuites client-sigalgs crl-file crt crt-ignore-err crt-list curves default-crt ech ecdhe expose-fd gid group
     guid-prefix id idle-ping interface ktls level maxconn mode mss name namespace nbconn nice npn ocsp-update process
     label proto quic-cc-algo quic-socket severity-output shards sigalgs ssl-max-ver ssl-min-ver tcp-md5sig tcp-ss tcp-ut
     thread tls-ticket-keys uid user verify

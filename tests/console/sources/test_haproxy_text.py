@@ -120,6 +120,7 @@ def test_a_words_raw_text_and_place_are_kept_beside_its_value():
 REFUSED = [
     ("listen a\n    bind :25", "h.cfg:2:13", "no line end"),
     ("listen a\n# end", "h.cfg:2:6", "no line end"),
+    (".if moon(1)\n.endif\nlisten a\n", "h.cfg:1:1", "knows no moon()"),
     ("listen a\n  server 'x 1.1.1.1:1\n", "h.cfg:2:10", "single quote"),
     ('listen a\n  server "x 1.1.1.1:1\n', "h.cfg:2:10", "double quote"),
     ('listen a\n  server "${x" b\n', "h.cfg:2:11", "brace"),
