@@ -17,14 +17,18 @@ if needs.missing():
     collect_ignore_glob = ["test_[!n]*.py"]
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, keep them in one worker of xdist, and break each thing once for all its tests."""
-    for item in items:
-        if item.path.parent == needs.PACKAGES.parent:
-            item.add_marker(pytest.mark.reallab)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test of this folder, before `-m` looks, and keep them in one worker of xdist."""
+    if item.path.parent == needs.PACKAGES.parent:
+        item.add_marker(pytest.mark.reallab)
+        if item.path.name != "test_needs.py":
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.xdist_group("reallab"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Break each thing once for all its tests."""
     order = {id: number for number, id in enumerate(FAULTS)}
     places = [place for place, item in enumerate(items) if fault_of(item)]
     for place, item in zip(
