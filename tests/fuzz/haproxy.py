@@ -28,6 +28,7 @@ TOKENS = [
     ".if ", ".elif ", ".else", ".endif", "defined(A)", "streq(a,b)", "feature(X)", "version_atleast(2.6)", "&&", "||",
     "\"${A}\"", "\"${LIST[*]}\"", "\"${DB_PASSWORD-x}\"", "$HOST", "setenv A b", "presetenv ", "unsetenv ",
     "resetenv ", "tcp-request connection reject", "http-request deny", "acl x src ", "track s/t", "crt /x ssl",
+    "http-request set-header A ", "http-request set-var(a) ", "%[", "]", "hdr(a)", ",lower", "{ ", " }", " if ",
     "\\x41", "\\ ", "'", "\"", "#", "\r\n", "\n    ", "peers p", "moonbase 1", "# cowhand: ignore CH004",
 ]  # fmt: skip
 """What the grammar is made of."""
@@ -55,7 +56,9 @@ def search(data: bytes) -> None:
     assert len(used) == len(configuration.proxies)
     for each in used:
         assert len({server.name for server in each.servers}) >= bool(each.servers)
-    said = [str(problem) for problem in configuration.problems] + [each.summary + each.remedy for each in findings]
+    said = [str(each) for each in (*configuration.problems, *configuration.warnings)] + [
+        each.summary + each.remedy for each in findings
+    ]
     assert all(each.isprintable() for each in said)
     assert not any(SECRET in each for each in said) or SECRET in text
     for problem in configuration.problems:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from console.errors import InputError
 from console.sources.haproxy import statements
+from console.sources.haproxy.arguments import FIRST
 from console.sources.haproxy.build import Build, before
 from console.sources.haproxy.keywords import (
     BIND_SWITCHES,
@@ -26,7 +27,6 @@ from console.text import clean
 
 _SERVER = SERVER_VALUES | SERVER_SWITCHES | VALUED | SWITCHES.keys()
 _BIND = BIND_VALUES | BIND_SWITCHES
-_FIRST = {"bind": 2, "server": 3, "server-template": 4, "default-server": 1}
 _SIGNS = frozenset(("no", "default"))
 
 
@@ -59,7 +59,7 @@ def _walk(sections: Iterable[Section], build: Build | None) -> Iterator[InputErr
 def _proxy(section: Section, line: Line, build: Build | None) -> Iterator[InputError]:
     words = line.words
     keyword = words[0]
-    if keyword in _FIRST:
+    if keyword in FIRST:
         yield from _arguments(section, line)
     elif keyword in _SIGNS and len(words) > 1:
         if words[1] not in KEYWORDS:
@@ -115,7 +115,7 @@ def _values(line: Line, keyword: str) -> tuple[str, ...]:
 def _arguments(section: Section, line: Line) -> Iterator[InputError]:
     bind = line.words[0] == "bind"
     known, valued = (_BIND, BIND_VALUES) if bind else (_SERVER, SERVER_VALUES | VALUED)
-    at = _FIRST[line.words[0]]
+    at = FIRST[line.words[0]]
     while at < len(line.words):
         word = line.words[at]
         paired = word in valued or word.startswith("set-proxy-v2-tlv-fmt(")

@@ -27,15 +27,14 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.sources.haproxy import Configuration, Line, Section, parse
-from console.sources.haproxy.keywords import BIND_VALUES, CHECKS, SECTIONS, SERVER_VALUES
+from console.sources.haproxy.arguments import SERVERS, arguments, known
+from console.sources.haproxy.keywords import CHECKS, SECTIONS
 from console.sources.haproxy.lines import BLANKS, Scanner, Word
-from console.sources.haproxy.servers import VALUED
 from console.sources.haproxy.tree import DIRECTIVES
 from console.sources.haproxy.variables import Variables
 from console.text import clean
 
 _PLAIN = re.compile(r"[^\s\\'\"#$\x00-\x1f\x7f]+\Z")
-_SERVERS = ("server", "server-template", "default-server")
 _RULES = ("tcp-check", "http-check")
 
 
@@ -179,7 +178,7 @@ class _Page:
             raise self._error(line, "no keyword was given")
         keyword, values = edit.words[0], edit.words[1:]
         begin = self.starts[line.number - 1]
-        found = [each for each in _arguments(line) if line.words[each.start] == keyword]
+        found = [each for each in arguments(line) if line.words[each.start] == keyword]
         if found:
             first, last = found[-1].start, found[-1].stop
             if last - first - 1 != len(values):
@@ -191,7 +190,7 @@ class _Page:
                     if token.raw != value
                 ]
         new = " ".join(edit.words)
-        ahead = [each.start for each in _arguments(line) if line.words[each.start] == edit.before]
+        ahead = [each.start for each in arguments(line) if line.words[each.start] == edit.before]
         if ahead:
             at = begin + tokens[ahead[0]].start
             return [_Splice(at, at, new + " ")]
@@ -202,7 +201,7 @@ class _Page:
 
     def _drop(self, edit: Drop) -> _Splice:
         line, tokens = self._options(edit.line)
-        found = [each for each in _arguments(line) if line.words[each.start] == edit.keyword]
+        found = [each for each in arguments(line) if line.words[each.start] == edit.keyword]
         if not found:
             raise self._error(line, f"there is no '{clean(edit.keyword, 40)}' on this line")
         if len(found) > 1:
@@ -258,7 +257,7 @@ class _Page:
                 raise self._error(line, "a check stands inside an .if block: edit it by hand")
         after = edit.header
         for line in section.lines:
-            if line.words[0] in _SERVERS:
+            if line.words[0] in SERVERS:
                 break
             if self.depths[line.number - 1] == depth:
                 after = line.number
@@ -317,7 +316,7 @@ class _Page:
 
     def _options(self, number: int) -> tuple[Line, tuple[Word, ...]]:
         line = self._line(number)
-        if not _arity(line) or len(line.words) < _first(line):
+        if not known(line):
             raise self._error(line, "this is no bind or server line: its arguments are not known")
         return line, self._own(line)
 
@@ -385,22 +384,3 @@ def _begins(scanner: Scanner, text: str) -> bool:
 
 def _checks(line: Line) -> bool:
     return line.words[0] in _RULES or (line.words[0] == "option" and line.words[1:2] != () and line.words[1] in CHECKS)
-
-
-def _arity(line: Line) -> frozenset[str]:
-    """Return the keywords of a line that take a value; none for a line whose arguments are not known."""
-    keyword = line.words[0] if line.words else ""
-    return BIND_VALUES if keyword == "bind" else SERVER_VALUES | VALUED if keyword in _SERVERS else frozenset()
-
-
-def _first(line: Line) -> int:
-    return {"bind": 2, "server": 3, "server-template": 4, "default-server": 1}[line.words[0]]
-
-
-def _arguments(line: Line) -> Iterator[range]:
-    """Yield the words that each argument is made of."""
-    valued, at = _arity(line), _first(line)
-    while at < len(line.words):
-        stop = min(at + (2 if line.words[at] in valued else 1), len(line.words))
-        yield range(at, stop)
-        at = stop

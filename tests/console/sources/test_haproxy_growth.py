@@ -75,6 +75,10 @@ SHAPES: dict[str, Callable[[int], list[str]]] = {
         "global", *(f'  setenv A{i} "${{A{i - 1}-x}}"' for i in range(n)), "listen x",
         *(f'  bind "${{A{i}-}}":{i + 1}' for i in range(n)),
     ],
+    "expressions": lambda n: [
+        "frontend f", "  bind :25", *["  http-request set-header A %[src,lower] if { src 1::1 } or { hdr(a) b }"] * n,
+        *["  acl a " + "src," * 40] * (n // 10), "  use_backend " + "%[src,lower]" * n + "%[" * n,
+    ],
     "problems": lambda n: [
         line for i in range(n) for line in (f"listen l{i}", "  server x", "  bind", "  default_backend g")
     ],
@@ -85,6 +89,7 @@ def work(text: str) -> None:
     configuration = haproxy.parse(text, "h.cfg")
     sources = Sources(haproxy=configuration, texts={"h.cfg": text})
     lint(sources, build(sources))
+    assert len(configuration.warnings) <= 50
     for each in configuration.effective:
         each.rules("bind")
 
