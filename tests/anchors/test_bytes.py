@@ -11,6 +11,8 @@ import pytest
 
 from tests.anchors.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 PUPPET = str(Path(__file__).parent / "puppet.py")
 SIZES = [
     pytest.param((80, 24), id="80x24"),

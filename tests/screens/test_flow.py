@@ -344,6 +344,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from console.journal import Lock, place
+
+pytestmark = pytest.mark.slow
 with Lock(place(Path(sys.argv[1])), "paint-barn"):
     print("held", flush=True)
     sys.stdin.read()

@@ -23,6 +23,8 @@ from tests.screens.flow_stage import (
 )
 from tests.screens.stage import Stage
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Case:

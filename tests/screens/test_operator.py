@@ -187,6 +187,7 @@ async def test_keys_typed_into_the_bar_do_nothing_else() -> None:
         assert app.view.wanted == ""
 
 
+@pytest.mark.slow
 async def test_a_filter_that_finds_nothing_leaves_a_console_that_lives() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -388,6 +389,7 @@ async def test_lanes_that_vanish_from_the_sources_leave_the_cursor_on_one_that_i
         assert cell(app)[0] == "smtps"
 
 
+@pytest.mark.slow
 async def test_no_lanes_at_all_is_said_and_no_key_breaks_anything() -> None:
     nothing = EstateRead("benoit", Topology(), (), (), {})
     stage = Stage((nothing, FindingsChanged((), "unknown", "", None, 0.0)))

@@ -30,6 +30,8 @@ from tests.screens.stage import (
 )
 from tests.screens.test_question import KEY, PASSPHRASE
 
+pytestmark = pytest.mark.slow
+
 KEYS: dict[str, tuple[str, ...]] = {
     "home": (),
     "findings": ("2",),

@@ -17,6 +17,8 @@ from console.hosts.ssh import known_hosts, link
 from tests.console.hosts.ssh_server import Server, answering, echo, shut_port, until
 from tests.ssh.conftest import Make, Sshd, keygen
 
+pytestmark = pytest.mark.slow
+
 
 async def test_commands_and_streams_go_through(sshd: Sshd, ssh: Make) -> None:
     sshd.start()

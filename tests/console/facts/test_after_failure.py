@@ -16,6 +16,8 @@ from console.hosts.recorded import Recorded
 from console.lab.client import Lab
 from console.survey import Survey
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:

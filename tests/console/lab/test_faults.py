@@ -21,6 +21,8 @@ from console.observation import Server
 from console.probes.tls import TlsStream
 from tests.console.lab.conftest import PUBLIC, PUBLIC6, V1, VM, hear, logged, until
 
+pytestmark = pytest.mark.slow
+
 Hosts = dict[Role, LabHost]
 Look = Callable[[Hosts], Awaitable[str]]
 

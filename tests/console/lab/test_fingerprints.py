@@ -13,6 +13,8 @@ from console.lab.client import LabHost
 from console.model import Role
 from tests.console.lab.conftest import HEADERS, PUBLIC, PUBLIC6, VM, Heard, hear, logged
 
+pytestmark = pytest.mark.slow
+
 CLOSED = ("<closed>", "<closed in TLS>")
 
 

@@ -12,6 +12,8 @@ from console.errors import InputError
 from console.sources import hcl, hcl_scan
 from console.sources.hcl_values import Document
 
+pytestmark = pytest.mark.slow
+
 ROWS: dict[str, tuple[str, Callable[[int], str], str]] = {
     "attributes": ('resource "a" "b" {\n', lambda n: f'  name{n} = "v-${{var.x}}" # why\n', "}\n"),
     "plain attributes": ("locals {\n", lambda n: f"  name{n} = {n}\n", "}\n"),
