@@ -149,13 +149,17 @@ def lab_site() -> Path:
     return Path(assets.__file__).parent / "lab" / "site.toml"
 
 
+OFFLINE = ("lint", "show")
+"""Commands that ask files and nobody else."""
+
+
 def load(arguments: argparse.Namespace, again: bool = False) -> Estate:
     """Read the estate that is meant, as OpenTofu has it where that can be asked; `again` says nothing twice."""
     from console import estate, truth
 
     found = estate.load(site_file(arguments))
     if not arguments.lab:
-        found = truth.settled(found)
+        found = truth.settled(found, network=arguments.command not in OFFLINE)
         if found.remark and not again:
             say(found.remark)
     return found

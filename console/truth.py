@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from console.recall import stamp
@@ -30,11 +32,12 @@ MOST = 4
 """Folders that are asked for."""
 
 
-def settled(estate: Estate) -> Estate:
+def settled(estate: Estate, network: bool = True) -> Estate:
     """Return the estate as OpenTofu has it, else as it was read, with why in `remark`; waits `LIMIT` seconds at most.
 
-    It is the same estate when there is nobody to ask. Starts a loop of its own."""
-    folders = initialised(estate)
+    It is the same estate when there is nobody to ask; without `network`, states kept elsewhere are not asked for.
+    Starts a loop of its own."""
+    folders = tuple(folder for folder in initialised(estate) if network or not _elsewhere(folder))
     if not folders:
         return estate
     import asyncio
@@ -67,6 +70,14 @@ def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
         return replace(estate, remark=remark)
     sources = replace(estate.sources, tofu=kept or tofu.settle(estate.sources.tofu, shown))
     return replace(estate, sources=sources, topology=topology.build(sources), remark=remark)
+
+
+class _Backend(Struct):
+    type: str = ""
+
+
+class _Initialised(Struct):
+    backend: _Backend | None = None
 
 
 class Truth:
@@ -140,6 +151,17 @@ async def _ask(folders: tuple[Path, ...], timeout: float) -> Shown:
 
 def _data(folder: Path) -> Path:
     return folder / (os.environ.get("TF_DATA_DIR") or ".terraform")
+
+
+def _elsewhere(folder: Path) -> bool:
+    """Whether the state is kept by a backend other than a file here: `tofu init` writes down which."""
+    try:
+        told = msgspec.json.decode((_data(folder) / "terraform.tfstate").read_bytes(), type=_Initialised)
+    except FileNotFoundError:
+        return False
+    except (OSError, msgspec.DecodeError):
+        return True
+    return told.backend is not None and told.backend.type != "local"
 
 
 def _version(folder: Path) -> tuple[object, ...]:

@@ -159,6 +159,18 @@ def test_a_folder_that_is_not_initialised_is_not_asked_for(site: Path, run: Run)
     assert asked(site) == []
 
 
+@pytest.mark.parametrize(("backend", "told"), [("s3", False), ("local", True)])
+def test_what_is_told_from_files_alone_asks_no_state_that_is_kept_elsewhere(
+    site: Path, run: Run, backend: str, told: bool
+) -> None:
+    holding(site)
+    kept = site.parent / "infra/.terraform/terraform.tfstate"
+    kept.write_text(json.dumps({"version": 3, "backend": {"type": backend, "config": {}, "hash": 1}}))
+    run("lint")
+    run("show")
+    assert bool(asked(site)) == told
+
+
 def test_the_rehearsal_estate_is_never_asked_for(
     site: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
