@@ -48,7 +48,7 @@ class Node(Struct, frozen=True):
     source: Span | None = None
 
 
-class Bind(Struct, frozen=True):
+class Bind(Struct, frozen=True, gc=False):
     """One address a lane listens on; `address` is "" for all of IPv4, "::" for all of IPv6."""
 
     address: str
@@ -56,7 +56,7 @@ class Bind(Struct, frozen=True):
     source: Span | None = None
 
 
-class Target(Struct, frozen=True):
+class Target(Struct, frozen=True, gc=False):
     """Where HAProxy sends a lane's connections: a host name or address, and a port."""
 
     host: str
@@ -64,7 +64,7 @@ class Target(Struct, frozen=True):
     source: Span | None = None
 
 
-class Check(Struct, frozen=True):
+class Check(Struct, frozen=True, gc=False):
     """HAProxy's own health check of a target: `kind` is what it proves ("none", "L4", "L6", "L7")."""
 
     kind: Literal["none", "L4", "L6", "L7"]
@@ -87,7 +87,7 @@ class Published(Struct, frozen=True):
     protocol: str = "tcp"
 
 
-class Lane(Struct, frozen=True):
+class Lane(Struct, frozen=True, gc=False):
     """One public port's way in. `proxy` and `server` are HAProxy's own names for its stats."""
 
     name: str
@@ -195,7 +195,7 @@ class Reading(Struct, frozen=True):
         return self.lane, self.hop
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """A rule of the catalogue that holds. `where` is a place in a file, or the name of a host.
 
     `also` are further places of the same cause, `lanes` the lanes it touches, `hop` the hop it breaks; `evidence` are

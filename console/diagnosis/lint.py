@@ -33,7 +33,7 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
         for finding in rule(sources, topology)
         if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
     ]
-    found.sort(key=_order)
+    _sort(found)
     return tuple(found)
 
 
@@ -57,8 +57,9 @@ def _spoken(quiet: dict[str, dict[int, set[str]]], where: Span) -> set[str]:
     return lines.get(where.line, set()) | lines.get(where.line - 1, set())
 
 
-def _order(finding: Finding) -> tuple[int, str, int, str]:
-    where = finding.where
-    if isinstance(where, str):
-        return GRAVITY[finding.severity], where, 0, finding.id
-    return GRAVITY[finding.severity], where.file, where.line, finding.id
+def _sort(found: list[Finding]) -> None:
+    """Sort by severity, file or host, line and id; pass by pass, for keys of many findings weigh much at once."""
+    found.sort(key=lambda finding: finding.id)
+    found.sort(key=lambda finding: finding.where.line if isinstance(finding.where, Span) else 0)
+    found.sort(key=lambda finding: finding.where.file if isinstance(finding.where, Span) else finding.where)
+    found.sort(key=lambda finding: GRAVITY[finding.severity])

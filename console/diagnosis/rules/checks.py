@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
@@ -15,22 +16,22 @@ from console.topology import Sources, Way
 @static("CH004")
 def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A check that a dead daemon passes: once per backend and kind of check, at its first server."""
-    groups: dict[tuple[int, str], list[Way]] = {}
-    for way in sources.ways:
-        if way.ours and _blind(way):
-            groups.setdefault((id(way.backend), way.server.check.kind), []).append(way)
-    for ways in groups.values():
-        first = ways[0]
-        lanes = words.together(ways)
-        spans = tuple(dict.fromkeys(way.server.span for way in ways))
-        yield finding(
-            "CH004",
-            f"{words.lanes(lanes)}: {_says(first)}",
-            spans[0],
-            also=spans[1:],
-            lanes=words.ids(lanes),
-            hop="haproxy",
-        )
+    for _, behind in groupby(sources.ways, key=lambda way: id(way.backend)):
+        groups: dict[str, list[Way]] = {}
+        for way in behind:
+            if way.ours and _blind(way):
+                groups.setdefault(way.server.check.kind, []).append(way)
+        for ways in groups.values():
+            lanes = words.together(ways)
+            spans = tuple(dict.fromkeys(way.server.span for way in ways))
+            yield finding(
+                "CH004",
+                f"{words.lanes(lanes)}: {_says(ways[0])}",
+                spans[0],
+                also=spans[1:],
+                lanes=words.ids(lanes),
+                hop="haproxy",
+            )
 
 
 def _blind(way: Way) -> bool:

@@ -55,8 +55,8 @@ def read(text: str) -> Address:
 
 
 def _with_port(transport: Transport, host: str, port: str) -> Address:
-    if _PORT.match(port) and int(port) < 65536:
-        return Address(transport, host, int(port), int(port))
+    if _PORT.match(port) and (number := int(port)) < 65536:
+        return Address(transport, host, number, number)
     if not port:
         return Address(transport, host, None, None)
     if port[0] in "+-" and _PORT.match(port, 1):

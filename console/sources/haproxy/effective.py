@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from console.model import Span
 from console.sources.haproxy.keywords import (
@@ -58,13 +59,13 @@ class Rule(Struct, frozen=True, gc=False):
     perhaps: bool = False
 
 
-class Lists(Struct, frozen=True):
+class Lists(Struct, frozen=True, gc=False):
     """Rules by their first word: those of one section, and through `above` those of what it stands on.
 
     `cut` holds the words whose inherited rules do not reach this section."""
 
     own: dict[str, list[Rule]]
-    cut: set[str]
+    cut: frozenset[str]
     above: Lists | None = None
 
     def rules(self, keyword: str) -> tuple[Rule, ...]:
@@ -77,7 +78,7 @@ class Lists(Struct, frozen=True):
         return tuple(rule for rules in reversed(found) for rule in rules)
 
 
-class Backend(Struct, frozen=True):
+class Backend(Struct, frozen=True, gc=False):
     """A server as it is used; `address` as written. Servers of one server-template share their settings."""
 
     name: str
@@ -87,7 +88,7 @@ class Backend(Struct, frozen=True):
     perhaps: bool = False
 
 
-class Effective(Struct, frozen=True):
+class Effective(Struct, frozen=True, gc=False):
     """A proxy as it is used; `chain` are the `defaults` it stands on, the nearest first."""
 
     name: str
@@ -129,6 +130,9 @@ _CHOICES = (
 _SWITCH = {"enabled": "disabled"}
 
 
+_UNCUT: frozenset[str] = frozenset()
+
+
 class _State:
     """What a section has said; it begins as a copy of what it stands on."""
 
@@ -136,12 +140,17 @@ class _State:
 
     def __init__(self, above: _State | None) -> None:
         self.settings: dict[str, Setting] = dict(above.settings) if above else dict(_BUILT_IN)
-        self.lists: Lists = Lists({}, set(), above.lists if above else None)
+        self.lists: Lists = Lists({}, _UNCUT, above.lists if above else None)
         self.options: dict[str, Setting] = above.options if above else _SERVER_BUILT_IN
         self.chain: tuple[Span, ...] = above.chain if above else ()
         self.servers: list[Backend] = []
         for key in OWN & self.settings.keys():
             del self.settings[key]
+
+    def cut(self, keyword: str) -> None:
+        """Let the inherited rules of a keyword reach no further."""
+        if keyword not in self.lists.cut:
+            self.lists = replace(self.lists, cut=self.lists.cut | {keyword})
 
 
 def effective(sections: Iterable[Section], proxies: Iterable[Proxy]) -> tuple[Effective, ...]:
@@ -173,7 +182,9 @@ def _walk(sections: Iterable[Section], proxies: Iterator[Proxy]) -> Iterator[Eff
             proxy.name,
             proxy.kind,
             proxy.span,
-            {key: setting for key, setting in state.settings.items() if key not in unused},
+            state.settings
+            if unused.isdisjoint(state.settings)
+            else {key: setting for key, setting in state.settings.items() if key not in unused},
             state.lists,
             tuple(state.servers) if proxy.kind != "frontend" else (),
             state.chain,
@@ -196,7 +207,7 @@ def _take(state: _State, section: Section, line: Line) -> None:
         _set(state.settings, key, (), place, keyword == key, perhaps)
     elif negated and keyword == "log":
         state.lists.own.pop("log", None)
-        state.lists.cut.add("log")
+        state.cut("log")
     elif keyword in SINGLE or (keyword in PAIRED and words[1:2] == ("inspect-delay",)):
         _single(state, words, place, not negated, perhaps)
     else:
@@ -218,7 +229,7 @@ def _single(state: _State, words: tuple[str, ...], place: Span, on: bool, perhap
 
 def _rule(state: _State, keyword: str, rule: Rule) -> None:
     if keyword in _REPLACED:
-        state.lists.cut.add(keyword)
+        state.cut(keyword)
     state.lists.own.setdefault(keyword, []).append(rule)
 
 

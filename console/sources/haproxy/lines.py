@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from console.model import Span
 from console.sources.haproxy.variables import Variables
 from console.text import clean
@@ -44,7 +46,7 @@ class Word(NamedTuple):
     end: int
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True, gc=False):
     """One line with its end. `places` of the words are None on a plain line: they are found when somebody asks."""
 
     number: int

@@ -60,7 +60,7 @@ class Route(Struct, frozen=True, gc=False):
     span: Span
 
 
-class Proxy(Struct, frozen=True):
+class Proxy(Struct, frozen=True, gc=False):
     """A listen, frontend or backend section as it takes effect.
 
     `timeouts` are keyed by HAProxy's word ("client", "server", "tunnel", …); `perhaps` says that a condition nobody
@@ -81,6 +81,8 @@ class Proxy(Struct, frozen=True):
 
 
 _NONE: list[Line] = []
+_UNLIMITED: dict[str, Timeout] = {}
+_BARE = Method("", None, _NONE, _NONE)
 
 
 class _Settings:
@@ -105,7 +107,7 @@ class _Settings:
 
     def __init__(self, above: _Settings | None = None) -> None:
         self.mode: str = above.mode if above else "tcp"
-        self.timeouts: dict[str, Timeout] = above.timeouts if above else {}
+        self.timeouts: dict[str, Timeout] = above.timeouts if above else _UNLIMITED
         self.options: Options = above.options if above else {}
         self.asking: str = above.asking if above else ""
         self.asking_span: Span | None = above.asking_span if above else None
@@ -131,6 +133,8 @@ class Builder:
         self._named: dict[str, _Settings] = {}
         self._asked: dict[int, Asks] = {}
         self._kept: list[list[Line]] = []
+        self.hosts: dict[str, str] = {}
+        """Each host once: many servers have the same."""
 
     def build(self, sections: Iterable[Section]) -> tuple[Proxy, ...]:
         """Return all proxies; what keeps HAProxy from taking a line is added to `problems`."""
@@ -159,7 +163,7 @@ class Builder:
             elif stray := misplaced(section):
                 self.problem(stray, section.file, 0, f"'{stray.words[0]}' stands only in defaults with a name: name it")
             return
-        self.proxies.append(_finish(section, settings, self._asks(settings)))
+        self.proxies.append(_finish(section, settings, self._asks(settings), self.hosts))
 
     def _asks(self, settings: _Settings) -> Asks:
         """Follow the check's rules; those of a defaults section once for all that stand on it."""
@@ -228,6 +232,7 @@ class _Reader:
                     self.builder.problem(line, self.file, 1, problem)
                 continue
             perhaps = line.number in self.section.doubtful
+            host = self.builder.hosts.setdefault(host, host)
             settings.binds.append(Listener(transport, host, first, last, tls, accepts, span, perhaps))
 
     def server(self, line: Line) -> None:
@@ -308,17 +313,19 @@ _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
 }
 
 
-def _finish(section: Section, settings: _Settings, first: Asks) -> Proxy:
+def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str, str]) -> Proxy:
     kind: Kind = section.kind  # type: ignore[assignment]
     listens, serves = "front" in _SIDES[kind], "back" in _SIDES[kind]
-    method = Method(settings.asking, settings.asking_span, settings.tcp, settings.http)
+    method = _BARE
+    if settings.asking or settings.tcp or settings.http:
+        method = Method(settings.asking, settings.asking_span, settings.tcp, settings.http)
     return Proxy(
         section.name,
         kind,
         settings.mode,
         section.span,
         tuple(settings.binds) if listens else (),
-        tuple([_server(raw, method, first, section.doubtful) for raw in settings.raws]) if serves else (),
+        tuple([_server(raw, method, first, section.doubtful, hosts) for raw in settings.raws]) if serves else (),
         settings.timeouts,
         method,
         settings.default_backend if listens else None,
@@ -328,13 +335,13 @@ def _finish(section: Section, settings: _Settings, first: Asks) -> Proxy:
     )
 
 
-def _server(raw: Raw, method: Method, first: Asks, doubtful: Container[int]) -> Server:
+def _server(raw: Raw, method: Method, first: Asks, doubtful: Container[int], hosts: dict[str, str]) -> Server:
     options, address = raw.options, raw.address
     fixed = None if address.relative else address.first
     track = options.get("track")
     return Server(
         raw.name,
-        address.host,
+        hosts.setdefault(address.host, address.host),
         fixed,
         address.first or 0 if address.relative else 0,
         "v2" if options.get("v2") else "v1" if options.get("v1") else None,

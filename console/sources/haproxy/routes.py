@@ -29,7 +29,7 @@ DEEPEST = 8
 """Frontends behind frontends that are followed."""
 
 
-class Door(Struct, frozen=True):
+class Door(Struct, frozen=True, gc=False):
     """One TCP port of a frontend; `ends` are the backends behind it, the one most connections take first.
 
     `tls` says that HAProxy ends TLS for them, at this port or at an inner hop."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from console.errors import InputError
 from console.model import Span
@@ -21,6 +22,9 @@ NOTES = frozenset({".notice", ".warning", ".diag", ".alert"})
 MOST_PROBLEMS = 50
 """Per file; HAProxy stops at as many fatal errors."""
 
+MOST_KEPT = 500
+"""Different lines of a file that are looked for again."""
+
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 MARKS = ("\ufeff", "ï»¿")
 
@@ -32,7 +36,7 @@ class Document(Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
-class Section(Struct, frozen=True):
+class Section(Struct, frozen=True, gc=False):
     """A section and the lines that count in it; `doubtful` holds the numbers of the file's lines only perhaps there.
 
     `conditional` says that the header itself is only perhaps there."""
@@ -99,15 +103,23 @@ class _Page:
 
     def read(self, text: str) -> list[Line]:
         lines: list[Line] = []
-        add, special, new = lines.append, SPECIAL.search, tuple.__new__
-        # Most words come again and again: one of each is enough.
+        add, special = lines.append, SPECIAL.search
+        # Most words, and many lines, come again and again: one of each is enough.
+        plain: dict[str, Line] = {}
+        again = plain.get
         seen: dict[str, str] = {}
         same = seen.setdefault
         for number, raw in enumerate(_LINES.findall(text), 1):
-            if special(raw) is None and len(words := tuple([same(word, word) for word in raw.split()])) <= MOST_WORDS:
-                line = new(Line, (number, raw, words, None, -1))
+            if (alike := again(raw)) is not None:
+                line = Line(number, alike.raw, alike.words, alike.places, alike.comment)
+            elif special(raw) is None and len(words := tuple([same(word, word) for word in raw.split()])) <= MOST_WORDS:
+                line = Line(number, raw, words, None, -1)
+                if len(plain) < MOST_KEPT:
+                    plain[raw] = line
             else:
                 line = self._scan(number, raw)
+                if line.comment >= 0 and not line.words and len(plain) < MOST_KEPT:
+                    plain[raw] = line
             add(line)
             if line.words and line.words[0]:
                 self._take(line)
@@ -135,7 +147,7 @@ class _Page:
         line, fault = self.scanner.read(number, readable)
         if fault is not None:
             self._problem(number, fault.offset, fault.problem)
-        return line if readable is raw else line._replace(raw=raw)
+        return line if readable is raw else replace(line, raw=raw)
 
     def _take(self, line: Line) -> None:
         keyword = line.words[0]
