@@ -20,6 +20,8 @@ from tests.screens.house import build as build_stage
 from tests.screens.house import rows_of, settle
 from tests.screens.stage import trouble
 
+pytestmark = pytest.mark.slow
+
 SMALL = (80, 24)
 
 
@@ -344,8 +346,6 @@ HOLDER = """
 import sys
 from pathlib import Path
 from console.journal import Lock, place
-
-pytestmark = pytest.mark.slow
 with Lock(place(Path(sys.argv[1])), "paint-barn"):
     print("held", flush=True)
     sys.stdin.read()
