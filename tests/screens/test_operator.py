@@ -87,6 +87,7 @@ async def test_a_later_break_leaves_the_cursor_where_it_is() -> None:
         assert cell(app) == ("smtp", "public")
 
 
+@pytest.mark.slow
 async def test_letters_and_arrows_move_among_the_cells() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -121,6 +122,7 @@ async def test_n_says_so_when_nothing_is_broken() -> None:
         assert "q leave" in rows[-1]
 
 
+@pytest.mark.slow
 async def test_enter_leads_from_the_cell_to_the_finding_to_its_line_and_escape_back() -> None:
     app = build(trouble())
     async with app.run_test(size=SMALL) as pilot:
@@ -148,6 +150,7 @@ async def test_s_opens_the_line_a_cell_comes_from() -> None:
         assert any(row.startswith("▸") and "10.10.10.214:10465" in row for row in rows)
 
 
+@pytest.mark.slow
 async def test_numbers_open_the_screens() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -156,6 +159,7 @@ async def test_numbers_open_the_screens() -> None:
             assert name == app.view.NAME
 
 
+@pytest.mark.slow
 async def test_a_filter_narrows_while_it_is_typed_and_escape_lets_go() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -168,6 +172,7 @@ async def test_a_filter_narrows_while_it_is_typed_and_escape_lets_go() -> None:
         assert app.view.wanted == ""
 
 
+@pytest.mark.slow
 async def test_escape_in_the_filter_brings_back_the_filter_before() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -175,6 +180,7 @@ async def test_escape_in_the_filter_brings_back_the_filter_before() -> None:
         assert app.view.wanted == "993"
 
 
+@pytest.mark.slow
 async def test_keys_typed_into_the_bar_do_nothing_else() -> None:
     stage = calm()
     app = build(stage)
@@ -228,6 +234,7 @@ async def test_y_sends_the_evidence_to_the_terminals_clipboard(monkeypatch: pyte
     assert rows[-1].startswith(" sent ")
 
 
+@pytest.mark.slow
 async def test_each_screen_has_something_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     app = build(trouble())
     async with app.run_test(size=SMALL) as pilot:
@@ -247,6 +254,7 @@ async def test_f_shows_the_remedy_until_any_key() -> None:
         assert app.is_running
 
 
+@pytest.mark.slow
 async def test_read_only_takes_every_changing_action_away_and_says_so() -> None:
     app = build(trouble(), read_only=True)
     async with app.run_test(size=SMALL) as pilot:
@@ -267,6 +275,7 @@ async def test_the_header_names_the_lab() -> None:
     assert rows[0].endswith(" LAB")
 
 
+@pytest.mark.slow
 async def test_the_palette_finds_an_action_by_a_few_letters_and_does_it() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -353,6 +362,7 @@ async def test_leaving_is_one_key(key: str) -> None:
     assert app.return_code == 0
 
 
+@pytest.mark.slow
 async def test_what_a_server_says_cannot_reach_the_terminal_as_more_than_text() -> None:
     app = build(hostile())
     async with app.run_test(size=SMALL) as pilot:
@@ -410,6 +420,7 @@ async def test_the_map_says_when_opentofu_could_not_tell() -> None:
     assert any(row.strip() == remark for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 15), (119, 30), (160, 20), (300, 90)])
 async def test_every_size_of_terminal_draws_every_screen(size: tuple[int, int]) -> None:
     app = build(trouble())
@@ -430,6 +441,7 @@ async def test_a_resize_takes_another_shape_and_keeps_the_cursor() -> None:
     assert "✗ untrusted" in rows[6]
 
 
+@pytest.mark.slow
 async def test_n_in_the_sources_goes_from_finding_to_finding() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -455,6 +467,7 @@ async def test_tab_opens_the_next_file_at_its_first_finding() -> None:
         assert any(row.startswith("▸◆ CH004   6 ") for row in rows)
 
 
+@pytest.mark.slow
 async def test_a_search_in_the_sources_goes_to_the_line() -> None:
     app = build(calm())
     async with app.run_test(size=SMALL) as pilot:
@@ -464,6 +477,7 @@ async def test_a_search_in_the_sources_goes_to_the_line() -> None:
     assert place.line == 22
 
 
+@pytest.mark.slow
 async def test_long_lines_move_left_and_right() -> None:
     app = build(calm())
     async with app.run_test(size=(60, 20)) as pilot:
@@ -491,6 +505,7 @@ async def test_the_log_follows_its_end_until_one_scrolls_up() -> None:
         assert rows[-2].endswith("line 60")
 
 
+@pytest.mark.slow
 async def test_the_frames_of_the_map_are_all_closed_at_the_same_column() -> None:
     app = build(trouble())
     for width in (80, 100, 120, 200):
@@ -524,6 +539,7 @@ async def test_a_window_that_loses_the_focus_costs_nothing(monkeypatch: pytest.M
     assert [update for update in sent if update is not None] == []
 
 
+@pytest.mark.slow
 async def test_a_screen_that_was_left_and_opened_again_sends_only_what_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     app = build(trouble())
     async with app.run_test(size=(200, 50)) as pilot:
