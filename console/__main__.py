@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from console.engine import Engine
-    from console.estate import Estate
+    from console.engine.engine import Engine
+    from console.estate.load import Estate
     from console.events import EstateRead
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cowhand and return its exit status."""
-    from console import cli, crash
+    from console.commands import main as cli
+    from console.process import crash
 
     crash.install()
     arguments = cli.build().parse_args(argv)
@@ -30,10 +31,12 @@ def _screens(arguments: argparse.Namespace) -> int:
     """Open the screens: the leaver first, then Textual, with the collector quiet while much is made."""
     import gc
 
-    from console import cli, crash, site
+    from console import site
+    from console.commands import main as cli
     from console.errors import CowhandError
-    from console.leaver import Leaver
-    from console.recall import recall
+    from console.estate.cache import recall
+    from console.process import crash
+    from console.process.signals import Leaver
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         cli.say("the screens need a terminal; `cowhand check` looks once without one")
@@ -76,9 +79,9 @@ def _screens(arguments: argparse.Namespace) -> int:
 
 
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
-    from console.engine import Engine
-    from console.truth import Truth
-    from console.vantages import open_lab, open_site
+    from console.engine.engine import Engine
+    from console.engine.vantages import open_lab, open_site
+    from console.tofu.refine import Truth
 
     return Engine(
         lambda: _load(path),
@@ -93,14 +96,14 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
 
 
 def _remember(path: Path, read: EstateRead) -> None:
-    from console.estate import beside
-    from console.recall import remember
+    from console.estate.cache import remember
+    from console.estate.load import beside
 
     remember(path, read, beside(path))
 
 
 def _load(path: Path) -> Estate:
-    from console.estate import load
+    from console.estate.load import load
 
     return load(path)
 

@@ -11,8 +11,8 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from console import intake
 from console.errors import InputError
+from console.estate import text_file as intake
 from console.model import Protocol, ProxyVersion, Role
 from console.text import clean, spell
 
@@ -91,7 +91,7 @@ def find(explicit: Path | None = None) -> Path | None:
         return explicit
     if named := os.environ.get("COWHAND_SITE"):
         return Path(named).expanduser()
-    from console.places import configuration_folder
+    from console.store.folders import configuration_folder
 
     return next((path for path in (Path(FILE), configuration_folder() / FILE) if path.is_file()), None)
 
@@ -124,7 +124,7 @@ def parse(text: str, file: str) -> Site:
     complaint = next(_complaints(data), None)
     if complaint is None:
         return msgspec.convert(data, Site)
-    from console.toml_places import find as find_places
+    from console.sources.toml_places import find as find_places
 
     where, problem = complaint
     places = find_places(text)
@@ -137,7 +137,7 @@ def save(site: Site, path: Path) -> None:
     """Write a site file, whole or not at all, leaving out what is as it is by default; raises `InputError`."""
     import tomli_w
 
-    from console import atomic
+    from console.store import atomic
 
     data = _sparse(msgspec.to_builtins(site), msgspec.to_builtins(Site()))
     data["hosts"] = {name: _sparse(host, _HOST) for name, host in data.get("hosts", {}).items()}

@@ -21,10 +21,10 @@ from screens import themes
 from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
 from screens.board import Board
 from screens.bridge import Bridge, EnginePort, EngineSpoke, News
-from screens.evidence import labelled
-from screens.lanes import Lanes
 from screens.text import Line, wrap
 from screens.view import View
+from screens.views.evidence import labelled
+from screens.views.lanes import Lanes
 from screens.widgets.bar import Bar
 from screens.widgets.foot import foot
 from screens.widgets.masthead import masthead
@@ -289,7 +289,7 @@ class CowhandApp(App[None], inherit_bindings=False):
     def _leave(self) -> None:
         """Leave at once, or ask first when that would end a run; when told so, leave as soon as the run has ended."""
         if self.board.busy:
-            from screens.flow_bar import leave
+            from screens.views.flow_bar import leave
 
             leave(self)
             return
@@ -398,7 +398,7 @@ class CowhandApp(App[None], inherit_bindings=False):
 
     def open_flow(self, name: str) -> None:
         """Go to one flow."""
-        from screens.flow import Flow
+        from screens.views.flow import Flow
 
         self.go("flow")
         assert isinstance(self.view, Flow)
@@ -444,5 +444,5 @@ def _make(name: str) -> View:
     """Return a new screen; its module is imported only now."""
     from importlib import import_module
 
-    view: View = import_module(f"screens.{name}").SCREEN()
+    view: View = import_module(f"screens.views.{name}").SCREEN()
     return view

@@ -13,8 +13,8 @@ from console.questions import Question
 from screens.bridge import TRAIL, News
 
 if TYPE_CHECKING:
-    from console.flows.overview import FlowSeen
-    from console.flows.state import FlowState
+    from console.engine.overview import FlowSeen
+    from console.runner.state import FlowState
 
 RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 

@@ -14,8 +14,8 @@ from console.events import Asked, EngineFailed, EstateRead, Event, FindingsChang
 from console.model import HopName, Reading
 
 if TYPE_CHECKING:
-    from console.flows.overview import FlowSeen
-    from console.flows.state import FlowState
+    from console.engine.overview import FlowSeen
+    from console.runner.state import FlowState
 
 TRAIL = 20
 """How many changes of one cell are kept."""

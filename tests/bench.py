@@ -106,9 +106,10 @@ def bench_sweep() -> None:
     """A full sweep of the lab against its slowest single ladder in the same sweep."""
     import asyncio
 
-    from console import cli, estate
+    from console.commands import main as cli
+    from console.engine.vantages import open_lab
+    from console.estate import load as estate
     from console.probes.sweep import sweep
-    from console.vantages import open_lab
 
     read = estate.load(cli.lab_site())
     opened = open_lab()
@@ -186,8 +187,8 @@ def bench_parsers(folder: Path) -> None:
     """10,000 lines of haproxy.cfg parsed and linted, against `haproxy -c` where it is installed."""
     import shutil
 
-    from console import estate
     from console.diagnosis.lint import lint
+    from console.estate import load as estate
 
     if shutil.which("haproxy") is None:
         print("haproxy is not installed: its parser was not timed beside ours")
@@ -232,7 +233,7 @@ def _memory(file: Path) -> None:
         "import re, sys\n"
         "from console.diagnosis.lint import lint\n"
         "from console.sources import haproxy\n"
-        "from console.topology import Sources, build\n"
+        "from console.topology.build import Sources, build\n"
         "def work(text):\n"
         "    sources = Sources(haproxy=haproxy.parse(text, 'h.cfg'), texts={'h.cfg': text})\n"
         "    return lint(sources, build(sources)), sources\n"
@@ -268,7 +269,7 @@ def bench_hcl() -> None:
 
     import hcl2
 
-    from console.sources import hcl
+    from console.sources.opentofu import syntax as hcl
 
     text = "".join(BLOCK.format(number) for number in range(556))
 

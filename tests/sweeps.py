@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from console import estate
+from console.engine.vantages import open_site
+from console.estate import load as estate
 from console.observation import Ladder, Seen
 from console.probes.sweep import sweep
-from console.vantages import open_site
 
 
 def ladders(seen: Seen) -> list[Ladder]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from console.model import PLAIN_PORTS, Lane
 from console.text import spell
-from console.topology import MAIL, SERVICES, Way
+from console.topology.build import MAIL, SERVICES, Way
 
 MOST = 6
 """Lanes that a sentence names."""

@@ -29,7 +29,7 @@ answered by `--answer`, by the site (`given`) or by the operator; the step then 
 Where a step cannot look, it raises a `HostError`: the operator may have it look again. Where it must not go on, it
 returns `refused` or raises `Refusal`: the run ends. A command whose `guards` do not hold right before it is not run."""
 
-from console.flows.step import (
+from console.runner.step import (
     Action,
     Ask,
     Change,
@@ -48,7 +48,7 @@ from console.flows.step import (
     refused,
     skipped,
 )
-from console.flows.world import World
+from console.runner.world import World
 
 __all__ = [
     "Action", "Ask", "Change", "Flow", "Found", "Later", "Loss", "Plan", "Refusal", "Rollback", "Run", "Step", "World",

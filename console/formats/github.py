@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.estate import Estate
+from console.estate.load import Estate
 from console.formats.places import path
 from console.model import Finding, Severity, Span
 

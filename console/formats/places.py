@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from console.estate import Estate
+from console.estate.load import Estate
 
 
 def path(estate: Estate, file: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from console.diagnosis.catalogue import CATALOGUE
 from console.errors import InputError
-from console.estate import Estate
+from console.estate.load import Estate
 from console.formats.places import uri
 from console.model import Finding, Severity, Span
 

@@ -52,7 +52,7 @@ def _hang_on(lifeline: int, name: str) -> None:
 
 async def _serve(listening: socket.socket, name: str) -> None:
     from console.lab.control import Control
-    from console.lab.estate import Estate, plan
+    from console.lab.rehearsal import Estate, plan
 
     estate = Estate(plan())
     await estate.start()

@@ -28,8 +28,7 @@ from console.errors import (
 from console.hosts.host import Completed
 from console.hosts.local import SocketStream
 from console.lab import place
-from console.lab.addresses import ROLES
-from console.lab.messages import (
+from console.lab.daemons.messages import (
     FORMAT,
     Ask,
     Break,
@@ -47,6 +46,7 @@ from console.lab.messages import (
     line,
     read_reply,
 )
+from console.lab.network.addresses import ROLES
 from console.model import Role
 
 START = 15.0

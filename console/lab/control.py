@@ -12,10 +12,7 @@ from ipaddress import ip_address
 import msgspec
 
 from console.errors import LabError, Refused, StreamError, Unreachable
-from console.lab.addresses import MAIL, PROXY, ROLES, SOCKET
-from console.lab.commands import run
-from console.lab.estate import Estate
-from console.lab.messages import (
+from console.lab.daemons.messages import (
     LIMIT,
     Ask,
     Break,
@@ -34,9 +31,12 @@ from console.lab.messages import (
     line,
     read_request,
 )
+from console.lab.haproxy.stats import answer
+from console.lab.machines.commands import run
+from console.lab.network.addresses import MAIL, PROXY, ROLES, SOCKET
+from console.lab.network.tunnel import End, relay
 from console.lab.place import ours
-from console.lab.stats import answer
-from console.lab.tunnel import End, relay
+from console.lab.rehearsal import Estate
 
 PATIENCE = 10.0
 """Seconds a caller has to say what it wants."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.errors import LabError
-from console.lab.addresses import GATEWAY, PROXY, SLOWNESS
+from console.lab.network.addresses import GATEWAY, PROXY, SLOWNESS
 from console.model import HopName, Outcome
 
 if TYPE_CHECKING:
-    from console.lab.disks import Machine
-    from console.lab.estate import Estate
+    from console.lab.machines.disks import Machine
+    from console.lab.rehearsal import Estate
 
 Act = Callable[["Estate"], Awaitable[None]]
 
@@ -118,7 +118,7 @@ async def _edit(estate: Estate) -> None:
 
 
 async def _put_back(estate: Estate) -> None:
-    from console.lab.estate import files
+    from console.lab.rehearsal import files
 
     estate.files[_CONFIGURATION] = files()[_CONFIGURATION]
     estate.proxy.rename({})
@@ -182,7 +182,7 @@ def _disk_fault(id: str, words: str, act: Callable[[Machine], None]) -> Fault:
 
     async def heal(estate: Estate) -> None:
         """The VM's disks and files are as they were when the lab came up."""
-        from console.lab.disks import Machine
+        from console.lab.machines.disks import Machine
 
         estate.disks = Machine()
 

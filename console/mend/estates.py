@@ -8,10 +8,11 @@ from ipaddress import ip_address
 
 from console.diagnosis.rules.ports import EVERYWHERE
 from console.errors import InputError
-from console.estate import Estate
+from console.estate.load import Estate
 from console.model import Finding, Published, Span
-from console.sources import env_edit, yaml_edit
-from console.sources.yaml_nodes import Node, is_kind, parse, word
+from console.sources.compose import edit as yaml_edit
+from console.sources.compose import env_edit
+from console.sources.compose.nodes import Node, is_kind, parse, word
 
 
 def bind(estate: Estate, found: Finding) -> dict[str, str]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from console.errors import InputError
-from console.estate import Estate
+from console.estate.load import Estate
 from console.model import PLAIN_PORTS, Finding, Protocol, Span
 from console.sources.haproxy import Line, Proxy, Section, edit
 from console.sources.haproxy.edit import Argument, Change, Edit, Insert, Listener, Recipe
 from console.sources.haproxy.keywords import CHECKS
-from console.topology import PROTOCOLS, Way
+from console.topology.build import PROTOCOLS, Way
 
 EXPECTS: dict[Protocol, tuple[str, ...]] = {
     "smtp": ("tcp-check expect rstring ^220",),

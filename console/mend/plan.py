@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from console.diagnosis.lint import lint
-from console.estate import Estate, Reader
+from console.estate.load import Estate, Reader
 from console.mask import mask
 from console.mend import estates, listeners, scripts
 from console.model import Finding, Span

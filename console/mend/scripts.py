@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from console.estate import Estate
+from console.estate.load import Estate
 from console.model import Finding, Span
 from console.sources.shell import Command, Script
 

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from console import atomic
 from console.errors import InputError
-from console.estate import Estate
+from console.estate.load import Estate
 from console.mend.plan import Plan
+from console.store import atomic
 from console.text import clean, spell
 
 KEPT = "~"

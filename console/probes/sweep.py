@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
-from console import crash
 from console.errors import HostError, Unresolved
 from console.facts import containers, haproxy_stats, log, tailscale
 from console.hosts.host import Host
@@ -16,6 +15,7 @@ from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topo
 from console.observation import Ladder, LaneSeen, Question, Seen
 from console.probes import tls
 from console.probes.ladder import climb
+from console.process import crash
 
 AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""

@@ -12,7 +12,7 @@ from screens.text import Line, Piece, cells, clip, clock
 from screens.themes import MARKS, VERDICTS, Ink
 
 if TYPE_CHECKING:
-    from console.flows.state import FlowState
+    from console.runner.state import FlowState
 
 
 Piece3 = tuple[str, Style, str]

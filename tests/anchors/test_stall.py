@@ -14,10 +14,10 @@ from tests.anchors.terminal import Terminal
 PROGRAM = '''
 import sys, time
 from collections import deque
-from console import engine
+from console.engine import engine
 from console.events import FindingsChanged
-from console.vantages import Vantages
-from console import estate as estates
+from console.engine.vantages import Vantages
+from console.estate import load as estates
 from pathlib import Path
 
 engine.FLOOR = 0.2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console import estate
 from console.diagnosis.lint import lint
+from console.estate import load as estate
 from console.model import Lane, Span
-from console.sources import compose, haproxy, opentofu, shell
-from console.topology import Sources, build
+from console.sources import haproxy, shell
+from console.sources.compose import files as compose
+from console.sources.opentofu import files as opentofu
+from console.topology.build import Sources, build
 
 CASES = Path(__file__).parent / "cases"
 SEED = Path(__file__).parents[2] / "assets" / "lab"

@@ -10,20 +10,20 @@ import pytest
 HEAVY = ("textual", "rich", "asyncssh", "pylxd", "hcl2", "lark", "ruamel", "cryptography", "aiosmtpd", "pymap")
 
 ENGINE = (
-    "console.engine",
-    "console.survey",
-    "console.report",
-    "console.topology",
+    "console.engine.engine",
+    "console.engine.sweeps",
+    "console.formats.text",
+    "console.topology.build",
     "console.flows.registry",
-    "console.flows.headless",
-    "console.flows.stage",
-    "console.estate",
+    "console.commands.flow_terminal",
+    "console.engine.stage",
+    "console.estate.load",
     "console.diagnosis.lint",
     "console.diagnosis.diagnose",
     "console.lab.client",
     "console.sources.haproxy",
-    "console.sources.opentofu",
-    "console.sources.compose",
+    "console.sources.opentofu.files",
+    "console.sources.compose.files",
 )
 
 
@@ -58,7 +58,7 @@ def test_the_screens_load_nothing_heavy_but_textual() -> None:
     assert not loaded & set(HEAVY[2:])
 
 
-@pytest.mark.parametrize("module", ["console.engine", "console.cli", "screens.app"])
+@pytest.mark.parametrize("module", ["console.engine.engine", "console.commands.main", "screens.app"])
 def test_no_flow_is_loaded_before_one_is_started(module: str) -> None:
     script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.startswith('console.flows.')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)

@@ -16,7 +16,9 @@ TOKENS = [
 def search(data: bytes) -> None:
     """Read, merge and edit bytes as compose files and as mailcow.conf; raises when something does not hold."""
     from console.errors import InputError
-    from console.sources import compose, env_edit, env_file, yaml_edit
+    from console.sources.compose import edit as yaml_edit
+    from console.sources.compose import env_edit, env_file
+    from console.sources.compose import files as compose
 
     text = data.decode("utf-8", "replace")
     half = len(text) // 2
@@ -48,9 +50,7 @@ def main(argv: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["console.sources"]):
-        import console.sources.compose
-        import console.sources.env_edit
-        import console.sources.yaml_edit  # noqa: F401
+        pass
     atheris.Setup(argv, search)
     atheris.Fuzz()
 

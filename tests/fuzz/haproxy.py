@@ -38,7 +38,7 @@ def search(data: bytes) -> None:
     """Read bytes as haproxy.cfg, work everything out, lint, and edit; raises when something does not hold."""
     from console.diagnosis.lint import lint
     from console.sources import haproxy
-    from console.topology import Sources, build
+    from console.topology.build import Sources, build
 
     head, _, body = data.partition(b"\n")
     text = body.decode("utf-8", "surrogateescape")
@@ -115,7 +115,7 @@ def main(argv: list[str]) -> None:
     with atheris.instrument_imports(include=["console.sources.haproxy", "console.topology"]):
         import console.sources.haproxy
         import console.sources.haproxy.edit
-        import console.topology  # noqa: F401
+        import console.topology.build  # noqa: F401
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         corpus, words = Path(name) / "corpus", Path(name) / "words"

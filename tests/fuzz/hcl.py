@@ -16,7 +16,7 @@ TOKENS = [
 
 def search(data: bytes) -> None:
     """Read bytes as *.tf, *.tf.json, *.tfvars and a module's folder; raises when something does not hold."""
-    from console.sources import opentofu
+    from console.sources.opentofu import files as opentofu
 
     text = data.decode("utf-8", "replace")
     asked: list[str] = []
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["console.sources"]):
-        import console.sources.opentofu  # noqa: F401
+        import console.sources.opentofu.files  # noqa: F401
     atheris.Setup(argv, search)
     atheris.Fuzz()
 

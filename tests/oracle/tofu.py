@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import InputError
-from console.sources import hcl
+from console.sources.opentofu import syntax as hcl
 from tests.oracle.hcl_blocks import Block, Broken, blocks
 
 _FENCE = re.compile(r"^([ \t]*)```(?:hcl|terraform|tf)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)

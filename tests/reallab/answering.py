@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from console import estate
+from console.engine.sweeps import Survey
+from console.engine.vantages import open_site
+from console.estate import load as estate
 from console.questions import Question
-from console.survey import Survey
-from console.vantages import open_site
 
 
 async def main(site: str, answer: str) -> None:

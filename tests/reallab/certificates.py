@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from console.lab.addresses import MAIL_NAME
+from console.lab.network.addresses import MAIL_NAME
 
 LIFE = timedelta(days=90)
 KINDS: dict[str, tuple[str, timedelta]] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import assets
 from console.errors import Unresolved
-from console.estate import Estate, load
+from console.estate.load import Estate, load
 from console.hosts.host import Completed, Stream
 from console.hosts.local import Local, SocketStream, _explained
 from console.model import Role

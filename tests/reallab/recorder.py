@@ -32,9 +32,9 @@ class Recording(Struct, frozen=True):
 
 async def look(site: Path, fault: str) -> Recording:
     """Sweep once from this machine."""
-    from console import estate
-    from console.survey import Survey
-    from console.vantages import open_site
+    from console.engine.sweeps import Survey
+    from console.engine.vantages import open_site
+    from console.estate import load as estate
 
     read = estate.load(site)
     opened = open_site(read.site)

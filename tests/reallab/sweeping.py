@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from console.engine.sweeps import Survey
 from console.hosts.host import Host
 from console.model import Role
-from console.survey import Survey
 from tests.reallab import inside
 from tests.reallab.lab import RealLab
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from console.engine.sweeps import Survey
 from console.lab.client import Lab
 from console.model import HOPS, Outcome, Reading
 from console.observation import Ladder, LaneSeen
-from console.survey import Survey
 from tests.console.lab.conftest import until
 from tests.reallab import inside
 from tests.reallab.faults import FAULTS, MAIL, Fault

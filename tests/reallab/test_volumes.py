@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from console import estate
+from console.estate import load as estate
 from console.events import FlowEvent, Prompt, StepStood
 from console.flows import World, registry
-from console.flows.ending import Ending
-from console.flows.session import Session
+from console.runner.ending import Ending
+from console.runner.session import Session
 from tests.reallab.volumes import MIB, NAMES, SIZES, Inside, Machine, fresh, remove, write_site
 
 EVERYTHING = tuple(NAMES.values())

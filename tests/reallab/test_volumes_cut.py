@@ -20,7 +20,7 @@ from console.facts import mounts
 from console.facts.volumes import Survey, Wanted, ask, doing
 from console.flows import registry
 from console.hosts.host import Completed, Host
-from console.lab import disks as model
+from console.lab.machines import disks as model
 from console.model import Role
 from tests.console.flows.case import Case
 from tests.console.flows.faults import Trouble

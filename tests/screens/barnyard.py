@@ -12,31 +12,31 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 import console.flows
-from console import estate as estates
-from console.engine import Engine
-from console.estate import Estate
+from console.engine.engine import Engine
+from console.engine.vantages import Vantages
+from console.estate import load as estates
+from console.estate.load import Estate
 from console.flows import registry
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
 from console.questions import Asker
-from console.vantages import Vantages
 from screens.app import CowhandApp
 from tests.screens.house import rows_of, settle
 
 BARN = Path(__file__).parent / "barn"
-NAMES = registry.names
+MODULES = registry.modules
 
 
 def register() -> None:
     """Have the barn's flow and no other."""
     console.flows.__path__.append(str(BARN))
-    registry.names = lambda: ("paint-barn",)  # type: ignore[assignment]
+    registry.modules = lambda: {"paint-barn": "console.flows.paint_barn"}  # type: ignore[assignment]
 
 
 def unregister() -> None:
     """Forget the barn."""
     console.flows.__path__.remove(str(BARN))
-    registry.names = NAMES
+    registry.modules = MODULES
     sys.modules.pop("console.flows.paint_barn", None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.engine.overview import FlowSeen, LastRun
 from console.events import (
     ActionBegan,
     ActionEnded,
@@ -19,8 +20,7 @@ from console.events import (
     StepPlanned,
     StepStood,
 )
-from console.flows.overview import FlowSeen, LastRun
-from console.flows.state import FlowState, fold
+from console.runner.state import FlowState, fold
 from tests.screens.stage import START, Stage, calm
 
 RUN = "20260213-140500-abc123"

@@ -9,10 +9,9 @@ from pathlib import Path
 import msgspec
 
 from console.diagnosis.catalogue import finding
+from console.engine.overview import FlowSeen
 from console.errors import InputError
 from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsLooked, ReadingsChanged
-from console.flows.overview import FlowSeen
-from console.flows.state import FlowState, fold
 from console.model import (
     HOPS,
     Bind,
@@ -31,6 +30,7 @@ from console.model import (
     Topology,
     Volume,
 )
+from console.runner.state import FlowState, fold
 
 START = 1_770_991_200.0
 """2026-02-13 14:00:00 UTC."""

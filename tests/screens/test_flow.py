@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from console import journal
 from console.events import EngineFailed
+from console.store import journal
 from screens.app import CowhandApp
 from screens.widgets.pane import Pane
 from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
@@ -345,7 +345,7 @@ async def test_read_only_has_no_key_that_changes_and_says_so(root: Path) -> None
 HOLDER = """
 import sys
 from pathlib import Path
-from console.journal import Lock, place
+from console.store.journal import Lock, place
 with Lock(place(Path(sys.argv[1])), "paint-barn"):
     print("held", flush=True)
     sys.stdin.read()

@@ -12,7 +12,7 @@ from console.events import EngineFailed, EstateRead, FindingsChanged, ReadingsCh
 from console.model import Topology
 from screens.actions import ACTIONS
 from screens.app import CowhandApp
-from screens.lanes import Lanes
+from screens.views.lanes import Lanes
 from tests.screens.house import build, settle
 from tests.screens.stage import (
     CALM,

@@ -10,7 +10,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Span, Topology
 from console.sources.haproxy import Configuration
-from console.topology import MAIL, Sources, Way
+from console.topology.build import MAIL, Sources, Way
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
 _REFUSALS = frozenset(("reject", "silent-drop", "deny", "tarpit"))

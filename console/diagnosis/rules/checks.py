@@ -10,7 +10,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules.headers import checked, greets
 from console.model import Finding, Span, Topology
-from console.topology import Sources, Way
+from console.topology.build import Sources, Way
 
 
 @static("CH004")

@@ -8,7 +8,7 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Topology
-from console.topology import Sources, Way
+from console.topology.build import Sources, Way
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
 

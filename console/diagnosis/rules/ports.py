@@ -10,7 +10,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Published, Span, Topology
 from console.text import spell
-from console.topology import MAIL, PROTOCOLS, SERVICES, Sources
+from console.topology.build import MAIL, PROTOCOLS, SERVICES, Sources
 
 EVERYWHERE = frozenset(("", "*", "0.0.0.0", "::", "[::]"))
 

@@ -11,7 +11,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import Finding, Lane, Protocol, Span, Topology
 from console.sources.haproxy import Door, Proxy, Timeout
-from console.topology import MAIL, Sources
+from console.topology.build import MAIL, Sources
 
 IDLE = 1800.0
 """Seconds: a client in IMAP IDLE may be silent for 29 minutes (RFC 2177), ManageSieve's for 30 (RFC 5804)."""

@@ -13,8 +13,10 @@ from console.diagnosis.lint import lint
 from console.diagnosis.rule import STATIC
 from console.model import Span
 from console.site import DeclaredLane, Site
-from console.sources import compose, haproxy, opentofu
-from console.topology import Sources, build
+from console.sources import haproxy
+from console.sources.compose import files as compose
+from console.sources.opentofu import files as opentofu
+from console.topology.build import Sources, build
 from tests.console.estates import CASES, SEED, findings, read, whole
 
 ESTATES = sorted((CASES / "estates").iterdir())

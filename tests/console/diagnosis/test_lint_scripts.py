@@ -7,7 +7,7 @@ import pytest
 from console.diagnosis.lint import lint
 from console.model import Finding
 from console.sources import shell
-from console.topology import Sources, build
+from console.topology.build import Sources, build
 
 
 def judge(text: str) -> list[Finding]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import assets
-from console import estate
+from console.engine.sweeps import Survey
+from console.estate import load as estate
 from console.events import Event, ReadingsChanged
 from console.facts import containers, tailscale
 from console.hosts.recorded import Recorded
 from console.lab.client import Lab
-from console.survey import Survey
 
 pytestmark = pytest.mark.slow
 

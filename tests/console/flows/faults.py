@@ -11,9 +11,9 @@ from typing import Literal, NoReturn
 
 from console.errors import FileError, NoWayIn, TimedOut
 from console.events import FlowEvent, StepStood
-from console.flows.reading import reads
 from console.hosts.host import Completed, Host, Stream
 from console.model import Role
+from console.runner.reading import reads
 from tests.console.flows.case import Case
 
 Fault = Literal["killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut"]

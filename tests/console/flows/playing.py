@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from console import estate, journal
+from console.estate import load as estate
 from console.events import FlowEvent, Prompt
 from console.flows import Flow, Found, Plan, Run, Step, World, done, needed
-from console.flows.ending import Ending
-from console.flows.session import Session
-from console.flows.state import FlowState, fold
 from console.hosts.host import Host
 from console.hosts.local import Local
+from console.runner.ending import Ending
+from console.runner.session import Session
+from console.runner.state import FlowState, fold
+from console.store import journal
 
 SITE = '[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:25"\n'
 

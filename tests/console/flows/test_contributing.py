@@ -30,9 +30,9 @@ def note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         folder.mkdir()
         (folder / "note.py").write_text(text)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-    registry.names.cache_clear()
+    registry.modules.cache_clear()
     yield flow
-    registry.names.cache_clear()
+    registry.modules.cache_clear()
     for package in (console.flows, tests.console.flows.cases):
         sys.modules.pop(f"{package.__name__}.note", None)
 

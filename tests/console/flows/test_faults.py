@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from console import journal
 from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, Prompt, StepStood
-from console.flows import registry, session
+from console.flows import registry
+from console.runner import session
+from console.store import journal
 from tests.console.flows import case as cases
 from tests.console.flows.case import Case
 from tests.console.flows.faults import FAULTS, MOMENTS, Fault, Moment, Trouble

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from console import estate, journal
+from console.estate import load as estate
 from console.events import FlowEvent, Prompt
 from console.flows import World
-from console.flows.ending import Ending
-from console.flows.runner import Operator
-from console.flows.session import Session
+from console.runner.ending import Ending
+from console.runner.runner import Operator
+from console.runner.session import Session
+from console.store import journal
 from tests.console.flows.case import Case, find
 from tests.console.flows.faults import Faulty, Trouble
 

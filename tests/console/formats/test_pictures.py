@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from lark import Lark
 
-from console import estate
 from console.__main__ import main
+from console.estate import load as estate
 from console.formats import chart, dot, mermaid, svg
 from console.formats.chart import Chart
 from tests.console.estates import CASES, SEED

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from console.engine.vantages import open_site
 from console.errors import FileError, Missing, NoWayIn, TimedOut, Unresolved
-from console.hosts.incus import Incus
+from console.hosts.incus.exec import Incus
 from console.hosts.local import Local
 from console.site import parse
-from console.vantages import open_site
 
 CLIENT = """\
 #!/bin/sh
@@ -100,7 +100,7 @@ async def test_an_error_of_the_command_itself_is_its_own(make: Make) -> None:
 
 
 async def test_a_command_that_hangs_is_given_up_by_its_own_name(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.hosts.incus.LATE", 0.0)
+    monkeypatch.setattr("console.hosts.incus.exec.LATE", 0.0)
     with pytest.raises(TimedOut, match=r"sleep did not end within 0\.2 s on mailcow"):
         await make().run(["sleep", "60"], 0.2)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from console.flows.hand import TAIL, Ear
 from console.hosts.host import overhearing
 from console.hosts.local import Local
 from console.hosts.process import Talk, attend
+from console.runner.hand import TAIL, Ear
 from console.secret import Secret
 
 

@@ -8,12 +8,12 @@ from contextlib import suppress
 
 import pytest
 
+from console.engine.vantages import open_site
 from console.errors import NoWayIn
 from console.hosts.ssh import Ssh
 from console.observation import Question
 from console.probes.ladder import climb
 from console.site import HostEntry, Site, parse
-from console.vantages import open_site
 from tests.console.hosts.conftest import Make
 from tests.console.hosts.ssh_server import Server, answering, echo
 

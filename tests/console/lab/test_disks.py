@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from console import estate
 from console.errors import FileError, LabError
+from console.estate import load as estate
 from console.events import Prompt, StepStood
 from console.flows import World, registry
-from console.flows.ending import Ending
-from console.flows.session import Session
 from console.lab.client import Lab, LabHost, disk_faults
-from console.lab.estate import site_file
+from console.lab.rehearsal import site_file
 from console.model import Role
+from console.runner.ending import Ending
+from console.runner.session import Session
 
 Hosts = dict[Role, LabHost]
 NAMES = ("mailcow_var_lib_docker", "mailcow_opt")

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from console.lab.doors import Door, Policy, Reason, Visitor
-from console.lab.network import Network
-from console.lab.services import Port, Service
-from console.lab.tunnel import End
+from console.lab.daemons.doors import Door, Policy, Reason, Visitor
+from console.lab.daemons.services import Port, Service
+from console.lab.network.network import Network
+from console.lab.network.tunnel import End
 from tests.console.lab.conftest import V1, V2, VM
 
 

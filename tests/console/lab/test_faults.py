@@ -14,8 +14,8 @@ from console.errors import LabError, Refused, TimedOut
 from console.facts.haproxy_stats import ask
 from console.hosts.host import Stream
 from console.lab.client import Lab, LabHost, faults
-from console.lab.estate import site_file
 from console.lab.faults import FAULTS
+from console.lab.rehearsal import site_file
 from console.model import HOPS, Role
 from console.observation import Server
 from console.probes.tls import TlsStream

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from console.errors import Refused
-from console.lab.estate import Estate
-from console.lab.proxy import Frontend
+from console.lab.haproxy.proxy import Frontend
+from console.lab.rehearsal import Estate
 from console.model import Bind, Check, Lane, Protocol, ProxyVersion, Span, Target, Topology
 from tests.console.lab.conftest import PUBLIC, PUBLIC6, VM, until
 
@@ -173,5 +173,13 @@ async def test_a_stranger_on_this_machine_gets_nothing_from_a_listener(start: St
 def test_the_console_can_join_a_lab_without_loading_what_a_lab_needs() -> None:
     script = "import sys, console.lab.client as c; c.faults(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"aiosmtpd", "pymap", "proxyprotocol", "cryptography", "lark", "console.estate", "console.lab.estate"}
+    heavy = {
+        "aiosmtpd",
+        "pymap",
+        "proxyprotocol",
+        "cryptography",
+        "lark",
+        "console.estate.load",
+        "console.lab.rehearsal",
+    }
     assert heavy & set(loaded) == set()

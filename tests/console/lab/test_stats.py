@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from console.facts.haproxy_stats import ask
-from console.lab import stats
-from console.lab.checks import FULL, Health
 from console.lab.client import LabHost
-from console.lab.network import Network
-from console.lab.proxy import Proxy
+from console.lab.haproxy import stats
+from console.lab.haproxy.checks import FULL, Health
+from console.lab.haproxy.proxy import Proxy
+from console.lab.network.network import Network
 from console.model import Bind, Check, Lane, Role, Span, Target
 from tests.console.lab.conftest import PUBLIC, VM, hear
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import assets
 from console.model import Published
-from console.sources.compose import Compose, read
+from console.sources.compose.files import Compose, read
 
 SEED = (Path(assets.__file__).parent / "lab" / "docker-compose.override.yml").read_text()
 

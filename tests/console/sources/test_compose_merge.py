@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from console.sources import env_file
-from console.sources.compose import Compose, merge
+from console.sources.compose import env_file
+from console.sources.compose.files import Compose, merge
 from tests.oracle import compose as oracle
 from tests.oracle.compose_cases import BASE, CASES
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.errors import InputError
-from console.sources.env_edit import put, remove
-from console.sources.env_file import read
+from console.sources.compose.env_edit import put, remove
+from console.sources.compose.env_file import read
 
 TEXT = "# head\nA=1 # one\n\n# about B\nexport B='x y'\nC=\n#D=off\nA=2\n"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.sources.env_file import read
+from console.sources.compose.env_file import read
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from console.sources import hcl
-from console.sources.hcl_values import Expression, Value
-from console.sources.scope import Root, Scope
+from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu.scope import Root, Scope
+from console.sources.opentofu.values import Expression, Value
 
 CASES: list[tuple[str, str | None]] = json.loads((Path(__file__).parent / "cases/expressions.json").read_text())[
     "cases"

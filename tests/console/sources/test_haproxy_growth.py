@@ -12,7 +12,7 @@ import pytest
 
 from console.diagnosis.lint import lint
 from console.sources import haproxy
-from console.topology import Sources, build
+from console.topology.build import Sources, build
 
 
 def address(number: int) -> str:

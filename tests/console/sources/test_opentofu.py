@@ -8,7 +8,7 @@ import pytest
 
 import assets
 from console.model import Instance, Volume
-from console.sources.opentofu import Nic, Tofu, read
+from console.sources.opentofu.files import Nic, Tofu, read
 
 SEED = (Path(assets.__file__).parent / "lab" / "mailcow.tf").read_text()
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.errors import InputError
-from console.sources import hcl, opentofu
-from console.sources.hcl import Attribute, Document, Expression, Value
+from console.sources.opentofu import files as opentofu
+from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu.syntax import Attribute, Document, Expression, Value
 
 
 def only(text: str) -> Attribute:

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from console.errors import InputError
-from console.sources import hcl, hcl_scan
-from console.sources.hcl_values import Document
+from console.sources.opentofu import scan as hcl_scan
+from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu.values import Document
 
 pytestmark = pytest.mark.slow
 

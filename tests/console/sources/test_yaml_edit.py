@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.errors import InputError
-from console.sources.yaml_edit import Path, append, put, remove
+from console.sources.compose.edit import Path, append, put, remove
 
 TEXT = """\
 # head

@@ -14,7 +14,7 @@ import assets
 from console.errors import FileError, Missing, NoWayIn
 from console.flows import registry
 from console.hosts.host import Completed, Host, Stream
-from console.lab.disks import COPYING, DROP_IN, PROOF, TABLE, TOOL, Machine
+from console.lab.machines.disks import COPYING, DROP_IN, PROOF, TABLE, TOOL, Machine
 from console.model import Role
 from tests.console.flows.case import Case
 

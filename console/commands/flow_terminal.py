@@ -1,0 +1,298 @@
+"""A flow without screens: what `cowhand flow` prints, asks and returns."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from console.errors import CowhandError, InputError
+from console.events import (
+    ActionBegan,
+    ActionEnded,
+    FlowBegan,
+    FlowEnded,
+    FlowEvent,
+    FlowSaid,
+    Outcome,
+    PlanShown,
+    Prompt,
+    StepPlanned,
+    StepStood,
+)
+from console.runner.ending import Ending
+from console.runner.session import Session
+from console.runner.step import Flow
+from console.runner.world import World
+from console.text import clean
+
+if TYPE_CHECKING:
+    from console.engine.vantages import Vantages
+    from console.estate.load import Estate
+
+EXIT: dict[Outcome, int] = {
+    "done": 0, "planned": 0, "failed": 1, "refused": 1, "stopped": 1, "incomplete": 1, "unanswered": 4,
+}  # fmt: skip
+
+MARKS = {
+    "so": "✓", "done": "✓", "skipped": "·", "left": "·", "later": "…", "planned": "▸", "refused": "✗", "failed": "✗",
+    "undone": "↶", "stopped": "■",
+}  # fmt: skip
+
+OPENING = 20.0
+"""Seconds the ways in may take before the first step is looked at."""
+
+CUT = 0.3
+"""Seconds the action under way may still take after SIGTERM or SIGHUP."""
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """What the command line asked for; `destroy` are the names that were typed with --answer destroy=NAME."""
+
+    answers: Mapping[str, str]
+    destroy: tuple[str, ...] = ()
+    yes: bool = False
+    dry: bool = False
+    json: bool = False
+    runbook: bool = False
+
+
+def wishes(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook: bool) -> Wishes:
+    """Read the words of --answer; raises `InputError` for one that is not KEY=VALUE."""
+    answers: dict[str, str] = {}
+    destroy: list[str] = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise InputError("--answer", 0, 0, f'"{clean(word, 60)}" is not KEY=VALUE')
+        if key == "destroy":
+            destroy.append(value)
+        else:
+            answers[key] = value
+    return Wishes(answers, tuple(destroy), yes, dry or runbook, json, runbook)
+
+
+async def run(flow: Flow, estate: Estate, opened: Vantages, asked: Wishes, folder: Path | None) -> int:
+    """Run a flow in this terminal and return its exit status."""
+    printer = Printer(asked)
+    world = World(estate, opened.hosts, opened.missing, asked.answers, asked.destroy)
+    operator = Operator(asked, printer)
+    session = Session(flow, world, operator.ask, printer.tell, None if asked.dry else folder)
+    signals = Signals(session, printer)
+    signals.install()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPENING):
+                await opened.open()
+        ending: Ending = await session.run()
+    except asyncio.CancelledError:
+        return 128 + signals.number if signals.number else 1
+    except CowhandError as error:
+        printer.say(str(error))
+        return 1
+    finally:
+        signals.remove()
+        await opened.close()
+        printer.close()
+    if asked.runbook and session.planned is not None:
+        from console.runner import runbook
+
+        if ending.outcome != "planned":
+            print(f"cowhand: no runbook: {clean(ending.words, 400)}", file=sys.stderr)
+        else:
+            print(runbook.write(flow.name, flow.words, world, *session.planned), end="")
+    return 128 + signals.number if signals.number else EXIT[ending.outcome]
+
+
+class Signals:
+    """ctrl+c ends the run between two actions, and at once when pressed again; a hang-up cuts it soon."""
+
+    def __init__(self, session: Session, printer: Printer) -> None:
+        self.session, self.printer = session, printer
+        self.number = 0
+        self._task = asyncio.current_task()
+
+    def install(self) -> None:
+        """Take the signals."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._hear, number)
+
+    def remove(self) -> None:
+        """Give the signals back."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def _hear(self, number: int) -> None:
+        assert self._task is not None
+        again, self.number = bool(self.number), number
+        self.session.stop()
+        if again:
+            self._task.cancel()
+        elif number == signal.SIGINT:
+            self.printer.say("stopping after the command under way; ctrl+c again cuts it off")
+        else:
+            asyncio.get_running_loop().call_later(CUT, self._task.cancel)
+
+
+class Printer:
+    """Prints events from a thread of its own, so that a terminal that is stalled holds up no step."""
+
+    def __init__(self, asked: Wishes) -> None:
+        self.asked = asked
+        self.out: TextIO = sys.stderr if asked.runbook else sys.stdout
+        self._names: tuple[tuple[str, str], ...] = ()
+        self._lines: queue.SimpleQueue[tuple[TextIO, str] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._print, name="printer", daemon=True)
+        self._thread.start()
+
+    def say(self, text: str) -> None:
+        """Print one line of narration."""
+        self._lines.put((sys.stderr, f"{clean(text, 1000)}\n"))
+
+    def ask(self, text: str) -> None:
+        """Print a prompt, without ending its line."""
+        self._lines.put((sys.stderr, text))
+
+    def tell(self, event: FlowEvent) -> None:
+        """Print an event: as a line of JSON, or as an operator reads it."""
+        if self.asked.json:
+            self._lines.put((self.out, msgspec.json.encode(event).decode() + "\n"))
+            return
+        text = self._text(event)
+        if text:
+            self._lines.put((self.out, text + "\n"))
+
+    def close(self) -> None:
+        """Wait a moment for what is not printed yet."""
+        self._lines.put(None)
+        self._thread.join(2.0)
+
+    def _print(self) -> None:
+        while (item := self._lines.get()) is not None:
+            file, text = item
+            with suppress(OSError, ValueError):
+                file.write(text)
+                file.flush()
+
+    def _text(self, event: FlowEvent) -> str:
+        match event:
+            case FlowBegan():
+                self._names = event.steps
+                return f"{event.flow}  {event.words}" + ("  (dry run: nothing is changed)" if event.dry else "")
+            case StepStood(state=("checking" | "applying" | "verifying")):
+                return ""
+            case StepStood():
+                name = self._names[event.step][0]
+                head = f"{MARKS.get(event.state, ' ')} {event.step + 1} {name}  {event.words}"
+                return "\n".join([head.rstrip(), *(f"      {line}" for line in event.evidence)])
+            case StepPlanned():
+                return "\n".join(plan_lines(event.plan))
+            case ActionBegan():
+                return f"    ─ {event.action.host}: {event.action.text}"
+            case ActionEnded():
+                took = f"{event.seconds:.1f} s"
+                rows = [f"      {row}" for row in event.output.split("\n") if row]
+                status = "" if event.status is None else f"status {event.status}, "
+                ending = f"✗ {event.problem} ({took})" if event.problem else f"{status}{took}"
+                return "\n".join([*rows, f"      {ending}"])
+            case FlowSaid():
+                return f"  {event.text}"
+            case FlowEnded():
+                return f"{event.outcome}: {event.words}"
+        return ""
+
+
+def plan_lines(plan: PlanShown) -> list[str]:
+    """A plan for a terminal."""
+    rows = [f"      {note}" for note in plan.notes]
+    for action in plan.actions:
+        rows.append(f"    {action.host}: {action.text}")
+        rows += [f"      {row}" for row in action.diff.split("\n") if row]
+    rows += [f"    lost: {words} (type {name})" for name, words in plan.loses]
+    rows += [f"    {label}: {words}" for label, words in _rest(plan) if words]
+    return rows
+
+
+def _rest(plan: PlanShown) -> list[tuple[str, str]]:
+    undo = plan.undo or ("" if not plan.actions else "nothing can take it back")
+    return [("not exact yet", plan.later), ("takes itself back", plan.rollback), ("undo", undo)]
+
+
+class Operator:
+    """Answers prompts from the command line's words, and from the terminal when there is one."""
+
+    def __init__(self, asked: Wishes, printer: Printer) -> None:
+        self.asked, self.printer = asked, printer
+        self.present = sys.stdin.isatty() and not asked.json and not asked.yes
+
+    async def ask(self, prompt: Prompt) -> str | None:
+        """Return the answer, or None when nobody is there to give one."""
+        if prompt.kind == "confirm" and self.asked.yes:
+            return "yes"
+        if prompt.kind == "answer" and not self.present and self.asked.yes:
+            return prompt.default
+        if not self.present:
+            return None
+        if prompt.kind == "confirm":
+            return await self._confirm(prompt)
+        if prompt.choices:
+            return await self._choose(prompt)
+        hint = f" [{prompt.default}]" if prompt.default else ""
+        return await self._type(f"  {prompt.text}{hint}: ", prompt.secret)
+
+    async def _confirm(self, prompt: Prompt) -> str | None:
+        letters = {"y": "yes", "yes": "yes", "a": "all", "all": "all", "s": "skip", "skip": "skip"}
+        offered = "".join(f", {key[0]} {words}" for key, words in prompt.choices.items() if key not in ("yes", "stop"))
+        said = await self._type(f"  {prompt.text} [y/N{offered}] ", False)
+        if said is None:
+            return None
+        wanted = letters.get(said.strip().lower(), "stop")
+        return wanted if wanted in prompt.choices else "stop"
+
+    async def _choose(self, prompt: Prompt) -> str | None:
+        self.printer.say(f"  {prompt.text}")
+        values = list(prompt.choices)
+        for number, value in enumerate(values, 1):
+            self.printer.say(f"    {number}  {value}  {prompt.choices[value]}")
+        said = await self._type(f"  which one{f' [{prompt.default}]' if prompt.default else ''}? ", False)
+        if said is None:
+            return None
+        said = said.strip() or prompt.default or ""
+        return values[int(said) - 1] if said.isdecimal() and 1 <= int(said) <= len(values) else said
+
+    async def _type(self, text: str, secret: bool) -> str | None:
+        """Read a line in a thread that may be left behind; None at the end of the input."""
+        loop = asyncio.get_running_loop()
+        typed: asyncio.Future[str | None] = loop.create_future()
+        if not secret:
+            self.printer.ask(text)
+
+        def settle(line: str | None) -> None:
+            if not typed.done():
+                typed.set_result(line)
+
+        def read() -> None:
+            line: str | None = None
+            with suppress(EOFError, OSError):
+                line = getpass.getpass(text) if secret else _line()
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle, line)
+
+        threading.Thread(target=read, name="typing", daemon=True).start()
+        return await typed
+
+
+def _line() -> str | None:
+    line = sys.stdin.readline()
+    return line.rstrip("\r\n") if line else None

@@ -1,0 +1,305 @@
+"""The engine: a thread and a loop of its own, which a stalled terminal cannot stop: it looks and tells."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from console.errors import CowhandError
+from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
+from console.process.crash import summarize
+
+if TYPE_CHECKING:
+    from console.engine.overview import FlowSeen
+    from console.engine.stage import Stage
+    from console.engine.vantages import Vantages
+    from console.estate.load import Estate
+    from console.observation import Drifted, Seen
+    from console.questions import Asker, Question
+    from console.runner.state import FlowState
+    from console.tofu.refine import Truth
+
+INTERVAL = 30.0
+"""Seconds between two sweeps, unless told otherwise."""
+
+FLOOR = 2.0
+"""Shortest interval, in seconds: below it a console is a load on the machines it watches."""
+
+OPENING = 3.0
+"""Seconds the first sweep waits for the ways in; a question to the operator holds up nothing but its own host."""
+
+CEILING = 300.0
+"""Longest interval after backing off, in seconds."""
+
+
+class Engine:
+    """Reads the estate with `load`, looks from `open_vantages`, every `interval` seconds while somebody watches.
+
+    `opening` is what the watcher was shown already; `remember` is given what was read whenever it is new.
+    What the files leave open is told a second time, when `truth` has it.
+    Every method may be called from any thread and none of them blocks, `close` excepted (at most its time limit)."""
+
+    def __init__(
+        self,
+        load: Callable[[], Estate],
+        open_vantages: Callable[[Estate, deque[str], Asker], Vantages],
+        interval: float = INTERVAL,
+        opening: EstateRead | None = None,
+        remember: Callable[[EstateRead], None] = lambda read: None,
+        truth: Truth | None = None,
+    ) -> None:
+        self.load, self.open_vantages = load, open_vantages
+        self.interval = max(FLOOR, interval)
+        self.log: deque[str] = deque(maxlen=400)
+        self.closed = threading.Event()
+        self.failure: str | None = None
+        self._told, self._remember, self._truth = opening, remember, truth
+        self._notify: Callable[[Event], None] = lambda event: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._questions: dict[str, tuple[Question, asyncio.Future[str | None]]] = {}
+        self._stage: Stage | None = None
+        self._opened: tuple[Estate, Vantages] | None = None
+        self._early: list[Callable[[Stage, Estate, Vantages], None]] = []
+        self._watched, self._closing = True, False
+        self._force = False
+
+    def start(self, notify: Callable[[Event], None]) -> None:
+        """Begin; `notify` is called from the engine's thread."""
+        self._notify = notify
+        threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    def sweep(self) -> None:
+        """Look now, and tell every reading with fresh evidence."""
+        self._force = True
+        self._poke()
+
+    def watch(self, on: bool) -> None:
+        """Say whether somebody looks: nobody is asked anything while nobody does."""
+        self._watched = on
+        self._poke()
+
+    def recent(self) -> tuple[str, ...]:
+        """The command log, oldest first."""
+        return tuple(self.log)
+
+    async def ask(self, question: Question) -> str | None:
+        """Put a question to whoever watches, and wait for `answer`; for the hosts, on the engine's own loop."""
+        waiting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._questions[question.id] = (question, waiting)
+        self._notify(Asked(tuple(asked for asked, _ in self._questions.values())))
+        try:
+            return await waiting
+        finally:
+            self._questions.pop(question.id, None)
+            self._notify(Asked(tuple(asked for asked, _ in self._questions.values())))
+
+    def answer(self, id: str, text: str | None) -> None:
+        """Answer a question; None is not now. One that is not open any more is nobody's."""
+
+        def settle() -> None:
+            _, waiting = self._questions.get(id, (None, None))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(text)
+
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle)
+
+    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
+        """Start a run of a flow, unless one is on; a `dry` one plans every step and changes nothing.
+
+        What comes of it is told by events, whether anybody watches or not."""
+        self._on_stage(lambda stage, estate, vantages: stage.begin(estate, vantages, name, dict(answers or {}), dry))
+
+    def answer_flow(self, id: str, text: str | None) -> None:
+        """Answer a run's prompt; None is not now. One that is not open any more is nobody's."""
+        self._on_stage(lambda stage, estate, vantages: stage.answer(id, text))
+
+    def stop_flow(self, cut: bool = False) -> None:
+        """End the run between two actions; `cut` ends the action under way too."""
+        self._on_stage(lambda stage, estate, vantages: stage.stop(cut))
+
+    def flow(self) -> FlowState | None:
+        """The run that is on, or was last: all a screen needs that comes late."""
+        return self._stage.state if self._stage is not None else None
+
+    def look_flows(self, name: str | None = None) -> None:
+        """Ask how the steps of all flows stand, or of one; told by `FlowsLooked`. While a run is on, none is asked."""
+        self._on_stage(lambda stage, estate, vantages: stage.look(estate, vantages, name))
+
+    def flows(self) -> tuple[FlowSeen, ...]:
+        """The flows there are, as far as they were looked at."""
+        return self._stage.overview.seen if self._stage is not None else ()
+
+    def flow_names(self) -> tuple[str, ...]:
+        """The names of the flows there are."""
+        from console.flows import registry
+
+        return registry.names()
+
+    def close(self, timeout: float = 0.5) -> bool:
+        """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""
+        self._closing = True
+        loop, task = self._loop, self._task
+        if loop is None or task is None:
+            return True
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+        return self.closed.wait(timeout)
+
+    def _poke(self) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            self.failure = summarize(error)
+            self._notify(EngineFailed(self.failure))
+        finally:
+            self.closed.set()
+
+    async def _main(self) -> None:
+        self._wake = asyncio.Event()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._closing:
+            return
+        if self._truth is not None:
+            self._truth.heard = self._read_again
+        estate = self._read(None)
+        vantages = self.open_vantages(estate, self.log, self.ask)
+        self._opened = estate, vantages
+        opening = asyncio.create_task(self._open(vantages))
+        try:
+            self._catch_up()
+            await asyncio.wait({opening}, timeout=OPENING)
+            await self._look(estate, vantages)
+        finally:
+            if self._stage is not None:
+                await self._stage.close()
+            opening.cancel()
+            if self._truth is not None:
+                await self._truth.close()
+            await vantages.close()
+
+    def _on_stage(self, act: Callable[[Stage, Estate, Vantages], None]) -> None:
+        """Have something done on the engine's loop, as soon as there are hosts."""
+        self._early.append(act)
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._opened is None or self._closing:
+            return
+        estate, vantages = self._opened
+        while self._early:
+            from console.engine.stage import Stage
+
+            if self._stage is None:
+                self._stage = Stage(self._notify)
+            self._early.pop(0)(self._stage, self._read(estate), vantages)
+
+    async def _open(self, vantages: Vantages) -> None:
+        """Open the ways in, however long the operator thinks; what opens late is looked at from at once."""
+        began = time.monotonic()
+        await vantages.open()
+        if time.monotonic() - began > OPENING:
+            self._wake.set()
+
+    async def _look(self, estate: Estate, vantages: Vantages) -> None:
+        from console.engine.sweeps import Survey
+
+        async def compare() -> tuple[Drifted, ...]:
+            from console.drift import look as drift
+
+            return drift.drifted(await drift.look(estate, vantages.hosts, vantages.missing))
+
+        survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify, compare)
+        pause, lost = self.interval, 0.0
+        while True:
+            while not self._watched:
+                await self._pause(None)
+            force, self._force = self._force, False
+            if force:
+                vantages.forget()
+                if self._truth is not None:
+                    self._truth.forget()
+            fresh = self._read(estate)
+            if fresh is not estate:
+                estate = fresh
+                survey.renew(estate.topology)
+            seen = await survey.sweep(force)
+            why = _blind(seen)
+            if why and not lost:
+                lost = seen.at
+                self._notify(SweepOverdue(lost, why))
+            elif lost and not why:
+                lost = 0.0
+                self._notify(SweepOverdue(0.0, ""))
+            pause = min(CEILING, pause * 2) if why else self.interval
+            await self._pause(max(FLOOR, pause - (time.time() - seen.at)))
+
+    async def _pause(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _read(self, known: Estate | None) -> Estate:
+        from console.diagnosis.lint import lint
+        from console.mask import mask
+
+        try:
+            guessed = self.load()
+        except CowhandError:
+            if known is None:
+                raise
+            return known
+        estate = self._truth.settle(guessed) if self._truth is not None else guessed
+        if known is not None and _same(known, estate):
+            return known
+        findings = lint(estate.sources, estate.topology)
+        texts = {name: mask(text) for name, text in estate.texts.items()}
+        read = EstateRead(
+            estate.title, estate.topology, findings, estate.problems, texts, estate.remark, estate.warnings
+        )
+        if read != self._told:
+            self._told = read
+            self._notify(read)
+            if estate is guessed:
+                self._remember(read)
+        return estate
+
+    def _read_again(self) -> None:
+        if self._opened is not None and not self._closing:
+            self._read(self._opened[0])
+
+
+def _same(known: Estate, fresh: Estate) -> bool:
+    if known is fresh:
+        return True
+    one, other = known.sources.tofu, fresh.sources.tofu
+    return (known.texts, known.problems, known.remark) == (fresh.texts, fresh.problems, fresh.remark) and (
+        one is other or one == other
+    )
+
+
+def _blind(seen: Seen) -> str:
+    """Why nothing at all could be asked; "" when anything was."""
+    ladders = [*(ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))]
+    asked = [ladder for ladder in ladders if ladder is not None]
+    if not asked or any(ladder.cause != "no-way" for ladder in asked):
+        return ""
+    failed = asked[0].failed
+    return failed.detail if failed else "nobody could be asked"

@@ -1,0 +1,159 @@
+"""Which flows there are, how their steps stand, and what came of their last runs: looked at, never changed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from console.errors import CowhandError
+from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsLooked, Outcome, Prompt
+from console.process.crash import summarize
+from console.runner.state import FlowState, fold
+from console.text import clean
+
+if TYPE_CHECKING:
+    from console.engine.vantages import Vantages
+    from console.estate.load import Estate
+
+RECENT = 50
+"""Runs that are read to find the last one of each flow."""
+
+
+class LastRun(Struct, frozen=True):
+    """What the journal says of a flow's last run; `state` as in `journal.Record`, `who` ran it. Times: Unix seconds."""
+
+    run: str
+    state: str
+    words: str
+    who: str
+    began: float
+    ended: float = 0.0
+
+
+class FlowSeen(Struct, frozen=True):
+    """A flow, the dry run that last asked its steps (None: never asked), and its last run (None: it never ran).
+
+    `looking`: its steps are being asked, since that time (0.0: they are not)."""
+
+    name: str
+    words: str
+    look: FlowState | None = None
+    looking: float = 0.0
+    last: LastRun | None = None
+
+
+class Overview:
+    """Asks one flow after another. `seen` may be read from any thread, everything else from the engine's loop."""
+
+    def __init__(self, notify: Callable[[FlowsLooked], None]) -> None:
+        self.seen: tuple[FlowSeen, ...] = ()
+        self._notify = notify
+        self._task: asyncio.Task[None] | None = None
+
+    def look(self, estate: Estate, vantages: Vantages, name: str | None = None) -> None:
+        """Ask how the steps of all flows stand, or of one; what was being asked is asked anew."""
+        self.stop()
+        self._task = asyncio.create_task(self._look(estate, vantages, name))
+
+    def stop(self) -> None:
+        """Ask no more."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._tell(tuple(replace(each, looking=0.0) for each in self.seen))
+
+    def read(self, estate: Estate, lab: bool) -> None:
+        """Name the flows and their last runs, from files alone."""
+        from console.flows import registry
+
+        last = _last(estate.file, lab)
+        known = {each.name: each for each in self.seen}
+        flows: list[FlowSeen] = []
+        for name in registry.names():
+            before = known.get(name) or FlowSeen(name, registry.find(name).words)
+            flows.append(replace(before, last=last.get(name)))
+        self._tell(tuple(flows))
+
+    async def _look(self, estate: Estate, vantages: Vantages, name: str | None) -> None:
+        self.read(estate, vantages.lab is not None)
+        wanted = [each.name for each in self.seen if name in (None, each.name)]
+        now = time.time()
+        self._tell(tuple(replace(each, looking=now) if each.name in wanted else each for each in self.seen))
+        for each in wanted:
+            look = await _ask(each, estate, vantages)
+            self._tell(
+                tuple(replace(seen, look=look, looking=0.0) if seen.name == each else seen for seen in self.seen)
+            )
+
+    def _tell(self, seen: tuple[FlowSeen, ...]) -> None:
+        if seen != self.seen:
+            self.seen = seen
+            self._notify(FlowsLooked(time.time()))
+
+
+async def _ask(name: str, estate: Estate, vantages: Vantages) -> FlowState | None:
+    """A dry run of a flow that nobody answers; whatever goes wrong is how it ended."""
+    from console.flows.registry import find
+    from console.runner.session import Session
+    from console.runner.world import World
+
+    state: FlowState | None = None
+
+    def hear(event: FlowEvent) -> None:
+        nonlocal state
+        state = fold(state, event)
+
+    async def nobody(prompt: Prompt) -> str | None:
+        return None
+
+    async def walk() -> tuple[Outcome, str]:
+        try:
+            flow = find(name)
+            ending = await Session(flow, World(estate, vantages.hosts, vantages.missing), nobody, hear, None).run()
+            return ending.outcome, ending.words
+        except CowhandError as error:
+            return "failed", str(error)
+        except Exception as error:
+            return "failed", summarize(error)
+
+    outcome, words = await walk()
+    if state is None or state.outcome is None:
+        if state is None:
+            hear(FlowBegan("dry", name, "", (), True, time.time()))
+        hear(FlowEnded("dry", outcome, clean(words, 400), "", time.time()))
+    return state
+
+
+def _last(site: Path, lab: bool) -> dict[str, LastRun]:
+    """Flow → its last run; nothing when no journal can be read."""
+    from console.store import journal
+
+    try:
+        records: Sequence[journal.Record] = journal.runs(journal.place(site, lab=lab), RECENT)
+    except CowhandError:
+        return {}
+    found: dict[str, LastRun] = {}
+    for record in records:
+        if record.flow and record.flow not in found:
+            found[record.flow] = LastRun(
+                record.run, clean(record.state, 40), _words(record), _who(record), record.began, record.ended
+            )
+    return found
+
+
+def _words(record: object) -> str:
+    entries = getattr(record, "entries", ())
+    return clean(str(entries[-1].data.get("words", "")), 400) if entries else ""
+
+
+def _who(record: object) -> str:
+    entries = getattr(record, "entries", ())
+    data = entries[0].data if entries else {}
+    pid, user, host = (clean(str(data.get(key, "?")), 60) for key in ("pid", "user", "host"))
+    return f"process {pid} of {user} on {host}"

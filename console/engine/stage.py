@@ -1,0 +1,113 @@
+"""Where the engine runs a flow: one at a time, on the engine's loop, whoever watches or does not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from console.engine.overview import Overview
+from console.errors import CowhandError
+from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsLooked, Outcome, Prompt
+from console.process.crash import summarize
+from console.runner.session import Session
+from console.runner.state import FlowState, fold
+
+if TYPE_CHECKING:
+    from console.engine.vantages import Vantages
+    from console.estate.load import Estate
+
+BETWEEN = 0.25
+"""Seconds a closing console waits for the action under way before it cuts it off."""
+
+
+class Stage:
+    """The run that is on, or was last. `state` may be read from any thread, everything else from the engine's loop."""
+
+    def __init__(self, notify: Callable[[FlowEvent | FlowsLooked], None]) -> None:
+        self.state: FlowState | None = None
+        self.overview = Overview(notify)
+        self._notify = notify
+        self._session: Session | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: dict[str, asyncio.Future[str | None]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is on."""
+        return self._task is not None and not self._task.done()
+
+    def begin(self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool) -> None:
+        """Start a run, unless one is on."""
+        if not self.busy:
+            self.overview.stop()  # a look would let the hosts hide its own secrets, not those of the run
+            self._task = asyncio.create_task(self._run(estate, vantages, name, answers, dry))
+
+    def look(self, estate: Estate, vantages: Vantages, name: str | None) -> None:
+        """Ask how the steps of all flows stand, or of one; while a run is on nothing but the journal is read."""
+        if self.busy:
+            self.overview.read(estate, vantages.lab is not None)
+        else:
+            self.overview.look(estate, vantages, name)
+
+    def answer(self, id: str, text: str | None) -> None:
+        """Answer a prompt; None is not now. One that is not open any more is nobody's."""
+        waiting = self._waiting.get(id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(text)
+
+    def stop(self, cut: bool = False) -> None:
+        """End the run between two actions; `cut` ends the action under way too."""
+        if self._session is not None:
+            self._session.stop()
+        if cut and self._task is not None:
+            self._task.cancel()
+
+    async def close(self) -> None:
+        """End what runs, between two actions if that comes soon, with the journal closed."""
+        self.overview.stop()
+        if self._task is None:
+            return
+        self.stop()
+        await asyncio.wait({self._task}, timeout=BETWEEN)
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool) -> None:
+        from console.flows.registry import find
+        from console.runner.world import World
+        from console.store import journal
+
+        try:
+            world = World(estate, vantages.hosts, vantages.missing, answers)
+            folder = None if dry else journal.place(estate.file, lab=vantages.lab is not None)
+            self._session = Session(find(name), world, self._ask, self._hear, folder)
+            await self._session.run()
+        except CowhandError as error:
+            self._never_began(name, "refused", str(error))
+        except Exception as error:
+            self._never_began(name, "failed", summarize(error))
+        finally:
+            self._session = None
+        self.overview.read(estate, vantages.lab is not None)
+
+    def _never_began(self, name: str, outcome: Outcome, words: str) -> None:
+        if self.state is None or self.state.outcome is not None:
+            self._hear(FlowBegan("", name, "", (), False, time.time()))
+        assert self.state is not None
+        self._hear(FlowEnded(self.state.run, outcome, words, "", time.time()))
+
+    async def _ask(self, prompt: Prompt) -> str | None:
+        waiting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._waiting[prompt.id] = waiting
+        try:
+            return await waiting
+        finally:
+            del self._waiting[prompt.id]
+
+    def _hear(self, event: FlowEvent) -> None:
+        self.state = fold(self.state, event)
+        self._notify(event)

@@ -1,0 +1,201 @@
+"""Sweeps, one after another: what changed since the last one, what it means, and since when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec.structs import replace
+
+from console.diagnosis.diagnose import diagnose
+from console.diagnosis.judge import judge, milliseconds, opinion_unseen, verdict
+from console.events import Event, FindingsChanged, ReadingsChanged
+from console.hosts.host import Host
+from console.model import HopName, Reading, Role, Topology
+from console.observation import Drifted, LaneSeen, Seen
+from console.probes.sweep import sweep
+from console.process import crash
+
+BATCH = 0.15
+"""Seconds in which changes are gathered, so that one sweep repaints the screen a few times at most."""
+
+COMPARING = 300.0
+"""Seconds between two comparisons of files with those on the hosts."""
+
+PATIENCE = 10.0
+"""Seconds a comparison may take beside a sweep."""
+
+Compare = Callable[[], Awaitable[tuple[Drifted, ...]]]
+"""Returns the files that are not what their hosts have and run."""
+
+
+class Survey:
+    """Keeps the last known reading of every hop and tells `notify` what differs, and nothing else."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        hosts: Mapping[Role, Host],
+        missing: Mapping[Role, str],
+        notify: Callable[[Event], None],
+        compare: Compare | None = None,
+    ) -> None:
+        self.compare = compare
+        self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
+        self.readings: dict[tuple[str, HopName], Reading] = {}
+        self.findings: FindingsChanged | None = None
+        self.seen: Seen | None = None
+        self.dark = ""
+        """What the last sweep could not look at, and why, in one sentence; "" when nothing kept it."""
+        self._dirty: dict[str, LaneSeen] = {}
+        self._moved: dict[tuple[str, HopName], float] = {}
+        """Time of the sweep that first saw another latency than the one that was told."""
+        self._force = False
+        self._drifted: tuple[Drifted, ...] = ()
+        self._next = 0.0
+
+    def renew(self, topology: Topology) -> None:
+        """Take up a topology that was read again; readings of lanes that are gone are forgotten."""
+        self.topology = topology
+        lanes = {lane.id for lane in topology.lanes}
+        self.readings = {key: reading for key, reading in self.readings.items() if key[0] in lanes}
+
+    async def sweep(self, force: bool = False) -> Seen:
+        """Look once at everything; `force` tells every reading anew, with fresh evidence, changed or not."""
+        self._force = force
+        batches = asyncio.create_task(self._batches())
+        comparing = asyncio.create_task(self._comparing())
+        try:
+            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing)
+            self.seen.drifted = await comparing
+        finally:
+            batches.cancel()
+            comparing.cancel()
+        self._tell(self.seen, None)
+        self._flush(self.seen)
+        self._conclude(self.seen)
+        return self.seen
+
+    def _tell(self, seen: Seen, lane: LaneSeen | None) -> None:
+        self.seen = seen
+        if lane is None:
+            self._dirty.update(seen.lanes)
+        else:
+            self._dirty[lane.lane.id] = lane
+
+    async def _comparing(self) -> tuple[Drifted, ...]:
+        """Compare files beside the sweep, when it is time to; a fault of ours there must not end it."""
+        if self.compare is None or (time.monotonic() < self._next and not self._force):
+            return self._drifted
+        try:
+            async with asyncio.timeout(PATIENCE):
+                self._drifted = await self.compare()
+        except TimeoutError:
+            pass
+        except Exception as error:
+            crash.report(error)
+        self._next = time.monotonic() + COMPARING
+        return self._drifted
+
+    async def _batches(self) -> None:
+        while True:
+            await asyncio.sleep(BATCH)
+            if self._dirty and self.seen is not None:
+                self._flush(self.seen)
+
+    def _flush(self, seen: Seen) -> None:
+        dirty, self._dirty = self._dirty, {}
+        changed: list[Reading] = []
+        for lane in dirty.values():
+            for reading in judge(seen, lane):
+                known = self.readings.get(reading.key)
+                if known is not None and not self._is_news(known, reading, seen) and not (self._force and seen.ended):
+                    continue
+                since = known.since if known is not None and known.outcome == reading.outcome else seen.at
+                self.readings[reading.key] = dated = _dated(reading, seen.at, since)
+                self._moved.pop(reading.key, None)
+                changed.append(dated)
+        if changed:
+            self.notify(ReadingsChanged(tuple(changed)))
+
+    def _is_news(self, known: Reading, reading: Reading, seen: Seen) -> bool:
+        """Whether to tell: an outcome at once, a latency alone when two sweeps in a row saw that it changed.
+
+        One sweep's latency may also mean that this machine was busy."""
+        if not alike(known, reading):
+            self._moved.pop(reading.key, None)
+            return True
+        if not reading.whole:
+            return False
+        if same(known, reading):
+            self._moved.pop(reading.key, None)
+            return False
+        return self._moved.setdefault(reading.key, seen.at) != seen.at
+
+    def _conclude(self, seen: Seen) -> None:
+        readings = list(self.readings.values())
+        findings = diagnose(seen, readings)
+        first = findings[0] if findings else None
+        broken = [reading for reading in readings if reading.outcome == "failed"]
+        self.dark = _dark(seen)
+        cause = first.summary if first else _unexplained(broken) or self.dark
+        touched = {*first.lanes} if first else {reading.lane for reading in broken}
+        since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
+        summed = verdict(readings)
+        if not since:
+            since = [self.findings.since] if self.findings and self.findings.verdict == summed else [seen.at]
+        told = FindingsChanged(findings, summed, cause, first.id if first else None, min(since))
+        if told != self.findings or self._force:
+            self.findings = told
+            self.notify(told)
+
+
+def same(known: Reading, reading: Reading) -> bool:
+    """Whether an operator sees no difference: a latency has changed when it doubled or halved, by 20 ms or more."""
+    if known.word == reading.word or not alike(known, reading):
+        return alike(known, reading)
+    old, new = known.latency_ms or 0.0, reading.latency_ms or 0.0
+    return abs(new - old) < 20 or (new < 2 * old and old < 2 * new)
+
+
+def alike(known: Reading, reading: Reading) -> bool:
+    """Whether two readings differ by their latencies at most.
+
+    One that is not whole yet differs only by its outcome and word, for its rungs are still to come."""
+    if known.outcome != reading.outcome:
+        return False
+    if reading.whole and [(r.name, r.outcome) for r in known.evidence] != [
+        (r.name, r.outcome) for r in reading.evidence
+    ]:
+        return False
+    return known.word == reading.word or (_is_latency(known) and _is_latency(reading))
+
+
+def _is_latency(reading: Reading) -> bool:
+    return reading.latency_ms is not None and reading.word == milliseconds(reading.latency_ms)
+
+
+def _dated(reading: Reading, at: float, since: float) -> Reading:
+    return replace(reading, at=at or time.time(), since=since)
+
+
+def _dark(seen: Seen) -> str:
+    """Say from which machine, or into what, nobody could look, and why; "" when everybody who was asked told."""
+    for role in ("proxy", "mail"):
+        ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]
+        asked = [ladder for ladder in ladders if ladder is not None]
+        if asked and all(ladder.cause == "no-way" for ladder in asked):
+            failed = asked[0].failed
+            return f"could not look from {asked[0].vantage}: {failed.detail if failed else 'no way in'}"
+    if (why := opinion_unseen(seen)) and any(lane.lane.proxy and lane.connected for lane in seen.lanes.values()):
+        return f"could not look into HAProxy: {why}"
+    return ""
+
+
+def _unexplained(broken: list[Reading]) -> str:
+    if not broken:
+        return ""
+    worst = broken[0]
+    detail = next((rung.detail for rung in reversed(worst.evidence) if rung.outcome != "ok"), worst.word)
+    return f"{worst.lane} breaks at {worst.hop}: {detail}"

@@ -1,0 +1,98 @@
+"""The estate as it was last read, for the first paint: shown only when nothing it was made of has changed since.
+
+Parsing HCL and YAML takes longer than Textual takes to start. The engine reads the files anyway, right after, and what
+it finds replaces this."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from console.errors import InputError
+from console.events import EstateRead
+from console.model import Finding, Topology
+
+FORMAT = "cowhand 3"
+
+ABSENT = (0, 0, 0)
+"""The stamp of a file that is not there."""
+
+
+class _Kept(Struct, frozen=True, array_like=True):
+    format: str
+    site: str
+    stamps: tuple[tuple[str, int, int, int], ...]
+    title: str
+    topology: Topology
+    findings: tuple[Finding, ...]
+    problems: tuple[tuple[str, int, int, str], ...]
+    texts: dict[str, str]
+    warnings: tuple[tuple[str, int, int, str], ...]
+
+
+def recall(site: Path) -> EstateRead | None:
+    """Return what was read of this site last time; None when nothing is kept, a file changed, or TF_VAR_* is set."""
+    if _given():
+        return None
+    path = _place(site)
+    try:
+        kept = msgspec.msgpack.decode(path.read_bytes(), type=_Kept) if path else None
+    except (OSError, msgspec.MsgspecError):
+        return None
+    if kept is None or (kept.format, kept.site) != (FORMAT, str(site.absolute())):
+        return None
+    if any((stamp(Path(path)) or ABSENT) != tuple(rest) for path, *rest in kept.stamps):
+        return None
+    problems, warnings = (tuple(InputError(*each) for each in told) for told in (kept.problems, kept.warnings))
+    return EstateRead(kept.title, kept.topology, kept.findings, problems, kept.texts, warnings=warnings)
+
+
+def remember(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
+    """Keep what was read, in the private cache folder; a folder that cannot be written is no reason to fail.
+
+    `beside` are the paths of files that it depends on, whether they are there or not, and does not name."""
+    from console.store import atomic
+
+    # Their values may be secrets, and a copy or a hash of them is not to be kept.
+    path = None if _given() else _place(site)
+    if path is None:
+        return
+    files = [site.absolute(), *(site.absolute().parent / name for name in read.texts), *map(Path, beside)]
+    stamps = tuple((str(file), *(stamp(file) or ABSENT)) for file in files)
+    problems, warnings = (
+        tuple((each.file, each.line, each.column, each.problem) for each in told)
+        for told in (read.problems, read.warnings)
+    )
+    known = read.topology, read.findings, problems, read.texts, warnings
+    kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, *known)
+    try:
+        atomic.write(path, msgspec.msgpack.encode(kept))
+    except OSError:
+        return
+
+
+def stamp(file: Path) -> tuple[int, int, int] | None:
+    """What tells one version of a file from another: time of change, size, inode; None when it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _given() -> bool:
+    """Say whether the environment gives variables of OpenTofu their values."""
+    return any(name.startswith("TF_VAR_") for name in os.environ)
+
+
+def _place(site: Path) -> Path | None:
+    from console.store.folders import cache_folder
+
+    folder = cache_folder()
+    name = zlib.crc32(os.fsencode(site.absolute()))
+    return folder / f"estate-{name:08x}.msgpack" if folder else None

@@ -1,0 +1,189 @@
+"""The files that a site names: found, read once, and what is wrong with getting at one said where it is named."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from console import site
+from console.errors import InputError
+from console.estate import cache as recall
+from console.estate import text_file as intake
+from console.estate.boundary import Boundary
+from console.model import Span
+from console.sources import toml_places
+from console.text import clean
+
+Where = toml_places.Path
+Stamp = tuple[int, int, int]
+T = TypeVar("T")
+
+
+class File(Struct, frozen=True):
+    """A file that is there: its name as shown, its path, what tells one version of it from another, its text."""
+
+    shown: str
+    path: str
+    stamp: Stamp
+    text: str
+
+
+class Kept:
+    """What was made of files, for as long as they do not change."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[Hashable, object]] = {}
+        self.asked: dict[tuple[str, str], dict[str, Stamp | None]] = {}
+        """By kind and site file: what OpenTofu's expressions and compose read beside their own files."""
+
+    def beside(self, path: Path) -> tuple[str, ...]:
+        """The paths of what was looked for beside the files that are named, whether it was there or not."""
+        return tuple(name for kind in ("tofu", "compose") for name in self.asked.get((kind, str(path)), ()))
+
+    def once(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` gave for this key, made again when the stamp has changed."""
+        kept = self._kept.get(key)
+        if kept is None or kept[0] != stamp:
+            kept = self._kept[key] = (stamp, make())
+        found: T = kept[1]  # type: ignore[assignment]
+        return found
+
+
+class Files:
+    """The files of one site, as one reading finds them; `texts` and `problems` gather what that comes to.
+
+    `instead` has texts that are read in the place of files."""
+
+    def __init__(self, kept: Kept, path: Path, instead: Mapping[str, str]) -> None:
+        self.kept, self.path, self.file, self.instead = kept, path, str(path), instead
+        text = site.read(path)
+        self.site = site.parse(text, self.file)
+        self.places = toml_places.find(text)
+        self.texts: dict[str, str] = {self.file: text}
+        self.problems: list[InputError] = []
+
+    def complain(self, where: Where, problem: str) -> None:
+        """Say what is wrong at a place of the site file."""
+        self.problems.append(InputError(self.file, *self.places.get(where, (1, 1)), problem))
+
+    def path_of(self, shown: str) -> Path:
+        """Return where a file is, by its name as the site file writes it."""
+        written = Path(shown)
+        with contextlib.suppress(RuntimeError):
+            written = written.expanduser()
+        return self.path.parent / written
+
+    def read(
+        self, shown: str, where: Where | Span, largest: int = intake.LARGEST, lenient: bool = False
+    ) -> File | None:
+        """Read one file once; a problem with getting at it is placed where it is named."""
+        path = self.path_of(shown)
+        if shown in self.instead:
+            text = self.texts[shown] = self.instead[shown]
+            return File(shown, str(path), (hash(text), len(text), -1), text)
+        try:
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            read = self.kept.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
+        except OSError as error:
+            problem = f'"{clean(shown, 120)}" {intake.reason(error)}'
+            if isinstance(where, Span):
+                self.problems.append(InputError(where.file, where.line, where.column, problem))
+            else:
+                self.complain(where, problem)
+            return None
+        if isinstance(read, InputError):
+            self.problems.append(read)
+            return None
+        self.texts[shown] = read
+        return File(shown, str(path), stamp, read)
+
+    def entries(self, key: str, take: Callable[[list[str]], list[str]], pattern: str) -> Iterator[tuple[str, Where]]:
+        """Yield the files that the entries of a list stand for, each with the place of its entry."""
+        for index, entry in enumerate(getattr(self.site.sources, key)):
+            where = ("sources", key, index)
+            if self.elsewhere(entry, where):
+                continue
+            if not is_a(self.path_of(entry), stat.S_ISDIR):
+                yield entry, where
+                continue
+            try:
+                names = visible(self.path_of(entry))
+            except OSError as error:
+                self.complain(where, f'"{clean(entry, 120)}" {intake.reason(error)}')
+                continue
+            chosen = take(names)
+            for name in [name for name in chosen if not name.isprintable()]:
+                chosen.remove(name)
+                self.complain(where, f'"{clean(name, 60)}" in "{clean(entry, 60)}" is no plain name: rename the file')
+            if not chosen:
+                self.complain(where, f'"{clean(entry, 120)}" has no {pattern}: name the file itself, or mend the path')
+            for name in chosen:
+                yield posixpath.join(entry, name), where
+
+    def elsewhere(self, entry: str, where: Where) -> bool:
+        """Say of `host:path` that it is not read from here."""
+        match = re.fullmatch(r"([\w.@-]+):.+", entry)
+        if not match or is_a(self.path_of(entry), lambda mode: True):
+            return False
+        what = f'"{clean(entry, 120)}" is on another machine, and only files on this one are read'
+        if match[1] not in self.site.hosts:
+            what = f'"{clean(entry, 120)}" names no host of this file'
+        self.complain(where, f"{what}: copy it here and name the copy")
+        return True
+
+    def single(self, written: str, where: Where, largest: int = intake.LARGEST) -> File | None:
+        """Read a file that is named on its own."""
+        return None if self.elsewhere(written, where) else self.read(written, where, largest)
+
+    def boundary(self, files: Sequence[File]) -> Boundary:
+        """Return how far these files may lead."""
+        return Boundary(self.path.absolute().parent, [self.path_of(file.shown).parent for file in files])
+
+    def beside(self, kind: str, boundary: Boundary, folder: str, name: str) -> str | None:
+        """Return the text of a file that another one asks for; None when it is not there, or not to be read."""
+        path = self.path_of(posixpath.join(folder, name))
+        if not boundary.holds(path):
+            return None
+        self.kept.asked.setdefault((kind, self.file), {})[str(path)] = recall.stamp(path)
+        try:
+            return intake.read(path, name)
+        except (OSError, InputError):
+            return None
+
+    def versions(self, kind: str) -> tuple[tuple[str, Stamp | None], ...]:
+        """Return the versions of files that were asked for last time: they belong to what a change is told by."""
+        return tuple((name, recall.stamp(Path(name))) for name in sorted(self.kept.asked.get((kind, self.file), ())))
+
+
+def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> str | InputError:
+    try:
+        return intake.read(path, shown, largest, lenient=lenient)
+    except InputError as error:
+        return error
+
+
+def is_a(path: Path, kind: Callable[[int], bool]) -> bool:
+    """Say whether a path is there, and its mode of that kind."""
+    try:
+        return kind(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def visible(folder: Path) -> list[str]:
+    """List what is not hidden, in C order."""
+    return sorted((each.name for each in folder.iterdir() if not each.name.startswith(".")), key=os.fsencode)
+
+
+def stamps(files: Sequence[File]) -> tuple[tuple[str, str, Stamp], ...]:
+    """Return what tells these versions of these files from others."""
+    return tuple((file.shown, file.path, file.stamp) for file in files)

@@ -1,0 +1,159 @@
+"""An estate from disk: the site file, every source it names, and the map they give; what cannot be read is said."""
+
+from __future__ import annotations
+
+import posixpath
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from console.errors import InputError
+from console.estate import compose as estate_compose
+from console.estate import opentofu as estate_tofu
+from console.estate.files import Files, Kept, Where, is_a, stamps
+from console.model import Span, Topology
+from console.site import Site
+from console.sources import authorized_keys, haproxy, mounts, settings, shell
+from console.sources.haproxy import Configuration
+from console.sources.mounts import Mounts
+from console.sources.settings import Settings
+from console.sources.shell import Script
+from console.topology import build as topology
+from console.topology.build import Sources
+
+LARGEST_HAPROXY = 32 << 20
+LARGEST_SCRIPT = 256 << 10
+
+
+class Estate(Struct, frozen=True):
+    """All that was read. `texts` has each file that is text, by its name as the site file writes it.
+
+    `remark` is why OpenTofu did not tell what its files leave open; "" when it did, or is not there to be asked."""
+
+    site: Site
+    file: Path
+    title: str
+    sources: Sources
+    topology: Topology
+    problems: tuple[InputError, ...] = ()
+    texts: dict[str, str] = {}
+    remark: str = ""
+
+    @property
+    def warnings(self) -> tuple[InputError, ...]:
+        """What is read and probably wrong, in the order of the files; it makes nothing unusable."""
+        return self.sources.haproxy.warnings if self.sources.haproxy else ()
+
+
+class Reader(Kept):
+    """Reads estates, and what has not changed on disk only once."""
+
+    def load(self, path: Path, instead: Mapping[str, str] | None = None) -> Estate:
+        """Read the site file and all it names; raises `InputError` when the site file itself cannot be used.
+
+        `instead` has texts that are read in the place of files, by their names as shown."""
+        return _Loading(self, path, instead or {}).estate()
+
+
+_READER = Reader()
+
+
+def load(path: Path) -> Estate:
+    """Read the estate of a site file; unchanged files cost nothing. Raises `InputError` for the site file itself."""
+    return _READER.load(path)
+
+
+def beside(path: Path) -> tuple[str, ...]:
+    """The paths of what the files of this site made `load` look for elsewhere, as `file()` and `env_file` do."""
+    return _READER.beside(path)
+
+
+class _Loading(Files):
+    """One reading of one estate."""
+
+    def estate(self) -> Estate:
+        """Read everything."""
+        named = self.site.sources
+        haproxy_files, tofu = self._haproxy(), estate_tofu.read(self)
+        composed, environment, environment_file = estate_compose.read(self)
+        sources = Sources(
+            site=self.site,
+            haproxy=haproxy_files,
+            tofu=tofu,
+            compose=composed,
+            scripts=tuple(
+                script
+                for key in ("deploy_script", "deploy_hook")
+                if (written := getattr(named, key)) and (script := self._script(written, ("sources", key)))
+            ),
+            declared=tuple(
+                Span(self.file, *self.places.get(("lane", index), (1, 1))) for index in range(len(self.site.lane))
+            ),
+            environment=environment,
+            environment_file=environment_file,
+            postfix=self._settings("postfix_conf", "data/conf/postfix/extra.cf", continued=True),
+            dovecot=self._settings("dovecot_conf", "data/conf/dovecot/extra.conf"),
+            mounts=self._mounts(),
+            keys=self._keys(),
+            texts=self.texts,
+        )
+        if not (named.haproxy or named.opentofu or named.compose or self.site.lane):
+            self.complain(("sources",), 'nothing to read: name haproxy = ["haproxy.cfg"] in [sources], or a [[lane]]')
+        title = self.site.name or self.path.absolute().parent.name or "estate"
+        return Estate(
+            self.site,
+            self.path,
+            title,
+            sources,
+            topology.build(sources),
+            tuple(self.problems),
+            dict(self.texts),
+        )
+
+    def _haproxy(self) -> Configuration | None:
+        entries = self.entries("haproxy", lambda names: [name for name in names if name.endswith(".cfg")], "*.cfg")
+        found = [self.read(shown, where, LARGEST_HAPROXY, lenient=True) for shown, where in entries]
+        files = [file for file in found if file]
+        if not files:
+            return None
+        pairs = [(file.shown, file.text) for file in files]
+        configuration = self.kept.once(("haproxy", self.file), stamps(files), lambda: haproxy.parse_files(pairs))
+        self.problems += configuration.problems
+        if not configuration.proxies and not configuration.problems and len(files) == len(found):
+            problem = "no listen, frontend or backend section; is this the right file?"
+            self.problems.append(InputError(files[0].shown, 1, 1, problem))
+        return configuration
+
+    def _settings(self, key: str, beside: str, *, continued: bool = False) -> Settings | None:
+        """Read a file of settings: the one named, else Mailcow's own beside the first compose file."""
+        written: str | None = getattr(self.site.sources, key)
+        if written is not None:
+            file = self.single(written, ("sources", key))
+        else:
+            first = next(iter(self.site.sources.compose), None)
+            if first is None:
+                return None
+            folder = first if is_a(self.path_of(first), stat.S_ISDIR) else posixpath.dirname(first)
+            there = posixpath.join(folder, beside)
+            file = self.read(there, ("sources", "compose")) if is_a(self.path_of(there), stat.S_ISREG) else None
+        return settings.read(file.text, file.shown, continued=continued) if file else None
+
+    def _mounts(self) -> Mounts | None:
+        files = [self.single(written, ("sources", "mounts", at)) for at, written in enumerate(self.site.sources.mounts)]
+        found = [(file.shown, file.text) for file in files if file]
+        return mounts.read(found) if found else None
+
+    def _keys(self) -> tuple[authorized_keys.Entry, ...]:
+        written = self.site.sources.authorized_keys
+        file = self.single(written, ("sources", "authorized_keys")) if written else None
+        return authorized_keys.read(file.text, file.shown) if file else ()
+
+    def _script(self, written: str, where: Where) -> Script | None:
+        file = self.single(written, where, LARGEST_SCRIPT)
+        if file is None:
+            return None
+        script = self.kept.once(("shell", file.path, written), file.stamp, lambda: shell.read(file.text, written))
+        self.problems += script.problems
+        return script

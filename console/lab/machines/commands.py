@@ -1,0 +1,179 @@
+"""The few commands the lab's machines know. Never a shell: a list of words is looked up, and that is all."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from console.lab.daemons.services import Service
+from console.lab.network.addresses import MAIL, PROXY, TAILNET
+
+if TYPE_CHECKING:
+    from console.lab.rehearsal import Estate
+
+PROJECT = "mailcowdockerized"
+
+
+class Done(Struct, frozen=True):
+    """What a command left."""
+
+    status: int
+    stdout: str = ""
+    stderr: str = ""
+
+
+def run(estate: Estate, machine: str, argv: tuple[str, ...]) -> Done:
+    """Run one command on a machine; what is not known there is status 127, as a shell would say."""
+    known: dict[tuple[str, str], Callable[[Estate, list[str]], Done]] = {
+        (MAIL, "docker"): _docker,
+        (PROXY, "tailscale"): _tailscale,
+    }
+    command = known.get((machine, argv[0])) if argv else None
+    if command is None and machine == MAIL and (done := estate.disks.run(argv)) is not None:
+        return done
+    if command is None:
+        return Done(127, "", f"{argv[0] if argv else ''}: command not found\n")
+    return command(estate, list(argv[1:]))
+
+
+def _docker(estate: Estate, words: list[str]) -> Done:
+    if words[:1] != ["compose"]:
+        return Done(1, "", f"docker: '{' '.join(words[:1])}' is not a docker command.\nSee 'docker --help'\n")
+    words = words[1:]
+    if words[:1] == ["--project-directory"]:
+        words = words[2:]
+    if words[:1] == ["logs"]:
+        return _logs(estate, words[1:])
+    if words[:1] == ["ps"]:
+        return _ps(estate, words[1:])
+    return Done(1, "", f'unknown docker command: "compose {" ".join(words[:1])}"\n')
+
+
+def _logs(estate: Estate, words: list[str]) -> Done:
+    lines, since, names, options = 0, 0.0, [], iter(words)
+    for word in options:
+        if word in ("--tail", "-n"):
+            amount = next(options, "")
+            if amount != "all" and not amount.isdecimal():
+                return Done(1, "", f'invalid argument "{amount}" for "-n, --tail" flag\n')
+            lines = 0 if amount == "all" else int(amount)
+        elif word == "--since":
+            back = re.fullmatch(r"(\d+)([smh])", told := next(options, ""))
+            if back is None:
+                problem = "failed to parse value as time or duration"
+                return Done(1, "", f'invalid value for "since": {problem}: "{told}"\n')
+            since = time.time() - int(back[1]) * {"s": 1, "m": 60, "h": 3600}[back[2]]
+        elif word.startswith("-"):
+            if word not in ("--no-color", "--no-log-prefix"):
+                return Done(16, "", f"unknown flag: {word}\n")
+        else:
+            names.append(word)
+    out = ""
+    for name in names:
+        service = estate.service(name)
+        if service is None:
+            return Done(1, "", f"no such service: {name}\n")
+        out += "".join(f"{line}\n" for line in service.lines(since)[-lines:])
+    return Done(0, out)
+
+
+def _ps(estate: Estate, words: list[str]) -> Done:
+    every = bool({"-a", "--all"} & set(words))
+    words = [word for word in words if word not in ("-a", "--all")]
+    if words[:2] != ["--format", "json"] or any(word.startswith("-") for word in words[2:]):
+        return Done(16, "", "unknown flag\n")
+    wanted = words[2:]
+    for name in wanted:
+        if estate.service(name) is None:
+            return Done(1, "", f"no such service: {name}\n")
+    shown = [s for s in estate.services if (s.running or every) and (not wanted or s.name in wanted)]
+    return Done(0, "".join(msgspec.json.encode(_container(service)).decode() + "\n" for service in shown))
+
+
+def _container(service: Service) -> dict[str, object]:
+    """One line of `docker compose ps --format json`, in the keys of compose 2.26."""
+    name = f"{PROJECT}-{service.name}-1"
+    ago = _ago(time.time() - service.changed)
+    ports = [port.number for port in service.ports] if service.running else []
+    return {
+        "Command": '"/docker-entrypoint.…"',
+        "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(service.created)),
+        "ExitCode": 0,
+        "Health": "",
+        "ID": service.id[:12],
+        "Image": service.image,
+        "Labels": f"com.docker.compose.project={PROJECT},com.docker.compose.service={service.name}",
+        "LocalVolumes": "0",
+        "Mounts": "",
+        "Name": name,
+        "Names": name,
+        "Networks": f"{PROJECT}_mailcow-network",
+        "Ports": ", ".join(f"0.0.0.0:{port}->{port}/tcp" for port in ports),
+        "Project": PROJECT,
+        "Publishers": [
+            {"URL": "0.0.0.0", "TargetPort": port, "PublishedPort": port, "Protocol": "tcp"} for port in ports
+        ],
+        "RunningFor": f"{_ago(time.time() - service.created)} ago",
+        "Service": service.name,
+        "Size": "0B",
+        "State": "running" if service.running else "exited",
+        "Status": f"Up {ago}" if service.running else f"Exited (0) {ago} ago",
+    }
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.0f} hours"
+
+
+def _tailscale(estate: Estate, words: list[str]) -> Done:
+    if words != ["status", "--json"]:
+        return Done(2, "", f"tailscale: unknown subcommand: {' '.join(words[:1])}\n")
+    link = estate.network.tunnel
+    there = link.whole.is_set()
+    seen = _stamp(time.time() if there else link.since)
+    document = {
+        "Version": "1.86.2",
+        "TUN": True,
+        "BackendState": "Running",
+        "HaveNodeKey": True,
+        "AuthURL": "",
+        "TailscaleIPs": [TAILNET],
+        "Self": _node("vps", TAILNET, [f"{TAILNET}/32"], True, _stamp(0)),
+        "Health": [],
+        "MagicDNSSuffix": "tail0000.ts.net",
+        "Peer": {"nodekey:home": _node("home", "100.64.0.2", ["100.64.0.2/32", "10.10.10.0/24"], there, seen)},
+    }
+    return Done(0, msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+def _node(name: str, address: str, allowed: list[str], online: bool, seen: str) -> dict[str, object]:
+    return {
+        "ID": f"n{name}",
+        "HostName": name,
+        "DNSName": f"{name}.tail0000.ts.net.",
+        "OS": "linux",
+        "TailscaleIPs": [address],
+        "AllowedIPs": allowed,
+        "PrimaryRoutes": allowed[1:],
+        "CurAddr": "",
+        "Relay": "tok",
+        "LastSeen": seen,
+        "LastHandshake": seen,
+        "Online": online,
+        "Active": online,
+        "ExitNode": False,
+        "KeyExpiry": _stamp(time.time() + 120 * 86400),
+    }
+
+
+def _stamp(moment: float) -> str:
+    if not moment:
+        return "0001-01-01T00:00:00Z"  # Go's zero time: Tailscale says so of the node itself
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

@@ -1,0 +1,60 @@
+"""A crash told safely: one line for the terminal, the places in a file only its owner reads, and no value anywhere.
+
+Local variables and exception texts may hold passphrases; file names, lines and function names do not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from types import TracebackType
+
+from console.errors import CowhandError
+
+
+def summarize(error: BaseException) -> str:
+    """Return the exception's type and its last three places; its text only when it is one of ours."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " > ".join(f"{frame.name} {os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames)  # noqa: PTH119
+    said = f": {error}" if isinstance(error, CowhandError) else ""
+    return f"{type(error).__name__}{said}" + (f" at {places}" if places else "")
+
+
+def report(error: BaseException) -> str:
+    """Write the chain of places to a 0600 file in the state folder and return its path; "" when it cannot be."""
+    from console.store.folders import state_folder
+
+    lines: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(lines) < 400:
+        lines.append(f"{type(link).__module__}.{type(link).__qualname__}\n")
+        lines += [f"  {f.filename}:{f.lineno} {f.name}\n" for f in traceback.extract_tb(link.__traceback__)]
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    try:
+        path = state_folder() / time.strftime(f"crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.writelines(lines)
+    except OSError:
+        return ""
+    return str(path)
+
+
+def tell(error: BaseException) -> str:
+    """Report `error` and return the one line to print."""
+    path = report(error)
+    return f"cowhand stopped: {summarize(error)}" + (f"; the report is in {path}" if path else "")
+
+
+def install() -> None:
+    """Make every uncaught exception of any thread go through `tell`."""
+    import threading
+
+    def hook(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.exit(130)
+        print(tell(error), file=sys.stderr)
+
+    sys.excepthook = hook
+    threading.excepthook = lambda args: print(tell(args.exc_value or RuntimeError()), file=sys.stderr)

@@ -1,0 +1,159 @@
+"""A plan as a POSIX shell script that a person can read, and follow by hand."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+from console.estate.load import Estate
+from console.hosts.shell import line, spelled
+from console.model import Role
+from console.runner import guard, show
+from console.runner.step import Found, Plan, Run, Step, Write
+from console.runner.world import World
+from console.site import HostEntry
+
+Planned = tuple[Step, Found, Plan]
+
+HEAD = """\
+#!/bin/sh
+# {flow}: {words}
+# Site {site}, written {when}, from how things stood then: where they have changed since, a guard stops it.
+# Read each step before you run it. It can be run again: a file that is as it should be is left alone.
+set -eu
+
+say() {{ printf '%s\\n' "$*" >&2; }}
+agree() {{ # agree NAME WORDS: what cannot be had back is typed, at the terminal
+  say "$2"
+  printf 'type %s to go on: ' "$1" >&2
+  read -r typed </dev/tty || exit 1
+  [ "$typed" = "$1" ] || {{ say "not agreed to: nothing of this step was done"; exit 1; }}
+}}
+"""
+
+
+def write(flow: str, words: str, world: World, planned: Sequence[Planned], steps: Sequence[Step]) -> str:
+    """Return the script: the steps that are needed, in order, each on its host, with what is so already as comments."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S %Z")
+    site = show.line(world, str(world.estate.file))
+    text = HEAD.format(flow=show.line(world, flow), words=show.line(world, words), site=site, when=when)
+    roles = {action.host for _, _, plan in planned for action in plan.actions}
+    text += "".join(f"\non_{role}() {{ {_way(world.estate, world, role)}; }}" for role in sorted(roles))
+    known = {step.name: (found, plan) for step, found, plan in planned}
+    for number, step in enumerate(steps, 1):
+        text += f"\n\n# ── {number} {show.line(world, step.name)}: {show.line(world, step.words)}\n"
+        if step.name in known:
+            text += "\n".join(_step(world, step, *known[step.name]))
+        else:
+            text += "# Nothing to do here, or not known before what comes first is done.\n"
+    return text.rstrip() + "\n\nsay 'done; cowhand flow ' " + line([flow]) + " 'verifies it'\n"
+
+
+def _step(world: World, step: Step, found: Found, plan: Plan) -> Iterator[str]:
+    yield f"# Needed: {show.line(world, found.words)}"
+    for note in (*found.evidence, *plan.notes):
+        yield f"#   {show.line(world, note)}"
+    if plan.undo:
+        yield f"# To take it back: {show.line(world, plan.undo)}"
+    if plan.later:
+        yield f"# Not exact yet: {show.line(world, plan.later)}. Make the runbook again after the steps before."
+    yield f"say {line([f'{step.name}: {step.words}'])}"
+    for loss in plan.loses:
+        yield f"agree {line([loss.name, show.line(world, loss.words)])}"
+    for action in plan.actions:
+        body = list(_run(world, action) if isinstance(action, Run) else _write(world, action))
+        mark = _mark("COWHAND_STEP", body)
+        yield from (f"on_{action.host} <<'{mark}'", "set -eu", *body, mark)
+    if plan.rollback and step.guarded:
+        stop = guard.disarm(step.guarded, "").argv
+        yield f"# Now try the way in from outside. When it is well: {line(stop[:2])} NAME, else wait."
+
+
+def _run(world: World, action: Run) -> Iterator[str]:
+    for test in action.guards:
+        yield f"{line(test)} >/dev/null || {{ echo {line(['a guard did not hold: ' + line(test)])} >&2; exit 1; }}"
+    text = line(action.argv)
+    if not text.replace("\n", "").isprintable():
+        yield f"# {show.line(world, text)}"
+        text = spelled(action.argv)
+    if world.redact(text) != text:
+        yield f"# It has a secret in it, which is not written here: {show.line(world, text)}"
+        yield "echo 'a command with a secret is left to you: see the runbook' >&2; exit 1"
+        return
+    if action.well == (0,):
+        yield text
+    else:
+        well = "|".join(map(str, action.well))
+        yield f"status=0; {text} || status=$?"
+        yield f'case "$status" in {well}) ;; *) exit "$status" ;; esac'
+
+
+def _write(world: World, action: Write) -> Iterator[str]:
+    path, draft, kept = (line([action.path + end]) for end in ("", ".cowhand", ".previous"))
+    try:
+        text: str | None = action.after.decode()
+    except UnicodeDecodeError:
+        text = None
+    if action.sealed or (text is not None and world.redact(text) != text):
+        yield f"# {show.line(world, action.path)} has a secret in it, which is not written here."
+        yield "echo 'a file with a secret is left to you: see the runbook' >&2; exit 1"
+        return
+    yield f"sum=$([ ! -e {path} ] || sha256sum < {path} | cut -d ' ' -f 1)"
+    yield f'if [ "$sum" != {_sum(action.after)} ]; then'
+    before = "''" if action.before is None else _sum(action.before)
+    yield f'[ "$sum" = {before} ] || {{'
+    yield f"  echo {line([action.path + ' is not as it was when the runbook was written'])} >&2; exit 1; }}"
+    if action.before is not None:
+        yield f"cp -p -- {path} {kept}; cp -p -- {path} {draft}"
+    yield from _content(action.after, text, draft)
+    yield f"chmod {action.mode:04o} {draft}"
+    yield f"mv -f -- {draft} {path}"
+    yield "fi"
+
+
+def _content(data: bytes, text: str | None, draft: str) -> Iterator[str]:
+    if text is not None and text.endswith("\n") and re.fullmatch(r"[\t\n\x20-\x7e\xa0-\U0010ffff]*", text):
+        rows = text[:-1].split("\n")
+        mark = _mark("COWHAND_FILE", rows)
+        yield from (f"cat > {draft} <<'{mark}'", *rows, mark)
+    else:
+        rows = base64.encodebytes(data).decode().splitlines()
+        yield from (f"base64 -d > {draft} <<'COWHAND_FILE'", *rows, "COWHAND_FILE")
+
+
+def _mark(word: str, rows: Sequence[str]) -> str:
+    """A word that ends a here-document and is no line of it."""
+    lines = "\n".join(rows).split("\n")
+    while word in lines:
+        word += "_"
+    return word
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _way(estate: Estate, world: World, role: Role) -> str:
+    """The command that feeds its input to a shell on the host of a role."""
+    if role == "here":
+        return "sh -s"
+    entry = next((entry for entry in estate.site.hosts.values() if entry.role == role), None)
+    if entry is None:
+        return f"echo {line([f'on {world.name(role)}, by hand:'])}; cat"
+    return _reach(estate, entry)
+
+
+def _reach(estate: Estate, entry: HostEntry) -> str:
+    shell = ["sudo", "sh", "-s"] if entry.become else ["sh", "-s"]
+    if entry.ssh is not None:
+        return line(["ssh", "--", entry.ssh, line(shell)])
+    if entry.incus is not None and entry.via is not None:
+        through = estate.site.hosts[entry.via]
+        inner = ["incus", "exec", entry.incus, "--", *shell]
+        if through.local or through.ssh is None:
+            return line([*(["sudo"] if through.become else []), *inner])
+        return line(["ssh", "--", through.ssh, line([*(["sudo"] if through.become else []), *inner])])
+    return line(shell)

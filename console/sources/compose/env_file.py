@@ -1,0 +1,58 @@
+"""mailcow.conf, which docker compose reads as .env: names, values and their places."""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Mapping
+from io import StringIO
+
+from msgspec import Struct
+
+from console.errors import InputError
+from console.model import Span
+from console.sources.compose.expansion import expand
+from console.text import clean
+
+
+class EnvFile(Struct, frozen=True):
+    """Values by name, the last one of a name counting, each with the place of its name."""
+
+    values: dict[str, str] = {}
+    spans: dict[str, Span] = {}
+    problems: tuple[InputError, ...] = ()
+
+
+_NEWLINE = re.compile(r"\r\n|\n|\r")
+_NAME = re.compile(r"[A-Za-z_][\w.\[\]-]*")
+_KEY = re.compile(r"(?:export[^\S\r\n]+)?(?P<key>'[^']+'|[^=#\s]+)\s*=?[^\S\r\n]*(?P<quote>['\"]?)")
+
+
+def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFile:
+    """Read an env file; a line that is none is a problem, and the others are still read.
+
+    `around` has the variables its values may ask for, beside those of its own lines above."""
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str] = {}
+    spans: dict[str, Span] = {}
+    problems: list[InputError] = []
+    known = ChainMap(values, dict(around or {}))
+    for binding in parse_stream(StringIO(text.removeprefix("\ufeff"), newline="")):
+        original = binding.original.string
+        start = original[: len(original) - len(original.lstrip())]
+        breaks = list(_NEWLINE.finditer(start))
+        line = binding.original.line + len(breaks)
+        column = len(start) - (breaks[-1].end() if breaks else 0) + 1
+        body = original[len(start) :]
+        if binding.error:
+            word = clean(body.splitlines()[0], 40)
+            problems.append(InputError(file, line, column, f'"{word}" is no NAME=value; quotes must close'))
+        elif binding.key is not None and not _NAME.fullmatch(binding.key):
+            problems.append(InputError(file, line, column, f'"{clean(binding.key, 40)}" is no name of a variable'))
+        elif binding.key is not None and binding.value is not None and (match := _KEY.match(body)):
+            begin = column + match.start("key")
+            value = binding.value if match["quote"] == "'" else expand(binding.value, known).text
+            values[binding.key] = value
+            spans[binding.key] = Span(file, line, begin, begin + len(match["key"]))
+    return EnvFile(values, spans, tuple(problems))

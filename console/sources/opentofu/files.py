@@ -1,0 +1,438 @@
+"""OpenTofu files to the instances, volumes and nics they declare; Incus's and LXD's providers, modules included."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from console.errors import InputError
+from console.model import Instance, Span, Volume
+from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu.override import overlay, precedence
+from console.sources.opentofu.scope import Caller, Copy, Files, Root, Scope, known, text
+from console.sources.opentofu.values import Block, Document, Expression, Value
+
+Documents = Mapping[str, Sequence[Document]]
+"""Folders of modules, by their path as `folder` spells it."""
+
+Merged = Mapping[str, tuple[list[Block], list[InputError]]]
+"""The same folders' blocks, overrides merged in."""
+
+DEEPEST = 8
+"""Modules that call modules."""
+
+MOST = 1000
+"""Instances, volumes or modules; a file that declares more is not an estate of this kind."""
+
+
+class Nic(Struct, frozen=True):
+    """A nic of an instance: the addresses it pins; `unknown` when it pins one that the files do not tell."""
+
+    instance: str
+    device: str
+    network: str | None
+    addresses: tuple[str, ...]
+    source: Span
+    unknown: bool = False
+
+
+class Unknown(Struct, frozen=True):
+    """An attribute of ours that the files do not tell: `name` as in `incus_instance.vm.image`, its text, and why."""
+
+    name: str
+    text: str
+    reason: str
+    source: Span
+
+
+class Tofu(Struct, frozen=True):
+    """All that some OpenTofu files declare, and what of them could not be read."""
+
+    blocks: tuple[Block, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    problems: tuple[InputError, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+
+
+def parse(text: str, file: str) -> tuple[Block, ...]:
+    """Return the blocks of one file; raises `InputError` with the place of what is not HCL."""
+    return document(text, file).blocks
+
+
+def document(text: str, file: str) -> Document:
+    """Return one file parsed, *.json as JSON; raises `InputError` with the place of what is neither."""
+    if file.endswith(".json"):
+        from console.sources.opentofu import json as hcl_json
+
+        return hcl_json.parse(text, file)
+    return hcl.parse(text, file)
+
+
+def read(
+    files: Sequence[tuple[str, str]],
+    modules: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    texts: Files | None = None,
+) -> Tofu:
+    """Read `(file, text)` pairs as one module, with the folders of the local modules they call; see `link`."""
+    problems: list[InputError] = []
+
+    def documents(pairs: Sequence[tuple[str, str]]) -> list[Document]:
+        found = []
+        for file, content in pairs:
+            try:
+                found.append(document(content, file))
+            except InputError as error:
+                problems.append(error)
+        return found
+
+    root = documents(files)
+    called = {path: documents(pairs) for path, pairs in (modules or {}).items()}
+    return link(root, called, problems, environment, texts)
+
+
+def folder(block: Block) -> str | None:
+    """Return the folder of a local module's call, relative to where its file is; None for a module from afar."""
+    source = block.get("source")
+    if block.kind != "module" or source is None or not isinstance(source.value, str):
+        return None
+    if not source.value.startswith(("./", "../")):
+        return None
+    return posixpath.normpath(posixpath.join(posixpath.dirname(block.span.file), source.value))
+
+
+def link(
+    documents: Sequence[Document],
+    modules: Documents,
+    problems: Sequence[InputError] = (),
+    environment: Mapping[str, str] | None = None,
+    texts: Files | None = None,
+) -> Tofu:
+    """Follow the references of parsed documents and return what they declare.
+
+    `environment` has the values of TF_VAR_*, by the names of the variables; `texts` returns the files that `file()`
+    asks for, by their path from the folder of the first document, and is never asked for one outside of it."""
+    scopes: list[Scope] = []
+    blocks, misplaced = overlay(documents)
+    merged = {path: overlay(found) for path, found in modules.items()}
+    base = posixpath.dirname(documents[0].file) if documents else ""
+    root = Root(files=texts, environment=environment or {}, folder=base)
+    ordered = sorted(documents, key=lambda each: precedence(each.file))
+    _call(Scope(ordered, blocks=blocks, root=root), modules, merged, scopes, 0)
+    instances: list[tuple[Instance, list[Device]]] = []
+    for scope in scopes:
+        instances.extend(_instances(scope))
+    volumes = _volumes(scopes, instances)
+    nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
+    wrong = [*problems, *misplaced, *(problem for _, found in merged.values() for problem in found)]
+    return Tofu(
+        tuple(block for document in documents for block in document.blocks),
+        tuple(each for each, _ in instances[:MOST]),
+        volumes[:MOST],
+        nics[:MOST],
+        tuple(wrong),
+        tuple(islice((each for scope in scopes for each in _unknown(scope)), MOST)),
+    )
+
+
+_TOLD = frozenset({"name", "image", "type", "pool", "project", "remote", "content_type", "config", "limits", "running"})
+"""Attributes that are looked at, of those that may be unknown."""
+
+
+def _unknown(scope: Scope) -> Iterator[Unknown]:
+    """Yield what of our resources the files do not tell."""
+    seen: set[tuple[Span, str]] = set()
+    for kind in (_INSTANCE, _VOLUME, _PROFILE):
+        for block, copy in _resources(scope, kind):
+            name = ".".join(block.labels) + "".join(f"[{key}]" for key in copy.index())
+            for inner in (block, *block.all("device")):
+                for each in inner.attributes:
+                    if each.name not in _TOLD and each.name not in ("count", "for_each", "properties"):
+                        continue
+                    for key, value in _parts(scope.value(each.value, copy.bindings)):
+                        place = each.places.get(key, each.span)
+                        shown = f"{name}.{each.name}" + (f".{key}" if key else "")
+                        if value.reason and (place, value.text) not in seen:
+                            seen.add((place, value.text))
+                            yield Unknown(shown, value.text, value.reason, place)
+
+
+def _parts(value: Value) -> Iterator[tuple[str, Expression]]:
+    """Yield the expressions left in a value, and in an object by their keys."""
+    if isinstance(value, Expression):
+        yield "", value
+    elif isinstance(value, dict):
+        yield from ((key, each) for key, each in value.items() if isinstance(each, Expression))
+
+
+def _call(scope: Scope, modules: Documents, merged: Merged, scopes: list[Scope], depth: int) -> None:
+    """Open the modules that a scope calls, and theirs."""
+    scopes.append(scope)
+    for block in scope.blocks:
+        path = folder(block)
+        if path is None or path not in modules or depth >= DEEPEST or not block.labels:
+            continue
+        inputs = {each.name: each.value for each in block.attributes}
+        for copy in scope.copies(block):
+            if len(scopes) >= MOST:
+                return
+            name = block.labels[0] + "".join(f"[{key}]" for key in copy.index())
+            caller = Caller(scope, inputs, copy.bindings, f"{scope.path}.{name}", path)
+            child = Scope(modules[path], caller, blocks=merged[path][0])
+            scope.children[name] = child
+            _call(child, modules, merged, scopes, depth + 1)
+
+
+class Device(Struct, frozen=True):
+    """A device of an instance or profile, with its properties followed to their values."""
+
+    name: str
+    type: str
+    properties: dict[str, Value]
+    places: dict[str, Span]
+    source: Span
+    last: int
+    scope: Scope
+
+    def get(self, name: str) -> str | None:
+        """Return a property as text, a reference by its name."""
+        value = self.properties.get(name)
+        return None if value is None or isinstance(value, list | dict) else text(value)
+
+
+_INSTANCE = re.compile(r"(incus|lxd)_(instance|container)")
+_VOLUME = re.compile(r"(incus|lxd)_(storage_)?volume")
+_PROFILE = re.compile(r"(incus|lxd)_profile")
+
+
+def _resources(scope: Scope, kind: re.Pattern[str]) -> Iterator[tuple[Block, Copy]]:
+    for block in scope.blocks:
+        if block.kind == "resource" and len(block.labels) == 2 and kind.fullmatch(block.labels[0]):
+            for copy in scope.copies(block):
+                yield block, copy
+
+
+def _say(scope: Scope, block: Block, name: str, copy: Copy) -> str | None:
+    """Return an attribute as text, a reference by its name; None when it is absent."""
+    attribute = block.get(name)
+    value = scope.value(attribute.value, copy.bindings) if attribute else None
+    return None if value is None or isinstance(value, list | dict) else text(value)
+
+
+def _table(scope: Scope, block: Block, name: str, copy: Copy) -> dict[str, Value]:
+    attribute = block.get(name)
+    value = scope.value(attribute.value, copy.bindings) if attribute else None
+    return value if isinstance(value, dict) else {}
+
+
+def _instances(scope: Scope) -> Iterator[tuple[Instance, list[Device]]]:
+    profiles = {
+        _say(scope, block, "name", copy): list(_devices(scope, block, copy))
+        for block, copy in _resources(scope, _PROFILE)
+    }
+    for block, copy in _resources(scope, _INSTANCE):
+        name = _say(scope, block, "name", copy) or block.labels[1]
+        devices: dict[str, Device] = {}
+        attribute = block.get("profiles")
+        wanted = scope.value(attribute.value, copy.bindings) if attribute else None
+        for profile in wanted if isinstance(wanted, list) else []:
+            devices.update((device.name, device) for device in profiles.get(text(profile), ()))
+        devices.update((device.name, device) for device in _devices(scope, block, copy))
+        yield _instance(scope, block, copy, name, list(devices.values())), list(devices.values())
+
+
+def _instance(scope: Scope, block: Block, copy: Copy, name: str, devices: list[Device]) -> Instance:
+    config, limits = _table(scope, block, "config", copy), _table(scope, block, "limits", copy)
+    cpu, memory = (config.get(f"limits.{what}", limits.get(what)) for what in ("cpu", "memory"))
+    root = next((each for each in devices if each.type == "disk" and each.get("path") == "/"), None)
+    instance = Instance(
+        name=name,
+        type=_say(scope, block, "type", copy) or "container",
+        image=_say(scope, block, "image", copy),
+        cpu=text(cpu) if cpu is not None else None,
+        memory=text(memory) if memory is not None else None,
+        addresses=(),
+        source=block.span,
+        disk=root.get("size") if root else None,
+    )
+    pinned = [address for nic in _nics(instance, devices) for address in nic.addresses]
+    for key in ("cloud-init.network-config", "user.network-config"):
+        if (network := known(config.get(key))) is not None:
+            pinned.extend(_inside(network))
+    return replace(instance, addresses=tuple(dict.fromkeys(pinned)))
+
+
+def _devices(scope: Scope, block: Block, copy: Copy) -> Iterator[Device]:
+    for inner in block.blocks:
+        if inner.kind == "device":
+            yield _device(scope, inner, inner, copy)
+        elif inner.kind == "dynamic" and inner.labels[:1] == ("device",):
+            content = next(inner.all("content"), None)
+            iterator = inner.get("iterator")
+            name = iterator.value.text if iterator and isinstance(iterator.value, Expression) else "device"
+            for each in scope.copies(inner, copy.bindings) if content else ():
+                bound = {name: each.bindings["each"]} if "each" in each.bindings else {}
+                yield _device(scope, inner, content or inner, Copy({**copy.bindings, **bound}))
+
+
+def _device(scope: Scope, outer: Block, block: Block, copy: Copy) -> Device:
+    properties = block.get("properties")
+    value = scope.value(properties.value, copy.bindings) if properties else None
+    return Device(
+        name=_say(scope, block, "name", copy) or "",
+        type=_say(scope, block, "type", copy) or "",
+        properties=value if isinstance(value, dict) else {},
+        places=properties.places if properties else {},
+        source=outer.span,
+        last=outer.last,
+        scope=scope,
+    )
+
+
+def _nics(instance: Instance, devices: list[Device]) -> Iterator[Nic]:
+    for device in devices:
+        if device.type != "nic":
+            continue
+        addresses, unknown, source = [], False, device.source
+        for key in ("ipv4.address", "ipv6.address"):
+            value = device.properties.get(key)
+            if isinstance(value, Expression):
+                unknown = True
+            elif value is not None and _address(text(value)):
+                addresses.append(text(value))
+            else:
+                continue
+            source = device.places.get(key, source) if len(addresses) <= 1 else source
+        network = device.get("network") or device.get("parent")
+        yield Nic(instance.name, device.name, network, tuple(addresses), source, unknown)
+
+
+def _address(word: str) -> bool:
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _inside(network: str) -> Iterator[str]:
+    """Yield the addresses that a cloud-init network configuration gives the machine: those with a prefix length."""
+    for match in re.finditer(r"(?<![\w.:])([0-9A-Fa-f.:]{2,45})/\d{1,3}(?![\w.])", network):
+        if _address(match[1]) and not ip_address(match[1]).is_unspecified:
+            yield match[1]
+
+
+class _Declared(Struct, frozen=True):
+    scope: Scope
+    block: Block
+    volume: Volume
+
+
+def _volumes(scopes: list[Scope], instances: list[tuple[Instance, list[Device]]]) -> tuple[Volume, ...]:
+    declared = [_declared(scope, block, copy) for scope in scopes for block, copy in _resources(scope, _VOLUME)]
+    attached: dict[int, tuple[Instance, Device]] = {}
+    strangers: list[Volume] = []
+    for instance, device in _disks(instances):
+        name, pool = device.get("source") or "", device.get("pool")
+        found = [number for number, each in enumerate(declared) if each.volume.name == name]
+        if len(found) > 1:
+            found = [number for number in found if declared[number].volume.pool == pool] or found
+        if found:
+            attached.setdefault(found[0], (instance, device))
+        elif pool is not None:
+            path = _mount(name, device, (), instance.name)
+            strangers.append(Volume(name, device.name or None, pool, device.get("size"), None, path, device.source))
+    names = [instance.name for instance, _ in instances]
+    volumes = [_volume(each, attached.get(number), names) for number, each in enumerate(declared)]
+    return tuple(volumes + strangers)
+
+
+_HOSTS_OWN = re.compile(r"\.{0,2}/|\$\{path\.|[a-z-]+:")
+"""Sources that are no volume: the host's folders and devices, and `agent:config`, `cloud-init:config`, `ceph:…`."""
+
+
+def _disks(instances: list[tuple[Instance, list[Device]]]) -> Iterator[tuple[Instance, Device]]:
+    """Yield the disks that are volumes: neither the root disk nor a folder or device of the host."""
+    for instance, devices in instances:
+        for device in devices:
+            source = device.get("source")
+            if device.type == "disk" and source and not _HOSTS_OWN.match(source):
+                yield instance, device
+
+
+def _declared(scope: Scope, block: Block, copy: Copy) -> _Declared:
+    size = _table(scope, block, "config", copy).get("size")
+    volume = Volume(
+        name=_say(scope, block, "name", copy) or block.labels[1],
+        device=None,
+        pool=_say(scope, block, "pool", copy),
+        size=text(size) if size is not None else None,
+        content_type=_say(scope, block, "content_type", copy) or "filesystem",
+        mount_path=None,
+        source=block.span,
+    )
+    return _Declared(scope, block, volume)
+
+
+def _volume(declared: _Declared, attached: tuple[Instance, Device] | None, instances: list[str]) -> Volume:
+    volume, block, scope = declared.volume, declared.block, declared.scope
+    comments = tuple(_comments(scope, block.span, block.last))
+    if attached is None:
+        owners = [name for name in instances if volume.name.startswith((f"{name}_", f"{name}-"))]
+        return replace(volume, mount_path=_mount(volume.name, None, comments, max(owners, key=len, default="")))
+    instance, device = attached
+    return replace(volume, device=device.name or None, mount_path=_mount(volume.name, device, comments, instance.name))
+
+
+_PATH = re.compile(r"""\bpath\s*[=:]?\s*["'`]?(/[\w.@+/-]*)""")
+_PLACE = re.compile(r"(?<![\w.:/])(/[\w.@+/-]*)")
+_ROOTS = ("var", "opt", "srv", "home", "mnt", "media")
+
+
+def _mount(name: str, device: Device | None, comments: Sequence[str], instance: str) -> str | None:
+    """Return where a volume is mounted: as the device says, else a comment, else as its names imply."""
+    if device is not None:
+        if path := device.get("path"):
+            return path
+        comments = (*_comments(device.scope, device.source, device.last), *comments)
+    for comment in comments:
+        if path := _path(comment):
+            return path
+    for word in (device.name if device else "", name):
+        parts = re.split(r"[_-]+", word.removeprefix(instance).strip("_-")) if word else []
+        if parts and parts[0] in _ROOTS and all(parts):
+            return "/" + "/".join(parts)
+    return None
+
+
+def _comments(scope: Scope, source: Span, last: int) -> Iterator[str]:
+    """Yield the comments inside a block and those that stand directly above it."""
+    comments = next((each.comments for each in scope.documents if each.file == source.file), {})
+    first = source.line
+    while first - 1 in comments:
+        first -= 1
+    for line in [*range(source.line, last + 1), *range(source.line - 1, first - 1, -1)]:
+        if line in comments:
+            yield comments[line]
+
+
+def _path(comment: str) -> str | None:
+    """Return the folder a comment names as the place to mount on."""
+    if match := _PATH.search(comment):
+        return _trim(match[1])
+    places = [match[1] for match in _PLACE.finditer(comment) if not match[1].startswith("/dev/")]
+    if places and ("mount" in comment.lower() or comment.strip("\"'`. ") == places[0]):
+        return _trim(places[0])
+    return None
+
+
+def _trim(path: str) -> str:
+    return path.rstrip("./") or "/"

@@ -1,0 +1,298 @@
+"""What was done, on disk before and after it is done: one file of JSON lines a run, and one lock a site.
+
+A run that has an intent without a result was interrupted. The journal is told to people and never steers a flow: where
+a flow stands is what its checks find in the world."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import re
+import socket
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from console.errors import CowhandError
+from console.text import clean
+
+FOLDER = "journal"
+LOCK = "lock"
+SUFFIX = ".jsonl"
+
+
+class JournalError(CowhandError):
+    """The journal cannot be written or read; nothing is changed without one."""
+
+
+class Held(CowhandError):
+    """Another console runs a flow on this site; the text says who."""
+
+
+class Holder(Struct, frozen=True):
+    """Who holds a site's lock: process, user, machine, since when (Unix seconds), and for which flow."""
+
+    pid: int
+    user: str
+    host: str
+    since: float
+    flow: str
+
+    def __str__(self) -> str:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return (
+            f"{clean(self.flow, 60)} runs already: process {self.pid} of {clean(self.user, 40)} on "
+            f"{clean(self.host, 60)}, since {when}"
+        )
+
+
+class Entry(Struct, frozen=True):
+    """One line: what `kind` of thing was written when (Unix seconds), and the rest of it."""
+
+    at: float
+    kind: str
+    data: dict[str, Any] = {}
+
+
+class Record(Struct, frozen=True):
+    """One run as its file tells it. `state` is how it ended, "interrupted" when it did not, "running" while it does.
+
+    `open` is the last change that was begun and has no result; `torn` says that the last line is not whole."""
+
+    run: str
+    flow: str
+    site: str
+    began: float
+    ended: float
+    state: str
+    open: dict[str, Any] | None
+    torn: bool
+    entries: tuple[Entry, ...]
+
+
+def place(site: Path, lab: bool = False) -> Path:
+    """The folder of a site's journals, private and made when it is not there; raises `JournalError`."""
+    from console.store.folders import private, state_folder
+
+    resolved = os.path.realpath(site)
+    which = os.environ.get("COWHAND_LAB", "") if lab else ""
+    word = re.sub(r"[^A-Za-z0-9._-]+", "-", "lab" if lab else Path(resolved).parent.name).strip("-.")[:40] or "site"
+    name = f"{word}-{zlib.crc32(os.fsencode(resolved + which)):08x}"
+    try:
+        return private(private(state_folder() / FOLDER) / name)
+    except OSError as error:
+        raise JournalError(f"no journal can be kept: {clean(str(error), 200)}") from None
+
+
+class Lock:
+    """A site's lock: held by one console at a time, and gone with its process however that ends."""
+
+    def __init__(self, folder: Path, flow: str) -> None:
+        self.path = folder / LOCK
+        self.holder = Holder(os.getpid(), _user(), socket.gethostname(), time.time(), flow)
+        self._handle = -1
+
+    def __enter__(self) -> Lock:
+        """Take it; raises `Held` when another console has it."""
+        try:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise JournalError(f"{self.path} cannot be used: {_why(error)}") from None
+        for last in (*[False] * 5, True):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if last:
+                    said = os.pread(handle, 4096, 0)
+                    os.close(handle)
+                    raise Held(_held(said)) from None
+            time.sleep(0.03)  # somebody who lists the runs looks at the lock for a moment
+        self._handle = handle
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, msgspec.json.encode(self.holder) + b"\n", 0)
+        except OSError:
+            pass  # who holds it is a courtesy; that it is held is not
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def _held(said: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(said, type=Holder))
+    except msgspec.MsgspecError:
+        return "another console runs a flow on this site"
+
+
+class Journal:
+    """One run's file, open for appending; `redact` takes secrets out of every text before it is written."""
+
+    def __init__(self, folder: Path, redact: Callable[[str], str] = lambda text: text) -> None:
+        self.redact = redact
+        now = time.time()
+        self.run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(now % 1 * 1e6):06d}"
+        self.path = folder / f"{self.run}{SUFFIX}"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._handle = os.open(self.path, flags, 0o600)
+            _sync(folder)
+        except OSError as error:
+            raise JournalError(f"no journal can be kept: {self.path}: {_why(error)}") from None
+
+    def write(self, kind: str, **data: object) -> None:
+        """Append one line and wait for the disk; raises `JournalError`, and then nothing may be changed."""
+        safe = {key: self._clean(value) for key, value in data.items() if value not in (None, "", (), [])}
+        line = msgspec.json.encode({"at": round(time.time(), 3), "kind": kind, **safe}) + b"\n"
+        try:
+            left = line
+            while left:
+                left = left[os.write(self._handle, left) :]
+            os.fsync(self._handle)
+        except OSError as error:
+            raise JournalError(f"the journal {self.path} cannot be written: {_why(error)}") from None
+
+    def close(self) -> None:
+        """Let go of the file; twice is fine."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _clean(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, bool | int | float) or value is None:
+            return value
+        if isinstance(value, dict):
+            return {self.redact(str(key)): self._clean(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(inner) for inner in value]
+        return self._clean(msgspec.to_builtins(value))
+
+
+class Unwritten(Journal):
+    """The journal of a dry run: there is nothing to write down."""
+
+    def __init__(self) -> None:
+        self.run = "dry"
+        self._handle = -1
+
+    def write(self, kind: str, **data: object) -> None:
+        """Nothing."""
+
+
+def runs(folder: Path, most: int | None = None) -> tuple[Record, ...]:
+    """The runs of a site, the latest first; `most` of them."""
+    paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name, reverse=True)
+    return tuple(read(path) for path in paths[:most])
+
+
+def find(folder: Path, run: str) -> Record:
+    """One run by its name or an unambiguous beginning of it; "last" is the latest. Raises `JournalError`."""
+    names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
+    found = names[-1:] if run == "last" else [name for name in names if name.startswith(run)]
+    if run in found:
+        found = [run]
+    if len(found) != 1:
+        raise JournalError(
+            f'{len(found)} runs begin with "{clean(run, 40)}"' if found else f'there is no run "{clean(run, 40)}"'
+        )
+    return read(folder / f"{found[0]}{SUFFIX}")
+
+
+def read(path: Path) -> Record:
+    """Read one run; a last line that is torn is passed over and said. Raises `JournalError`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {_why(error)}") from None
+    lines = data.split(b"\n")
+    torn = bool(lines.pop())
+    entries: list[Entry] = []
+    for line in lines:
+        try:
+            fields = msgspec.json.decode(line, type=dict[str, Any])
+            entries.append(Entry(float(fields.pop("at")), str(fields.pop("kind")), fields))
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+            torn = True
+    return _record(path, tuple(entries), torn)
+
+
+def _record(path: Path, entries: tuple[Entry, ...], torn: bool) -> Record:
+    first = entries[0] if entries and entries[0].kind == "began" else None
+    last = entries[-1] if entries else None
+    ended = last is not None and last.kind == "ended"
+    state = str(last.data.get("outcome", "")) if ended and last else "running" if _alive(path, first) else "interrupted"
+    pending: dict[str, Any] | None = None
+    for entry in entries:
+        if entry.kind == "do":
+            pending = {"at": entry.at, **entry.data}
+        elif entry.kind == "did":
+            pending = None
+    return Record(
+        path.stem,
+        str(first.data.get("flow", "")) if first else "",
+        str(first.data.get("site", "")) if first else "",
+        first.at if first else 0.0,
+        last.at if ended and last else 0.0,
+        state,
+        pending,
+        torn,
+        entries,
+    )
+
+
+def _alive(path: Path, first: Entry | None) -> bool:
+    """Whether the process that wrote this run holds the site's lock."""
+    try:
+        handle = os.open(path.parent / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        said = os.pread(handle, 4096, 0)
+    else:
+        return False
+    finally:
+        os.close(handle)
+    try:
+        holder = msgspec.json.decode(said, type=Holder)
+    except msgspec.MsgspecError:
+        return False
+    return first is not None and first.data.get("pid") == holder.pid and first.at >= holder.since - 1
+
+
+def whoever() -> dict[str, object]:
+    """Process, user and machine of this console."""
+    return {"pid": os.getpid(), "user": _user(), "host": socket.gethostname()}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or "unknown reason").lower()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,175 @@
+"""What OpenTofu itself holds, in place of what its files were guessed to mean: asked only where it is installed and the
+folder initialised, and only by `tofu show -json`."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from console.estate.cache import stamp
+from console.text import clean
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from console.estate.load import Estate
+    from console.sources.opentofu.files import Tofu
+    from console.tofu.show import Shown
+
+LIMIT = 4.0
+"""Seconds that a one-shot command waits for OpenTofu."""
+
+MOST = 4
+"""Folders that are asked for."""
+
+
+def settled(estate: Estate, network: bool = True) -> Estate:
+    """Return the estate as OpenTofu has it, else as it was read, with why in `remark`; waits `LIMIT` seconds at most.
+
+    It is the same estate when there is nobody to ask; without `network`, states kept elsewhere are not asked for.
+    Starts a loop of its own."""
+    folders = tuple(folder for folder in initialised(estate) if network or not _elsewhere(folder))
+    if not folders:
+        return estate
+    import asyncio
+
+    return apply(estate, asyncio.run(_ask(folders, LIMIT)))
+
+
+def initialised(estate: Estate) -> tuple[Path, ...]:
+    """The estate's folders of *.tf that `tofu init` was run in, when `tofu` is on PATH."""
+    tofu = estate.sources.tofu
+    if tofu is None or shutil.which("tofu") is None:
+        return ()
+    folders = []
+    for shown in dict.fromkeys(posixpath.dirname(block.span.file) for block in tofu.blocks):
+        written = Path(shown)
+        with suppress(RuntimeError):
+            written = written.expanduser()
+        folder = (estate.file.parent / written).absolute()
+        if _data(folder).is_dir():
+            folders.append(folder)
+    return tuple(folders[:MOST])
+
+
+def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
+    """Return the estate with what was shown; `kept` is what that made of its files before, if it did."""
+    from console.tofu import show as tofu
+    from console.topology import build as topology
+
+    remark = f"OpenTofu: {shown.missing}; what is shown is what its files say" if shown.missing else ""
+    if estate.sources.tofu is None or not shown.resources:
+        return replace(estate, remark=remark)
+    sources = replace(estate.sources, tofu=kept or tofu.settle(estate.sources.tofu, shown))
+    return replace(estate, sources=sources, topology=topology.build(sources), remark=remark)
+
+
+class _Backend(Struct):
+    type: str = ""
+
+
+class _Initialised(Struct):
+    backend: _Backend | None = None
+
+
+class Truth:
+    """Asks OpenTofu beside everything else, and again when its files, its state or the operator give reason to."""
+
+    def __init__(self) -> None:
+        self.heard: Callable[[], None] = lambda: None
+        """Called when there is something new."""
+        self._task: asyncio.Task[None] | None = None
+        self._asked: tuple[Tofu | None, object] = (None, None)
+        self._shown: Shown | None = None
+        self._kept: tuple[Tofu, Shown, Estate] | None = None
+
+    def settle(self, estate: Estate) -> Estate:
+        """Return the estate as far as OpenTofu has answered by now; the same one as long as it has not."""
+        import asyncio
+
+        folders, tofu = initialised(estate), estate.sources.tofu
+        if not folders or tofu is None:
+            self._shown = None
+            return estate
+        version = (folders, tuple(_version(folder) for folder in folders))
+        if self._task is None and (tofu is not self._asked[0] or version != self._asked[1]):
+            self._asked = tofu, version
+            self._task = asyncio.create_task(self._listen(folders))
+        if self._shown is None:
+            return estate
+        same = self._kept and self._kept[0] is tofu and self._kept[1] is self._shown
+        found = apply(estate, self._shown, self._kept[2].sources.tofu if same and self._kept else None)
+        self._kept = tofu, self._shown, found
+        return found
+
+    def forget(self) -> None:
+        """Ask anew at the next occasion; a state far away says nothing when it changes."""
+        self._asked = None, None
+
+    async def close(self) -> None:
+        """End what is asked."""
+        import asyncio
+
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _listen(self, folders: tuple[Path, ...]) -> None:
+        from console.tofu.show import TIMEOUT
+
+        try:
+            shown = await _ask(folders, TIMEOUT)
+        finally:
+            self._task = None
+        self._shown = shown
+        self.heard()
+
+
+async def _ask(folders: tuple[Path, ...], timeout: float) -> Shown:
+    """Ask for each folder at once; what they say is put together."""
+    import asyncio
+
+    from console.hosts.local import Local
+    from console.tofu import show as tofu
+
+    here = Local("this machine")
+    each = await asyncio.gather(*(tofu.show(here, str(folder), timeout=timeout) for folder in folders))
+    return tofu.Shown(
+        version=each[0].version,
+        resources=tuple(resource for shown in each for resource in shown.resources),
+        missing=clean("; ".join(dict.fromkeys(shown.missing for shown in each if shown.missing)), 200),
+    )
+
+
+def _data(folder: Path) -> Path:
+    return folder / (os.environ.get("TF_DATA_DIR") or ".terraform")
+
+
+def _elsewhere(folder: Path) -> bool:
+    """Whether the state is kept by a backend other than a file here: `tofu init` writes down which."""
+    try:
+        told = msgspec.json.decode((_data(folder) / "terraform.tfstate").read_bytes(), type=_Initialised)
+    except FileNotFoundError:
+        return False
+    except (OSError, msgspec.DecodeError):
+        return True
+    return told.backend is not None and told.backend.type != "local"
+
+
+def _version(folder: Path) -> tuple[object, ...]:
+    """What tells that a folder's state may be another one: the file it is in, where it is kept, which workspace."""
+    data = _data(folder)
+    states = sorted(folder.glob("terraform.tfstate.d/*/terraform.tfstate"))
+    return tuple(
+        stamp(file)
+        for file in (folder / "terraform.tfstate", *states, data / "terraform.tfstate", data / "environment")
+    )

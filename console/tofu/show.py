@@ -1,0 +1,379 @@
+"""OpenTofu's states and plans (`show -json`), and `show` asked on a host.
+
+Nothing here plans, applies or initialises. Values that OpenTofu calls sensitive are left out as they are read.
+Formats: OpenTofu's docs/internals/json-format; plan 1.2, state 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from console.errors import InputError
+from console.facts import command
+from console.hosts.host import Host
+from console.model import Instance, Span
+from console.sources.opentofu import files as opentofu
+from console.sources.opentofu.files import Tofu
+from console.sources.opentofu.values import Attribute, Block, Document, Expression, Value
+from console.text import clean
+
+TIMEOUT = 20.0
+"""Seconds `tofu show` may take: a state far away is fetched."""
+
+CAP = 32 << 20
+
+HIDDEN = "(sensitive)"
+
+SHORTEST = 5
+"""Characters of a sensitive text that is looked for elsewhere too; shorter ones are too common."""
+
+Action = Literal["no-op", "create", "read", "update", "delete", "replace", "forget"]
+
+
+class Resource(Struct, frozen=True):
+    """One resource of a state, or as a plan would leave it; what is not known before `apply` is an `Expression`."""
+
+    address: str
+    type: str
+    name: str
+    module: str
+    index: str | int | None
+    values: dict[str, Value]
+    data: bool = False
+    tainted: bool = False
+
+
+class Change(Struct, frozen=True):
+    """What a plan does to one resource; `paths` are what forces it to be replaced, as in `config.size`."""
+
+    address: str
+    type: str
+    name: str
+    action: Action
+    reason: str = ""
+    before: dict[str, Value] = {}
+    after: dict[str, Value] = {}
+    paths: tuple[str, ...] = ()
+    previous: str = ""
+
+    @property
+    def destroys(self) -> bool:
+        """Whether what is there now is gone afterwards."""
+        return self.action in ("delete", "replace")
+
+
+class Shown(Struct, frozen=True):
+    """A state, or a saved plan: then `changes` and `drift` say what it does, and what changed outside of OpenTofu."""
+
+    version: str = ""
+    resources: tuple[Resource, ...] = ()
+    changes: tuple[Change, ...] = ()
+    drift: tuple[Change, ...] = ()
+    planned: bool = False
+    errored: bool = False
+    missing: str = ""
+    """Why there is nothing to show; "" when there is."""
+
+
+# ── show -json ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Resource(Struct):
+    address: str = ""
+    mode: str = "managed"
+    type: str = ""
+    name: str = ""
+    index: str | int | None = None
+    values: dict[str, Any] = {}
+    sensitive_values: Any = None
+    tainted: bool = False
+
+
+class _Module(Struct):
+    address: str = ""
+    resources: list[_Resource] = []
+    child_modules: list[_Module] = []
+
+
+class _Values(Struct):
+    root_module: _Module = msgspec.field(default_factory=_Module)
+
+
+class _Delta(Struct):
+    actions: list[str] = []
+    before: Any = None
+    after: Any = None
+    after_unknown: Any = None
+    before_sensitive: Any = None
+    after_sensitive: Any = None
+    replace_paths: list[list[Any]] = []
+
+
+class _Change(Struct):
+    address: str = ""
+    type: str = ""
+    name: str = ""
+    action_reason: str = ""
+    previous_address: str = ""
+    change: _Delta = msgspec.field(default_factory=_Delta)
+
+
+class _Show(Struct):
+    format_version: str
+    terraform_version: str = ""
+    values: _Values | None = None
+    planned_values: _Values | None = None
+    resource_changes: list[_Change] = []
+    resource_drift: list[_Change] = []
+    errored: bool = False
+
+
+def parse(data: bytes | str, what: str = "tofu show -json") -> Shown:
+    """Return a state or plan; raises `InputError` when it is none, or of a format to come."""
+    try:
+        raw = msgspec.json.decode(data, type=_Show)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InputError(what, 0, 0, f"this is no output of tofu show -json: {clean(str(error), 160)}") from None
+    if raw.format_version.split(".")[0] not in ("0", "1"):
+        raise InputError(what, 0, 0, f"format {clean(raw.format_version, 20)} is newer than this cowhand knows")
+    values = raw.planned_values or raw.values
+    try:
+        reading = _Reading(raw)
+        modules = list(_modules(values.root_module)) if values else []
+        return Shown(
+            version=clean(raw.terraform_version, 40),
+            resources=tuple(reading.resource(each, one.address) for one in modules for each in one.resources),
+            changes=tuple(reading.change(each) for each in raw.resource_changes),
+            drift=tuple(reading.change(each) for each in raw.resource_drift),
+            planned=raw.planned_values is not None,
+            errored=raw.errored,
+            missing="" if values else "there is no state yet",
+        )
+    except RecursionError:
+        raise InputError(what, 0, 0, "it is nested too deep") from None
+
+
+class _Reading:
+    """One document: what is sensitive in one place is hidden wherever it stands, for `output` copies it unmarked."""
+
+    def __init__(self, raw: _Show) -> None:
+        self.unknown = {change.address: change.change.after_unknown for change in raw.resource_changes}
+        self.secrets: set[str] = set()
+        for values in (raw.values, raw.planned_values):
+            for each in _all(values.root_module) if values else ():
+                self._collect(each.values, each.sensitive_values)
+        for change in (*raw.resource_changes, *raw.resource_drift):
+            self._collect(change.change.before, change.change.before_sensitive)
+            self._collect(change.change.after, change.change.after_sensitive)
+
+    def _collect(self, value: Any, sensitive: Any) -> None:
+        if sensitive is True and isinstance(value, str) and len(value) >= SHORTEST:
+            self.secrets.add(value)
+        elif isinstance(value, dict) and (sensitive is True or isinstance(sensitive, dict)):
+            for key, each in value.items():
+                self._collect(each, True if sensitive is True else sensitive.get(key))
+        elif isinstance(value, list) and (sensitive is True or isinstance(sensitive, list)):
+            for each, mark in zip_longest(value, [] if sensitive is True else sensitive[: len(value)]):
+                self._collect(each, True if sensitive is True else mark)
+
+    def resource(self, raw: _Resource, module: str) -> Resource:
+        """Return a resource of a state or of a plan."""
+        values = self.known(raw.values, raw.sensitive_values, self.unknown.get(raw.address), raw.address)
+        return Resource(
+            raw.address,
+            raw.type,
+            raw.name,
+            module,
+            raw.index,
+            values if isinstance(values, dict) else {},
+            raw.mode == "data",
+            raw.tainted,
+        )
+
+    def change(self, raw: _Change) -> Change:
+        """Return what is done to a resource."""
+        delta = raw.change
+        after = self.known(delta.after, delta.after_sensitive, delta.after_unknown, raw.address)
+        before = self.known(delta.before, delta.before_sensitive, None, raw.address)
+        return Change(
+            address=raw.address,
+            type=raw.type,
+            name=raw.name,
+            # Two actions, delete and create in either order, are one replacement.
+            action=_ACTIONS.get(tuple(delta.actions), "replace"),
+            reason=raw.action_reason.replace("_", " "),
+            before=before if isinstance(before, dict) else {},
+            after=after if isinstance(after, dict) else {},
+            paths=tuple(".".join(str(step) for step in path) for path in delta.replace_paths),
+            previous=raw.previous_address,
+        )
+
+    def known(self, value: Any, sensitive: Any, unknown: Any, name: str) -> Value:
+        """Return a value without what is sensitive, and with what is not known yet as expressions."""
+        if sensitive is True:
+            return HIDDEN
+        if unknown is True:
+            return Expression(name, reason="known after apply")
+        if isinstance(value, dict):
+            marks = sensitive if isinstance(sensitive, dict) else {}
+            later = unknown if isinstance(unknown, dict) else {}
+            keys = dict.fromkeys([*value, *(key for key, mark in later.items() if mark is True)])
+            return {
+                str(key): self.known(value.get(key), marks.get(key), later.get(key), f"{name}.{key}") for key in keys
+            }
+        if isinstance(value, list):
+            hidden, awaited = (part if isinstance(part, list) else [] for part in (sensitive, unknown))
+            parts = zip_longest(value, hidden[: len(value)], awaited[: len(value)])
+            return [self.known(each, mark, later, f"{name}[{n}]") for n, (each, mark, later) in enumerate(parts)]
+        if isinstance(value, str) and self.secrets:
+            for secret in self.secrets:
+                value = value.replace(secret, HIDDEN)
+        found: Value = value
+        return found
+
+
+def _all(module: _Module) -> Iterator[_Resource]:
+    yield from module.resources
+    for child in module.child_modules:
+        yield from _all(child)
+
+
+def _modules(module: _Module) -> Iterator[_Module]:
+    yield module
+    for child in module.child_modules:
+        yield from _modules(child)
+
+
+_ACTIONS: dict[tuple[str, ...], Action] = {
+    ("no-op",): "no-op",
+    ("create",): "create",
+    ("read",): "read",
+    ("update",): "update",
+    ("delete",): "delete",
+    ("forget",): "forget",
+}
+
+
+# ── asked on a host ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def show(host: Host, folder: str, plan: str = "", timeout: float = TIMEOUT) -> Shown:
+    """Ask `tofu show -json` for the state of a folder, or for a saved plan; why there is none is in `missing`.
+
+    Reads only: a folder that was never initialised stays so."""
+    argv = ["env", "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", "tofu", f"-chdir={folder}"]
+    argv += ["show", "-json", *([plan] if plan else [])]
+    answer = await command.run(host, argv, timeout, CAP)
+    if answer.error:
+        problem = answer.error.replace("env", "tofu", 1) if answer.error.startswith("env") else answer.error
+        return Shown(missing=_plainly(problem, host.name))
+    try:
+        return parse(answer.text, f"tofu show on {host.name}")
+    except InputError as error:
+        return Shown(missing=error.problem)
+
+
+def _plainly(problem: str, host: str) -> str:
+    if "No such file or directory" in problem or "not found" in problem:
+        return f"tofu: not found on {host}"
+    if "plugin" in problem or "schema" in problem or "init" in problem:
+        return f"the folder is not initialised on {host}: run tofu init there"
+    return problem
+
+
+# ── truth in place of guesses ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def settle(read: Tofu, shown: Shown) -> Tofu:
+    """Return what the files declare with the values that OpenTofu itself has; places stay those of the files.
+
+    What only the files have, because it was never applied, stays as it was read."""
+    if not shown.resources:
+        return read
+    blocks = tuple(_block(each, _place(each, read)) for each in shown.resources if not each.data)
+    found = opentofu.link([Document(read.blocks[0].span.file if read.blocks else "main.tf", (), blocks)], {})
+    mounts = {volume.name: volume for volume in read.volumes}
+    volumes = [
+        msgspec.structs.replace(
+            each,
+            mount_path=old.mount_path if (old := mounts.get(each.name)) and old.mount_path else each.mount_path,
+            source=old.source if old else each.source,
+        )
+        for each in found.volumes
+    ]
+    before = {instance.name: instance for instance in read.instances}
+    instances = [_filled(each, before.get(each.name)) for each in found.instances]
+    names, kept = {each.name for each in instances}, {each.name for each in volumes}
+    nics = {(each.instance, each.device): each.source for each in read.nics}
+    held = {f"{each.type}.{each.name}" for each in shown.resources}
+    return msgspec.structs.replace(
+        read,
+        instances=(*instances, *(each for each in read.instances if _only(each.name, names, read))),
+        volumes=(*volumes, *(each for each in read.volumes if _only(each.name, kept, read))),
+        nics=tuple(
+            msgspec.structs.replace(each, source=nics.get((each.instance, each.device), each.source))
+            for each in found.nics
+        )
+        + tuple(each for each in read.nics if _only(each.instance, names, read)),
+        unknown=(*found.unknown, *(each for each in read.unknown if _resource(each.name) not in held)),
+    )
+
+
+def _filled(found: Instance, before: Instance | None) -> Instance:
+    """Return an instance at its place in the files; of what OpenTofu does not hold, these tell."""
+    if before is None:
+        return found
+    return msgspec.structs.replace(
+        found,
+        source=before.source,
+        image=found.image or before.image,
+        cpu=found.cpu or before.cpu,
+        memory=found.memory or before.memory,
+        disk=found.disk or before.disk,
+        addresses=found.addresses or before.addresses,
+    )
+
+
+def _only(name: str, settled: set[str], read: Tofu) -> bool:
+    """Say whether the files have this name, and know it, but OpenTofu does not."""
+    return name not in settled and not any(each.text == name for each in read.unknown)
+
+
+def _resource(name: str) -> str:
+    """Return TYPE.NAME of `TYPE.NAME[KEY].attribute`."""
+    return ".".join(part.split("[")[0] for part in name.split(".", 2)[:2])
+
+
+def _place(resource: Resource, read: Tofu) -> Span:
+    """Return where the files declare a resource; the call of its module when that is all there is."""
+    labels = (resource.type, resource.name)
+    for block in read.blocks:
+        if not resource.module and block.kind == "resource" and block.labels == labels:
+            return block.span
+    called = resource.module.removeprefix("module.").split(".")[0].split("[")[0]
+    for block in read.blocks:
+        if block.kind == "module" and block.labels == (called,):
+            return block.span
+    return Span(read.blocks[0].span.file if read.blocks else "main.tf", 1, 1)
+
+
+def _block(resource: Resource, place: Span) -> Block:
+    """Write a resource as the block that would declare it: lists of objects are its inner blocks."""
+    attributes: list[Attribute] = []
+    blocks: list[Block] = []
+    for name, value in resource.values.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            for each in value:
+                assert isinstance(each, dict)
+                within = tuple(Attribute(key, inner, place) for key, inner in each.items() if inner is not None)
+                blocks.append(Block(name, (), within, (), place, place.line))
+        elif value is not None:
+            attributes.append(Attribute(name, value, place))
+    label = resource.name if resource.index is None else f"{resource.name}[{resource.index}]"
+    return Block(
+        "resource", (resource.type, resource.module + label), tuple(attributes), tuple(blocks), place, place.line
+    )

@@ -1,0 +1,187 @@
+"""What is wrong: files that cannot be used, what was observed, what the sources show; and the chosen one in full."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from console.errors import InputError
+from console.model import Finding, Span
+from screens.board import Change
+from screens.text import Line, fit, follow, wrap
+from screens.view import View
+from screens.views.evidence import brief, describe, excerpt, explain, labelled, rule, short_name
+from screens.widgets.pane import Pane
+
+Item = Finding | InputError
+
+
+class Findings(View):
+    """A list, and under it (beside it when there is room) the chosen finding with its source."""
+
+    NAME: ClassVar[str] = "findings"
+
+    def __init__(self) -> None:
+        super().__init__(id="findings")
+        self.cursor = 0
+        self.top = 0
+        self._kept: Item | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out list and detail."""
+        self.fit()
+        yield Pane(self._list, id="findings-list")
+        yield Pane(self._detail, id="findings-detail")
+
+    def fit(self) -> None:
+        """Give the list what it needs, up to half of the body."""
+        super().fit()
+        panes = self.query("#findings-list") if self.is_attached else None
+        if panes:
+            body = self.cowhand.size.height - 4
+            rows = len(self._rows())
+            panes.first().styles.height = "1fr" if self.has_class("-wide") else min(max(rows, 3), body // 2)
+
+    def items(self) -> list[Item]:
+        """All that passes the filter, the worst first."""
+        problems: tuple[InputError, ...] = self.board.estate.problems if self.board.estate else ()
+        everything: list[Item] = [*problems, *self.board.findings()]
+        return [item for item in everything if self.wanted in _haystack(item)] if self.wanted else everything
+
+    def _chosen(self) -> Item | None:
+        items = self.items()
+        return items[min(self.cursor, len(items) - 1)] if items else None
+
+    def _rows(self) -> list[str | int]:
+        """What the list is made of: headings, and places in `items`."""
+        rows: list[str | int] = []
+        heading = ""
+        for at, item in enumerate(self.items()):
+            kind = (
+                "unusable" if isinstance(item, InputError) else "observed" if item.observed else "read in the sources"
+            )
+            if kind != heading:
+                heading = kind
+                rows.append(kind)
+            rows.append(at)
+        return rows
+
+    def _list(self, width: int, height: int) -> list[Line]:
+        ink, items, rows = self.ink, self.items(), self._rows()
+        if not items:
+            what = f"nothing has “{self.wanted}” in it" if self.wanted else "nothing is known to be wrong"
+            return [((f" {what}", ink.muted),)]
+        cursor = rows.index(min(self.cursor, len(items) - 1))
+        nearest = cursor - 1 if isinstance(rows[cursor - 1], str) else cursor
+        self.top = min(follow(self.top, cursor, len(rows), height), nearest)
+        lines: list[Line] = []
+        for row in rows[self.top : self.top + height]:
+            if isinstance(row, str):
+                lines.append(((f" {row}", ink.muted),))
+                continue
+            item, here = items[row], row == self.cursor
+            lines.append(
+                _unusable(self, item, width, here)
+                if isinstance(item, InputError)
+                else brief(ink, item, width, chosen=here)
+            )
+        return lines
+
+    def _detail(self, width: int, height: int) -> list[Line]:
+        ink, item = self.ink, self._chosen()
+        if item is None:
+            return [rule(ink, (), width)]
+        total = len(self.items())
+        lines = [rule(ink, ((f"{min(self.cursor, total - 1) + 1} of {total}", ink.muted),), width)]
+        if isinstance(item, InputError):
+            lines += [((f" {row}", ink.text),) for row in wrap(str(item), width - 2)]
+        else:
+            lines += explain(ink, item, width)
+            touched = [lane for lane in self.board.lanes if lane.id in item.lanes]
+            if touched:
+                names = ", ".join(f"{lane.port} {lane.name}" for lane in touched)
+                lines += labelled(ink, "lanes", names, width)
+        spare = height - len(lines) - 1
+        if spare >= 4:
+            lines += [(), *excerpt(self.board, ink, self.place(), width, spare)]
+        return lines
+
+    def changed(self, change: Change) -> None:
+        """Keep the cursor on what it stood on."""
+        items = self.items()
+        if self._kept in items:
+            self.cursor = items.index(self._kept)
+        self.shown()
+
+    def shown(self) -> None:
+        """Come to the front."""
+        self.cursor = max(min(self.cursor, len(self.items()) - 1), 0)
+        self._kept = self._chosen()
+        self.fit()
+        self.redraw()
+
+    def do(self, id: str) -> None:
+        """Move, or go to the source."""
+        last = max(len(self.items()) - 1, 0)
+        page = max(self.query_one("#findings-list").size.height - 1, 1)
+        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page, "first": -last, "last": last}
+        if id in steps:
+            self.cursor = min(max(self.cursor + steps[id], 0), last)
+            self._kept = self._chosen()
+            self.redraw()
+        elif id == "open":
+            self.cowhand.show_place(self.place())
+
+    def choose(self, what: Finding | Span) -> None:
+        """Put the cursor on a finding."""
+        self.wanted = ""
+        items = self.items()
+        if isinstance(what, Finding) and what in items:
+            self.cursor = items.index(what)
+        self.shown()
+
+    def filter(self, text: str) -> None:
+        """Keep what has `text` in its id, name, words or place."""
+        self.wanted, self.cursor, self.top = text.lower(), 0, 0
+        self.shown()
+
+    def finding(self) -> Finding | None:
+        """The chosen one."""
+        item = self._chosen()
+        return item if isinstance(item, Finding) else None
+
+    def place(self) -> Span | None:
+        """Where the chosen one is written."""
+        item = self._chosen()
+        if isinstance(item, InputError):
+            return Span(item.file, max(item.line, 1), max(item.column, 1))
+        if item is None:
+            return None
+        return next((place for place in (item.where, *item.also) if isinstance(place, Span)), None)
+
+    def text(self) -> str:
+        """The chosen one, as plain lines."""
+        item = self._chosen()
+        return "" if item is None else f"{item if isinstance(item, InputError) else describe(item)}\n"
+
+
+def _unusable(view: Findings, problem: InputError, width: int, chosen: bool) -> Line:
+    ink = view.ink
+    place = f"{short_name(problem.file)}:{problem.line}:{problem.column}"
+    line: Line = (
+        ("▸" if chosen else " ", ink.failed),
+        ("✗ ", ink.failed),
+        (fit(place, 33) + " ", ink.bright if chosen else ink.text),
+        (fit(problem.problem, width - 38), ink.muted),
+    )
+    return tuple((text, ink.chosen(style)) for text, style in line) if chosen else line
+
+
+def _haystack(item: Item) -> str:
+    if isinstance(item, InputError):
+        return str(item).lower()
+    return f"{item.id} {item.name} {item.severity} {item.summary} {item.where} {' '.join(item.lanes)}".lower()
+
+
+SCREEN = Findings

@@ -1,0 +1,174 @@
+"""What a flow asks of the operator, in the docked bar: what is changed and where; not agreeing is the default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from console.events import Prompt
+from screens.text import Line, clip, wrap
+from screens.themes import Ink
+from screens.views.flow_rows import targets
+from screens.widgets.bar import Bar
+
+if TYPE_CHECKING:
+    from console.runner.state import FlowState
+    from screens.app import CowhandApp
+
+MOST = 8
+"""Rows of a question at most, so that the plan stays in view."""
+
+ACTIONS = 3
+"""Actions that a confirmation names one by one; the plan above it has them all."""
+
+Settle = Callable[[str | None], None]
+
+
+def agree(app: CowhandApp, run: FlowState, prompt: Prompt, everything: bool, settle: Settle) -> None:
+    """Have a step's plan agreed to, or all that follow too; `settle` gets the answer, None for not now."""
+
+    def head(width: int) -> list[Line]:
+        ink, chosen = app.ink, run.steps[prompt.step]
+        plan = chosen.plan
+        what = f" {clip(prompt.text, width - 2)}"
+        lines: list[Line] = [((what, ink.bright), (f"  {targets(plan.actions) if plan else ''}", ink.text))]
+        for action in plan.actions[:ACTIONS] if plan else ():
+            lines.append(((f"   {clip(action.text, width - 4)}", ink.text),))
+        more = len(plan.actions) - ACTIONS if plan else 0
+        if more > 0:
+            lines.append(((f"   and {more} more, in the plan above", ink.muted),))
+        for _, words in plan.loses if plan else ():
+            lines.append(((f" lost: {clip(words, width - 8)}", ink.broken),))
+        if everything:
+            rest = ", ".join(step.words or step.name for step in run.steps[prompt.step + 1 :])
+            lines += _rows(ink, f"and all that follow, each verified before the next: {rest}" if rest else "", width)
+        if plan and plan.actions and not plan.undo and not chosen.undoing:
+            lines.append(((" nothing can take it back", ink.degraded),))
+        return lines[:MOST]
+
+    _typed(app, "all" if everything else "yes", "do it", head, settle)
+
+
+def destroy(app: CowhandApp, run: FlowState, prompt: Prompt, settle: Settle) -> None:
+    """Have the name of what is lost typed; anything else is not now."""
+    name = prompt.typed or ""
+    chosen = run.steps[prompt.step]
+
+    def head(width: int) -> list[Line]:
+        ink = app.ink
+        words = next((words for loss, words in chosen.plan.loses if loss == name), "") if chosen.plan else ""
+        hosts = targets(chosen.plan.actions) if chosen.plan else ""
+        lines: list[Line] = [((f" {clip(chosen.words or chosen.name, width - 2)}  {hosts}", ink.bright),)]
+        lines += [((f" lost: {row}" if not at else f"       {row}", ink.broken),)
+                  for at, row in enumerate(wrap(words or prompt.text, width - 9))]  # fmt: skip
+        return [*lines[: MOST - 1], ((" nothing brings it back", ink.broken),)]
+
+    def done(answer: str | None) -> None:
+        if answer is not None and answer.strip() != name:
+            app.say(f"that was not {clip(name, 40)}: nothing was done")
+        settle(name if answer is not None and answer.strip() == name else None)
+
+    app.query_one(Bar).ask(f"type {clip(name, 40)} to lose it, esc for not now:", done, head=head)
+
+
+def answer(app: CowhandApp, prompt: Prompt, settle: Settle) -> None:
+    """Have a step's question answered: typed, or chosen."""
+
+    def head(width: int) -> list[Line]:
+        return _rows(app.ink, prompt.text, width)[: MOST - 2]
+
+    def done(said: str | None) -> None:
+        settle(prompt.default if said == "" and prompt.default is not None else said or None)
+
+    bar = app.query_one(Bar)
+    if not prompt.choices:
+        hint = f", enter for {clip(prompt.default, 30)}" if prompt.default and not prompt.secret else ""
+        bar.ask(f"answer{hint}, esc for not now:", done, head=head, secret=prompt.secret)
+        return
+    values = list(prompt.choices)
+
+    def suggest(query: str) -> list[tuple[str, str, str]]:
+        wanted = query.lower()
+        return [(value, value, words) for value, words in prompt.choices.items()
+                if wanted in f"{value} {words}".lower()]  # fmt: skip
+
+    picked = values.index(prompt.default) if prompt.default in values else 0
+    bar.ask("↑ ↓ and enter, esc for not now:", done, head=head, suggest=suggest, picked=picked)
+
+
+def sure(app: CowhandApp, word: str, does: str, words: str, settle: Settle) -> None:
+    """Have a word typed for anything else; `words` say what it does to what."""
+
+    def head(width: int) -> list[Line]:
+        return _rows(app.ink, words, width)[:MOST]
+
+    _typed(app, word, does, head, settle)
+
+
+def stop(app: CowhandApp, run: FlowState) -> None:
+    """End the run: between two commands, or at once."""
+    busy = _busy(run)
+
+    def head(width: int) -> list[Line]:
+        return _rows(app.ink, f"stop {run.flow}? {busy or 'nothing is under way: it ends here'}", width)[:MOST]
+
+    def done(said: str | None) -> None:
+        _end(app, said, app.engine.stop_flow)
+
+    app.query_one(Bar).ask(_endings(busy, "stop"), done, head=head)
+
+
+def leave(app: CowhandApp) -> None:
+    """Leaving would end the run: ask."""
+    run = app.board.flow
+    assert run is not None
+    busy = _busy(run)
+    at = f"step {run.current + 1} of {len(run.steps)}" if run.steps else "its beginning"
+
+    def head(width: int) -> list[Line]:
+        words = f"{run.flow} runs, at {at}; leaving ends it. {busy or 'Nothing is under way'}"
+        again = "It can be started again, and goes on from how things are then."
+        return [*_rows(app.ink, words, width), ((f" {again}", app.ink.muted),)][:MOST]
+
+    def done(said: str | None) -> None:
+        _end(app, said, app.leave_after)
+
+    app.query_one(Bar).ask(_endings(busy, "stop and leave"), done, head=head)
+
+
+def _busy(run: FlowState) -> str:
+    """The command that is under way, in a sentence."""
+    for step in run.steps[run.current : run.current + 1]:
+        for done in step.actions[-1:]:
+            if not done.ended:
+                return f"Under way on {done.action.host}: {done.action.text}"
+    return ""
+
+
+def _endings(busy: str, what: str) -> str:
+    if busy:
+        return "type stop to end after it, cut to cut it off, esc to stay:"
+    return f"type stop to {what}, esc to stay:"
+
+
+def _end(app: CowhandApp, said: str | None, end: Callable[[bool], None]) -> None:
+    word = (said or "").strip().lower()
+    if word in ("stop", "cut"):
+        end(word == "cut")
+        app.say("it ends as soon as the command under way has ended" if word == "stop" else "cut off")
+    elif said:
+        app.say(f"{clip(said, 20)} is neither stop nor cut: it goes on")
+
+
+def _typed(app: CowhandApp, word: str, does: str, head: Callable[[int], list[Line]], settle: Settle) -> None:
+    def done(said: str | None) -> None:
+        agreed = said is not None and said.strip().lower() == word
+        if said and not agreed:
+            app.say(f"that was not {word}: nothing was done")
+        settle(word if agreed else None)
+
+    app.query_one(Bar).ask(f"type {word} to {does}, esc for not now:", done, head=head)
+
+
+def _rows(ink: Ink, text: str, width: int) -> list[Line]:
+    return [((f" {row}", ink.bright if not at else ink.text),) for at, row in enumerate(wrap(text, width - 2))]

@@ -1,0 +1,242 @@
+"""Home: the lane matrix, and the evidence of the chosen cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from rich.style import Style
+from textual.app import ComposeResult
+
+from console.model import HOPS, Finding, HopName, Lane, Span
+from screens.board import Change, Key
+from screens.text import Line, Piece, clip, fit, follow
+from screens.themes import MARKS
+from screens.view import WIDE, View
+from screens.views.evidence import brief, evidence, excerpt, place_of, plain, rule
+from screens.widgets.pane import Box, Pane
+
+TITLES: dict[HopName, str] = {
+    "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
+}  # fmt: skip
+
+MATRIX_ROWS = 6
+"""What the style sheet begins with: a title and five lanes."""
+
+LEAST_EXTRA = 6
+"""Rows that must be free before the evidence is followed by more than itself."""
+
+LEAST_EVIDENCE = 12
+"""Rows below which the matrix scrolls rather than grows."""
+
+
+class Lanes(View):
+    """Rows are lanes, columns are hops; one narrow pane for each column."""
+
+    NAME: ClassVar[str] = "lanes"
+
+    def __init__(self) -> None:
+        super().__init__(id="lanes")
+        self.row = 0
+        self.column = 0
+        self.top = 0
+        self.skipped = 0
+        self.wanted = ""
+        self._placed = False
+        self._tall = MATRIX_ROWS
+
+    def compose(self) -> ComposeResult:
+        """Lay out left (matrix, excerpt) and evidence."""
+        self.fit()
+        columns = [Pane(partial(self._column, at), classes="hop") for at in range(len(HOPS))]
+        yield Box(
+            Box(Pane(self._labels, id="labels"), *columns, id="matrix"),
+            Pane(self._excerpt, id="excerpt"),
+            id="left",
+        )
+        yield Pane(self._evidence, id="evidence")
+
+    # what is shown
+
+    def rows(self) -> list[Lane]:
+        """The lanes that pass the filter."""
+        if not self.wanted:
+            return list(self.board.lanes)
+        return [lane for lane in self.board.lanes if self.wanted in f"{lane.port} {lane.name} {lane.protocol}".lower()]
+
+    def chosen(self) -> tuple[Lane, HopName] | None:
+        """The cell under the cursor."""
+        rows = self.rows()
+        return (rows[min(self.row, len(rows) - 1)], HOPS[self.column]) if rows else None
+
+    def _labels(self, width: int, height: int) -> list[Line]:
+        ink = self.ink
+        lines: list[Line] = [((" lane", ink.muted),)]
+        for at, lane in self._window(height):
+            style = ink.bright if at == self.row else ink.text
+            pieces: list[Piece] = [(f" {lane.port:<4} {fit(lane.name, 8)} ", style)]
+            if width > 30 and lane.target is not None:
+                version = f" {lane.proxy_protocol}" if lane.proxy_protocol else ""
+                pieces.append((clip(f"{lane.target.host}:{lane.target.port}{version}", width - 16), ink.muted))
+            lines.append(tuple(pieces))
+        return lines
+
+    def _column(self, column: int, width: int, height: int) -> list[Line]:
+        ink, hop = self.ink, HOPS[column]
+        lines: list[Line] = []
+        for at, lane in self._window(height):
+            reading = self.board.readings.get((lane.id, hop))
+            outcome = reading.outcome if reading else "skipped"
+            word = reading.word if reading else ""
+            lamp, words = ink.state(outcome), ink.muted if outcome in ("ok", "skipped") else ink.state(outcome)
+            if self.board.break_hop(lane) == hop and outcome == "failed":
+                lamp = words = ink.broken
+            chosen = at == self.row and column == self.column
+            if chosen:
+                lamp, words = ink.chosen(lamp), ink.chosen(words)
+            lead = "▸" if chosen else " "
+            lines.append(((lead + MARKS[outcome] + " ", lamp), (fit(word, width - 4), words), (" ", ink.text)))
+        return [((" " + clip(TITLES[hop], width - 1), self._title_style(hop)),), *lines]
+
+    def _title_style(self, hop: HopName) -> Style:
+        lanes = self.board.lanes
+        readings = [self.board.readings.get((lane.id, hop)) for lane in lanes]
+        shared = len(lanes) > 1 and all(reading is not None and reading.outcome == "failed" for reading in readings)
+        return self.ink.broken if shared else self.ink.muted
+
+    def _window(self, height: int) -> list[tuple[int, Lane]]:
+        room = max(height - 1, 1)
+        rows = self.rows()
+        self.top = follow(self.top, self.row, len(rows), room)
+        return list(enumerate(rows))[self.top : self.top + room]
+
+    def _evidence(self, width: int, height: int) -> list[Line]:
+        ink = self.ink
+        lines = evidence(self.board, ink, self.chosen(), width)
+        spare = height - len(lines) - 1
+        if spare >= LEAST_EXTRA:
+            more = self._standing(width, spare)
+            return [*lines, *[()] * (height - len(lines) - len(more)), *more]
+        self.skipped = max(min(self.skipped, len(lines) - height), 0)
+        head, rest = lines[:1], lines[1 + self.skipped : height + self.skipped]
+        below = len(lines) - height - self.skipped
+        if below > 0 and rest:
+            rest[-1] = ((f" ↓ {below + 1} more lines: pgdn", ink.muted),)
+        return head + rest
+
+    def _standing(self, width: int, spare: int) -> list[Line]:
+        """What stands at the foot of the evidence: where to repair what is broken, or beside it what else is known.
+
+        The latter stays where it is whatever is chosen, so that moving the cursor sends none of it."""
+        if not self.has_class("-wide"):
+            return excerpt(self.board, self.ink, self.place(), width, spare) if self._bad() else []
+        known = [found for found in self.board.findings() if not found.observed]
+        if not known or len(known) >= spare:
+            return []
+        rows = [brief(self.ink, found, width) for found in known]
+        return [rule(self.ink, (("read in the sources", self.ink.muted),), width), *rows]
+
+    def _bad(self) -> bool:
+        chosen = self.chosen()
+        reading = self.board.readings.get((chosen[0].id, chosen[1])) if chosen else None
+        return reading is not None and reading.outcome in ("failed", "degraded")
+
+    def _excerpt(self, width: int, height: int) -> list[Line]:
+        return excerpt(self.board, self.ink, self.place(), width, height)
+
+    # what happens
+
+    def fit(self) -> None:
+        """Give the matrix as many rows as it has lanes, as long as evidence has room."""
+        super().fit()
+        if not self.is_attached or not self.query("#matrix"):
+            return
+        width, height = self.cowhand.size
+        room = height - 4 - LEAST_EVIDENCE
+        wanted = 1 + max(len(self.board.lanes) or 5, 3)
+        wanted = min(wanted, height - 12 if width >= WIDE else max(room, 4))
+        if wanted != self._tall:
+            self._tall = wanted
+            self.query_one("#matrix").styles.height = wanted
+
+    def changed(self, change: Change) -> None:
+        """Show what came; during the first sweep, until a key is pressed, the cursor goes to the first broken cell."""
+        if change.estate:
+            self.fit()
+            self.row = max(min(self.row, len(self.rows()) - 1), 0)
+        if change.cells and not self._placed:
+            self._seek(1, from_start=True)
+        self._placed = self._placed or self.board.observed is not None
+        self.redraw()
+
+    def do(self, id: str) -> None:
+        """Move, or open."""
+        last = max(len(self.rows()) - 1, 0)
+        move: dict[str, Callable[[], tuple[int, int]]] = {
+            "down": lambda: (min(self.row + 1, last), self.column),
+            "up": lambda: (max(self.row - 1, 0), self.column),
+            "left": lambda: (self.row, max(self.column - 1, 0)),
+            "right": lambda: (self.row, min(self.column + 1, len(HOPS) - 1)),
+            "first": lambda: (0, 0),
+            "last": lambda: (last, self.column),
+        }
+        self._placed = True
+        if id in move:
+            self._go(*move[id]())
+        elif id in ("next", "previous"):
+            self._seek(1 if id == "next" else -1)
+        elif id in ("page_down", "page_up"):
+            page = max(self.query_one("#evidence").size.height - 3, 1)
+            self.skipped = max(self.skipped + (page if id == "page_down" else -page), 0)
+        elif id == "open":
+            self.cowhand.show_finding(self.finding())
+        self.redraw()
+
+    def _go(self, row: int, column: int) -> None:
+        if (row, column) != (self.row, self.column):
+            self.row, self.column, self.skipped = row, column, 0
+
+    def _seek(self, step: int, from_start: bool = False) -> None:
+        rows = self.rows()
+        if not rows:
+            return
+        if from_start:
+            at_fault = (at for at, lane in enumerate(rows) if "failed" in self.board.outcomes(lane))
+            self.row = next(at_fault, 0)
+        for away in range(0 if from_start else 1, len(rows) + 1):
+            at = (self.row + away * step) % len(rows)
+            hop = self.board.break_hop(rows[at])
+            if hop is not None:
+                self._go(at, HOPS.index(hop))
+                return
+        if not from_start:
+            self.cowhand.say("no lane is broken")
+
+    def filter(self, text: str) -> None:
+        """Keep the lanes whose port, name or protocol has `text` in it."""
+        self.wanted, self.row, self.top = text.lower(), 0, 0
+        self.redraw()
+
+    def finding(self) -> Finding | None:
+        """The first finding that touches the chosen cell, else its lane."""
+        chosen = self.chosen()
+        if chosen is None:
+            return None
+        touching = self.board.touching(*chosen)
+        return touching[0] if touching else None
+
+    def place(self) -> Span | None:
+        """Where the chosen cell comes from."""
+        chosen = self.chosen()
+        return place_of(self.board, *chosen) if chosen else None
+
+    def text(self) -> str:
+        """The evidence, as plain lines."""
+        chosen = self.chosen()
+        return plain(self.board, *chosen) if chosen else ""
+
+    def key(self) -> Key | None:
+        """The chosen cell's key."""
+        chosen = self.chosen()
+        return (chosen[0].id, chosen[1]) if chosen else None

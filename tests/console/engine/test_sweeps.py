@@ -1,0 +1,160 @@
+"""Sweep after sweep: only what changed is told, and since when it is so. Real servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from msgspec.structs import replace
+
+from console.engine.sweeps import Survey, same
+from console.errors import NoWayIn
+from console.events import Event, FindingsChanged, ReadingsChanged
+from console.hosts.host import Stream
+from console.hosts.local import Local
+from console.model import Lane, Reading, Span, Topology
+
+MISSING = {"proxy": "no way in", "mail": "no way in"}
+
+
+@asynccontextmanager
+async def a_mail_server(port: int = 0) -> AsyncIterator[int]:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.org ESMTP\r\n")
+        await reader.read(64)
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", port)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def a_survey(*ports: int) -> tuple[Survey, list[Event]]:
+    where = Span("haproxy.cfg", 1)
+    lanes = tuple(Lane("smtp", "smtp", port, (), None, None, "passthrough", where) for port in ports)
+    told: list[Event] = []
+    survey = Survey(Topology(lanes=lanes, public=("127.0.0.1",)), {"here": Local()}, MISSING, told.append)  # type: ignore[arg-type]
+    return survey, told
+
+
+def outcomes(told: list[Event]) -> dict[str, str]:
+    return {r.hop: r.outcome for event in told if isinstance(event, ReadingsChanged) for r in event.readings}
+
+
+async def test_the_first_sweep_tells_all_and_the_second_nothing() -> None:
+    async with a_mail_server() as port:
+        survey, told = a_survey(port)
+        await survey.sweep()
+        assert outcomes(told) == {
+            "public": "ok", "haproxy": "ok", "tunnel": "unknown", "vm": "unknown", "service": "unknown",
+        }  # fmt: skip
+        assert survey.findings is not None
+        assert survey.findings.verdict == "well"
+        told.clear()
+        await survey.sweep()
+        assert told == []
+
+
+async def test_a_sweep_that_was_asked_for_brings_fresh_evidence() -> None:
+    async with a_mail_server() as port:
+        survey, told = a_survey(port)
+        await survey.sweep()
+        first = survey.readings[f"{port}/smtp", "public"]
+        told.clear()
+        await survey.sweep(force=True)
+        fresh = survey.readings[f"{port}/smtp", "public"]
+        assert fresh.at > first.at
+        assert fresh.since == first.since
+        assert any(isinstance(event, FindingsChanged) for event in told)
+
+
+async def test_a_server_that_ends_is_told_once_with_the_time_it_was_first_seen() -> None:
+    async with a_mail_server() as port, a_mail_server() as other:
+        survey, told = a_survey(port, other)
+        await survey.sweep()
+        well_since = survey.readings[f"{port}/smtp", "public"].since
+        async with a_mail_server() as gone:
+            pass
+        survey.renew(
+            replace(survey.topology, lanes=(replace(survey.topology.lanes[0], port=gone), survey.topology.lanes[1]))
+        )
+        told.clear()
+        await survey.sweep()
+        assert outcomes(told)["public"] == "failed"
+        assert survey.findings is not None
+        assert survey.findings.verdict == "down"
+        assert [finding.id for finding in survey.findings.findings] == ["CH021"]
+        assert survey.findings.since > well_since
+        told.clear()
+        await survey.sweep()
+        assert told == []
+        assert (f"{port}/smtp", "public") not in survey.readings
+
+
+class Mute(Local):
+    """A machine whose HAProxy cannot be heard."""
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        raise NoWayIn("sudo on vps wants a password; nobody is here to give it")
+
+
+async def test_what_could_not_be_looked_at_is_said_and_leaves_what_was_seen_well() -> None:
+    async with a_mail_server() as port:
+        survey, told = a_survey(port)
+        (lane,) = survey.topology.lanes
+        survey.renew(replace(survey.topology, lanes=(replace(lane, proxy="smtp", server="mailcow"),)))
+        survey.hosts = {**survey.hosts, "proxy": Mute("vps", "proxy")}
+        await survey.sweep()
+        assert outcomes(told)["haproxy"] == "unknown"
+        assert survey.findings is not None
+        assert survey.findings.verdict == "well"
+        assert survey.findings.cause == survey.dark
+        assert survey.dark == ("could not look into HAProxy: sudo on vps wants a password; nobody is here to give it")
+
+
+def a_reading(word: str, ms: float | None, outcome: str = "ok") -> Reading:
+    return Reading("993/imaps", "public", "here", outcome, word, (), ms)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "alike"),
+    [
+        (("41 ms", 41.0), ("44 ms", 44.0), True),
+        (("41 ms", 41.0), ("95 ms", 95.0), False),
+        (("1 ms", 1.0), ("3 ms", 3.0), True),
+        (("400 ms", 400.0), ("90 ms", 90.0), False),
+        (("L4OK", None), ("L7OK", None), False),
+        (("PROXY v1", None), ("PROXY v1", None), True),
+    ],
+)
+def test_a_latency_has_changed_when_an_operator_would_care(
+    known: tuple[str, float | None], new: tuple[str, float | None], alike: bool
+) -> None:
+    assert same(a_reading(*known), a_reading(*new)) is alike
+
+
+async def test_a_latency_is_told_when_two_sweeps_in_a_row_saw_it_and_an_outcome_at_once() -> None:
+    async with a_mail_server() as port:
+        survey, told = a_survey(port)
+        await survey.sweep()
+        key = f"{port}/smtp", "public"
+
+        async def sweep_after(word: str, ms: float) -> list[str]:
+            """What is told of the public hop by a sweep, had the one told last been of that latency."""
+            survey.readings[key] = replace(survey.readings[key], word=word, latency_ms=ms)  # type: ignore[index]
+            told.clear()
+            await survey.sweep()
+            return [r.hop for event in told if isinstance(event, ReadingsChanged) for r in event.readings]
+
+        assert await sweep_after("900 ms", 900.0) == []
+        assert await sweep_after("900 ms", 900.0) == ["public"]
+        assert await sweep_after("900 ms", 900.0) == []
+        assert await sweep_after("1 ms", 1.0) == []
+        assert await sweep_after("900 ms", 900.0) == []
+        assert await sweep_after("no answer", 900.0) == ["public"]
+
+
+def test_the_same_word_with_another_outcome_is_a_change() -> None:
+    assert not same(a_reading("L4OK", None), a_reading("L4OK", None, "degraded"))
