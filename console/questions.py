@@ -1,4 +1,4 @@
-"""What only the operator can answer, and the desk where every host brings it: asked once, kept while it is right."""
+"""Questions only the operator can answer, and their answers: each is asked once, and kept while it is right."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Asker = Callable[[Question], Awaitable[str | None]]
 """Puts a question to the operator; None means not now."""
 
 
-class Desk:
-    """Where the hosts of one console bring their questions; it may itself stand for an `Asker`.
+class Credentials:
+    """Asks the questions of all hosts of one console and keeps the right answers in memory.
 
     One question is asked once, however many wait for its answer. What was not answered is not asked again until
     `forget`."""

@@ -37,7 +37,7 @@ LEAST = (60, 15)
 """Columns and rows below which only the verdict and its sentence are shown."""
 
 if TYPE_CHECKING:
-    from screens.question import Doorbell
+    from screens.question import QuestionBar
 
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
@@ -113,7 +113,7 @@ class CowhandApp(App[None], inherit_bindings=False):
         self._on_loop = on_loop
         self._report = report
         self._bridge = Bridge(self._wake)
-        self._doorbell: Doorbell | None = None
+        self._question_bar: QuestionBar | None = None
         self._leaving = False
         for known in themes.themes():
             self.register_theme(known)
@@ -180,19 +180,19 @@ class CowhandApp(App[None], inherit_bindings=False):
         if not change.only_flows or self.view.NAME in ("flows", "flow"):
             self.view.changed(change)
         self._frame()
-        self.ring()
+        self.show_next_question()
         if self._leaving and not self.board.busy:
             self._leave()
 
-    def ring(self) -> None:
+    def show_next_question(self) -> None:
         """Put what the engine asks, if it asks anything and the bar is free."""
-        if self.board.questions or (self._doorbell is not None and self._doorbell.shown):
-            if self._doorbell is None:
-                from screens.question import Doorbell
+        if self.board.questions or (self._question_bar is not None and self._question_bar.shown):
+            if self._question_bar is None:
+                from screens.question import QuestionBar
 
-                self._doorbell = Doorbell(self)
-            self._doorbell.ring()
-        self.view.rung()
+                self._question_bar = QuestionBar(self)
+            self._question_bar.show_next_question()
+        self.view.show_next_prompt()
 
     def notify_engine(self, event: Event) -> None:
         """Take an event as the engine would give it."""

@@ -23,14 +23,14 @@ MOST = 8
 """Rows of a question at most, so that the matrix stays in view."""
 
 
-class Doorbell:
+class QuestionBar:
     """Opens the bar for the oldest question when the bar is free, and closes it when the question is withdrawn."""
 
     def __init__(self, app: CowhandApp) -> None:
         self.app = app
         self.shown: str | None = None
 
-    def ring(self) -> None:
+    def show_next_question(self) -> None:
         """Look whether there is a question to put, or one to take back."""
         bar = self.app.query_one(Bar)
         waiting = self.app.board.questions

@@ -67,7 +67,7 @@ class View(Box):
     def hidden(self) -> None:
         """Go to the back."""
 
-    def rung(self) -> None:
+    def show_next_prompt(self) -> None:
         """Put to the operator what waits for an answer, if the bar is free; called whenever it may be."""
 
     def offers(self) -> tuple[str, ...]:

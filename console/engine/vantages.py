@@ -18,7 +18,7 @@ from console.hosts.host import Host
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
 from console.model import Role
-from console.questions import Asker, Desk
+from console.questions import Asker, Credentials
 from console.site import HostEntry, Site
 from console.text import clean
 
@@ -68,12 +68,12 @@ def open_site(site: Site, log: deque[str] | None = None, ask: Asker | None = Non
 
     `ask` puts questions to the operator (host keys, passphrases, passwords); without it nobody can answer them."""
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
-    desk = Desk(ask)
+    credentials = Credentials(ask)
     hosts: dict[Role, Host] = {"here": Recorded(Local(), lines)}
     missing: dict[Role, str] = {}
     for role in ROLES:
         name, entry = next(((name, entry) for name, entry in site.hosts.items() if entry.role == role), ("", None))
-        machine = _open(name, entry, desk, lines, site) if entry is not None else None
+        machine = _open(name, entry, credentials, lines, site) if entry is not None else None
         if machine is not None:
             hosts[role] = Recorded(machine, lines)
         elif entry is not None or role in NEEDED:
@@ -81,16 +81,16 @@ def open_site(site: Site, log: deque[str] | None = None, ask: Asker | None = Non
     return Vantages(hosts, missing, lines)
 
 
-def _open(name: str, entry: HostEntry, desk: Desk, lines: deque[str], site: Site) -> Host | None:
+def _open(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site) -> Host | None:
     if entry.ssh is None and not entry.local and entry.incus is not None:
-        return _open_inside(name, entry, desk, lines, site)
-    return _open_machine(name, entry, desk, lines)
+        return _open_inside(name, entry, credentials, lines, site)
+    return _open_machine(name, entry, credentials, lines)
 
 
-def _open_inside(name: str, entry: HostEntry, desk: Desk, lines: deque[str], site: Site) -> Host | None:
+def _open_inside(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site) -> Host | None:
     """An instance of Incus, through the machine that runs it."""
     outer = site.hosts.get(entry.via or "")
-    machine = _open_machine(entry.via or "", outer, desk, lines) if outer is not None else None
+    machine = _open_machine(entry.via or "", outer, credentials, lines) if outer is not None else None
     if machine is None or entry.incus is None:
         return None
     from console.hosts.incus.exec import Incus
@@ -98,11 +98,11 @@ def _open_inside(name: str, entry: HostEntry, desk: Desk, lines: deque[str], sit
     return Incus(name, entry.role, entry.incus, machine)
 
 
-def _open_machine(name: str, entry: HostEntry, desk: Desk, lines: deque[str]) -> Local | Ssh | None:
+def _open_machine(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str]) -> Local | Ssh | None:
     if entry.become not in (None, "sudo"):
         return None
     if entry.local:
-        return Local(name, entry.role, become=entry.become, ask=desk)
+        return Local(name, entry.role, become=entry.become, ask=credentials)
     if entry.ssh is None:
         return None
     from console.hosts.ssh import Ssh
@@ -112,7 +112,7 @@ def _open_machine(name: str, entry: HostEntry, desk: Desk, lines: deque[str]) ->
 
     file = os.environ.get("COWHAND_SSH_CONFIG")
     path = Path(file).expanduser() if file else None
-    return Ssh(name, entry.role, entry.ssh, become=entry.become, ask=desk, tell=tell, file=path)
+    return Ssh(name, entry.role, entry.ssh, become=entry.become, ask=credentials, tell=tell, file=path)
 
 
 def _why(role: Role, name: str, entry: HostEntry | None) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from console.errors import NoWayIn
 from console.hosts.host import Completed
-from console.hosts.process import Execute, Talk, bounded, unbounded
-from console.questions import Desk, Question
+from console.hosts.process import Dialogue, Execute, bounded, unbounded
+from console.questions import Credentials, Question
 from console.text import clean
 
 NEEDS = re.compile(
@@ -39,8 +39,8 @@ OPENING = 15.0
 class Become:
     """sudo on the machine called `host`; `user` is who we are there, as soon as that is known."""
 
-    def __init__(self, host: str, desk: Desk, user: str = "") -> None:
-        self.host, self.desk, self.user = host, desk, user
+    def __init__(self, host: str, credentials: Credentials, user: str = "") -> None:
+        self.host, self.credentials, self.user = host, credentials, user
         self.id = f"sudo:{host}"
         self.bounds = True
         """Whether commands may be put under `timeout`: sudo's rules may name each of them bare."""
@@ -54,10 +54,10 @@ class Become:
     async def open(self, execute: Execute) -> None:
         """Find out how we become root, and wait for the password however long it takes; raises `NoWayIn`."""
         if not self._proven:
-            await self.run(execute, ["true"], Talk(), OPENING, 4096, patient=True)
+            await self.run(execute, ["true"], Dialogue(), OPENING, 4096, patient=True)
 
     async def run(
-        self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int, patient: bool = False
+        self, execute: Execute, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int, patient: bool = False
     ) -> Completed:
         """Run `argv` as root by `execute`; raises `NoWayIn` when sudo does not let us, and then at once until `forget`.
 
@@ -67,18 +67,18 @@ class Become:
                 raise NoWayIn(barred)
             try:
                 if self._proven:
-                    return await self._attempt(execute, argv, talk, timeout, cap)
+                    return await self._attempt(execute, argv, dialogue, timeout, cap)
                 async with self._first:
-                    return await self._attempt(execute, argv, talk, timeout, cap)
+                    return await self._attempt(execute, argv, dialogue, timeout, cap)
             except _Wanted:
                 pass
             await self._ask(patient)
 
-    async def prefix(self, execute: Execute, talk: Talk, timeout: float) -> list[str]:
-        """What to put before an argument list, with `talk` prepared, for a command that outlives `run`."""
+    async def prefix(self, execute: Execute, dialogue: Dialogue, timeout: float) -> list[str]:
+        """What to put before an argument list, with `dialogue` prepared, for a command that outlives `run`."""
         if not self._proven:
-            await self.run(execute, ["true"], Talk(), timeout, 4096)
-        return self._prepare(talk)
+            await self.run(execute, ["true"], Dialogue(), timeout, 4096)
+        return self._prepare(dialogue)
 
     def forget(self) -> None:
         """Try again what was refused, and ask again."""
@@ -91,45 +91,51 @@ class Become:
         if self._asking is not None:
             self._asking.cancel()
 
-    async def _attempt(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _attempt(
+        self, execute: Execute, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int
+    ) -> Completed:
         if not self._asks or self._refusal:
-            done = await self._sudo(execute, argv, talk, timeout, cap)
+            done = await self._sudo(execute, argv, dialogue, timeout, cap)
             if not _needs(done):
                 return self._judge(done, argv)
             self._asks = self.bounds = True
             if self._refusal:
                 raise self._bar(argv, self._refusal)
-        secret = self.desk.kept(self.id)
+        secret = self.credentials.kept(self.id)
         if secret is None:
             raise _Wanted
-        asked = Talk(talk.data, talk.ready, talk.stay)
+        asked = Dialogue(dialogue.data, dialogue.ready, dialogue.stay)
         done = await self._sudo(execute, argv, asked, timeout, cap)
         if asked.refused:
-            self.desk.drop(self.id)
+            self.credentials.drop(self.id)
             self._proven = False
             self._refusal = f"sudo on {self.host} did not take that password; it is not tried again until you ask"
             raise self._bar(argv, self._refusal)
         return self._judge(done, argv)
 
-    async def _sudo(self, execute: Execute, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _sudo(
+        self, execute: Execute, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int
+    ) -> Completed:
         """Run it with an end of its own, for we cannot end what is root's; bare where sudo's rules name it so."""
         if self.bounds:
-            done = await execute([*self._prepare(talk), *bounded(argv, timeout)], talk, timeout, cap)
-            if talk.refused or not (unbounded(done) or _needs(done) or (done.status and REFUSES.search(done.stderr))):
+            done = await execute([*self._prepare(dialogue), *bounded(argv, timeout)], dialogue, timeout, cap)
+            if dialogue.refused or not (
+                unbounded(done) or _needs(done) or (done.status and REFUSES.search(done.stderr))
+            ):
                 return done
             self.bounds = False
-            talk.asked = 0
-        return await execute([*self._prepare(talk), *argv], talk, timeout, cap)
+            dialogue.asked = 0
+        return await execute([*self._prepare(dialogue), *argv], dialogue, timeout, cap)
 
-    def _prepare(self, talk: Talk) -> list[str]:
+    def _prepare(self, dialogue: Dialogue) -> list[str]:
         if not self._asks or self._refusal:
             return ["sudo", "-n", "--"]
-        talk.prompt, talk.answer = self._prompt.encode(), self.desk.kept(self.id)
+        dialogue.prompt, dialogue.answer = self._prompt.encode(), self.credentials.kept(self.id)
         return ["sudo", "-S", "-k", "-p", self._prompt, "--"]
 
     async def _ask(self, patient: bool) -> None:
         """Put the question, and wait for its answer if we may; raises `NoWayIn` when we may not."""
-        if self.desk.declined(self.id):
+        if self.credentials.declined(self.id):
             self._decline()
             return
         if self._asking is None:
@@ -142,16 +148,16 @@ class Become:
         text = f"sudo password{' of ' + self.user if self.user else ''} on {self.host}"
         detail = "It is fed to sudo on its input, kept in memory until cowhand ends, and written nowhere."
         try:
-            secret = await self.desk.ask(Question(self.id, "sudo", self.host, text, detail, True))
+            secret = await self.credentials.ask(Question(self.id, "sudo", self.host, text, detail, True))
             if secret is None:
                 self._decline()
             else:
-                self.desk.keep(self.id, secret)
+                self.credentials.keep(self.id, secret)
         finally:
             self._asking = None
 
     def _decline(self) -> None:
-        why = "none was given" if self.desk.staffed else "nobody is here to give it"
+        why = "none was given" if self.credentials.staffed else "nobody is here to give it"
         self._refusal = f"sudo on {self.host} wants a password; {why}"
 
     def _bar(self, argv: Sequence[str], why: str) -> NoWayIn:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from console.errors import FileError, Missing
 from console.hosts.host import Completed
-from console.hosts.process import Talk
+from console.hosts.process import Dialogue
 from console.text import clean
 
 READ = 10.0
@@ -19,7 +19,7 @@ WRITE = 30.0
 PREVIOUS = ".previous"
 """What the version before is called, beside the file: not a name that HAProxy, nginx or Dovecot would load."""
 
-Run = Callable[[Sequence[str], Talk, float, int], Awaitable[Completed]]
+Run = Callable[[Sequence[str], Dialogue, float, int], Awaitable[Completed]]
 
 SCRIPT = """\
 set -eu
@@ -53,7 +53,7 @@ sync "$folder" 2>/dev/null || sync
 
 async def read(run: Run, host: str, path: str, cap: int) -> bytes:
     """Return a file's content; raises `Missing`, or `FileError` when we may not, or it has more than `cap` bytes."""
-    done = await run(["head", "-c", str(cap + 1), "--", path], Talk(), READ, cap + 1)
+    done = await run(["head", "-c", str(cap + 1), "--", path], Dialogue(), READ, cap + 1)
     if done.status:
         raise _error(done, f"{path} on {host} cannot be read", path, host)
     if len(done.stdout) > cap:
@@ -67,7 +67,7 @@ async def write(run: Run, host: str, path: str, data: bytes, mode: int) -> None:
     Raises `FileError`; then the file is as it was."""
     mark = f"[{secrets.token_hex(6)}]"
     argv = ["sh", "-c", SCRIPT, "sh", path, f"{mode & 0o7777:04o}", str(len(data)), mark]
-    done = await run(argv, Talk(data, mark.encode()), WRITE, 4096)
+    done = await run(argv, Dialogue(data, mark.encode()), WRITE, 4096)
     if done.status:
         raise _error(done, f"{path} on {host} was not written", path, host)
 

@@ -15,9 +15,9 @@ from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable,
 from console.hosts import files, relay
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
-from console.hosts.process import LocalProcess, Talk, attend, called
+from console.hosts.process import Dialogue, LocalProcess, attend, called
 from console.model import Role
-from console.questions import Asker, Desk
+from console.questions import Asker, Credentials
 
 
 class SocketStream:
@@ -77,11 +77,16 @@ class Local:
     """The machine cowhand runs on; with `become`, commands are run by sudo and `ask` puts its question."""
 
     def __init__(
-        self, name: str = "here", role: Role = "here", *, become: str | None = None, ask: Asker | Desk | None = None
+        self,
+        name: str = "here",
+        role: Role = "here",
+        *,
+        become: str | None = None,
+        ask: Asker | Credentials | None = None,
     ) -> None:
         self.name, self.role = name, role
-        self.desk = ask if isinstance(ask, Desk) else Desk(ask)
-        self.root = Become(name, self.desk) if become else None
+        self.credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
+        self.root = Become(name, self.credentials) if become else None
 
     async def open(self) -> None:
         """Find out how we become root, if we do, and wait for the password."""
@@ -121,16 +126,16 @@ class Local:
         return await self._unix_as_root(self.root, path, timeout)
 
     async def _unix_as_root(self, root: Become, path: str, timeout: float) -> Stream:
-        talk = Talk(stay=True)
+        dialogue = Dialogue(stay=True)
         found = [tool for tool in relay.TOOLS if shutil.which(tool)]
         argv = next((made for tool in found if (made := relay.unix(tool, path, timeout))), None)
         if argv is None:
             raise NoWayIn(f"{path} was not asked: only root may, and there is neither python3 nor socat here")
-        prefix = await root.prefix(self._execute, talk, timeout)
+        prefix = await root.prefix(self._execute, dialogue, timeout)
         process = await LocalProcess.start([*prefix, *argv], {**os.environ, "LC_ALL": "C"})
         stream = relay.CommandStream(process, None, lambda: None, f"{path}: only root may open it, asked by {argv[0]}")
         try:
-            await stream.open(talk, path, timeout)
+            await stream.open(dialogue, path, timeout)
         except BaseException:
             stream.close()
             raise
@@ -138,7 +143,7 @@ class Local:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command in a session of its own, away from the terminal; ended with its children when time is up."""
-        return await self.execute(argv, Talk(), timeout, cap)
+        return await self.execute(argv, Dialogue(), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content, read as `run` would."""
@@ -150,7 +155,7 @@ class Local:
 
     def forget(self) -> None:
         """Try again what sudo refused, and ask again."""
-        self.desk.forget()
+        self.credentials.forget()
         if self.root is not None:
             self.root.forget()
 
@@ -159,13 +164,13 @@ class Local:
         if self.root is not None:
             self.root.close()
 
-    async def execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
-        """Run a command and hold a talk with it, as root when we become root."""
+    async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
+        """Run a command with a dialogue, as root when we become root."""
         if self.root is None:
-            return await self._execute(argv, talk, timeout, cap)
-        return await self.root.run(self._execute, argv, talk, timeout, cap)
+            return await self._execute(argv, dialogue, timeout, cap)
+        return await self.root.run(self._execute, argv, dialogue, timeout, cap)
 
-    async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         try:
             process = await LocalProcess.start(argv, {**os.environ, "LC_ALL": "C"})
         except FileNotFoundError:
@@ -174,7 +179,7 @@ class Local:
             return Completed(126, b"", f"{argv[0]}: {error.strerror}".encode())
         try:
             async with asyncio.timeout(timeout):
-                return await attend(process, talk, cap)
+                return await attend(process, dialogue, cap)
         except TimeoutError:
             raise TimedOut(f"{called(argv)} did not end within {timeout:g} s on {self.name}") from None
         finally:

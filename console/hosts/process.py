@@ -38,7 +38,7 @@ class Process(Protocol):
         """End it, with its children as far as we may."""
 
 
-class Talk:
+class Dialogue:
     """What is said to a command while it runs.
 
     When `prompt` appears in its error output, `answer` is sent; when it appears again, the answer was `refused`. When
@@ -82,8 +82,8 @@ class Talk:
             process.end_input()
 
 
-Execute = Callable[[Sequence[str], Talk, float, int], Awaitable[Completed]]
-"""Runs an argument list with a talk, a time limit (seconds) and a cap (bytes) on one machine."""
+Execute = Callable[[Sequence[str], Dialogue, float, int], Awaitable[Completed]]
+"""Runs an argument list with a dialogue, a time limit (seconds) and a cap (bytes) on one machine."""
 
 
 def bounded(argv: Sequence[str], seconds: float) -> list[str]:
@@ -107,10 +107,10 @@ _NO_TIMEOUT = re.compile(
 )
 
 
-async def attend(process: Process, talk: Talk, cap: int) -> Completed:
-    """Hold the talk, and return what the command leaves; output beyond `cap` is read and dropped."""
-    await talk.open(process)
-    out, err = await asyncio.gather(_outputs(process, cap), _errors(process, talk, cap))
+async def attend(process: Process, dialogue: Dialogue, cap: int) -> Completed:
+    """Run the dialogue, and return what the command leaves; output beyond `cap` is read and dropped."""
+    await dialogue.open(process)
+    out, err = await asyncio.gather(_outputs(process, cap), _errors(process, dialogue, cap))
     return Completed(await process.wait(), out, err)
 
 
@@ -122,16 +122,16 @@ async def _outputs(process: Process, cap: int) -> bytes:
     return bytes(kept)
 
 
-async def _errors(process: Process, talk: Talk, cap: int) -> bytes:
+async def _errors(process: Process, dialogue: Dialogue, cap: int) -> bytes:
     kept = bytearray()
     heard = 0
     while data := await process.read_err(65536):
         kept += data
-        await talk.hear(process, kept)
-        if talk.begun.is_set():
+        await dialogue.hear(process, kept)
+        if dialogue.begun.is_set():
             overhear(bytes(kept[heard:]))
         del kept[max(cap, 4096) :]
-        heard = len(kept) if talk.begun.is_set() else 0
+        heard = len(kept) if dialogue.begun.is_set() else 0
     return bytes(kept[:cap])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.hosts.become import REFUSES
-from console.hosts.process import Process, Talk
+from console.hosts.process import Dialogue, Process
 from console.text import clean
 
 TOOLS = ("python3", "socat", "bash")
@@ -134,15 +134,15 @@ class CommandStream:
         """Say which address it leaves from, when the command could not."""
         self._local = local
 
-    async def open(self, talk: Talk, what: str, timeout: float) -> None:
+    async def open(self, dialogue: Dialogue, what: str, timeout: float) -> None:
         """Wait until the command has connected; raises `Refused`, `TimedOut`, `Unreachable` or `NoWayIn`."""
         said = bytearray()
         opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._first = asyncio.ensure_future(self.process.read_out(65536))
-        self._errors = asyncio.ensure_future(self._listen(talk, said, opened))
+        self._errors = asyncio.ensure_future(self._listen(dialogue, said, opened))
         try:
             async with asyncio.timeout(timeout + 1):
-                await talk.open(self.process)
+                await dialogue.open(self.process)
                 waiting: set[asyncio.Future[Any]] = {opened, self._first}
                 await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 if opened.done() and opened.result():
@@ -152,11 +152,11 @@ class CommandStream:
         except TimeoutError:
             raise TimedOut(f"{what} did not answer within {timeout:g} s") from None
 
-    async def _listen(self, talk: Talk, said: bytearray, opened: asyncio.Future[bool]) -> None:
+    async def _listen(self, dialogue: Dialogue, said: bytearray, opened: asyncio.Future[bool]) -> None:
         try:
             while data := await self.process.read_err(4096):
                 said += data
-                await talk.hear(self.process, said)
+                await dialogue.hear(self.process, said)
                 if not opened.done() and (match := _OPEN.search(said)):
                     if match[1]:
                         self._local = match[1].decode("ascii", "replace"), int(match[2])

@@ -272,7 +272,7 @@ class Flow(View):
         if at != self.cursor:
             self.cursor, self.skipped = at, 0
 
-    def rung(self) -> None:
+    def show_next_prompt(self) -> None:
         """Put the next question when the operator has said to go on; take back one that nobody waits for any more."""
         bar, prompt, run = self.cowhand.query_one(Bar), self.prompt(), self.run_()
         if self._put and (prompt is None or prompt.id != self._put):

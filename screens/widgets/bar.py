@@ -145,4 +145,4 @@ class Bar(Pane):
         self._secret = False
         self.styles.height = 0
         self._done(answer)
-        cast("CowhandApp", self.app).ring()
+        cast("CowhandApp", self.app).show_next_question()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.questions import Desk, Question
+from console.questions import Credentials, Question
 from console.secret import Secret
 
 VALUE = "correct horse"
@@ -60,8 +60,8 @@ async def test_the_same_question_is_put_once_for_all_who_ask() -> None:
         asked.append(question)
         return await answer
 
-    desk = Desk(ask)
-    waiting = [asyncio.ensure_future(desk.ask(QUESTION)) for _ in range(3)]
+    credentials = Credentials(ask)
+    waiting = [asyncio.ensure_future(credentials.ask(QUESTION)) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     answer.set_result(VALUE)
@@ -77,11 +77,11 @@ async def test_not_now_is_not_asked_again_until_forgotten() -> None:
         asked.append(question)
         return None
 
-    desk = Desk(ask)
-    assert [await desk.ask(QUESTION) for _ in range(3)] == [None, None, None]
-    assert len(asked) == 1 and desk.declined(QUESTION.id)
-    desk.forget()
-    await desk.ask(QUESTION)
+    credentials = Credentials(ask)
+    assert [await credentials.ask(QUESTION) for _ in range(3)] == [None, None, None]
+    assert len(asked) == 1 and credentials.declined(QUESTION.id)
+    credentials.forget()
+    await credentials.ask(QUESTION)
     assert len(asked) == 2
 
 
@@ -95,12 +95,12 @@ async def test_a_question_nobody_waits_for_any_more_is_withdrawn() -> None:
             withdrawn.set()
         return ""
 
-    waiting = asyncio.ensure_future(Desk(ask).ask(QUESTION))
+    waiting = asyncio.ensure_future(Credentials(ask).ask(QUESTION))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.wait_for(withdrawn.wait(), 5)
 
 
 async def test_nobody_is_asked_where_there_is_nobody() -> None:
-    assert await Desk().ask(QUESTION) is None
-    assert Desk().declined(QUESTION.id) and not Desk().staffed
+    assert await Credentials().ask(QUESTION) is None
+    assert Credentials().declined(QUESTION.id) and not Credentials().staffed

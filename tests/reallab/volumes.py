@@ -244,10 +244,10 @@ class Inside(Local):
         """Run a command there."""
         return await super().run(self.machine.argv(argv), timeout, cap)
 
-    async def execute(self, argv, talk, timeout, cap):  # type: ignore[no-untyped-def]
+    async def execute(self, argv, dialogue, timeout, cap):  # type: ignore[no-untyped-def]
         prefix = self.machine.argv([])
         return await super().execute(argv if list(argv[: len(prefix)]) == prefix else [*prefix, *argv],
-                                              talk, timeout, cap)  # fmt: skip
+                                              dialogue, timeout, cap)  # fmt: skip
 
 
 def _attach(own: Path, image: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Protocol
 from console.errors import NoWayIn, TimedOut, Unresolved
 from console.hosts import files
 from console.hosts.host import Completed, Stream
-from console.hosts.process import Talk, bounded, called
+from console.hosts.process import Dialogue, bounded, called
 from console.model import Role
 from console.text import clean
 
@@ -35,8 +35,8 @@ class Through(Protocol):
     async def open(self) -> None:
         """Get ready."""
 
-    async def execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
-        """Run a command and hold a talk with it."""
+    async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
+        """Run a command with a dialogue."""
 
     def forget(self) -> None:
         """Try again."""
@@ -78,7 +78,7 @@ class Incus:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command as root, in the C locale, without a terminal and with no input."""
-        return await self._execute(argv, Talk(), timeout, cap)
+        return await self._execute(argv, Dialogue(), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content."""
@@ -97,18 +97,20 @@ class Incus:
         """Let go of the outer machine."""
         await self.through.close()
 
-    async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         if self._bounds:
-            done = await self._once(bounded(argv, timeout), argv, talk, timeout, cap)
+            done = await self._once(bounded(argv, timeout), argv, dialogue, timeout, cap)
             if not (done.status == 127 and b"Error: Command not found" in done.stderr):
                 return _named(done, argv)
             self._bounds = False  # there is no `timeout` in it
-        return _named(await self._once(argv, argv, talk, timeout, cap), argv)
+        return _named(await self._once(argv, argv, dialogue, timeout, cap), argv)
 
-    async def _once(self, words: Sequence[str], argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _once(
+        self, words: Sequence[str], argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int
+    ) -> Completed:
         whole = ["incus", "exec", "-T", self.instance, "--env", "LC_ALL=C", "--", *words]
         try:
-            done = await self.through.execute(whole, talk, timeout + LATE, cap)
+            done = await self.through.execute(whole, dialogue, timeout + LATE, cap)
         except TimedOut:
             raise TimedOut(f"{called(argv)} did not end within {timeout:g} s on {self.name}") from None
         if done.status == 127 and done.stderr.startswith(b"incus: command not found"):

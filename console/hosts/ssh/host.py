@@ -17,11 +17,11 @@ from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
-from console.hosts.process import Talk, attend, bounded, called, lost, unbounded
+from console.hosts.process import Dialogue, attend, bounded, called, lost, unbounded
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
 from console.model import Role
-from console.questions import Asker, Desk
+from console.questions import Asker, Credentials
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ class Ssh:
         destination: str,
         *,
         become: str | None = None,
-        ask: Asker | Desk | None = None,
+        ask: Asker | Credentials | None = None,
         tell: Callable[[str], None] | None = None,
         file: Path | None = None,
     ) -> None:
         self.name, self.role, self.destination = name, role, destination
-        self.desk = ask if isinstance(ask, Desk) else Desk(ask)
+        self.credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
         self.tell = tell or (lambda text: None)
-        self.link = Link(name, destination, self.desk, self.tell, file)
-        self.root = Become(name, self.desk) if become else None
+        self.link = Link(name, destination, self.credentials, self.tell, file)
+        self.root = Become(name, self.credentials) if become else None
         self._sessions, self._forwards = asyncio.Semaphore(SESSIONS), asyncio.Semaphore(FORWARDS)
         self._openings: set[asyncio.Future[Any]] = set()
         self._forbidden: set[object] = set()
@@ -116,7 +116,7 @@ class Ssh:
             return (name,)
         if name.startswith("-") or not name.isprintable():
             raise Unresolved(f"{clean(name, 60)} has no address")
-        done = await self._execute(["getent", "ahosts", name], Talk(), 10, 65536)
+        done = await self._execute(["getent", "ahosts", name], Dialogue(), 10, 65536)
         if done.status == 127:
             raise NoWayIn(f"{name} was not resolved: {self.name} has no getent")
         words = (line.split() for line in done.stdout.decode("ascii", "replace").splitlines())
@@ -178,7 +178,7 @@ class Ssh:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command, as root when we become root, in the C locale, without a terminal and with no input."""
-        return await self.execute(argv, Talk(), timeout, cap)
+        return await self.execute(argv, Dialogue(), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content, read as `run` would."""
@@ -190,7 +190,7 @@ class Ssh:
 
     def forget(self) -> None:
         """Try again at once what was refused, failed or not answered."""
-        self.desk.forget()
+        self.credentials.forget()
         self.link.forget()
         self._forbidden.clear()
         self._tools = None
@@ -208,29 +208,29 @@ class Ssh:
             self.root.close()
         await self.link.close()
 
-    async def execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
-        """Run a command and hold a talk with it, as root when we become root."""
+    async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
+        """Run a command with a dialogue, as root when we become root."""
         if self.root is None:
-            return await self._execute(argv, talk, timeout, cap)
+            return await self._execute(argv, dialogue, timeout, cap)
         self.root.user = self.link.user
-        return await self.root.run(self._execute, argv, talk, timeout, cap)
+        return await self.root.run(self._execute, argv, dialogue, timeout, cap)
 
-    async def _execute(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         if self._bounds and argv[0] != "sudo":
-            done = await self._once(bounded(argv, timeout), talk, timeout, cap)
+            done = await self._once(bounded(argv, timeout), dialogue, timeout, cap)
             if not unbounded(done):
                 return done
             self._bounds = False
-        return await self._once(argv, talk, timeout, cap)
+        return await self._once(argv, dialogue, timeout, cap)
 
-    async def _once(self, argv: Sequence[str], talk: Talk, timeout: float, cap: int) -> Completed:
+    async def _once(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         await self.link.connection()
         async with self._place(self._sessions, f"{SESSIONS} commands"):
             process: RemoteProcess | None = None
             try:
                 async with asyncio.timeout(timeout):
                     process = await self._start(argv)
-                    done = await attend(process, talk, cap)
+                    done = await attend(process, dialogue, cap)
             except TimeoutError:
                 await self._doubt(await self.link.connection())
                 raise TimedOut(f"{called(argv)} did not end within {timeout:g} s on {self.name}") from None
@@ -384,7 +384,7 @@ class Ssh:
         local = None if tool == "python3" else await self._leaves(address)
         argv = self._bound(relay.tcp(tool, address, port, timeout))
         stream = await self._by_command(argv, (address, port), note)
-        await self._opened(stream, Talk(stay=True), f"{address}:{port}", timeout)
+        await self._opened(stream, Dialogue(stay=True), f"{address}:{port}", timeout)
         if stream.local is None and local:
             stream.place((local, next(_ports)))
         return stream
@@ -394,23 +394,23 @@ class Ssh:
         argv = next((made for tool in relay.TOOLS if tool in found and (made := relay.unix(tool, path, timeout))), None)
         if argv is None:
             raise NoWayIn(f"{self.name} does not forward {path}, and has neither python3 nor socat")
-        talk = Talk(stay=True)
+        dialogue = Dialogue(stay=True)
         note = f"{path} on {self.name} is not forwarded: asked by {argv[0]} there"
         if self.root is None:
             argv = self._bound(argv)
         else:
-            prefix = await self.root.prefix(self._execute, talk, timeout)
+            prefix = await self.root.prefix(self._execute, dialogue, timeout)
             argv = [*prefix, *(bounded(argv, STREAM) if self.root.bounds else argv)]
         stream = await self._by_command(argv, None, note)
-        await self._opened(stream, talk, path, timeout)
+        await self._opened(stream, dialogue, path, timeout)
         return stream
 
     def _bound(self, argv: list[str]) -> list[str]:
         return bounded(argv, STREAM) if self._bounds else argv
 
-    async def _opened(self, stream: relay.CommandStream, talk: Talk, what: str, timeout: float) -> None:
+    async def _opened(self, stream: relay.CommandStream, dialogue: Dialogue, what: str, timeout: float) -> None:
         try:
-            await stream.open(talk, what, timeout)
+            await stream.open(dialogue, what, timeout)
         except BaseException:
             stream.close()
             raise
@@ -432,7 +432,7 @@ class Ssh:
 
     async def _find_tools(self) -> tuple[str, ...]:
         if self._tools is None:
-            done = await self._execute(relay.FIND, Talk(), 10, 4096)
+            done = await self._execute(relay.FIND, Dialogue(), 10, 4096)
             self._tools = tuple(done.stdout.decode("ascii", "replace").split())
         return self._tools
 
@@ -452,7 +452,7 @@ class Ssh:
 
     async def _ask_route(self, address: str) -> str | None:
         try:
-            done = await self._execute(["sh", "-c", ROUTE_COMMAND, "sh", address], Talk(), 5, 65536)
+            done = await self._execute(["sh", "-c", ROUTE_COMMAND, "sh", address], Dialogue(), 5, 65536)
         except HostError:
             return None
         return read_route(done.stdout.decode("utf-8", "replace"))

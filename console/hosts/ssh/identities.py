@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.hosts.ssh.config import Resolved
 from console.hosts.ssh.known_hosts import shorten
-from console.questions import Desk, Question
+from console.questions import Credentials, Question
 from console.secret import Secret
 from console.text import clean
 
@@ -35,8 +35,8 @@ class Locked(Exception):
 class Identities:
     """The keys for one attempt to log in; `notes` says, for people, what became of each."""
 
-    def __init__(self, resolved: Resolved, desk: Desk) -> None:
-        self.resolved, self.desk = resolved, desk
+    def __init__(self, resolved: Resolved, credentials: Credentials) -> None:
+        self.resolved, self.credentials = resolved, credentials
         self.notes: list[str] = []
         self._pairs: list[asyncssh.SSHKeyPair] | None = None
         self._agent: asyncssh.SSHAgentClient | None = None
@@ -108,7 +108,7 @@ class Identities:
         if mode & 0o077:
             self.notes.append(f"{name}: not used, for its mode {mode:04o} lets others read it (chmod 600 {name})")
             return []
-        secret = self.desk.kept(question_id(path))
+        secret = self.credentials.kept(question_id(path))
 
         def passphrase(_: str) -> str:
             if secret is None:
@@ -139,26 +139,28 @@ class Identities:
 
     def _may_ask(self, path: Path) -> bool:
         name = shorten(path)
-        if self.resolved.batch or self.desk.declined(question_id(path)):
+        if self.resolved.batch or self.credentials.declined(question_id(path)):
             self.notes.append(f"{name}: needs its passphrase (ssh-add {name})")
             return False
         return True
 
 
-async def unlock(path: Path, host: str, desk: Desk) -> bool:
+async def unlock(path: Path, host: str, credentials: Credentials) -> bool:
     """Ask for a key's passphrase until it is right, `TRIES` times at most; False when it was not given."""
     import asyncssh
 
     text = f"passphrase of {shorten(path)}"
     for _ in range(TRIES):
-        secret = await desk.ask(Question(question_id(path), "passphrase", host, text, f"to log in to {host}", True))
+        secret = await credentials.ask(
+            Question(question_id(path), "passphrase", host, text, f"to log in to {host}", True)
+        )
         if secret is None:
             return False
         if await asyncio.to_thread(_opens, asyncssh.import_private_key, path, secret):
-            desk.keep(question_id(path), secret)
+            credentials.keep(question_id(path), secret)
             return True
         text = f"that was not the passphrase of {shorten(path)}; once more"
-    desk.decline(question_id(path))
+    credentials.decline(question_id(path))
     return False
 
 

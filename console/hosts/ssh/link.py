@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.errors import NoWayIn
-from console.hosts.ssh import agreement, config, known_hosts
+from console.hosts.ssh import config, known_hosts, negotiation
 from console.hosts.ssh.config import Resolved
+from console.hosts.ssh.errors import Refusal, Unverified, distrusted, failed, introduce, shown, unknown
 from console.hosts.ssh.identities import Locked, unlock
 from console.hosts.ssh.known_hosts import KnownHosts
 from console.hosts.ssh.login import Attempt
 from console.hosts.ssh.transport import Proxy, dial
-from console.hosts.ssh.verdict import Refusal, Unverified, distrusted, failed, introduce, shown, unknown
-from console.questions import Desk
+from console.questions import Credentials
 from console.text import clean, spell
 
 if TYPE_CHECKING:
@@ -61,13 +61,19 @@ class Link:
         self,
         label: str,
         destination: str,
-        desk: Desk,
+        credentials: Credentials,
         tell: Callable[[str], None],
         file: Path | None = None,
         jumps: Sequence[str] = (),
         over: Link | None = None,
     ) -> None:
-        self.label, self.destination, self.desk, self.tell, self.file = label, destination, desk, tell, file
+        self.label, self.destination, self.credentials, self.tell, self.file = (
+            label,
+            destination,
+            credentials,
+            tell,
+            file,
+        )
         self.jumps, self.over = tuple(jumps), over
         self.depth: int = over.depth + 1 if over else 0
         self.banner = self.pending = self.user = ""
@@ -212,12 +218,14 @@ class Link:
         certificates = True
         for _ in range(ROUNDS):
             known = KnownHosts((*resolved.user_known, *resolved.global_known))
-            attempt = Attempt(resolved, known, self.desk, lambda text: self._hold(text))  # noqa: PLW0108
+            attempt = Attempt(resolved, known, self.credentials, lambda text: self._hold(text))  # noqa: PLW0108
             try:
                 return await self._attempt(attempt, certificates)
             except Locked as locked:
                 self._let_go()
-                await self._ask(unlock(locked.path, self.label, self.desk), f"the passphrase of {locked.path.name}")
+                await self._ask(
+                    unlock(locked.path, self.label, self.credentials), f"the passphrase of {locked.path.name}"
+                )
             except Unverified as unverified:
                 self._let_go()
                 if attempt.key is None and "revoked" not in str(unverified):
@@ -240,12 +248,12 @@ class Link:
         resolved, key = attempt.resolved, attempt.key
         assert key is not None
         sentence, advice = unknown(self.label, key), f"to accept it: ssh {self.destination}"
-        if resolved.batch or not self.desk.staffed:
+        if resolved.batch or not self.credentials.staffed:
             raise NoWayIn(f"{sentence}; {advice}")
         question = introduce(self.label, attempt)
-        answer = await self._ask(self.desk.ask(question), f"a new host key, {shown(key)}")
+        answer = await self._ask(self.credentials.ask(question), f"a new host key, {shown(key)}")
         if answer is None or answer.reveal().strip() not in ("yes", known_hosts.fingerprint(key)):
-            self.desk.decline(question.id)
+            self.credentials.decline(question.id)
             raise Refusal(f"{sentence}; you did not accept it")
         if not resolved.user_known:
             raise Refusal(f"{sentence}, and UserKnownHostsFile is none: there is no place to keep it")
@@ -262,7 +270,7 @@ class Link:
 
         logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)  # it would write over the screen
         resolved = attempt.resolved
-        arguments = agreement.options(attempt, certificates)
+        arguments = negotiation.options(attempt, certificates)
         below = await self._below(resolved)
         loop, up = asyncio.get_running_loop(), False
         self.dials += 1
@@ -279,7 +287,7 @@ class Link:
                 connection = await asyncssh.connect(resolved.host, resolved.port, **below, **arguments)
                 up = True
                 if attempt.used:
-                    self.desk.keep(*attempt.used)
+                    self.credentials.keep(*attempt.used)
                 return connection
         except TimeoutError:
             if self.pending:
@@ -316,7 +324,7 @@ class Link:
         destination, before = _uri(jumps[-1]), tuple(jumps[:-1])
         if self._jump is None or (self._jump.destination, self._jump.jumps) != (destination, before):
             label = f"{clean(jumps[-1], 60)}, the jump host of {self.label},"
-            self._jump = Link(label, destination, self.desk, self._say, self.file, before, self)
+            self._jump = Link(label, destination, self.credentials, self._say, self.file, before, self)
         return self._jump
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from console.hosts.ssh.config import Resolved
 from console.hosts.ssh.identities import Identities
 from console.hosts.ssh.known_hosts import Judgement, KnownHosts
-from console.questions import Desk, Question
+from console.questions import Credentials, Question
 from console.secret import Secret
 from console.text import clean
 
@@ -22,9 +22,11 @@ BANNER = 2000
 class Attempt:
     """What is known of one attempt while it runs. `hold` is called with what it waits for, "" when it goes on."""
 
-    def __init__(self, resolved: Resolved, known: KnownHosts, desk: Desk, hold: Callable[[str], None]) -> None:
-        self.resolved, self.known, self.desk, self.hold = resolved, known, desk, hold
-        self.identities = Identities(resolved, desk)
+    def __init__(
+        self, resolved: Resolved, known: KnownHosts, credentials: Credentials, hold: Callable[[str], None]
+    ) -> None:
+        self.resolved, self.known, self.credentials, self.hold = resolved, known, credentials, hold
+        self.identities = Identities(resolved, credentials)
         self.key: bytes | None = None
         self.judgement: Judgement | None = None
         self.certificate_refused = False
@@ -65,7 +67,7 @@ class Attempt:
         if self.sent is not None or self.unanswered:
             return None
         id = f"password:{self.where}:{self.resolved.port}"
-        secret = self.desk.kept(id)
+        secret = self.credentials.kept(id)
         if secret is None:
             question = Question(
                 id,
@@ -103,11 +105,11 @@ class Attempt:
         return answers
 
     async def _ask(self, question: Question) -> Secret | None:
-        if self.resolved.batch or self.desk.declined(question.id):
+        if self.resolved.batch or self.credentials.declined(question.id):
             self.unanswered = True
             return None
         self.hold(f"{question.text}: waiting for your answer")
-        secret = await self.desk.ask(question)
+        secret = await self.credentials.ask(question)
         self.hold("")
         self.unanswered = secret is None
         return secret

@@ -75,7 +75,7 @@ async def test_a_machine_without_timeout_is_asked_without_it(make: Make) -> None
         "VM agent isn't currently running",
         "Instance is not running",
         'The remote "home" doesn\'t exist',
-        "You don't have the needed permissions to talk to the incus daemon",
+        "You don't have the needed permissions to dialogue to the incus daemon",
         'Get "http://unix.socket/1.0": dial unix /run/incus/unix.socket: connect: no such file or directory',
     ],
 )

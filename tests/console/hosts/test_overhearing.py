@@ -1,4 +1,4 @@
-"""What a command says is heard while it runs, and nothing of the talk about a password."""
+"""What a command says is heard while it runs, and nothing of the dialogue about a password."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from console.hosts.host import overhearing
 from console.hosts.local import Local
-from console.hosts.process import Talk, attend
+from console.hosts.process import Dialogue, attend
 from console.runner.hand import TAIL, Ear
 from console.secret import Secret
 
@@ -41,10 +41,10 @@ class Said:
 async def test_neither_a_prompt_nor_a_mark_is_heard_but_all_that_follows() -> None:
     heard: list[bytes] = []
     overhearing.set(heard.append)
-    talk = Talk(ready=b"<ready>")
-    talk.prompt, talk.answer = b"password: ", Secret("horse")
+    dialogue = Dialogue(ready=b"<ready>")
+    dialogue.prompt, dialogue.answer = b"password: ", Secret("horse")
     process = Said([b"one\n", b"two\n"], [b"pass", b"word: ", b"<rea", b"dy>three\n", b"four\n"])
-    left = await attend(process, talk, 100)
+    left = await attend(process, dialogue, 100)
     assert process.sent == b"horse\n"
     assert left.stderr == b"three\nfour\n"
     assert sorted(heard) == [b"four\n", b"one\n", b"three\n", b"two\n"]

@@ -15,7 +15,7 @@ from console.errors import NoWayIn
 from console.hosts import relay
 from console.hosts.ssh import link
 from console.hosts.ssh.link import Link
-from console.questions import Desk
+from console.questions import Credentials
 from tests.console.hosts.conftest import Make
 from tests.console.hosts.ssh_server import Server, answering, echo, shut_port, until
 
@@ -50,7 +50,7 @@ async def test_a_machine_that_refuses_is_left_alone_for_a_while(server: Server, 
 async def test_pauses_double_up_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: 100.0)
     monkeypatch.setattr(link, "time", clock)
-    made = Link("vps", "vps", Desk(), print)
+    made = Link("vps", "vps", Credentials(), print)
     pauses = []
     for _ in range(8):
         made._pause()

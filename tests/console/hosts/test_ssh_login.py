@@ -10,7 +10,7 @@ import asyncssh
 import pytest
 
 from console.errors import NoWayIn
-from console.questions import Desk
+from console.questions import Credentials
 from tests.console.hosts.conftest import Make
 from tests.console.hosts.ssh_server import Server, agent, answering
 
@@ -59,8 +59,8 @@ async def test_the_passphrase_is_asked_for_once_and_serves_every_host(server: Se
     await server.start()
     lock(server, form=form)
     asked, ask = answering(SECRET)
-    desk, file = Desk(ask), server.configure()
-    for host in (ssh(file, ask=desk), ssh(file, ask=desk)):
+    credentials, file = Credentials(ask), server.configure()
+    for host in (ssh(file, ask=credentials), ssh(file, ask=credentials)):
         await host.open()
         assert (await host.run(["true"], 5)).status == 0
     (question,) = asked
@@ -269,7 +269,7 @@ async def test_no_secret_shows_anywhere(server: Server, ssh: Make, caplog: pytes
     except NoWayIn as error:
         shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert [question.kind for question in asked] == ["password"]
-    everything = shown + caplog.text + repr(vars(host)) + repr(vars(host.desk)) + "".join(said) + repr(asked)
+    everything = shown + caplog.text + repr(vars(host)) + repr(vars(host.credentials)) + "".join(said) + repr(asked)
     assert SECRET not in everything and "PRIVATE KEY" not in everything
 
 

@@ -1,4 +1,4 @@
-"""What a failed attempt means, in words: host keys that are not known, logins that were not taken, links that broke."""
+"""The error messages of failed attempts: unknown host keys, refused logins, broken connections."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def failed(label: str, attempt: Attempt, error: Exception, complaint: str, cuts:
     user, asked = clean(attempt.resolved.user, 40), bool(attempt.taken)
     if isinstance(error, asyncssh.PermissionDenied) or (asked and "authentication failures" in said.lower()):
         if attempt.used:
-            attempt.desk.drop(attempt.used[0])
+            attempt.credentials.drop(attempt.used[0])
         return Refusal(denied(label, attempt, said) + banner)
     if asked and isinstance(error, asyncssh.ConnectionLost):
         if cuts > 1:

@@ -1,4 +1,4 @@
-"""What asyncssh is told to agree on with a server: everything comes from the resolved configuration, nothing else."""
+"""The arguments for asyncssh, all from the resolved configuration: algorithms, keys, ways to log in."""
 
 from __future__ import annotations
 
