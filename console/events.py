@@ -63,14 +63,14 @@ class EngineFailed(Struct, frozen=True):
 
 # ── flows ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-StepName = Literal[
+StepState = Literal[
     "waiting", "checking", "so", "skipped", "planned", "applying", "verifying", "done", "left", "later", "refused",
     "failed", "undone", "stopped",
 ]  # fmt: skip
 """How a step stands. `so`: it was so already; `left`: the operator left it out; `later`: cannot be told yet; `refused`:
 it must not be done; `stopped`: cut off or ended by the operator."""
 
-Outcome = Literal["done", "planned", "failed", "refused", "unanswered", "stopped", "incomplete"]
+RunOutcome = Literal["done", "planned", "failed", "refused", "unanswered", "stopped", "incomplete"]
 """How a run ended. `planned`: a dry run; `incomplete`: steps were left out."""
 
 
@@ -124,12 +124,12 @@ class FlowBegan(Struct, frozen=True, tag_field="event", tag="flow-began"):
     at: float
 
 
-class StepStood(Struct, frozen=True, tag_field="event", tag="step"):
+class StepChanged(Struct, frozen=True, tag_field="event", tag="step"):
     """A step stands differently; `words` say why, `evidence` are lines that prove it."""
 
     run: str
     step: int
-    state: StepName
+    state: StepState
     words: str
     evidence: tuple[str, ...]
     at: float
@@ -194,20 +194,20 @@ class FlowEnded(Struct, frozen=True, tag_field="event", tag="flow-ended"):
     """A run ended; `words` say what is true now, `missing` names the answer that was needed ("" when none was)."""
 
     run: str
-    outcome: Outcome
+    outcome: RunOutcome
     words: str
     missing: str
     at: float
 
 
-class FlowsLooked(Struct, frozen=True):
+class FlowsChecked(Struct, frozen=True):
     """There is news of the flows there are: how their steps stand, or what runs. At Unix seconds."""
 
     at: float
 
 
 FlowEvent = (
-    FlowBegan | StepStood | StepPlanned | FlowAsked | ActionBegan | ActionSaid | ActionEnded | FlowSaid | FlowEnded
+    FlowBegan | StepChanged | StepPlanned | FlowAsked | ActionBegan | ActionSaid | ActionEnded | FlowSaid | FlowEnded
 )
 
-Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent | FlowsLooked
+Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent | FlowsChecked

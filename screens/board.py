@@ -14,7 +14,7 @@ from screens.bridge import TRAIL, News
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
-    from console.runner.state import FlowState
+    from console.runner.state import RunStatus
 
 RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
@@ -48,7 +48,7 @@ class Board:
         self.overdue: SweepOverdue | None = None
         self.failed: EngineFailed | None = None
         self.questions: tuple[Question, ...] = ()
-        self.flow: FlowState | None = None
+        self.flow: RunStatus | None = None
         self.flows: tuple[FlowSeen, ...] = ()
         self.noted = 0.0
         """When the run began whose end the operator has seen."""

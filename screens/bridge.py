@@ -15,7 +15,7 @@ from console.model import HopName, Reading
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
-    from console.runner.state import FlowState
+    from console.runner.state import RunStatus
 
 TRAIL = 20
 """How many changes of one cell are kept."""
@@ -51,7 +51,7 @@ class EnginePort(Protocol):
     def look_flows(self, name: str | None = None) -> None:
         """Ask how the steps of all flows stand, or of one."""
 
-    def flow(self) -> FlowState | None:
+    def flow(self) -> RunStatus | None:
         """Return the run that is on, or was last."""
 
     def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:

@@ -54,7 +54,7 @@ def flow(arguments: argparse.Namespace) -> int:
     from console.commands import main as cli
     from console.store import journal
 
-    asked = headless.wishes(arguments.answer, arguments.yes, dry, arguments.json, arguments.runbook)
+    asked = headless.flow_options(arguments.answer, arguments.yes, dry, arguments.json, arguments.runbook)
     estate = cli.load(arguments)
     for problem in estate.problems:
         cli.say(str(problem))

@@ -23,23 +23,23 @@ from console.events import (
     FlowEnded,
     FlowEvent,
     FlowSaid,
-    Outcome,
     PlanShown,
     Prompt,
+    RunOutcome,
+    StepChanged,
     StepPlanned,
-    StepStood,
 )
+from console.runner.context import StepContext
 from console.runner.ending import Ending
 from console.runner.session import Session
 from console.runner.step import Flow
-from console.runner.world import World
 from console.text import clean
 
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
 
-EXIT: dict[Outcome, int] = {
+EXIT: dict[RunOutcome, int] = {
     "done": 0, "planned": 0, "failed": 1, "refused": 1, "stopped": 1, "incomplete": 1, "unanswered": 4,
 }  # fmt: skip
 
@@ -55,7 +55,7 @@ CUT = 0.3
 """Seconds the action under way may still take after SIGTERM or SIGHUP."""
 
 
-class Wishes(msgspec.Struct, frozen=True):
+class FlowOptions(msgspec.Struct, frozen=True):
     """What the command line asked for; `destroy` are the names that were typed with --answer destroy=NAME."""
 
     answers: Mapping[str, str]
@@ -66,7 +66,7 @@ class Wishes(msgspec.Struct, frozen=True):
     runbook: bool = False
 
 
-def wishes(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook: bool) -> Wishes:
+def flow_options(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook: bool) -> FlowOptions:
     """Read the words of --answer; raises `InputError` for one that is not KEY=VALUE."""
     answers: dict[str, str] = {}
     destroy: list[str] = []
@@ -78,15 +78,15 @@ def wishes(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook: bool
             destroy.append(value)
         else:
             answers[key] = value
-    return Wishes(answers, tuple(destroy), yes, dry or runbook, json, runbook)
+    return FlowOptions(answers, tuple(destroy), yes, dry or runbook, json, runbook)
 
 
-async def run(flow: Flow, estate: Estate, opened: Vantages, asked: Wishes, folder: Path | None) -> int:
+async def run(flow: Flow, estate: Estate, opened: Vantages, asked: FlowOptions, folder: Path | None) -> int:
     """Run a flow in this terminal and return its exit status."""
     printer = Printer(asked)
-    world = World(estate, opened.hosts, opened.missing, asked.answers, asked.destroy)
+    context = StepContext(estate, opened.hosts, opened.missing, asked.answers, asked.destroy)
     operator = Operator(asked, printer)
-    session = Session(flow, world, operator.ask, printer.tell, None if asked.dry else folder)
+    session = Session(flow, context, operator.ask, printer.tell, None if asked.dry else folder)
     signals = Signals(session, printer)
     signals.install()
     try:
@@ -109,7 +109,7 @@ async def run(flow: Flow, estate: Estate, opened: Vantages, asked: Wishes, folde
         if ending.outcome != "planned":
             print(f"cowhand: no runbook: {clean(ending.words, 400)}", file=sys.stderr)
         else:
-            print(runbook.write(flow.name, flow.words, world, *session.planned), end="")
+            print(runbook.write(flow.name, flow.words, context, *session.planned), end="")
     return 128 + signals.number if signals.number else EXIT[ending.outcome]
 
 
@@ -148,7 +148,7 @@ class Signals:
 class Printer:
     """Prints events from a thread of its own, so that a terminal that is stalled holds up no step."""
 
-    def __init__(self, asked: Wishes) -> None:
+    def __init__(self, asked: FlowOptions) -> None:
         self.asked = asked
         self.out: TextIO = sys.stderr if asked.runbook else sys.stdout
         self._names: tuple[tuple[str, str], ...] = ()
@@ -190,9 +190,9 @@ class Printer:
             case FlowBegan():
                 self._names = event.steps
                 return f"{event.flow}  {event.words}" + ("  (dry run: nothing is changed)" if event.dry else "")
-            case StepStood(state=("checking" | "applying" | "verifying")):
+            case StepChanged(state=("checking" | "applying" | "verifying")):
                 return ""
-            case StepStood():
+            case StepChanged():
                 name = self._names[event.step][0]
                 head = f"{MARKS.get(event.state, ' ')} {event.step + 1} {name}  {event.words}"
                 return "\n".join([head.rstrip(), *(f"      {line}" for line in event.evidence)])
@@ -232,7 +232,7 @@ def _rest(plan: PlanShown) -> list[tuple[str, str]]:
 class Operator:
     """Answers prompts from the command line's words, and from the terminal when there is one."""
 
-    def __init__(self, asked: Wishes, printer: Printer) -> None:
+    def __init__(self, asked: FlowOptions, printer: Printer) -> None:
         self.asked, self.printer = asked, printer
         self.present = sys.stdin.isatty() and not asked.json and not asked.yes
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from console.estate.load import Estate
     from console.observation import Drifted, Seen
     from console.questions import Asker, Question
-    from console.runner.state import FlowState
+    from console.runner.state import RunStatus
     from console.tofu.refine import Truth
 
 INTERVAL = 30.0
@@ -125,12 +125,12 @@ class Engine:
         """End the run between two actions; `cut` ends the action under way too."""
         self._on_stage(lambda stage, estate, vantages: stage.stop(cut))
 
-    def flow(self) -> FlowState | None:
+    def flow(self) -> RunStatus | None:
         """The run that is on, or was last: all a screen needs that comes late."""
         return self._stage.state if self._stage is not None else None
 
     def look_flows(self, name: str | None = None) -> None:
-        """Ask how the steps of all flows stand, or of one; told by `FlowsLooked`. While a run is on, none is asked."""
+        """Ask how the steps of all flows stand, or of one; told by `FlowsChecked`. While a run is on, none is asked."""
         self._on_stage(lambda stage, estate, vantages: stage.look(estate, vantages, name))
 
     def flows(self) -> tuple[FlowSeen, ...]:

@@ -12,9 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from console.errors import CowhandError
-from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsLooked, Outcome, Prompt
+from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome
 from console.process.crash import summarize
-from console.runner.state import FlowState, fold
+from console.runner.state import RunStatus, fold
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class FlowSeen(Struct, frozen=True):
 
     name: str
     words: str
-    look: FlowState | None = None
+    look: RunStatus | None = None
     looking: float = 0.0
     last: LastRun | None = None
 
@@ -51,7 +51,7 @@ class FlowSeen(Struct, frozen=True):
 class Overview:
     """Asks one flow after another. `seen` may be read from any thread, everything else from the engine's loop."""
 
-    def __init__(self, notify: Callable[[FlowsLooked], None]) -> None:
+    def __init__(self, notify: Callable[[FlowsChecked], None]) -> None:
         self.seen: tuple[FlowSeen, ...] = ()
         self._notify = notify
         self._task: asyncio.Task[None] | None = None
@@ -94,16 +94,16 @@ class Overview:
     def _tell(self, seen: tuple[FlowSeen, ...]) -> None:
         if seen != self.seen:
             self.seen = seen
-            self._notify(FlowsLooked(time.time()))
+            self._notify(FlowsChecked(time.time()))
 
 
-async def _ask(name: str, estate: Estate, vantages: Vantages) -> FlowState | None:
+async def _ask(name: str, estate: Estate, vantages: Vantages) -> RunStatus | None:
     """A dry run of a flow that nobody answers; whatever goes wrong is how it ended."""
     from console.flows.registry import find
+    from console.runner.context import StepContext
     from console.runner.session import Session
-    from console.runner.world import World
 
-    state: FlowState | None = None
+    state: RunStatus | None = None
 
     def hear(event: FlowEvent) -> None:
         nonlocal state
@@ -112,10 +112,12 @@ async def _ask(name: str, estate: Estate, vantages: Vantages) -> FlowState | Non
     async def nobody(prompt: Prompt) -> str | None:
         return None
 
-    async def walk() -> tuple[Outcome, str]:
+    async def walk() -> tuple[RunOutcome, str]:
         try:
             flow = find(name)
-            ending = await Session(flow, World(estate, vantages.hosts, vantages.missing), nobody, hear, None).run()
+            ending = await Session(
+                flow, StepContext(estate, vantages.hosts, vantages.missing), nobody, hear, None
+            ).run()
             return ending.outcome, ending.words
         except CowhandError as error:
             return "failed", str(error)

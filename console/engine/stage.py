@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from console.engine.overview import Overview
 from console.errors import CowhandError
-from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsLooked, Outcome, Prompt
+from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome
 from console.process.crash import summarize
 from console.runner.session import Session
-from console.runner.state import FlowState, fold
+from console.runner.state import RunStatus, fold
 
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
@@ -26,8 +26,8 @@ BETWEEN = 0.25
 class Stage:
     """The run that is on, or was last. `state` may be read from any thread, everything else from the engine's loop."""
 
-    def __init__(self, notify: Callable[[FlowEvent | FlowsLooked], None]) -> None:
-        self.state: FlowState | None = None
+    def __init__(self, notify: Callable[[FlowEvent | FlowsChecked], None]) -> None:
+        self.state: RunStatus | None = None
         self.overview = Overview(notify)
         self._notify = notify
         self._session: Session | None = None
@@ -78,13 +78,13 @@ class Stage:
 
     async def _run(self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool) -> None:
         from console.flows.registry import find
-        from console.runner.world import World
+        from console.runner.context import StepContext
         from console.store import journal
 
         try:
-            world = World(estate, vantages.hosts, vantages.missing, answers)
+            context = StepContext(estate, vantages.hosts, vantages.missing, answers)
             folder = None if dry else journal.place(estate.file, lab=vantages.lab is not None)
-            self._session = Session(find(name), world, self._ask, self._hear, folder)
+            self._session = Session(find(name), context, self._ask, self._hear, folder)
             await self._session.run()
         except CowhandError as error:
             self._never_began(name, "refused", str(error))
@@ -94,7 +94,7 @@ class Stage:
             self._session = None
         self.overview.read(estate, vantages.lab is not None)
 
-    def _never_began(self, name: str, outcome: Outcome, words: str) -> None:
+    def _never_began(self, name: str, outcome: RunOutcome, words: str) -> None:
         if self.state is None or self.state.outcome is not None:
             self._hear(FlowBegan("", name, "", (), False, time.time()))
         assert self.state is not None

@@ -2,41 +2,42 @@
 
     \"\"\"Leave a greeting on this machine.\"\"\"
 
-    from console.flows import Flow, Found, Plan, Step, World, done, needed
+    from console.flows import Flow, CheckResult, Plan, Step, StepContext, done, needed
 
     class Greet(Step):
         name, words = "greet", "leave a greeting"
 
-        async def check(self, world: World) -> Found:
-            there = await world.text("here", "/tmp/greeting")
+        async def check(self, context: StepContext) -> CheckResult:
+            there = await context.text("here", "/tmp/greeting")
             return done("it is there") if there == "hello\\n" else needed("nobody has said hello yet")
 
-        async def plan(self, world: World) -> Plan:
-            return Plan((await world.edit("here", "/tmp/greeting", "hello\\n"),), undo="remove the file")
+        async def plan(self, context: StepContext) -> Plan:
+            return Plan((await context.edit("here", "/tmp/greeting", "hello\\n"),), undo="remove the file")
 
-    FLOW = Flow(lambda world: (Greet(),))
+    FLOW = Flow(lambda context: (Greet(),))
 
 `cowhand flow NAME` takes it from there. For each step the runner asks `check` (already so?), shows what `plan` would
 change, waits for a yes, writes its intent into the journal, does it by `apply`, proves it by `verify`, and writes down
 what came of it. Nothing is remembered between runs: where a flow stands is what its checks find, so one that was cut
 off anywhere goes on when it is started again.
 
-A step reads through `world`, and only reads: `world.host(role)` refuses every command that `reading.py` does not know
-to change nothing. What changes is an `Action` of the plan (`Run`, `Write`), and what is not in the plan that was shown
-is not done. A plan is the same as long as the world is. A step that must know something says `world.ask(Ask(…))`:
+A step reads through `context`, and only reads: `context.host(role)` refuses every command that `read_only.py` does not
+know to change nothing. What changes is an `Action` of the plan (`Run`, `Write`), and what is not in the plan that was
+shown is not done. A plan is the same as long as the world is. A step that must know something says `context.ask(Ask(…))`:
 answered by `--answer`, by the site (`given`) or by the operator; the step then begins anew, from its `check`.
 
 Where a step cannot look, it raises a `HostError`: the operator may have it look again. Where it must not go on, it
 returns `refused` or raises `Refusal`: the run ends. A command whose `guards` do not hold right before it is not run."""
 
+from console.runner.context import StepContext
 from console.runner.step import (
     Action,
     Ask,
     Change,
+    CheckResult,
     Flow,
-    Found,
-    Later,
     Loss,
+    NotYetKnown,
     Plan,
     Refusal,
     Rollback,
@@ -48,9 +49,24 @@ from console.runner.step import (
     refused,
     skipped,
 )
-from console.runner.world import World
 
 __all__ = [
-    "Action", "Ask", "Change", "Flow", "Found", "Later", "Loss", "Plan", "Refusal", "Rollback", "Run", "Step", "World",
-    "Write", "done", "needed", "refused", "skipped",
+    "Action",
+    "Ask",
+    "Change",
+    "CheckResult",
+    "Flow",
+    "Loss",
+    "NotYetKnown",
+    "Plan",
+    "Refusal",
+    "Rollback",
+    "Run",
+    "Step",
+    "StepContext",
+    "Write",
+    "done",
+    "needed",
+    "refused",
+    "skipped",
 ]  # fmt: skip

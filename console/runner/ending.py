@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from console.events import Outcome
+from console.events import RunOutcome
 
 
 class Ending(Struct, frozen=True):
     """How a run ended, what is true then, and the answer that was missing."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     words: str
     missing: str = ""
 

@@ -7,8 +7,8 @@ import re
 
 from console.errors import TimedOut
 from console.model import Role
+from console.runner.context import StepContext
 from console.runner.step import Plan, Rollback, Run, Step
-from console.runner.world import World
 
 LOOK = 10.0
 """Seconds systemd may take to answer."""
@@ -33,20 +33,20 @@ def disarm(host: Role, name: str) -> Run:
     return Run(host, ("systemctl", "stop", f"{name}.timer"), 30.0)
 
 
-async def armed(world: World, host: Role, name: str) -> bool:
+async def armed(context: StepContext, host: Role, name: str) -> bool:
     """Whether the timer waits; raises as `Host.run` does."""
-    done = await world.host(host).run(["systemctl", "is-active", f"{name}.timer"], LOOK)
+    done = await context.host(host).run(["systemctl", "is-active", f"{name}.timer"], LOOK)
     return done.stdout.strip() == b"active"
 
 
-async def settle(world: World, host: Role, name: str) -> None:
+async def settle(context: StepContext, host: Role, name: str) -> None:
     """Wait until the rollback itself does not run; raises as `Host.run` does, or `TimedOut`."""
     for _ in range(SETTLE):
-        done = await world.host(host).run(["systemctl", "is-active", f"{name}.service"], LOOK)
+        done = await context.host(host).run(["systemctl", "is-active", f"{name}.service"], LOOK)
         if done.stdout.strip() not in (b"active", b"activating", b"deactivating"):
             return
         await asyncio.sleep(0.5)
-    raise TimedOut(f"{name}.service on {world.name(host)} has not ended")
+    raise TimedOut(f"{name}.service on {context.name(host)} has not ended")
 
 
 def guarded(step: Step, plan: Plan, name: str, waiting: bool) -> tuple[Run, ...]:

@@ -12,11 +12,11 @@ from console.estate.load import Estate
 from console.hosts.shell import line, spelled
 from console.model import Role
 from console.runner import guard, show
-from console.runner.step import Found, Plan, Run, Step, Write
-from console.runner.world import World
+from console.runner.context import StepContext
+from console.runner.step import CheckResult, Plan, Run, Step, Write
 from console.site import HostEntry
 
-Planned = tuple[Step, Found, Plan]
+Planned = tuple[Step, CheckResult, Plan]
 
 HEAD = """\
 #!/bin/sh
@@ -35,36 +35,36 @@ agree() {{ # agree NAME WORDS: what cannot be had back is typed, at the terminal
 """
 
 
-def write(flow: str, words: str, world: World, planned: Sequence[Planned], steps: Sequence[Step]) -> str:
+def write(flow: str, words: str, context: StepContext, planned: Sequence[Planned], steps: Sequence[Step]) -> str:
     """Return the script: the steps that are needed, in order, each on its host, with what is so already as comments."""
     when = time.strftime("%Y-%m-%d %H:%M:%S %Z")
-    site = show.line(world, str(world.estate.file))
-    text = HEAD.format(flow=show.line(world, flow), words=show.line(world, words), site=site, when=when)
+    site = show.line(context, str(context.estate.file))
+    text = HEAD.format(flow=show.line(context, flow), words=show.line(context, words), site=site, when=when)
     roles = {action.host for _, _, plan in planned for action in plan.actions}
-    text += "".join(f"\non_{role}() {{ {_way(world.estate, world, role)}; }}" for role in sorted(roles))
+    text += "".join(f"\non_{role}() {{ {_way(context.estate, context, role)}; }}" for role in sorted(roles))
     known = {step.name: (found, plan) for step, found, plan in planned}
     for number, step in enumerate(steps, 1):
-        text += f"\n\n# ── {number} {show.line(world, step.name)}: {show.line(world, step.words)}\n"
+        text += f"\n\n# ── {number} {show.line(context, step.name)}: {show.line(context, step.words)}\n"
         if step.name in known:
-            text += "\n".join(_step(world, step, *known[step.name]))
+            text += "\n".join(_step(context, step, *known[step.name]))
         else:
             text += "# Nothing to do here, or not known before what comes first is done.\n"
     return text.rstrip() + "\n\nsay 'done; cowhand flow ' " + line([flow]) + " 'verifies it'\n"
 
 
-def _step(world: World, step: Step, found: Found, plan: Plan) -> Iterator[str]:
-    yield f"# Needed: {show.line(world, found.words)}"
+def _step(context: StepContext, step: Step, found: CheckResult, plan: Plan) -> Iterator[str]:
+    yield f"# Needed: {show.line(context, found.words)}"
     for note in (*found.evidence, *plan.notes):
-        yield f"#   {show.line(world, note)}"
+        yield f"#   {show.line(context, note)}"
     if plan.undo:
-        yield f"# To take it back: {show.line(world, plan.undo)}"
+        yield f"# To take it back: {show.line(context, plan.undo)}"
     if plan.later:
-        yield f"# Not exact yet: {show.line(world, plan.later)}. Make the runbook again after the steps before."
+        yield f"# Not exact yet: {show.line(context, plan.later)}. Make the runbook again after the steps before."
     yield f"say {line([f'{step.name}: {step.words}'])}"
     for loss in plan.loses:
-        yield f"agree {line([loss.name, show.line(world, loss.words)])}"
+        yield f"agree {line([loss.name, show.line(context, loss.words)])}"
     for action in plan.actions:
-        body = list(_run(world, action) if isinstance(action, Run) else _write(world, action))
+        body = list(_run(context, action) if isinstance(action, Run) else _write(context, action))
         mark = _mark("COWHAND_STEP", body)
         yield from (f"on_{action.host} <<'{mark}'", "set -eu", *body, mark)
     if plan.rollback and step.guarded:
@@ -72,15 +72,15 @@ def _step(world: World, step: Step, found: Found, plan: Plan) -> Iterator[str]:
         yield f"# Now try the way in from outside. When it is well: {line(stop[:2])} NAME, else wait."
 
 
-def _run(world: World, action: Run) -> Iterator[str]:
+def _run(context: StepContext, action: Run) -> Iterator[str]:
     for test in action.guards:
         yield f"{line(test)} >/dev/null || {{ echo {line(['a guard did not hold: ' + line(test)])} >&2; exit 1; }}"
     text = line(action.argv)
     if not text.replace("\n", "").isprintable():
-        yield f"# {show.line(world, text)}"
+        yield f"# {show.line(context, text)}"
         text = spelled(action.argv)
-    if world.redact(text) != text:
-        yield f"# It has a secret in it, which is not written here: {show.line(world, text)}"
+    if context.redact(text) != text:
+        yield f"# It has a secret in it, which is not written here: {show.line(context, text)}"
         yield "echo 'a command with a secret is left to you: see the runbook' >&2; exit 1"
         return
     if action.well == (0,):
@@ -91,14 +91,14 @@ def _run(world: World, action: Run) -> Iterator[str]:
         yield f'case "$status" in {well}) ;; *) exit "$status" ;; esac'
 
 
-def _write(world: World, action: Write) -> Iterator[str]:
+def _write(context: StepContext, action: Write) -> Iterator[str]:
     path, draft, kept = (line([action.path + end]) for end in ("", ".cowhand", ".previous"))
     try:
         text: str | None = action.after.decode()
     except UnicodeDecodeError:
         text = None
-    if action.sealed or (text is not None and world.redact(text) != text):
-        yield f"# {show.line(world, action.path)} has a secret in it, which is not written here."
+    if action.sealed or (text is not None and context.redact(text) != text):
+        yield f"# {show.line(context, action.path)} has a secret in it, which is not written here."
         yield "echo 'a file with a secret is left to you: see the runbook' >&2; exit 1"
         return
     yield f"sum=$([ ! -e {path} ] || sha256sum < {path} | cut -d ' ' -f 1)"
@@ -136,13 +136,13 @@ def _sum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _way(estate: Estate, world: World, role: Role) -> str:
+def _way(estate: Estate, context: StepContext, role: Role) -> str:
     """The command that feeds its input to a shell on the host of a role."""
     if role == "here":
         return "sh -s"
     entry = next((entry for entry in estate.site.hosts.values() if entry.role == role), None)
     if entry is None:
-        return f"echo {line([f'on {world.name(role)}, by hand:'])}; cat"
+        return f"echo {line([f'on {context.name(role)}, by hand:'])}; cat"
     return _reach(estate, entry)
 
 

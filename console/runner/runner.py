@@ -15,18 +15,18 @@ from console.events import (
     FlowEnded,
     FlowEvent,
     FlowSaid,
-    Outcome,
     Prompt,
-    StepName,
-    StepStood,
+    RunOutcome,
+    StepChanged,
+    StepState,
 )
 from console.process.crash import summarize
 from console.runner import show
+from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended, Ending
-from console.runner.hand import Stopped
-from console.runner.step import Ask, Flow, Found, Loss, Plan, Step
-from console.runner.walk import Walk
-from console.runner.world import Unanswered, World
+from console.runner.executor import Stopped
+from console.runner.step import Ask, CheckResult, Flow, Loss, Plan, Step
+from console.runner.step_run import StepRun
 from console.store.journal import Journal
 from console.text import spell
 
@@ -40,17 +40,17 @@ class Runner:
     def __init__(
         self,
         flow: Flow,
-        world: World,
+        context: StepContext,
         operator: Operator,
         tell: Callable[[FlowEvent], None],
         journal: Journal,
         dry: bool = False,
     ) -> None:
-        self.flow, self.world, self.operator = flow, world, operator
+        self.flow, self.context, self.operator = flow, context, operator
         self.journal, self.dry = journal, dry
         self.steps: Sequence[Step] = ()
-        self.states: list[StepName] = []
-        self.planned: list[tuple[Step, Found, Plan]] = []
+        self.states: list[StepState] = []
+        self.planned: list[tuple[Step, CheckResult, Plan]] = []
         """What a dry run found to be needed, in order."""
         self.unproven: set[str] = set()
         """Steps that were begun and not proven, by this run or an earlier one."""
@@ -63,14 +63,14 @@ class Runner:
         self._all = False
         self._begun = 0
         self._prompts = 0
-        world.dry = dry
+        context.dry = dry
 
     def stop(self) -> None:
         """End before the next action, or at once while it waits for the operator."""
         self._stopping.set()
 
     async def run(self) -> Ending:
-        """Walk the steps and return how it ended; raises nothing but `CancelledError`, with the journal written."""
+        """StepRun the steps and return how it ended; raises nothing but `CancelledError`, with the journal written."""
         ending = Ending("stopped", "it was cut off")
         try:
             ending = await self._walk()
@@ -82,7 +82,7 @@ class Runner:
                 self.journal.write("ended", outcome=ending.outcome, words=ending.words)
             except CowhandError as error:
                 ending = replace(ending, words=f"{ending.words}; {error}")
-            ending = replace(ending, words=show.line(self.world, ending.words))
+            ending = replace(ending, words=show.line(self.context, ending.words))
             self._tell(FlowEnded(self.journal.run, ending.outcome, ending.words, ending.missing, time.time()))
         return ending
 
@@ -93,7 +93,7 @@ class Runner:
             names = tuple((step.name, step.words) for step in self.steps)
             self._tell(FlowBegan(self.journal.run, self.flow.name, self.flow.words, names, self.dry, time.time()))
             for index in range(len(self.steps)):
-                await Walk(self, index).walk()
+                await StepRun(self, index).walk()
         except Ended as ended:
             return ended.ending
         except Stopped:
@@ -112,7 +112,7 @@ class Runner:
     async def _read_steps(self) -> Sequence[Step]:
         while True:
             try:
-                steps = tuple(self.flow.steps(self.world))
+                steps = tuple(self.flow.steps(self.context))
             except Unanswered as error:
                 await self.answer(0, error.question)
                 continue
@@ -139,18 +139,18 @@ class Runner:
 
     # ── telling and asking ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def stand(self, index: int, state: StepName, words: str, evidence: Sequence[str] = ()) -> None:
+    def stand(self, index: int, state: StepState, words: str, evidence: Sequence[str] = ()) -> None:
         """Tell how a step stands; whatever ends a state is journalled too."""
         self.states[index] = state
-        words = show.line(self.world, words)
-        lines = tuple(show.line(self.world, line) for line in evidence)
-        self._tell(StepStood(self.journal.run, index, state, words, lines, time.time()))
+        words = show.line(self.context, words)
+        lines = tuple(show.line(self.context, line) for line in evidence)
+        self._tell(StepChanged(self.journal.run, index, state, words, lines, time.time()))
         if state not in ("checking", "planned", "applying", "verifying"):
             self.journal.write("step", step=self.steps[index].name, state=state, words=words, evidence=lines)
 
     def say(self, text: str) -> None:
         """Tell the operator a sentence."""
-        self._tell(FlowSaid(self.journal.run, show.line(self.world, text), time.time()))
+        self._tell(FlowSaid(self.journal.run, show.line(self.context, text), time.time()))
 
     def tell(self, event: FlowEvent) -> None:
         """Pass an event on."""
@@ -198,9 +198,9 @@ class Runner:
                 self.id(),
                 "answer",
                 step,
-                show.line(self.world, question.text),
+                show.line(self.context, question.text),
                 question.key,
-                {value: show.line(self.world, words) for value, words in question.choices.items()},
+                {value: show.line(self.context, words) for value, words in question.choices.items()},
                 question.default,
                 secret=question.secret,
             )
@@ -209,7 +209,7 @@ class Runner:
             text = question.default
         if text is None or (question.choices and text not in question.choices):
             wrong = (
-                "" if text is None else f"{show.line(self.world, text, 60)} is none of {spell([*question.choices])}; "
+                "" if text is None else f"{show.line(self.context, text, 60)} is none of {spell([*question.choices])}; "
             )
             words = f"{wrong}needs an answer: {question.text} (--answer {question.key}=…)"
             if self.dry and self.steps:
@@ -217,9 +217,9 @@ class Runner:
                 self.stand(step, "later", words)
                 return False
             raise Ended(Ending("unanswered", f"{words}; {self._so_far()}", question.key))
-        self.world.answers[question.key] = text
+        self.context.answers[question.key] = text
         if question.secret:
-            self.world.hide(text)
+            self.context.hide(text)
         else:
             self.journal.write("answer", key=question.key, value=text)
         return True
@@ -228,7 +228,7 @@ class Runner:
         """From now on every plan is agreed to; losses are still typed."""
         self._all = True
 
-    def end(self, outcome: Outcome, words: str, missing: str = "") -> Ended:
+    def end(self, outcome: RunOutcome, words: str, missing: str = "") -> Ended:
         """What to raise to end the run."""
         return Ended(Ending(outcome, words, missing))
 
@@ -236,9 +236,9 @@ class Runner:
         """What this run has changed, in a sentence."""
         return self._so_far()
 
-    def _mark(self, state: StepName, words: str) -> None:
+    def _mark(self, state: StepState, words: str) -> None:
         for index, known in enumerate(self.states):
             if known in ("checking", "planned", "applying", "verifying"):
                 self.states[index] = state
-                line = show.line(self.world, words)
-                self._tell(StepStood(self.journal.run, index, state, line, (), time.time()))
+                line = show.line(self.context, words)
+                self._tell(StepChanged(self.journal.run, index, state, line, (), time.time()))

@@ -11,10 +11,10 @@ from typing import Any
 from console.errors import CowhandError, HostError
 from console.events import FlowEvent
 from console.hosts.recorded import Recorded
+from console.runner.context import StepContext
 from console.runner.ending import Ending
 from console.runner.runner import Operator, Runner
-from console.runner.step import Flow, Found, Plan, Step
-from console.runner.world import World
+from console.runner.step import CheckResult, Flow, Plan, Step
 from console.store import journal as journals
 from console.store.journal import Journal, Lock, Unwritten
 from console.text import clean
@@ -42,18 +42,18 @@ class Session:
     def __init__(
         self,
         flow: Flow,
-        world: World,
+        context: StepContext,
         operator: Operator,
         tell: Callable[[FlowEvent], None],
         folder: Path | None,
     ) -> None:
-        self.flow, self.world, self.operator, self.tell = flow, world, operator, tell
+        self.flow, self.context, self.operator, self.tell = flow, context, operator, tell
         self.folder = folder
         self._runner: Runner | None = None
         self._stopped = False
 
     @property
-    def planned(self) -> tuple[list[tuple[Step, Found, Plan]], Sequence[Step]] | None:
+    def planned(self) -> tuple[list[tuple[Step, CheckResult, Plan]], Sequence[Step]] | None:
         """What a dry run found to be needed, and all steps."""
         return (self._runner.planned, self._runner.steps) if self._runner is not None else None
 
@@ -65,23 +65,23 @@ class Session:
 
     async def run(self) -> Ending:
         """Take the site's lock, walk the flow, let go; raises `Held`, `Leftover` or `JournalError` before it begins."""
-        for host in self.world.hosts.values():
+        for host in self.context.hosts.values():
             if isinstance(host, Recorded):
-                host.hide = self.world.redact
+                host.hide = self.context.redact
         if self.folder is None:
             return await self._walk(Unwritten(), dry=True)
         with Lock(self.folder, self.flow.name):
             unproven = await self._look_back(self.folder)
-            journal = Journal(self.folder, self.world.redact)
+            journal = Journal(self.folder, self.context.redact)
             try:
-                site = str(self.world.estate.file)
+                site = str(self.context.estate.file)
                 journal.write("began", flow=self.flow.name, site=site, **journals.whoever())
                 return await self._walk(journal, dry=False, unproven=unproven)
             finally:
                 journal.close()
 
     async def _walk(self, journal: Journal, dry: bool, unproven: set[str] | None = None) -> Ending:
-        self._runner = Runner(self.flow, self.world, self.operator, self.tell, journal, dry)
+        self._runner = Runner(self.flow, self.context, self.operator, self.tell, journal, dry)
         self._runner.unproven = unproven or set()
         if self._stopped:
             self._runner.stop()
@@ -123,7 +123,7 @@ class Session:
 
     async def _pid(self, left: dict[str, Any], until: float) -> str:
         """The process that still runs, "" when none does; where nobody can tell, one is assumed until its limit."""
-        host = self.world.hosts.get(left["role"])
+        host = self.context.hosts.get(left["role"])
         wanted = _listed(" ".join(map(str, left["argv"])).encode())
         if host is None:
             return ""

@@ -15,19 +15,19 @@ from console.events import (
     FlowEnded,
     FlowEvent,
     FlowSaid,
-    Outcome,
     PlanShown,
     Prompt,
-    StepName,
+    RunOutcome,
+    StepChanged,
     StepPlanned,
-    StepStood,
+    StepState,
 )
 
 MOST = 400
 """Actions and sentences that are kept of one step or run."""
 
 
-class ActionState(Struct, frozen=True):
+class ActionStatus(Struct, frozen=True):
     """One change: since when it runs, and what came of it (`ended` 0: it still runs). Times are Unix seconds."""
 
     action: ActionShown
@@ -39,32 +39,32 @@ class ActionState(Struct, frozen=True):
     seconds: float = 0.0
 
 
-class StepState(Struct, frozen=True):
+class StepStatus(Struct, frozen=True):
     """One step: how it stands and why, its plan once there is one, and what was done. Times are Unix seconds."""
 
     name: str
     words: str
-    state: StepName = "waiting"
+    state: StepState = "waiting"
     said: str = ""
     evidence: tuple[str, ...] = ()
     plan: PlanShown | None = None
     undoing: bool = False
-    actions: tuple[ActionState, ...] = ()
+    actions: tuple[ActionStatus, ...] = ()
     began: float = 0.0
     changed: float = 0.0
 
 
-class FlowState(Struct, frozen=True):
+class RunStatus(Struct, frozen=True):
     """One run: its steps, what it waits for, what it said, and how it ended (`outcome` None: it runs)."""
 
     run: str
     flow: str
     words: str
-    steps: tuple[StepState, ...]
+    steps: tuple[StepStatus, ...]
     dry: bool = False
     asked: Prompt | None = None
     said: tuple[str, ...] = ()
-    outcome: Outcome | None = None
+    outcome: RunOutcome | None = None
     ending: str = ""
     missing: str = ""
     began: float = 0.0
@@ -77,11 +77,11 @@ class FlowState(Struct, frozen=True):
         return moved[-1] if moved else 0
 
 
-def fold(state: FlowState | None, event: FlowEvent) -> FlowState | None:
+def fold(state: RunStatus | None, event: FlowEvent) -> RunStatus | None:
     """The run after one more event; an event of another run changes nothing."""
     if isinstance(event, FlowBegan):
-        steps = tuple(StepState(name, words) for name, words in event.steps)
-        return FlowState(event.run, event.flow, event.words, steps, event.dry, began=event.at)
+        steps = tuple(StepStatus(name, words) for name, words in event.steps)
+        return RunStatus(event.run, event.flow, event.words, steps, event.dry, began=event.at)
     if state is None or state.run != event.run:
         return state
     match event:
@@ -97,9 +97,9 @@ def fold(state: FlowState | None, event: FlowEvent) -> FlowState | None:
     return replace(state, steps=(*state.steps[:at], _step(state.steps[at], event), *state.steps[at + 1 :]))
 
 
-def _step(step: StepState, event: StepStood | StepPlanned | ActionBegan | ActionSaid | ActionEnded) -> StepState:
+def _step(step: StepStatus, event: StepChanged | StepPlanned | ActionBegan | ActionSaid | ActionEnded) -> StepStatus:
     match event:
-        case StepStood():
+        case StepChanged():
             return replace(
                 step,
                 state=event.state,
@@ -111,12 +111,12 @@ def _step(step: StepState, event: StepStood | StepPlanned | ActionBegan | Action
         case StepPlanned():
             return replace(step, plan=event.plan, undoing=event.undo)
         case ActionBegan():
-            return replace(step, actions=(*step.actions, ActionState(event.action, event.at))[-MOST:])
+            return replace(step, actions=(*step.actions, ActionStatus(event.action, event.at))[-MOST:])
         case ActionSaid():
             said = tuple(replace(done, output=event.output) for done in step.actions[-1:] if not done.ended)
             return replace(step, actions=(*step.actions[:-1], *said)) if said else step
         case ActionEnded():
-            ended = ActionState(
+            ended = ActionStatus(
                 event.action,
                 step.actions[-1].began if step.actions else event.at,
                 event.at,

@@ -15,46 +15,46 @@ from console.mask import mask
 from console.model import Role
 
 if TYPE_CHECKING:
-    from console.runner.world import World
+    from console.runner.context import StepContext
 
-Standing = Literal["done", "needed", "skipped", "refused"]
+CheckState = Literal["done", "needed", "skipped", "refused"]
 
 
-class Found(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """What a check or a verification found, in words for the operator; `evidence` are lines that prove it.
 
     `done`: it is so. `needed`: it is not so yet. `skipped`: it does not apply here. `refused`: it must not be done."""
 
-    standing: Standing
+    standing: CheckState
     words: str
     evidence: tuple[str, ...] = ()
 
 
-def done(words: str, *evidence: str) -> Found:
+def done(words: str, *evidence: str) -> CheckResult:
     """It is so."""
-    return Found("done", words, evidence)
+    return CheckResult("done", words, evidence)
 
 
-def needed(words: str, *evidence: str) -> Found:
+def needed(words: str, *evidence: str) -> CheckResult:
     """It is not so yet, and can be made so."""
-    return Found("needed", words, evidence)
+    return CheckResult("needed", words, evidence)
 
 
-def skipped(words: str, *evidence: str) -> Found:
+def skipped(words: str, *evidence: str) -> CheckResult:
     """It does not apply here, for this reason."""
-    return Found("skipped", words, evidence)
+    return CheckResult("skipped", words, evidence)
 
 
-def refused(words: str, *evidence: str) -> Found:
+def refused(words: str, *evidence: str) -> CheckResult:
     """It must not be done, for this reason; the flow ends, and nothing of this step was changed."""
-    return Found("refused", words, evidence)
+    return CheckResult("refused", words, evidence)
 
 
 class Refusal(CowhandError):
     """Raised in a step instead of returning `refused`; its text is the reason."""
 
 
-class Later(CowhandError):
+class NotYetKnown(CowhandError):
     """Raised by a check or plan that can say nothing before an earlier step of the flow is done."""
 
 
@@ -157,7 +157,7 @@ class Plan(Struct, frozen=True):
 class Change(Protocol):
     """The hand of `apply`: it does what is in the plan that was shown, and refuses everything else."""
 
-    world: World
+    context: StepContext
 
     async def do(self, action: Action) -> Completed | None:
         """Do one action, told and journalled before and after; None for a `Write`. Raises when it did not go well."""
@@ -174,11 +174,11 @@ class Step:
     guarded: Role | None = None
     patience: float = 60.0
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Say how the world stands; reads only."""
         raise NotImplementedError(f"{type(self).__name__}.check")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         """Say what would change; reads only. Called when `check` found that it is needed."""
         raise NotImplementedError(f"{type(self).__name__}.plan")
 
@@ -187,11 +187,11 @@ class Step:
         for action in plan.actions:
             await change.do(action)
 
-    async def verify(self, world: World) -> Found:
+    async def verify(self, context: StepContext) -> CheckResult:
         """Prove from outside that it is so, never by a command's status; `check` once more unless it is overridden."""
-        return await self.check(world)
+        return await self.check(context)
 
-    async def undo(self, world: World) -> Plan | None:
+    async def undo(self, context: StepContext) -> Plan | None:
         """What would take the change back, from how the world is now; None when nothing can."""
         return None
 
@@ -199,6 +199,6 @@ class Step:
 class Flow(Struct, frozen=True):
     """A guided change: its steps, from what the files say; no machine is asked for them."""
 
-    steps: Callable[[World], Sequence[Step]]
+    steps: Callable[[StepContext], Sequence[Step]]
     name: str = ""
     words: str = ""

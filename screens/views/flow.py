@@ -17,7 +17,7 @@ from screens.widgets.pane import Box, Pane
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
     from console.events import Prompt
-    from console.runner.state import ActionState, FlowState
+    from console.runner.state import ActionStatus, RunStatus
 
 Eager = Literal["", "one", "all"]
 
@@ -52,14 +52,14 @@ class Flow(View):
         """What was last asked of this flow."""
         return next((seen for seen in self.board.flows if seen.name == self.flow), None)
 
-    def run_(self) -> FlowState | None:
+    def run_(self) -> RunStatus | None:
         """The run of this flow that is on, or that ended after its steps were last asked."""
         run, seen = self.board.flow, self.seen()
         if run is None or run.flow != self.flow:
             return None
         return run if flow_rows.newer(run, seen.look if seen else None) else None
 
-    def state(self) -> FlowState | None:
+    def state(self) -> RunStatus | None:
         """What the panes show: a run that never began shows the steps that were asked before."""
         run, seen = self.run_(), self.seen()
         return run if run is not None and run.steps else seen.look if seen else None
@@ -163,7 +163,7 @@ class Flow(View):
             lines.append(((clip(last, width - 1), ink.muted),))
         return lines
 
-    def _waits(self, run: FlowState, prompt: Prompt, width: int, height: int) -> list[Line]:
+    def _waits(self, run: RunStatus, prompt: Prompt, width: int, height: int) -> list[Line]:
         """The run waits for the operator."""
         ink = self.ink
         read_only = self.cowhand.read_only
@@ -194,7 +194,7 @@ class Flow(View):
             lines.append(self._keys(*(words[value] for value in prompt.choices if value in words)))
         return [*lines, *self._said(run, width)]
 
-    def _ended(self, run: FlowState, width: int) -> list[Line]:
+    def _ended(self, run: RunStatus, width: int) -> list[Line]:
         """The run has ended: what is true since."""
         ink = self.ink
         shape, style = flow_rows.ending(ink, run)
@@ -206,14 +206,14 @@ class Flow(View):
             lines.append(self._keys(*again, ("c", "ask the steps anew")))
         return [*lines, *self._said(run, width)]
 
-    def _said(self, run: FlowState, width: int) -> list[Line]:
+    def _said(self, run: RunStatus, width: int) -> list[Line]:
         return [((f" {row}", self.ink.muted),) for text in run.said[-2:] for row in wrap(text, width - 2)]
 
-    def _latest(self, run: FlowState) -> ActionState | None:
+    def _latest(self, run: RunStatus) -> ActionStatus | None:
         done = [action for step in run.steps for action in step.actions]
         return max(done, key=lambda action: action.began) if done else None
 
-    def _action(self, action: ActionState, width: int, room: int) -> list[Line]:
+    def _action(self, action: ActionStatus, width: int, room: int) -> list[Line]:
         """The command under way, or the last one, with the end of what it says."""
         ink = self.ink
         head: Line = ((f" {action.action.host}  ", ink.muted), (action.action.text, ink.bright))

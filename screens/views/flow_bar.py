@@ -12,7 +12,7 @@ from screens.views.flow_rows import targets
 from screens.widgets.bar import Bar
 
 if TYPE_CHECKING:
-    from console.runner.state import FlowState
+    from console.runner.state import RunStatus
     from screens.app import CowhandApp
 
 MOST = 8
@@ -24,7 +24,7 @@ ACTIONS = 3
 Settle = Callable[[str | None], None]
 
 
-def agree(app: CowhandApp, run: FlowState, prompt: Prompt, everything: bool, settle: Settle) -> None:
+def agree(app: CowhandApp, run: RunStatus, prompt: Prompt, everything: bool, settle: Settle) -> None:
     """Have a step's plan agreed to, or all that follow too; `settle` gets the answer, None for not now."""
 
     def head(width: int) -> list[Line]:
@@ -49,7 +49,7 @@ def agree(app: CowhandApp, run: FlowState, prompt: Prompt, everything: bool, set
     _typed(app, "all" if everything else "yes", "do it", head, settle)
 
 
-def destroy(app: CowhandApp, run: FlowState, prompt: Prompt, settle: Settle) -> None:
+def destroy(app: CowhandApp, run: RunStatus, prompt: Prompt, settle: Settle) -> None:
     """Have the name of what is lost typed; anything else is not now."""
     name = prompt.typed or ""
     chosen = run.steps[prompt.step]
@@ -105,7 +105,7 @@ def sure(app: CowhandApp, word: str, does: str, words: str, settle: Settle) -> N
     _typed(app, word, does, head, settle)
 
 
-def stop(app: CowhandApp, run: FlowState) -> None:
+def stop(app: CowhandApp, run: RunStatus) -> None:
     """End the run: between two commands, or at once."""
     busy = _busy(run)
 
@@ -136,7 +136,7 @@ def leave(app: CowhandApp) -> None:
     app.query_one(Bar).ask(_endings(busy, "stop and leave"), done, head=head)
 
 
-def _busy(run: FlowState) -> str:
+def _busy(run: RunStatus) -> str:
     """The command that is under way, in a sentence."""
     for step in run.steps[run.current : run.current + 1]:
         for done in step.actions[-1:]:

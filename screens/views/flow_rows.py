@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.style import Style
 
-from console.events import ActionShown, PlanShown, StepName
+from console.events import ActionShown, PlanShown, StepState
 from screens.text import Line, clean, clip, clock, fit, wrap
 from screens.themes import Ink
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen, LastRun
-    from console.runner.state import ActionState, FlowState, StepState
+    from console.runner.state import ActionStatus, RunStatus, StepStatus
 
-MARKS: dict[StepName, str] = {
+MARKS: dict[StepState, str] = {
     "waiting": " ", "checking": "▸", "planned": "·", "applying": "▸", "verifying": "▸", "so": "✓", "done": "✓",
     "skipped": "–", "left": "○", "later": "…", "refused": "✗", "failed": "✗", "undone": "↶", "stopped": "■",
 }  # fmt: skip
 """A shape for each way a step can stand, so that colour is never alone."""
 
-WORDS: dict[StepName, str] = {
+WORDS: dict[StepState, str] = {
     "waiting": "not looked at yet", "checking": "looking", "planned": "to do", "applying": "changing",
     "verifying": "verifying", "so": "is so already", "done": "done, and verified", "skipped": "does not apply",
     "left": "left out", "later": "not known yet", "refused": "refused", "failed": "failed", "undone": "taken back",
@@ -40,12 +40,12 @@ LABEL = 9
 """Where what a label says begins, in cells."""
 
 
-def under_way(state: FlowState, at: int) -> bool:
+def under_way(state: RunStatus, at: int) -> bool:
     """Whether a run that is on is at this step."""
     return state.outcome is None and not state.dry and at == state.current and state.steps[at].state != "waiting"
 
 
-def mark(ink: Ink, state: FlowState, at: int) -> tuple[str, Style]:
+def mark(ink: Ink, state: RunStatus, at: int) -> tuple[str, Style]:
     """The shape of a step, and its style."""
     name = state.steps[at].state
     if under_way(state, at) and name == "planned":
@@ -58,7 +58,7 @@ def mark(ink: Ink, state: FlowState, at: int) -> tuple[str, Style]:
     return MARKS[name], style
 
 
-def steps(ink: Ink, state: FlowState, cursor: int, top: int, width: int, height: int) -> list[Line]:
+def steps(ink: Ink, state: RunStatus, cursor: int, top: int, width: int, height: int) -> list[Line]:
     """One row for each step, from `top`."""
     lines: list[Line] = []
     digits = len(str(len(state.steps)))
@@ -104,7 +104,7 @@ def labelled(ink: Ink, label: str, text: str, width: int, style: Style | None = 
     ]
 
 
-def step(ink: Ink, state: FlowState, at: int, now: float, width: int) -> list[Line]:
+def step(ink: Ink, state: RunStatus, at: int, now: float, width: int) -> list[Line]:
     """Everything known of one step: how it stands, why, what would change, and what was done."""
     chosen = state.steps[at]
     shape, style = mark(ink, state, at)
@@ -127,7 +127,7 @@ def step(ink: Ink, state: FlowState, at: int, now: float, width: int) -> list[Li
     return lines
 
 
-def plan(ink: Ink, chosen: StepState, now: float, width: int) -> list[Line]:
+def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
     """What would change, or what was changed, in the order in which it is done."""
     shown = chosen.plan or PlanShown()
     lines: list[Line] = []
@@ -152,7 +152,7 @@ def plan(ink: Ink, chosen: StepState, now: float, width: int) -> list[Line]:
     return lines
 
 
-def _action(ink: Ink, action: ActionShown, done: ActionState | None, now: float, width: int) -> list[Line]:
+def _action(ink: Ink, action: ActionShown, done: ActionStatus | None, now: float, width: int) -> list[Line]:
     """One change: the exact command, or the file and its diff; and what came of it."""
     ended = done is not None and done.ended
     label = ("ran" if ended else "runs") if action.kind == "run" else ("wrote" if ended else "writes")
@@ -175,7 +175,7 @@ def _diff_style(ink: Ink, row: str) -> Style:
     return ink.ok if row.startswith("+") else ink.failed if row.startswith("-") else ink.muted
 
 
-def result(ink: Ink, done: ActionState, now: float, width: int, most: int = 0) -> list[Line]:
+def result(ink: Ink, done: ActionStatus, now: float, width: int, most: int = 0) -> list[Line]:
     """What came of a change, and the end of what its command said: the last `most` rows of it."""
     rows = [part for row in done.output.split("\n") if row for part in fold(row, width - 7)]
     lines: list[Line] = [(("     │ ", ink.faint), (row, ink.text)) for row in (rows[-most:] if most else rows)]
@@ -191,7 +191,7 @@ def result(ink: Ink, done: ActionState, now: float, width: int, most: int = 0) -
 # ── in a sentence ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def summary(ink: Ink, look: FlowState | None) -> tuple[str, str, Style]:
+def summary(ink: Ink, look: RunStatus | None) -> tuple[str, str, Style]:
     """How a flow stands, as a dry run of it found: a shape, words, a style."""
     if look is None:
         return "?", "not asked yet", ink.muted
@@ -206,7 +206,7 @@ def summary(ink: Ink, look: FlowState | None) -> tuple[str, str, Style]:
     return shape, look.ending, ink.broken if shape == "✗" else ink.unknown
 
 
-def standing(run: FlowState) -> str:
+def standing(run: RunStatus) -> str:
     """Where a run stands, in a few words."""
     if run.outcome is not None:
         return run.ending
@@ -216,12 +216,12 @@ def standing(run: FlowState) -> str:
     return f"{at} {'failed' if run.asked.kind == 'failed' else 'waits for you'}"
 
 
-def newer(run: FlowState | None, look: FlowState | None) -> bool:
+def newer(run: RunStatus | None, look: RunStatus | None) -> bool:
     """Whether a run is on, or ended after the steps were last asked: then what it says is what is known."""
     return run is not None and (run.outcome is None or look is None or look.began <= run.ended)
 
 
-def ending(ink: Ink, run: FlowState) -> tuple[str, Style]:
+def ending(ink: Ink, run: RunStatus) -> tuple[str, Style]:
     """The shape of how a run ended, and its style."""
     if run.outcome == "done":
         return "✓", ink.ok
@@ -257,7 +257,7 @@ def _counted(commands: int, files: int) -> str:
     return ", ".join(said)
 
 
-def plain(state: FlowState, at: int) -> str:
+def plain(state: RunStatus, at: int) -> str:
     """One step as plain text, to be pasted into a ticket; commands unbroken."""
     chosen = state.steps[at]
     rows = [f"{state.flow}, step {at + 1} of {len(state.steps)}, {chosen.name}: {WORDS[chosen.state]}", chosen.said]

@@ -12,7 +12,7 @@ from screens.text import Line, Piece, cells, clip, clock
 from screens.themes import MARKS, VERDICTS, Ink
 
 if TYPE_CHECKING:
-    from console.runner.state import FlowState
+    from console.runner.state import RunStatus
 
 
 Piece3 = tuple[str, Style, str]
@@ -60,7 +60,7 @@ def _flow(board: Board, ink: Ink) -> list[Piece]:
     return [(f" {shape} {clip(run.flow, 20)}{at}{word} ", style)]
 
 
-def _state(run: FlowState, ink: Ink) -> Piece3:
+def _state(run: RunStatus, ink: Ink) -> Piece3:
     if run.outcome is not None:
         if run.outcome == "done":
             return "✓", ink.ok, " done"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from console.estate import load as estate
-from console.events import FlowEvent, Prompt, StepStood
-from console.flows import World, registry
+from console.events import FlowEvent, Prompt, StepChanged
+from console.flows import StepContext, registry
 from console.runner.ending import Ending
 from console.runner.session import Session
 from tests.reallab.volumes import MIB, NAMES, SIZES, Inside, Machine, fresh, remove, write_site
@@ -34,7 +34,7 @@ def machine() -> Iterator[Machine]:
 
 async def walk(
     machine: Machine, destroy: tuple[str, ...] = EVERYTHING, **answers: str
-) -> tuple[Ending, dict[str, StepStood]]:
+) -> tuple[Ending, dict[str, StepChanged]]:
     """Run the flow with a yes to every plan; returns how it ended and how its steps stand."""
     heard: list[FlowEvent] = []
 
@@ -42,13 +42,13 @@ async def walk(
         return {"confirm": "yes", "failed": "stop"}.get(prompt.kind)
 
     answers = {key.replace("_", "-", 1): value for key, value in answers.items()}
-    world = World(estate.load(machine.root / "site.toml"), {"mail": Inside(machine)}, {}, answers, destroy)
+    context = StepContext(estate.load(machine.root / "site.toml"), {"mail": Inside(machine)}, {}, answers, destroy)
     journal = machine.root / "journal"
     journal.mkdir(exist_ok=True)
     flow = registry.find("mount-volumes")
-    ending = await Session(flow, world, agree, heard.append, journal).run()
-    names = [step.name for step in flow.steps(world)]
-    stood = {names[event.step]: event for event in heard if isinstance(event, StepStood)}
+    ending = await Session(flow, context, agree, heard.append, journal).run()
+    names = [step.name for step in flow.steps(context)]
+    stood = {names[event.step]: event for event in heard if isinstance(event, StepChanged)}
     return ending, stood
 
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from assets import disk as tool
-from console.events import ActionBegan, FlowBegan, FlowEvent, StepStood
+from console.events import ActionBegan, FlowBegan, FlowEvent, StepChanged
 from console.facts import mounts
 from console.facts.volumes import Survey, Wanted, ask, doing
 from console.flows import registry
@@ -234,7 +234,7 @@ async def _disturb(case: Case, root: Path, number: int, step: int, wanted: str) 
 
 def _true(case: Case, root: Path, heard: Sequence[FlowEvent]) -> None:
     names = next([name for name, _ in event.steps] for event in heard if isinstance(event, FlowBegan))
-    said = {names[event.step] for event in heard if isinstance(event, StepStood) and event.state == "done"}
+    said = {names[event.step] for event in heard if isinstance(event, StepChanged) and event.state == "done"}
     assert all(case.holds(root, name) for name in said if name != "mount")
 
 

@@ -12,15 +12,15 @@ from console.events import (
     FlowBegan,
     FlowEnded,
     FlowEvent,
-    FlowsLooked,
-    Outcome,
+    FlowsChecked,
     PlanShown,
     Prompt,
-    StepName,
+    RunOutcome,
+    StepChanged,
     StepPlanned,
-    StepStood,
+    StepState,
 )
-from console.runner.state import FlowState, fold
+from console.runner.state import RunStatus, fold
 from tests.screens.stage import START, Stage, calm
 
 RUN = "20260213-140500-abc123"
@@ -59,7 +59,7 @@ PLANS = {
     ),
     4: PlanShown((FSTAB, RELOAD), undo="put /etc/fstab.previous back"),
 }
-WHY: dict[int, tuple[StepName, str]] = {
+WHY: dict[int, tuple[StepState, str]] = {
     0: ("so", "2 volumes are declared: opt, var_lib_docker"),
     1: ("so", "both disks are there, by-id name, serial and size agree"),
     2: ("planned", "the disk is blank"),
@@ -70,9 +70,9 @@ WHY: dict[int, tuple[StepName, str]] = {
 }
 
 
-def stood(step: int, state: StepName, words: str = "", at: float = 0.0, evidence: tuple[str, ...] = ()) -> StepStood:
+def stood(step: int, state: StepState, words: str = "", at: float = 0.0, evidence: tuple[str, ...] = ()) -> StepChanged:
     """A step stands differently."""
-    return StepStood(RUN, step, state, words, evidence, START + (at or 300 + step))
+    return StepChanged(RUN, step, state, words, evidence, START + (at or 300 + step))
 
 
 def began(dry: bool = False, at: float = 300) -> FlowBegan:
@@ -80,7 +80,7 @@ def began(dry: bool = False, at: float = 300) -> FlowBegan:
     return FlowBegan(RUN, FLOW, WORDS, STEPS, dry, START + at)
 
 
-def ended(outcome: Outcome, words: str, at: float = 420) -> FlowEnded:
+def ended(outcome: RunOutcome, words: str, at: float = 420) -> FlowEnded:
     """The run ended."""
     return FlowEnded(RUN, outcome, words, "", START + at)
 
@@ -98,16 +98,16 @@ def asked(
     return FlowAsked(RUN, prompt)
 
 
-def folded(*events: FlowEvent) -> FlowState:
+def folded(*events: FlowEvent) -> RunStatus:
     """The state after some events."""
-    state: FlowState | None = None
+    state: RunStatus | None = None
     for event in events:
         state = fold(state, event)
     assert state is not None
     return state
 
 
-def look(*nothing: int) -> FlowState:
+def look(*nothing: int) -> RunStatus:
     """A dry run; the steps `nothing` are so already."""
     events: list[FlowEvent] = [began(dry=True, at=200)]
     for step, (state, words) in WHY.items():
@@ -129,7 +129,7 @@ OTHERS = (
 )
 
 
-def seen(state: FlowState | None = None, last: LastRun | None = LAST) -> tuple[FlowSeen, ...]:
+def seen(state: RunStatus | None = None, last: LastRun | None = LAST) -> tuple[FlowSeen, ...]:
     """The flows there are."""
     return (FlowSeen(FLOW, WORDS, state or look(), 0.0, last), *OTHERS)
 
@@ -184,10 +184,10 @@ ELSEWHERE = (
 )
 
 
-def flows(*events: FlowEvent, state: FlowState | None = None, last: LastRun | None = LAST) -> Stage:
+def flows(*events: FlowEvent, state: RunStatus | None = None, last: LastRun | None = LAST) -> Stage:
     """The estate is well, the flows are known, and a run has come as far as its events tell."""
     stage = calm()
     stage.seen = seen(state, last)
     stage.run = folded(*events) if events else None
-    stage.opening = (*stage.opening, FlowsLooked(START))
+    stage.opening = (*stage.opening, FlowsChecked(START))
     return stage

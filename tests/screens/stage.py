@@ -11,7 +11,7 @@ import msgspec
 from console.diagnosis.catalogue import finding
 from console.engine.overview import FlowSeen
 from console.errors import InputError
-from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsLooked, ReadingsChanged
+from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsChecked, ReadingsChanged
 from console.model import (
     HOPS,
     Bind,
@@ -30,7 +30,7 @@ from console.model import (
     Topology,
     Volume,
 )
-from console.runner.state import FlowState, fold
+from console.runner.state import RunStatus, fold
 
 START = 1_770_991_200.0
 """2026-02-13 14:00:00 UTC."""
@@ -265,7 +265,7 @@ class Stage:
     lines: tuple[str, ...] = ()
     notify: Callable[[Event], None] = field(default=lambda event: None)
     seen: tuple[FlowSeen, ...] = ()
-    run: FlowState | None = None
+    run: RunStatus | None = None
 
     def start(self, notify: Callable[[Event], None]) -> None:
         self.notify = notify
@@ -297,9 +297,9 @@ class Stage:
 
     def look_flows(self, name: str | None = None) -> None:
         self.asked.append(f"look {name}")
-        self.notify(FlowsLooked(START))
+        self.notify(FlowsChecked(START))
 
-    def flow(self) -> FlowState | None:
+    def flow(self) -> RunStatus | None:
         return self.run
 
     def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:

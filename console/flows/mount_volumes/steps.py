@@ -13,15 +13,15 @@ from console.facts.command import explain
 from console.facts.volumes import Disk, Folder, Survey, doing, looking
 from console.flows import (
     Ask,
+    CheckResult,
     Flow,
-    Found,
-    Later,
     Loss,
+    NotYetKnown,
     Plan,
     Refusal,
     Run,
     Step,
-    World,
+    StepContext,
     Write,
     done,
     needed,
@@ -40,7 +40,7 @@ from console.flows.mount_volumes.targets import (
     unusable,
     wrong,
 )
-from console.runner import reading
+from console.runner import read_only
 from console.sources import fstab
 from console.text import spell
 
@@ -54,7 +54,7 @@ DROP_IN = "/etc/systemd/system/docker.service.d/cowhand-volumes.conf"
 LOOK, FORMAT, COPY, DAEMON = 10.0, 900.0, 6 * 3600.0, 180.0
 """Seconds that a small command, a format, a copy and a daemon may take."""
 
-reading.script("python3", looking())
+read_only.script("python3", looking())
 
 
 def tool(*words: str, timeout: float = 60.0) -> Run:
@@ -70,14 +70,14 @@ class Looking(Step):
     def __init__(self, found: tuple[Target, ...]) -> None:
         self.found = found
 
-    async def look(self, world: World) -> Survey:
+    async def look(self, context: StepContext) -> Survey:
         """How things are."""
-        return await look(world, self.found)
+        return await look(context, self.found)
 
-    async def program(self, world: World) -> tuple[Write, ...]:
+    async def program(self, context: StepContext) -> tuple[Write, ...]:
         """Our program once more, should the machine have been started anew since it was laid ready."""
-        there = await world.data("mail", TOOL)
-        return (_program(there),) if there != doing().encode() and not world.dry else ()
+        there = await context.data("mail", TOOL)
+        return (_program(there),) if there != doing().encode() and not context.dry else ()
 
     def mounted(self, survey: Survey, target: Target) -> bool:
         """Whether a volume is where it belongs."""
@@ -96,9 +96,9 @@ class Single(Looking):
         super().__init__(found)
         self.target = target
 
-    async def seen(self, world: World) -> tuple[Survey, Disk, Folder, Judged]:
+    async def seen(self, context: StepContext) -> tuple[Survey, Disk, Folder, Judged]:
         """How this volume is; raises `Refusal` when nothing may be done on that machine."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         if why := unusable(survey):
             raise Refusal(why)
         disk = survey.volumes[self.target.name]
@@ -110,10 +110,10 @@ class Declared(Looking):
 
     name, words = "declared", "find the declared volumes"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Refuse declarations that leave anything open."""
-        topology = world.estate.topology
-        rest = [each for each in topology.volumes if each not in declared(world)]
+        topology = context.estate.topology
+        rest = [each for each in topology.volumes if each not in declared(context)]
         others = tuple(f"{each.name}: not a block volume of an instance" for each in rest)
         if why := wrong(self.found):
             return refused(why, *others)
@@ -128,9 +128,9 @@ class Disks(Looking):
 
     name, words = "disks", "match them to disks"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Refuse when a disk is missing, another one, or holds what is not ours."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         if why := unusable(survey):
             return refused(why)
         judged = {each.short: judge(each, survey.volumes[each.name]) for each in self.found}
@@ -146,20 +146,20 @@ class Tool(Looking):
 
     name, words = "program", "lay ready the program that proves, formats and copies"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """It is needed while a volume is not formatted, not mounted, or was left in the middle of something."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         open_ = [each for each in self.found if self._open(survey, each)]
         if not open_:
             return skipped("it is not needed")
-        there = await world.text("mail", TOOL)
+        there = await context.text("mail", TOOL)
         return done("it is there") if there == doing() else needed(f"it is not at {TOOL}")
 
-    async def plan(self, world: World) -> Plan:
-        return Plan((_program(await world.data("mail", TOOL)),), undo=f"rm {TOOL}")
+    async def plan(self, context: StepContext) -> Plan:
+        return Plan((_program(await context.data("mail", TOOL)),), undo=f"rm {TOOL}")
 
-    async def undo(self, world: World) -> Plan | None:
-        there = await world.data("mail", TOOL)
+    async def undo(self, context: StepContext) -> Plan | None:
+        there = await context.data("mail", TOOL)
         return Plan((Run("mail", ("rm", "-f", "--", TOOL)),)) if there is not None else None
 
     def _open(self, survey: Survey, target: Target) -> bool:
@@ -175,9 +175,9 @@ class Format(Single):
         super().__init__(found, target)
         self.name, self.words = f"format {target.short}", f"format {target.name} as ext4"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Needed when the disk is blank, or when we began with it and were cut off."""
-        _, _, _, judged = await self.seen(world)
+        _, _, _, judged = await self.seen(context)
         match judged.standing:
             case "foreign":
                 return refused(judged.words, *judged.evidence)
@@ -185,16 +185,16 @@ class Format(Single):
                 return done(judged.words, *judged.evidence)
         return needed(judged.words, *judged.evidence)
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         """The program holds the disk, proves all that once more, and then formats it."""
-        _, disk, _, judged = await self.seen(world)
+        _, disk, _, judged = await self.seen(context)
         device = node(self.target, disk)
         action = tool("make", device, str(disk.size), ",".join(self.target.serials), self.target.label, timeout=FORMAT)
         words = f"{spelled(disk.size)} at {disk.device} are formatted; what may be on them is lost"
         notes = ["one command holds the disk, proves all that again, and formats it"]
         if judged.standing == "begun":
             notes += ["it was proven blank before; a file system that is whole is kept"]
-        return Plan((*await self.program(world), action), tuple(notes), (Loss(self.target.name, words),))
+        return Plan((*await self.program(context), action), tuple(notes), (Loss(self.target.name, words),))
 
 
 class Quiet(Looking):
@@ -202,9 +202,9 @@ class Quiet(Looking):
 
     name, words = "stop docker", "stop docker while its folders change"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Needed while it runs and a volume is not mounted."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         missing = self.missing(survey)
         if survey.docker.load_state != "loaded":
             return skipped("there is no docker yet")
@@ -214,16 +214,16 @@ class Quiet(Looking):
             return done("docker does not run")
         return needed(f"docker runs, and {spell(missing)} {'is' if len(missing) == 1 else 'are'} not mounted yet")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         """It is asked for by name: mail stops."""
         text = "docker has to be stopped, and all mail with it, until the volumes are mounted. Stop it?"
         choices = {"stop": "stop docker now, and start it again at the end", "not": "leave it running; change nothing"}
-        if world.ask(Ask("docker", text, choices)) != "stop":
+        if context.ask(Ask("docker", text, choices)) != "stop":
             raise Refusal("docker was to be left running")
         stop = Run("mail", ("systemctl", "stop", "docker.socket", "docker.service"), DAEMON)
         return Plan((stop,), ("mail stands still from here until docker is started",), undo="start it again")
 
-    async def undo(self, world: World) -> Plan | None:
+    async def undo(self, context: StepContext) -> Plan | None:
         return Plan((Run("mail", ("systemctl", "start", "docker.service"), DAEMON),))
 
 
@@ -237,26 +237,26 @@ class Order(Looking):
         rows = ["[Unit]", f"RequiresMountsFor={' '.join(paths)}", *(f"AssertPathIsMountPoint={path}" for path in paths)]
         return "".join(f"{row}\n" for row in rows)
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Done when the drop-in is as it should be, and systemd has read it."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         if not survey.docker.load_state:
             return skipped("there is no systemd")
-        if await world.text("mail", DROP_IN) != self._text():
+        if await context.text("mail", DROP_IN) != self._text():
             return needed("nothing keeps docker from starting without them")
         if survey.docker.need_daemon_reload == "yes":
             return needed("systemd has not read it yet")
         return done("docker starts only when they are mounted", DROP_IN)
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         folder = Run("mail", ("mkdir", "-p", "--", DROP_IN.rpartition("/")[0]), LOOK)
-        write = await world.edit("mail", DROP_IN, self._text())
+        write = await context.edit("mail", DROP_IN, self._text())
         edit = () if write.before == write.after else (write,) if write.before is not None else (folder, write)
         note = "until all are mounted docker does not start: go on, or take this back"
         return Plan((*edit, _reload()), (note,), undo=f"remove {DROP_IN}")
 
-    async def undo(self, world: World) -> Plan | None:
-        if await world.data("mail", DROP_IN) is None:
+    async def undo(self, context: StepContext) -> Plan | None:
+        if await context.data("mail", DROP_IN) is None:
             return None
         return Plan((Run("mail", ("rm", "--", DROP_IN), LOOK), _reload()))
 
@@ -268,9 +268,9 @@ class Bring(Single):
         super().__init__(found, target)
         self.name, self.words = f"copy {target.short}", f"bring what is in {target.path} onto {target.name}"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Skipped when nothing is there; refused when nobody can know which files count."""
-        survey, disk, folder, judged = await self.seen(world)
+        survey, disk, folder, judged = await self.seen(context)
         path = self.target.path
         if self.mounted(survey, self.target):
             return refused(f"a copy to it was cut off: umount {path} first") if disk.copying else done("it is mounted")
@@ -293,19 +293,19 @@ class Bring(Single):
             return refused(f"{path} holds files, and {path}.before-cowhand of an earlier copy is still there")
         return needed(f"{path} holds files: nothing is mounted over them")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         """The folder as it was stays beside its path; nobody deletes it but the operator."""
-        survey, disk, _, _ = await self.seen(world)
+        survey, disk, _, _ = await self.seen(context)
         path, kept = self.target.path, f"{self.target.path}.before-cowhand"
         text = f"{path} holds files. Copy them onto {self.target.name}?"
         choices = {"copy": f"copy and compare them; the folder stays as {kept}", "leave": "change nothing here"}
-        if world.ask(Ask(f"files-{self.target.short}", text, choices)) != "copy":
+        if context.ask(Ask(f"files-{self.target.short}", text, choices)) != "copy":
             raise Refusal(f"{path} holds files, which were to be left alone")
-        if not world.dry and survey.docker.active_state not in ("", "inactive", "failed"):
+        if not context.dry and survey.docker.active_state not in ("", "inactive", "failed"):
             raise Refusal(f"docker runs, and may write to {path} while it is copied")
         notes = (f"every byte is compared; {kept} is the folder as it was, and stays until you remove it",)
         action = tool("bring", node(self.target, disk), path, timeout=COPY)
-        program = await self.program(world)
+        program = await self.program(context)
         return Plan((*program, action), notes, undo=f"{kept} is moved back by hand; the copy stays on the volume")
 
 
@@ -314,40 +314,40 @@ class Table(Looking):
 
     name, words = "fstab", f"mount them by UUID in {TABLE}"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Done when each has its one line, and findmnt finds nothing wrong with it."""
-        survey = await self.look(world)
-        text = await world.text("mail", TABLE) or ""
+        survey = await self.look(context)
+        text = await context.text("mail", TABLE) or ""
         if any(not survey.volumes[each.name].uuid for each in self.found):
-            raise Later("the UUIDs are not known before the disks are formatted")
+            raise NotYetKnown("the UUIDs are not known before the disks are formatted")
         for each in self.found:
             if survey.folders[each.path].kind in ("link", "file"):
                 return refused(f"{each.path} is not a folder")
         if (after := self._edited(survey, text)) != text or self._absent(survey):
             missing = len(fstab.lines(after)) - len(fstab.lines(text))
             return needed(f"{missing} lines are missing" if missing > 1 else "a line is missing or not as it should be")
-        complaints = await self._verify(world)
+        complaints = await self._verify(context)
         if complaints:
             return refused(f"findmnt --verify: {complaints[0]}", *complaints)
         return done("each has its line, by UUID", "findmnt --verify finds no error in them")
 
-    async def plan(self, world: World) -> Plan:
-        survey = await self.look(world)
-        text = await world.text("mail", TABLE) or ""
+    async def plan(self, context: StepContext) -> Plan:
+        survey = await self.look(context)
+        text = await context.text("mail", TABLE) or ""
         folders = tuple(Run("mail", ("mkdir", "-p", "--", path), LOOK) for path in self._absent(survey))
         after = self._edited(survey, text)
-        edit = (await world.edit("mail", TABLE, after),) if after != text else ()
+        edit = (await context.edit("mail", TABLE, after),) if after != text else ()
         return Plan((*folders, *edit), undo=f"{TABLE}.previous is the table as it was")
 
-    async def undo(self, world: World) -> Plan | None:
+    async def undo(self, context: StepContext) -> Plan | None:
         """Take our lines out of the table as it is now."""
-        survey = await self.look(world)
-        text = after = await world.text("mail", TABLE) or ""
+        survey = await self.look(context)
+        text = after = await context.text("mail", TABLE) or ""
         wanted = {f"UUID={survey.volumes[each.name].uuid}" for each in self.found}
         for row in reversed(fstab.lines(text)):
             if row.device in wanted:
                 after = fstab.drop(after, row)
-        return Plan((await world.edit("mail", TABLE, after),)) if after != text else None
+        return Plan((await context.edit("mail", TABLE, after),)) if after != text else None
 
     def _absent(self, survey: Survey) -> list[str]:
         return [each.path for each in self.found if survey.folders[each.path].kind == "none"]
@@ -374,11 +374,11 @@ class Table(Looking):
                 text = fstab.mend(text, at[0], wanted, ("nofail",) if each.path == DOCKER else ())
         return text
 
-    async def _verify(self, world: World) -> list[str]:
+    async def _verify(self, context: StepContext) -> list[str]:
         """What findmnt finds wrong with our lines."""
-        said = await world.host("mail").run(["findmnt", "--verify"], LOOK)
+        said = await context.host("mail").run(["findmnt", "--verify"], LOOK)
         if said.status == 127:
-            raise Refusal(explain(world.name("mail"), "findmnt", said))
+            raise Refusal(explain(context.name("mail"), "findmnt", said))
         complaints, path = [], ""
         for row in said.stdout.decode("utf-8", "replace").splitlines():
             if row.startswith("/"):
@@ -393,19 +393,19 @@ class Mount(Looking):
 
     name, words = "mount", "mount them, and prove that they hold"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Done when findmnt tells each disk, its UUID and ext4 at its path."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         for each in self.found:
-            if why := self._wrong(world, survey, each):
+            if why := self._wrong(context, survey, each):
                 return refused(why)
         missing = self.missing(survey)
         if missing:
             return needed(f"nothing is mounted at {spell(missing)}")
         left = [each.path for each in self.found if survey.folders[each.path].proof]
-        return needed(f"a proof was cut off at {spell(left)}") if left else await self._confirm(world, survey)
+        return needed(f"a proof was cut off at {spell(left)}") if left else await self._confirm(context, survey)
 
-    def _wrong(self, world: World, survey: Survey, target: Target) -> str:
+    def _wrong(self, context: StepContext, survey: Survey, target: Target) -> str:
         """Why nothing may be mounted; "" when it may. A dry run goes on with what earlier steps have not done yet."""
         disk, folder = survey.volumes[target.name], survey.folders[target.path]
         judged = judge(target, disk)
@@ -413,15 +413,15 @@ class Mount(Looking):
             return judged.words
         if folder.mounted and folder.mounted != disk.device:
             return f"{folder.mounted} is mounted at {target.path}, not {disk.device}"
-        if world.dry or self.mounted(survey, target):
+        if context.dry or self.mounted(survey, target):
             return ""
         if judged.standing != "ours":
-            raise Later(f"{target.short} is not formatted yet")
+            raise NotYetKnown(f"{target.short} is not formatted yet")
         return f"{target.path} holds files: nothing is mounted over them" if folder.entries else ""
 
-    async def _confirm(self, world: World, survey: Survey) -> Found:
+    async def _confirm(self, context: StepContext, survey: Survey) -> CheckResult:
         """Ask findmnt, which reads another table than the look does."""
-        said = await mounts.ask(world.host("mail"))
+        said = await mounts.ask(context.host("mail"))
         rows = []
         for each in self.found:
             disk, on = survey.volumes[each.name], said.on(each.path)
@@ -431,18 +431,18 @@ class Mount(Looking):
             rows.append(f"findmnt: {each.path} is {on.source}, ext4, {disk.uuid}")
         return done(f"{spell([each.path for each in self.found])} are mounted" if rows[1:] else "it is mounted", *rows)
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         """A file is written, read back, and read again after umount and `mount -a`, as after a start."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         fresh = [each for each in self.found if not self.mounted(survey, each)]
         left = [each for each in self.found if survey.folders[each.path].proof]
         leave, find = ([self._tool(verb, survey, each) for each in (*fresh, *left)] for verb in ("leave", "find"))
-        program = await self.program(world)
+        program = await self.program(context)
         if not fresh:
             return Plan((*program, *leave, *find), ("mounted already: not unmounted for the proof",))
         again = [Run("mail", ("mount", "-a"), DAEMON)]
         notes = ["a file is written and read back; then umount and mount -a, as at a start"]
-        if others := await self._others(world):
+        if others := await self._others(context):
             again = [Run("mail", ("mount", each.path), DAEMON) for each in fresh]
             notes = [f"{TABLE} names {spell(others)} too, which mount -a would mount: each is mounted by itself"]
         on = [Run("mail", ("mount", each.path), DAEMON) for each in fresh]
@@ -456,18 +456,18 @@ class Mount(Looking):
     def _tool(self, verb: str, survey: Survey, target: Target) -> Run:
         return tool(verb, node(target, survey.volumes[target.name]), target.path)
 
-    async def undo(self, world: World) -> Plan | None:
+    async def undo(self, context: StepContext) -> Plan | None:
         """Only what is mounted now, and not while docker may use it."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         there = [each for each in reversed(self.found) if self.mounted(survey, each)]
         if not there or survey.docker.active_state == "active":
             return None
         return Plan(tuple(Run("mail", ("umount", each.path), DAEMON) for each in there))
 
-    async def _others(self, world: World) -> list[str]:
+    async def _others(self, context: StepContext) -> list[str]:
         """What else `mount -a` would mount: it is not ours to mount."""
-        rows = fstab.lines(await world.text("mail", TABLE) or "")
-        said = await mounts.ask(world.host("mail"))
+        rows = fstab.lines(await context.text("mail", TABLE) or "")
+        said = await mounts.ask(context.host("mail"))
         ours = {each.path for each in self.found}
         return [
             row.path for row in rows
@@ -481,24 +481,24 @@ class Start(Looking):
 
     name, words = "start docker", "start docker on the volumes"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         """Needed when it is enabled and does not run."""
-        survey = await self.look(world)
+        survey = await self.look(context)
         if survey.docker.load_state != "loaded":
             return skipped("there is no docker yet")
-        if survey.docker.active_state == "active" and (world.dry or not self.missing(survey)):
+        if survey.docker.active_state == "active" and (context.dry or not self.missing(survey)):
             return done("docker runs")
         if survey.docker.unit_file_state != "enabled":
             return skipped("docker is not enabled: it is left as it is")
-        if self.missing(survey) and not world.dry:
-            raise Later(f"{spell(self.missing(survey))} is not mounted")
+        if self.missing(survey) and not context.dry:
+            raise NotYetKnown(f"{spell(self.missing(survey))} is not mounted")
         return needed("docker is enabled and does not run")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         start = Run("mail", ("systemctl", "start", "docker.service"), DAEMON)
         return Plan((start,), undo="stop it again")
 
-    async def undo(self, world: World) -> Plan | None:
+    async def undo(self, context: StepContext) -> Plan | None:
         return Plan((Run("mail", ("systemctl", "stop", "docker.socket", "docker.service"), DAEMON),))
 
 
@@ -515,9 +515,9 @@ def _numbers(rows: Sequence[fstab.Line]) -> list[str]:
     return [str(row.number + 1) for row in rows]
 
 
-def steps(world: World) -> Sequence[Step]:
+def steps(context: StepContext) -> Sequence[Step]:
     """All volumes are looked at before the first is touched, and all are formatted before the first is mounted."""
-    found = targets(world)
+    found = targets(context)
     if not found or wrong(found):
         return (Declared(found),)
     return (

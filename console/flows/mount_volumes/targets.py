@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from console.facts.volumes import Disk, Survey, Wanted, ask
 from console.model import Volume
+from console.runner.context import StepContext
 from console.runner.step import Ask
-from console.runner.world import World
 from console.text import clean, spell
 
 FOLDER = "/dev/disk/by-id/"
@@ -35,7 +35,7 @@ UNITS = {"": 1, "b": 1} | {
     for end, base in (("B", 1000), ("iB", 1024))
 }
 
-Standing = Literal["blank", "begun", "ours", "foreign"]
+CheckState = Literal["blank", "begun", "ours", "foreign"]
 
 
 class Target(Struct, frozen=True):
@@ -58,7 +58,7 @@ class Target(Struct, frozen=True):
 class Judged(Struct, frozen=True):
     """What a disk is to us, why, and the lines that prove it. `foreign` is never touched."""
 
-    standing: Standing
+    standing: CheckState
     words: str
     evidence: tuple[str, ...] = ()
 
@@ -66,22 +66,22 @@ class Judged(Struct, frozen=True):
 # ── what is declared ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def declared(world: World) -> tuple[Volume, ...]:
+def declared(context: StepContext) -> tuple[Volume, ...]:
     """The block volumes that are attached to an instance."""
-    return tuple(each for each in world.estate.topology.volumes if each.device and each.content_type == "block")
+    return tuple(each for each in context.estate.topology.volumes if each.device and each.content_type == "block")
 
 
-def targets(world: World) -> tuple[Target, ...]:
+def targets(context: StepContext) -> tuple[Target, ...]:
     """The declared volumes with all that is computed from their names; asks for a path that no file tells."""
-    found = declared(world)
+    found = declared(context)
     devices = [each.device for each in found]
-    return tuple(_target(world, each, devices.count(each.device) == 1) for each in found)
+    return tuple(_target(context, each, devices.count(each.device) == 1) for each in found)
 
 
-def _target(world: World, volume: Volume, alone: bool) -> Target:
+def _target(context: StepContext, volume: Volume, alone: bool) -> Target:
     path = volume.mount_path
     if path is None:
-        path = world.ask(Ask(f"path-{volume.name}", f"where does the volume {volume.name} belong? a path, like /opt"))
+        path = context.ask(Ask(f"path-{volume.name}", f"where does the volume {volume.name} belong? a path, like /opt"))
     device = volume.device or ""
     return Target(
         name=volume.name,
@@ -144,9 +144,9 @@ def wrong(found: tuple[Target, ...]) -> str:
 # ── what is found ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def look(world: World, found: tuple[Target, ...]) -> Survey:
+async def look(context: StepContext, found: tuple[Target, ...]) -> Survey:
     """How the volumes are, asked once until something changes; raises `HostError`."""
-    return await world.once("volumes", lambda: ask(world.host("mail"), [each.wanted for each in found]))
+    return await context.once("volumes", lambda: ask(context.host("mail"), [each.wanted for each in found]))
 
 
 def unusable(survey: Survey) -> str:

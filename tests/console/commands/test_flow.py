@@ -25,7 +25,7 @@ FLOW = '''\
 
 import os
 
-from console.flows import Ask, Flow, Found, Loss, Plan, Run, Step, World, done, needed
+from console.flows import Ask, Flow, CheckResult, Loss, Plan, Run, Step, StepContext, done, needed
 
 PATH = {path!r}
 
@@ -33,17 +33,17 @@ PATH = {path!r}
 class Greet(Step):
     name, words = "greet", "leave a greeting"
 
-    async def check(self, world: World) -> Found:
-        return done("it is there") if await world.text("here", PATH) == "hello\\n" else needed("nobody said hello")
+    async def check(self, context: StepContext) -> CheckResult:
+        return done("it is there") if await context.text("here", PATH) == "hello\\n" else needed("nobody said hello")
 
-    async def plan(self, world: World) -> Plan:
-        who = world.ask(Ask("who", "who is greeted?", {{"bob": "the builder", "eve": "the listener"}}))
+    async def plan(self, context: StepContext) -> Plan:
+        who = context.ask(Ask("who", "who is greeted?", {{"bob": "the builder", "eve": "the listener"}}))
         loses = (Loss("silence", "the silence is lost"),) if os.environ.get("LOSES") else ()
         wait = (Run("here", ("sleep", os.environ["WAITS"])),) if os.environ.get("WAITS") else ()
-        return Plan((*wait, await world.edit("here", PATH, "hello\\n")), (f"for {{who}}",), loses, "remove the file")
+        return Plan((*wait, await context.edit("here", PATH, "hello\\n")), (f"for {{who}}",), loses, "remove the file")
 
 
-FLOW = Flow(lambda world: (Greet(),))
+FLOW = Flow(lambda context: (Greet(),))
 '''
 
 

@@ -14,8 +14,8 @@ from console.engine.vantages import Vantages
 from console.errors import HostError
 from console.estate import load as estates
 from console.estate.load import Estate
-from console.events import FlowsLooked
-from console.flows import Flow, Found, Plan, Run, Step, World, done, needed, registry
+from console.events import FlowsChecked
+from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed, registry
 from console.hosts.host import Completed
 from console.hosts.local import Local
 from console.store import journal
@@ -24,18 +24,18 @@ from console.store import journal
 class Fence(Step):
     name, words = "fence", "mend the fence"
 
-    async def check(self, world: World) -> Found:
-        there = await world.data("here", str(world.estate.file.parent / "fence")) is not None
+    async def check(self, context: StepContext) -> CheckResult:
+        there = await context.data("here", str(context.estate.file.parent / "fence")) is not None
         return done("it stands") if there else needed("it is down")
 
-    async def plan(self, world: World) -> Plan:
-        return Plan((Run("here", ("touch", str(world.estate.file.parent / "fence"))),))
+    async def plan(self, context: StepContext) -> Plan:
+        return Plan((Run("here", ("touch", str(context.estate.file.parent / "fence"))),))
 
 
 class Broken(Step):
     name, words = "broken", "fall over"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         raise ValueError("a mistake of ours")
 
 
@@ -52,8 +52,8 @@ class Slow(Local):
 
 
 FLOWS = {
-    "broken": Flow(lambda world: (Broken(),), "broken", "Fall over"),
-    "fence": Flow(lambda world: (Fence(),), "fence", "Mend it"),
+    "broken": Flow(lambda context: (Broken(),), "broken", "Fall over"),
+    "fence": Flow(lambda context: (Fence(),), "fence", "Mend it"),
 }
 
 
@@ -78,7 +78,7 @@ async def looked(overview: Overview) -> dict[str, FlowSeen]:
 
 
 async def test_every_flow_is_asked_and_none_changes_anything(estate: Estate) -> None:
-    told: list[FlowsLooked] = []
+    told: list[FlowsChecked] = []
     overview = Overview(told.append)
     overview.look(estate, vantages())
     seen = await looked(overview)

@@ -15,7 +15,7 @@ from console.estate import load as estate
 from console.events import Event, FlowBegan, FlowEnded, FlowEvent, Prompt
 from console.flows import Flow, Run, registry
 from console.hosts.local import Local
-from console.runner.state import FlowState
+from console.runner.state import RunStatus
 from console.store import journal
 from tests.console.flows.playing import Leave
 from tests.console.runner.test_runner import Planned
@@ -42,7 +42,7 @@ class Console:
             self.heard.append(event)
             self._more.notify_all()
 
-    def wait(self, ready: Callable[[FlowState], bool]) -> FlowState:
+    def wait(self, ready: Callable[[RunStatus], bool]) -> RunStatus:
         """Return the run's state as soon as it is so."""
 
         def look() -> bool:
@@ -61,7 +61,7 @@ class Console:
         assert prompt is not None
         return prompt
 
-    def ended(self) -> FlowState:
+    def ended(self) -> RunStatus:
         """Wait for the end of the run."""
         return self.wait(lambda state: state.outcome is not None)
 
@@ -72,8 +72,8 @@ class Console:
 @pytest.fixture
 def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     flows = {
-        "leave": Flow(lambda world: (Leave(tmp_path / "a"), Leave(tmp_path / "b", name="b")), "leave", "leave two"),
-        "slow": Flow(lambda world: (Planned(tmp_path / "b", Run("here", ("sleep", "30"))),), "slow", "be slow"),
+        "leave": Flow(lambda context: (Leave(tmp_path / "a"), Leave(tmp_path / "b", name="b")), "leave", "leave two"),
+        "slow": Flow(lambda context: (Planned(tmp_path / "b", Run("here", ("sleep", "30"))),), "slow", "be slow"),
     }
 
     def find(name: str) -> Flow:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from console.errors import FileError, NoWayIn, TimedOut
-from console.events import FlowEvent, StepStood
+from console.events import FlowEvent, StepChanged
 from console.hosts.host import Completed, Host, Stream
 from console.model import Role
-from console.runner.reading import reads
+from console.runner.read_only import reads
 from tests.console.flows.case import Case
 
 Fault = Literal["killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut"]
@@ -41,7 +41,7 @@ class Trouble:
 
     def hear(self, event: FlowEvent) -> None:
         """Follow which step is looked at."""
-        if isinstance(event, StepStood):
+        if isinstance(event, StepChanged):
             self._looking = event.step if event.state == "checking" else -1
 
     def due(self, changes: bool) -> bool:

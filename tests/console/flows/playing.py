@@ -8,12 +8,12 @@ from pathlib import Path
 
 from console.estate import load as estate
 from console.events import FlowEvent, Prompt
-from console.flows import Flow, Found, Plan, Run, Step, World, done, needed
+from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed
 from console.hosts.host import Host
 from console.hosts.local import Local
 from console.runner.ending import Ending
 from console.runner.session import Session
-from console.runner.state import FlowState, fold
+from console.runner.state import RunStatus, fold
 from console.store import journal
 
 SITE = '[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:25"\n'
@@ -25,14 +25,14 @@ class Leave(Step):
     def __init__(self, path: Path, text: str = "hello\n", name: str = "leave") -> None:
         self.path, self.text, self.name, self.words = str(path), text, name, f"leave {path.name}"
 
-    async def check(self, world: World) -> Found:
-        there = await world.text("here", self.path)
+    async def check(self, context: StepContext) -> CheckResult:
+        there = await context.text("here", self.path)
         return done("it is there") if there == self.text else needed("it is not there")
 
-    async def plan(self, world: World) -> Plan:
-        return Plan((await world.edit("here", self.path, self.text),), undo="remove it")
+    async def plan(self, context: StepContext) -> Plan:
+        return Plan((await context.edit("here", self.path, self.text),), undo="remove it")
 
-    async def undo(self, world: World) -> Plan | None:
+    async def undo(self, context: StepContext) -> Plan | None:
         return Plan((Run("here", ("rm", "-f", "--", self.path)),))
 
 
@@ -51,17 +51,17 @@ class Play:
     ) -> None:
         (root / "site.toml").write_text(SITE)
         self.folder = journal.place(root / "site.toml")
-        self.world = World(estate.load(root / "site.toml"), {"here": host or Local()}, {}, answers, destroy)
+        self.context = StepContext(estate.load(root / "site.toml"), {"here": host or Local()}, {}, answers, destroy)
         self.words = list(say)
         self.prompts: list[Prompt] = []
         self.events: list[FlowEvent] = []
-        self.state: FlowState | None = None
+        self.state: RunStatus | None = None
         self.before: Callable[[Prompt], None] = lambda prompt: None
-        flow = Flow(lambda world: steps, "play", "a small flow")
-        self.session = Session(flow, self.world, self._ask, self._hear, None if dry else self.folder)
+        flow = Flow(lambda context: steps, "play", "a small flow")
+        self.session = Session(flow, self.context, self._ask, self._hear, None if dry else self.folder)
 
     async def run(self) -> Ending:
-        """Walk it to its end."""
+        """StepRun it to its end."""
         async with asyncio.timeout(30):
             return await self.session.run()
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, Prompt, StepStood
+from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, Prompt, StepChanged
 from console.flows import registry
 from console.runner import session
 from console.store import journal
 from tests.console.flows import case as cases
 from tests.console.flows.case import Case
 from tests.console.flows.faults import FAULTS, MOMENTS, Fault, Moment, Trouble
-from tests.console.flows.walking import Nursery, folder, walk, world
+from tests.console.flows.walking import Nursery, context, folder, walk
 
 ENDINGS = {"done", "failed", "refused", "stopped"}
 
@@ -40,7 +40,7 @@ class Witness:
                 self.names = [name for name, _ in event.steps]
             case ActionBegan():
                 self.actions.append(event.step)
-            case StepStood(state=("so" | "done")):
+            case StepChanged(state=("so" | "done")):
                 name = self.names[event.step]
                 if not self.case.holds(self.root, name):
                     self.lies.append(f"{name} was called {event.state}")
@@ -50,7 +50,7 @@ class Witness:
 
     def said(self) -> str:
         """What was said of the step that failed."""
-        failed = [event.words for event in self.events if isinstance(event, StepStood) and event.state == "failed"]
+        failed = [event.words for event in self.events if isinstance(event, StepChanged) and event.state == "failed"]
         return failed[-1] if failed else ""
 
 
@@ -131,8 +131,8 @@ async def honest(case: Case, root: Path, witness: Witness) -> None:
     said = witness.said()
     if "now: " not in said:
         return
-    fresh = world(case, root)
-    failed = next(e.step for e in reversed(witness.events) if isinstance(e, StepStood) and e.state == "failed")
+    fresh = context(case, root)
+    failed = next(e.step for e in reversed(witness.events) if isinstance(e, StepChanged) and e.state == "failed")
     found = await case.flow.steps(fresh)[failed].check(fresh)
     assert f"now: {found.words}" in said
 

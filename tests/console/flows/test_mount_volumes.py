@@ -12,12 +12,12 @@ from console.errors import HostError
 from console.estate import load as estate
 from console.events import Prompt
 from console.facts.volumes import Disk, Survey, Unit, Wanted, ask, looking, parse
-from console.flows import World, registry
+from console.flows import StepContext, registry
 from console.flows.mount_volumes.targets import Target, cut, judge, label, size, spelled, unusable, wrong
 from console.hosts.local import Local
 from console.lab.machines.disks import TABLE, File, Machine
 from console.runner.ending import Ending
-from console.runner.reading import reads
+from console.runner.read_only import reads
 from console.runner.session import Session
 from tests.console.flows.cases import mount_volumes as case
 
@@ -172,10 +172,10 @@ def run(root: Path) -> tuple[Ending, str]:
     async def agree(prompt: Prompt) -> str | None:
         return {"confirm": "yes", "failed": "stop"}.get(prompt.kind)
 
-    world = World(estate.load(root / "site.toml"), case.hosts(root))
+    context = StepContext(estate.load(root / "site.toml"), case.hosts(root))
     (root / "journal").mkdir()
     flow = registry.find("mount-volumes")
-    ending = asyncio.run(Session(flow, world, agree, lambda event: None, root / "journal").run())
+    ending = asyncio.run(Session(flow, context, agree, lambda event: None, root / "journal").run())
     return ending, case.load(root).files[TABLE].text
 
 

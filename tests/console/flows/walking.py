@@ -12,7 +12,7 @@ from pathlib import Path
 
 from console.estate import load as estate
 from console.events import FlowEvent, Prompt
-from console.flows import World
+from console.flows import StepContext
 from console.runner.ending import Ending
 from console.runner.runner import Operator
 from console.runner.session import Session
@@ -21,12 +21,12 @@ from tests.console.flows.case import Case, find
 from tests.console.flows.faults import Faulty, Trouble
 
 
-def world(case: Case, root: Path, trouble: Trouble | None = None) -> World:
+def context(case: Case, root: Path, trouble: Trouble | None = None) -> StepContext:
     """The world of a console that has just started."""
     hosts = case.hosts(root)
     if trouble is not None:
         hosts = {role: Faulty(host, trouble) for role, host in hosts.items()}
-    return World(estate.load(root / "site.toml"), hosts, {}, case.answers, case.destroy)
+    return StepContext(estate.load(root / "site.toml"), hosts, {}, case.answers, case.destroy)
 
 
 def folder(root: Path) -> Path:
@@ -53,7 +53,7 @@ async def walk(
             trouble.hear(event)
         hear(event)
 
-    session = Session(case.flow, world(case, root, trouble), operator, tell, folder(root))
+    session = Session(case.flow, context(case, root, trouble), operator, tell, folder(root))
     if trouble is not None:
         trouble.stop = session.stop
     task = asyncio.ensure_future(session.run())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from console.hosts.host import overhearing
 from console.hosts.local import Local
 from console.hosts.process import Dialogue, attend
-from console.runner.hand import TAIL, Ear
+from console.runner.executor import TAIL, Ear
 from console.secret import Secret
 
 

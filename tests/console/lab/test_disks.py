@@ -8,8 +8,8 @@ import pytest
 
 from console.errors import FileError, LabError
 from console.estate import load as estate
-from console.events import Prompt, StepStood
-from console.flows import World, registry
+from console.events import Prompt, StepChanged
+from console.flows import StepContext, registry
 from console.lab.client import Lab, LabHost, disk_faults
 from console.lab.rehearsal import site_file
 from console.model import Role
@@ -37,15 +37,15 @@ def disks(calm: Lab) -> Lab:
     return calm
 
 
-async def walk(hosts: Hosts, folder: Path, **answers: str) -> tuple[Ending, list[StepStood]]:
+async def walk(hosts: Hosts, folder: Path, **answers: str) -> tuple[Ending, list[StepChanged]]:
     async def agree(prompt: Prompt) -> str | None:
         return {"confirm": "yes", "failed": "stop"}.get(prompt.kind)
 
     heard: list[object] = []
-    world = World(estate.load(site_file()), {"mail": hosts["mail"]}, {}, answers, NAMES)
+    world = StepContext(estate.load(site_file()), {"mail": hosts["mail"]}, {}, answers, NAMES)
     flow = registry.find("mount-volumes")
     ending = await Session(flow, world, agree, heard.append, folder).run()
-    return ending, [event for event in heard if isinstance(event, StepStood)]
+    return ending, [event for event in heard if isinstance(event, StepChanged)]
 
 
 async def test_the_flow_is_rehearsed_from_blank_disks_to_nothing_to_do(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.estate.load import load
-from console.flows import Loss, Plan, Run, Step, World, Write, needed
+from console.flows import Loss, Plan, Run, Step, StepContext, Write, needed
 from console.hosts.local import Local
 from console.runner import runbook
 from console.secret import Secret
@@ -44,12 +44,12 @@ HOSTILE = (
 
 def script(tmp_path: Path, *actions: Run | Write, **more: object) -> str:
     (tmp_path / "site.toml").write_text(SITE)
-    world = World(load(tmp_path / "site.toml"), {"here": Local()})
-    world.hide(Secret("hunter2"))
+    context = StepContext(load(tmp_path / "site.toml"), {"here": Local()})
+    context.hide(Secret("hunter2"))
     step = Planned(tmp_path / "mark", *actions)
     plan = Plan(actions, **more)  # type: ignore[arg-type]
     steps: Sequence[Step] = (step,)
-    return runbook.write("play", "a small flow", world, [(step, needed("it is not so"), plan)], steps)
+    return runbook.write("play", "a small flow", context, [(step, needed("it is not so"), plan)], steps)
 
 
 def sh(text: str, path: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from console.events import ActionBegan, ActionEnded, FlowAsked, FlowEnded, StepPlanned, StepStood
+from console.events import ActionBegan, ActionEnded, FlowAsked, FlowEnded, StepChanged, StepPlanned
 from console.flows import (
     Action,
     Ask,
     Change,
-    Found,
-    Later,
+    CheckResult,
     Loss,
+    NotYetKnown,
     Plan,
     Refusal,
     Rollback,
     Run,
     Step,
-    World,
+    StepContext,
     Write,
     done,
     needed,
@@ -45,10 +45,10 @@ class Planned(Step):
     def __init__(self, mark: Path, *actions: Action, **more: object) -> None:
         self.mark, self.given = mark, Plan(actions, **more)  # type: ignore[arg-type]
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         return done("it is so") if self.mark.exists() else needed("it is not so")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         return self.given
 
 
@@ -62,7 +62,7 @@ async def test_a_step_is_shown_then_agreed_to_then_done_then_proven(tmp_path: Pa
     assert (ending.outcome, ending.words) == ("done", "done, and verified")
     assert (tmp_path / "a").read_text() == "hello\n"
     kinds = [
-        event.state if isinstance(event, StepStood) else type(event).__name__
+        event.state if isinstance(event, StepChanged) else type(event).__name__
         for event in play.events
         if not (isinstance(event, FlowAsked) and event.prompt is None)
     ]
@@ -125,24 +125,24 @@ async def test_a_step_that_is_left_out_is_said_at_the_end(tmp_path: Path) -> Non
     assert (play.states(), (tmp_path / "b").exists()) == (["left", "done"], True)
 
 
-class Standing(Step):
+class CheckState(Step):
     name, words = "standing", "stand"
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: CheckResult) -> None:
         self.found = found
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         return self.found
 
 
 async def test_what_does_not_apply_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Standing(skipped("no docker here"))])
+    play = Play(tmp_path, [CheckState(skipped("no docker here"))])
     assert (await play.run()).outcome == "done"
-    assert [e.words for e in play.events if isinstance(e, StepStood) and e.state == "skipped"] == ["no docker here"]
+    assert [e.words for e in play.events if isinstance(e, StepChanged) and e.state == "skipped"] == ["no docker here"]
 
 
 async def test_what_must_not_be_done_ends_the_run_with_its_reason(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Standing(refused("foreign data", "xfs, label photos")), Leave(tmp_path / "a")])
+    play = Play(tmp_path, [CheckState(refused("foreign data", "xfs, label photos")), Leave(tmp_path / "a")])
     ending = await play.run()
     assert ending.outcome == "refused"
     assert ending.words == "standing was refused: foreign data; nothing was changed"
@@ -150,7 +150,7 @@ async def test_what_must_not_be_done_ends_the_run_with_its_reason(tmp_path: Path
 
 
 class Refusing(Planned):
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         raise Refusal("the disk has a partition table")
 
 
@@ -167,8 +167,8 @@ class Asking(Leave):
         super().__init__(path, name="asking")
         self.question = question
 
-    async def plan(self, world: World) -> Plan:
-        return Plan((await world.edit("here", self.path, "hello\n"),), (f"for {world.ask(self.question)}",))
+    async def plan(self, context: StepContext) -> Plan:
+        return Plan((await context.edit("here", self.path, "hello\n"),), (f"for {context.ask(self.question)}",))
 
 
 WHICH = Ask("disk", "which disk?", {"sda": "10 GiB", "sdb": "50 GiB"})
@@ -207,8 +207,8 @@ async def test_a_dry_run_goes_on_without_an_answer_and_names_all_that_is_missing
 
 
 class Waiting(Leave):
-    async def check(self, world: World) -> Found:
-        raise Later("the file system has no UUID yet")
+    async def check(self, context: StepContext) -> CheckResult:
+        raise NotYetKnown("the file system has no UUID yet")
 
 
 async def test_a_dry_run_says_what_cannot_be_known_before_an_earlier_step(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ async def test_a_loss_that_is_not_typed_exactly_is_not_caused(tmp_path: Path, sa
 class Wandering(Planned):
     """Loses another disk each time the mark's folder gains a file."""
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         count = len(list(self.mark.parent.glob("disk*")))
         return Plan((touch(self.mark),), loses=(Loss("mailcow_opt", f"what is on disk {count} is lost"),))
 
@@ -268,14 +268,14 @@ async def test_what_was_not_in_the_plan_is_not_done(tmp_path: Path) -> None:
 
 
 class Peeking(Planned):
-    async def check(self, world: World) -> Found:
-        await world.host("here").run(["touch", str(self.mark)], 5)
+    async def check(self, context: StepContext) -> CheckResult:
+        await context.host("here").run(["touch", str(self.mark)], 5)
         return done("it is so")
 
 
 class Scribbling(Planned):
-    async def plan(self, world: World) -> Plan:
-        await world.host("here").write(str(self.mark), b"x")
+    async def plan(self, context: StepContext) -> Plan:
+        await context.host("here").write(str(self.mark), b"x")
         return Plan()
 
 
@@ -300,7 +300,7 @@ class Restless(Planned):
     def __init__(self, mark: Path) -> None:
         self.mark, self.numbers = mark, itertools.count()
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         return Plan((Run("here", ("touch", f"{self.mark}-{next(self.numbers)}")),))
 
 
@@ -336,12 +336,12 @@ async def test_every_change_lands_in_the_command_log_with_its_result_and_without
     (tmp_path / "token-hunter2").touch()
     step = Planned(tmp_path / "b", Run("here", ("sh", "-c", "exit 3")))
     play = Play(tmp_path, [step], ["yes", "stop"], host=Recorded(Local(), lines))
-    play.world.hide("hunter2")
+    play.context.hide("hunter2")
     await play.run()
     assert re.search(r"here  sh -c 'exit 3'  status 3  \d+ ms", lines[-1])
     await Play(tmp_path, [Leave(tmp_path / "c")], ["yes"], host=Recorded(Local(), lines)).run()
     assert any("write" in line and "6 bytes" in line for line in lines)
-    await play.world.data("here", str(tmp_path / "token-hunter2"))
+    await play.context.data("here", str(tmp_path / "token-hunter2"))
     assert "hunter2" not in "".join(lines)
 
 
@@ -359,7 +359,7 @@ class Unproven(Leave):
 
     proven = False
 
-    async def verify(self, world: World) -> Found:
+    async def verify(self, context: StepContext) -> CheckResult:
         return done("proven") if self.proven else needed("nobody sees it from outside")
 
 
@@ -389,7 +389,7 @@ async def test_a_failure_can_be_tried_again(tmp_path: Path) -> None:
 
 
 class Wrong(Leave):
-    async def verify(self, world: World) -> Found:
+    async def verify(self, context: StepContext) -> CheckResult:
         return needed("dovecot does not answer")
 
 
@@ -411,7 +411,7 @@ async def test_a_command_that_hangs_is_ended_at_its_limit(tmp_path: Path) -> Non
 class Stuck(Planned):
     patience = 0.1
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         await asyncio.sleep(60)
         return done("never")
 
@@ -516,8 +516,8 @@ class Systemd(Local):
 class Guarded(Leave):
     guarded = "here"
 
-    async def plan(self, world: World) -> Plan:
-        actions = (await world.edit("here", self.path, self.text),)
+    async def plan(self, context: StepContext) -> Plan:
+        actions = (await context.edit("here", self.path, self.text),)
         return Plan(actions, rollback=Rollback(("rm", "--", self.path), 60))
 
 
@@ -541,7 +541,7 @@ async def test_without_its_rollback_nothing_is_changed(tmp_path: Path) -> None:
 
 
 class Blind(Guarded):
-    async def verify(self, world: World) -> Found:
+    async def verify(self, context: StepContext) -> CheckResult:
         return needed("the way in is gone")
 
 

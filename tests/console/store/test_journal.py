@@ -124,7 +124,7 @@ async def test_a_secret_is_nowhere_but_in_its_file(tmp_path: Path, capfd: pytest
 
 async def test_a_command_that_would_show_a_secret_is_not_run(tmp_path: Path) -> None:
     play = Play(tmp_path, [Planned(tmp_path / "b", Run("here", ("echo", PLANTED)))], ["yes", "stop"])
-    play.world.hide(PLANTED)
+    play.context.hide(PLANTED)
     ending = await play.run()
     assert "would show a secret to every user" in ending.words
     assert PLANTED not in "".join(path.read_text() for path in play.folder.iterdir())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console.flows import Ask, Flow, Found, Loss, Plan, Run, Step, World, done, needed, skipped
+from console.flows import Ask, CheckResult, Flow, Loss, Plan, Run, Step, StepContext, done, needed, skipped
 
 
 class Corner(Step):
@@ -15,15 +15,15 @@ class Corner(Step):
 
     mark = ""
 
-    def root(self, world: World) -> Path:
-        return world.estate.file.parent
+    def root(self, context: StepContext) -> Path:
+        return context.estate.file.parent
 
-    async def check(self, world: World) -> Found:
-        there = await world.data("here", str(self.root(world) / self.mark)) is not None
+    async def check(self, context: StepContext) -> CheckResult:
+        there = await context.data("here", str(self.root(context) / self.mark)) is not None
         return done(f"{self.mark} is there") if there else needed(f"{self.mark} is not there")
 
-    def shell(self, world: World, text: str, *words: str) -> Run:
-        return Run("here", ("sh", "-c", text, str(self.root(world)), *words))
+    def shell(self, context: StepContext, text: str, *words: str) -> Run:
+        return Run("here", ("sh", "-c", text, str(self.root(context)), *words))
 
 
 class Ground(Corner):
@@ -33,44 +33,44 @@ class Ground(Corner):
 class Neighbour(Corner):
     name, words = "neighbour", "ask the neighbour"
 
-    async def check(self, world: World) -> Found:
+    async def check(self, context: StepContext) -> CheckResult:
         return skipped("there is no neighbour")
 
 
 class Colour(Corner):
     name, words, mark = "colour", "choose the colour", "colour"
 
-    async def plan(self, world: World) -> Plan:
-        chosen = world.ask(Ask("colour", "which colour?", {"red": "as barns are", "blue": "as the sky is"}))
-        edit = await world.edit("here", str(self.root(world) / "colour"), f"{chosen}\n")
+    async def plan(self, context: StepContext) -> Plan:
+        chosen = context.ask(Ask("colour", "which colour?", {"red": "as barns are", "blue": "as the sky is"}))
+        edit = await context.edit("here", str(self.root(context) / "colour"), f"{chosen}\n")
         return Plan((edit,), undo="remove the file")
 
 
 class Burn(Corner):
     name, words, mark = "burn", "burn the old one", "ashes"
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         lost = Loss("old-barn", "the old barn, with all that is in it")
-        return Plan((self.shell(world, 'rm -f "$0/old" && touch "$0/ashes"'),), loses=(lost,))
+        return Plan((self.shell(context, 'rm -f "$0/old" && touch "$0/ashes"'),), loses=(lost,))
 
 
 class Paint(Corner):
     name, words, mark = "paint", "paint it", "painted"
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         text = 'printf "first coat \\033[31m[bold]\\n"; read _ <"$0/gate"; echo "second coat"; touch "$0/painted"'
-        return Plan((self.shell(world, text),), ("two coats",), undo="scrape it off")
+        return Plan((self.shell(context, text),), ("two coats",), undo="scrape it off")
 
 
 class Roof(Corner):
     name, words, mark = "roof", "put the roof on", "roof"
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         text = 'touch "$0/beam"; test ! -e "$0/storm" || { echo "the storm took it" >&2; exit 3; }; touch "$0/roof"'
-        return Plan((self.shell(world, text),), undo="take the beam down")
+        return Plan((self.shell(context, text),), undo="take the beam down")
 
-    async def undo(self, world: World) -> Plan | None:
-        return Plan((self.shell(world, 'rm -f "$0/beam"'),))
+    async def undo(self, context: StepContext) -> Plan | None:
+        return Plan((self.shell(context, 'rm -f "$0/beam"'),))
 
 
-FLOW = Flow(lambda world: (Ground(), Neighbour(), Colour(), Burn(), Paint(), Roof()))
+FLOW = Flow(lambda context: (Ground(), Neighbour(), Colour(), Burn(), Paint(), Roof()))

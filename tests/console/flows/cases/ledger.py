@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.errors import FileError
 from console.facts.command import explain
-from console.flows import Flow, Found, Loss, Plan, Rollback, Run, Step, World, done, needed, refused
+from console.flows import CheckResult, Flow, Loss, Plan, Rollback, Run, Step, StepContext, done, needed, refused
 from console.hosts.host import Host
 from console.model import Role
 from tests.console.flows.case import Case, Rooted, tree
@@ -50,8 +50,8 @@ esac
 class Shelf(Step):
     """A step on the shelf: paths are below the folder of the site file."""
 
-    def __init__(self, world: World) -> None:
-        self.root = world.estate.file.parent
+    def __init__(self, context: StepContext) -> None:
+        self.root = context.estate.file.parent
 
     def at(self, path: str) -> str:
         return str(self.root / path)
@@ -60,13 +60,13 @@ class Shelf(Step):
 class Folder(Shelf):
     name, words = "folder", "make the folder"
 
-    async def check(self, world: World) -> Found:
-        said = await world.host("mail").run(["stat", "-c", "%a", "--", self.at("data/shelf")], LOOK)
+    async def check(self, context: StepContext) -> CheckResult:
+        said = await context.host("mail").run(["stat", "-c", "%a", "--", self.at("data/shelf")], LOOK)
         if said.status and b"No such file" not in said.stderr:
             raise FileError(explain(self.name, "stat", said))
         return done("it is there") if said.stdout == b"750\n" else needed("it is not there, or open to others")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         script = 'mkdir -p -- "$1" && chmod 750 -- "$1"'
         return Plan((Run("mail", ("sh", "-c", script, "sh", self.at("data/shelf"))),), undo="remove it")
 
@@ -74,15 +74,15 @@ class Folder(Shelf):
 class Format(Shelf):
     name, words = "format", "make the ledger"
 
-    async def check(self, world: World) -> Found:
-        text = await world.text("mail", self.at("data/shelf/disk"))
+    async def check(self, context: StepContext) -> CheckResult:
+        text = await context.text("mail", self.at("data/shelf/disk"))
         if not text:
             return needed("the disk is blank")
         if not text.startswith("LABEL ledger\n"):
             return refused("something else is on the disk")
         return done("the ledger is whole") if "END\n" in text else needed("the ledger was begun and not ended")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         disk = self.at("data/shelf/disk")
         return Plan((Run("mail", ("mkdisk", disk)),), loses=(Loss("shelf", "what is on the disk is lost"),))
 
@@ -90,37 +90,37 @@ class Format(Shelf):
 class Fill(Shelf):
     name, words = "fill", "put the mail in"
 
-    async def check(self, world: World) -> Found:
-        text = await world.text("mail", self.at("data/shelf/disk")) or ""
+    async def check(self, context: StepContext) -> CheckResult:
+        text = await context.text("mail", self.at("data/shelf/disk")) or ""
         return done("the mail is in") if "mail\n" in text else needed("there is no mail")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         return Plan((Run("mail", ("fill", self.at("data/shelf/disk"))),))
 
 
 class Configure(Shelf):
     name, words = "configure", "name the disk in the configuration"
 
-    async def check(self, world: World) -> Found:
-        text = await world.text("mail", self.at("etc/app.conf")) or ""
+    async def check(self, context: StepContext) -> CheckResult:
+        text = await context.text("mail", self.at("etc/app.conf")) or ""
         return done("it is named") if "disk = shelf\n" in text else needed("it is not named")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         path = self.at("etc/app.conf")
-        text = await world.text("mail", path) or ""
-        return Plan((await world.edit("mail", path, text + "disk = shelf\n"),), undo=f"{path}.previous is kept")
+        text = await context.text("mail", path) or ""
+        return Plan((await context.edit("mail", path, text + "disk = shelf\n"),), undo=f"{path}.previous is kept")
 
 
 class Way(Shelf):
     name, words, guarded = "way", "take the new way", "mail"
 
-    async def check(self, world: World) -> Found:
-        text = await world.text("mail", self.at("etc/way"))
+    async def check(self, context: StepContext) -> CheckResult:
+        text = await context.text("mail", self.at("etc/way"))
         return done("the new way") if text == "new\n" else needed("the old way")
 
-    async def plan(self, world: World) -> Plan:
+    async def plan(self, context: StepContext) -> Plan:
         back = Rollback(("sh", "-c", 'echo old > "$1"', "sh", self.at("etc/way")))
-        return Plan((await world.edit("mail", self.at("etc/way"), "new\n"),), rollback=back)
+        return Plan((await context.edit("mail", self.at("etc/way"), "new\n"),), rollback=back)
 
 
 STEPS = (Folder, Format, Fill, Configure, Way)
@@ -197,6 +197,6 @@ def fire(root: Path) -> None:
 
 
 CASE = Case(
-    Flow(lambda world: [step(world) for step in STEPS], "ledger", "a flow with one of everything"),
+    Flow(lambda context: [step(context) for step in STEPS], "ledger", "a flow with one of everything"),
     build, hosts, holds, end, once, half, reboot, armed, fire, destroy=("shelf",),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from console.errors import CowhandError
 from console.facts import containers, disks, listeners, mounts, tailscale
 from console.hosts.local import Local
-from console.runner.reading import Reading, reads, script
+from console.runner.read_only import ReadOnlyHost, reads, script
 
 READS = """
 cat /etc/fstab
@@ -105,4 +105,4 @@ def test_a_script_that_was_vouched_for_may_be_run_and_no_other() -> None:
 
 async def test_a_write_is_never_a_reading() -> None:
     with pytest.raises(CowhandError, match="belongs into a plan"):
-        await Reading(Local()).write("/nowhere/at/all", b"")
+        await ReadOnlyHost(Local()).write("/nowhere/at/all", b"")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from console.errors import CowhandError, HostError, TimedOut
-from console.events import Prompt, StepName, StepPlanned
+from console.events import Prompt, StepPlanned, StepState
 from console.runner import guard, show
+from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended
-from console.runner.hand import Failed, Hand, Stopped
-from console.runner.reading import Forbidden
-from console.runner.step import Found, Later, Plan, Refusal
-from console.runner.world import Unanswered, World
+from console.runner.executor import Executor, Failed, Stopped
+from console.runner.read_only import Forbidden
+from console.runner.step import CheckResult, NotYetKnown, Plan, Refusal
 
 if TYPE_CHECKING:
     from console.runner.runner import Runner
@@ -26,12 +26,12 @@ TURNS = 3
 """How often a plan may have changed between its yes and its start before the step is given up."""
 
 
-class Walk:
+class StepRun:
     """One step of a run, from its check to its result."""
 
     def __init__(self, runner: Runner, index: int) -> None:
         self.runner, self.index = runner, index
-        self.step, self.world = runner.steps[index], runner.world
+        self.step, self.context = runner.steps[index], runner.context
         self.unit = guard.unit(runner.flow.name, self.step.name)
         self.waiting = False
         self.turns = 0
@@ -48,7 +48,7 @@ class Walk:
             except Unanswered as error:
                 if not await self.runner.answer(self.index, error.question):
                     return
-            except Later as error:
+            except NotYetKnown as error:
                 if not self.runner.dry:
                     await self._failed(f"{self.step.name}: {error}", None)
                     continue
@@ -65,7 +65,7 @@ class Walk:
         while True:
             runner.checkpoint()
             runner.stand(self.index, "checking", "")
-            self.world.forget()
+            self.context.forget()
             try:
                 found = await self._ask_world(self.step.check)
                 if found.standing == "done" and self.waiting and not runner.dry:
@@ -78,7 +78,7 @@ class Walk:
                         await self._failed(f"{self.step.name} is not so after all: {found.words}", None)
                         continue
                 if found.standing in ("done", "skipped"):
-                    state: StepName = "so" if found.standing == "done" else "skipped"
+                    state: StepState = "so" if found.standing == "done" else "skipped"
                     runner.stand(self.index, state, found.words, found.evidence)
                     return None
                 if found.standing == "refused":
@@ -88,16 +88,16 @@ class Walk:
                 await self._blind(str(error))
                 continue
             runner.stand(self.index, "planned", found.words, found.evidence)
-            runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.world, plan)))
+            runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.context, plan)))
             if runner.dry:
                 runner.planned.append((self.step, found, plan))
                 return None
             return plan
 
-    async def _ask_world(self, ask: Callable[[World], Awaitable[T]]) -> T:
+    async def _ask_world(self, ask: Callable[[StepContext], Awaitable[T]]) -> T:
         if self.step.guarded:
-            self.waiting = await guard.armed(self.world, self.step.guarded, self.unit)
-        return await self._patiently(ask(self.world))
+            self.waiting = await guard.armed(self.context, self.step.guarded, self.unit)
+        return await self._patiently(ask(self.context))
 
     async def _patiently(self, asked: Awaitable[T]) -> T:
         try:
@@ -107,7 +107,7 @@ class Walk:
             raise TimedOut(f"{self.step.name} did not find out within {self.step.patience:g} s") from None
 
     async def _plan(self) -> Plan:
-        plan = await self._patiently(self.step.plan(self.world))
+        plan = await self._patiently(self.step.plan(self.context))
         return replace(plan, actions=(*guard.guarded(self.step, plan, self.unit, self.waiting), *plan.actions))
 
     def _refuse(self, words: str, evidence: Sequence[str] = ()) -> Ended:
@@ -123,7 +123,7 @@ class Walk:
             raise self.runner.end("failed", f"{text}; {self.runner.so_far()}")
 
     async def _choose(self, text: str, choices: dict[str, str]) -> str | None:
-        line = show.line(self.world, text)
+        line = show.line(self.context, text)
         return await self.runner.prompt(Prompt(self.runner.id(), "failed", self.index, line, "", choices, "stop"))
 
     # ── agreeing ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,10 +132,11 @@ class Walk:
         """Have the plan agreed to, and what is lost typed; False when the operator leaves the step out."""
         runner = self.runner
         for loss in plan.loses:
-            if loss.name not in self.world.destroy and loss not in runner.typed:
+            if loss.name not in self.context.destroy and loss not in runner.typed:
                 text = f"type {loss.name}: {loss.words}"
+                line = show.line(self.context, text)
                 typed = await runner.prompt(
-                    Prompt(runner.id(), "destroy", self.index, show.line(self.world, text), "destroy", typed=loss.name)
+                    Prompt(runner.id(), "destroy", self.index, line, "destroy", typed=loss.name)
                 )
                 if typed != loss.name:
                     key = "" if typed else f"destroy={loss.name}"
@@ -151,7 +152,7 @@ class Walk:
         choices = {"yes": "do it", "all": "do it, and all that follows", "skip": "leave it out", "stop": "end here"}
         text = f"{self.step.words or self.step.name}?"
         said = await runner.prompt(
-            Prompt(runner.id(), "confirm", self.index, show.line(self.world, text), "yes", choices, "stop")
+            Prompt(runner.id(), "confirm", self.index, show.line(self.context, text), "yes", choices, "stop")
         )
         if said == "all":
             runner.take_all()
@@ -169,7 +170,7 @@ class Walk:
 
     async def _change(self, plan: Plan) -> bool:
         """Do what was agreed to, and prove it; False when the step begins anew."""
-        self.world.forget()
+        self.context.forget()
         try:
             found = await self._ask_world(self.step.check)
             fresh = await self._plan() if found.standing == "needed" else None
@@ -200,12 +201,12 @@ class Walk:
         self.runner.stand(self.index, "done", found.words, found.evidence)
         return True
 
-    def _hand(self, plan: Plan) -> Hand:
+    def _hand(self, plan: Plan) -> Executor:
         runner = self.runner
         where = self.index, self.step.name
-        return Hand(self.world, plan, where, runner.journal, runner.tell, runner.checkpoint)
+        return Executor(self.context, plan, where, runner.journal, runner.tell, runner.checkpoint)
 
-    async def _apply(self, hand: Hand, plan: Plan) -> None:
+    async def _apply(self, hand: Executor, plan: Plan) -> None:
         actions = [action.text for action in plan.actions]
         self.runner.journal.write("intent", step=self.step.name, actions=actions)
         self.runner.unproven.add(self.step.name)
@@ -213,30 +214,30 @@ class Walk:
         for action in armed:
             await hand.do(action)
         if plan.rollback and self.step.guarded:
-            if not await guard.armed(self.world, self.step.guarded, self.unit):
+            if not await guard.armed(self.context, self.step.guarded, self.unit):
                 raise Failed(f"the rollback {self.unit} was not armed: nothing else was done")
             self.waiting = True
         await self.step.apply(hand, replace(plan, actions=plan.actions[len(armed) :]))
 
-    async def _verify(self, armed: bool) -> Found:
+    async def _verify(self, armed: bool) -> CheckResult:
         """Prove it, and then disarm: a rollback that has begun meanwhile makes it untrue again."""
-        self.world.forget()
-        found = await self._patiently(self.step.verify(self.world))
+        self.context.forget()
+        found = await self._patiently(self.step.verify(self.context))
         if found.standing != "done":
             raise Failed(f"{self.step.name} is not so after all: {found.words}")
         if armed:
             await self._stop_timer()
-            self.world.forget()
-            found = await self._patiently(self.step.verify(self.world))
+            self.context.forget()
+            found = await self._patiently(self.step.verify(self.context))
             if found.standing != "done":
                 raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
         return found
 
-    async def _prove(self) -> Found:
+    async def _prove(self) -> CheckResult:
         """It was changed, and not proven: by this run, or by one that was cut off."""
         self.runner.stand(self.index, "verifying", "it was changed and not proven yet")
-        self.world.forget()
-        return await self._patiently(self.step.verify(self.world))
+        self.context.forget()
+        return await self._patiently(self.step.verify(self.context))
 
     async def _disarm(self) -> bool:
         """An earlier run was cut off after it had changed this: prove it, and stop its timer; False to begin anew."""
@@ -255,16 +256,16 @@ class Walk:
         hand = self._hand(Plan((stop,)))
         await hand.do(stop)
         self.runner.count(hand.begun)
-        if await guard.armed(self.world, self.step.guarded, self.unit):
+        if await guard.armed(self.context, self.step.guarded, self.unit):
             raise Failed(f"the rollback {self.unit} is still armed: it takes this back by itself")
-        await guard.settle(self.world, self.step.guarded, self.unit)
+        await guard.settle(self.context, self.step.guarded, self.unit)
         self.waiting = False
 
     # ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _truth(self, why: str, hand: Hand | None) -> str:
+    async def _truth(self, why: str, hand: Executor | None) -> str:
         """What is known now, asked of the world and not remembered."""
-        self.world.forget()
+        self.context.forget()
         parts = [why]
         if hand is not None and len(hand.plan.actions) > 1:
             parts.append(f"{hand.made} of {len(hand.plan.actions)} changes were made")
@@ -273,13 +274,13 @@ class Walk:
             parts.append(f"now: {found.words}")
             if self.waiting:
                 parts.append("its rollback is armed: the host takes it back by itself")
-        except (Unanswered, Later):
+        except (Unanswered, NotYetKnown):
             pass
         except CowhandError as error:
             parts.append(f"how it stands now is not known: {error}")
         return "; ".join(parts)
 
-    async def _failed(self, why: str, hand: Hand | None) -> None:
+    async def _failed(self, why: str, hand: Executor | None) -> None:
         """Say what is true now, and what can be done; returns when it is to be tried again."""
         truth = await self._truth(why, hand)
         self.runner.stand(self.index, "failed", truth)
@@ -297,16 +298,16 @@ class Walk:
 
     async def _undoable(self) -> Plan | None:
         try:
-            return await self._patiently(self.step.undo(self.world))
+            return await self._patiently(self.step.undo(self.context))
         except CowhandError:
             return None
 
     async def _undo(self, plan: Plan) -> None:
         runner = self.runner
-        runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.world, plan), undo=True))
+        runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.context, plan), undo=True))
         choices = {"yes": "take it back", "stop": "leave it so"}
         text = f"take back {self.step.words or self.step.name}?"
-        line = show.line(self.world, text)
+        line = show.line(self.context, text)
         if await runner.prompt(Prompt(runner.id(), "confirm", self.index, line, "yes", choices, "stop")) != "yes":
             return
         hand = self._hand(plan)

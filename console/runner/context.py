@@ -9,7 +9,7 @@ from console.errors import CowhandError, Missing, NoWayIn
 from console.hosts.host import Host
 from console.mask import DOTS, mask
 from console.model import Role
-from console.runner.reading import Reading
+from console.runner.read_only import ReadOnlyHost
 from console.runner.step import Ask, Write
 from console.secret import Secret
 
@@ -30,7 +30,7 @@ class Unanswered(CowhandError):
         super().__init__(f"{question.text} (--answer {question.key}=…)")
 
 
-class World:
+class StepContext:
     """The estate as the files tell it, its hosts to read from, and the answers known so far."""
 
     def __init__(
@@ -52,7 +52,7 @@ class World:
 
     def host(self, role: Role) -> Host:
         """The host of a role, to be read from only; raises `NoWayIn` with the reason when there is none."""
-        return Reading(self.machine(role))
+        return ReadOnlyHost(self.machine(role))
 
     def machine(self, role: Role) -> Host:
         """The host itself; for the runner."""

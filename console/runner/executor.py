@@ -12,9 +12,9 @@ from console.facts.command import explain
 from console.hosts.host import Completed, overhearing
 from console.hosts.shell import line
 from console.runner import show
-from console.runner.reading import Forbidden
+from console.runner.context import StepContext
+from console.runner.read_only import Forbidden
 from console.runner.step import Action, Plan, Run, Write
-from console.runner.world import World
 from console.store.journal import Journal
 from console.text import clean
 
@@ -47,19 +47,19 @@ class Stopped(CowhandError):
     """The operator stopped the run, between two actions."""
 
 
-class Hand:
+class Executor:
     """Does the actions of one plan of one step. `checkpoint` raises `Stopped` when the operator wants an end."""
 
     def __init__(
         self,
-        world: World,
+        context: StepContext,
         plan: Plan,
         step: tuple[int, str],
         journal: Journal,
         tell: Callable[[FlowEvent], None],
         checkpoint: Callable[[], None],
     ) -> None:
-        self.world, self.plan = world, plan
+        self.context, self.plan = context, plan
         self.begun = self.made = 0
         """Actions that were begun, and those of them that ended well."""
         self._index, self._name = step
@@ -69,10 +69,10 @@ class Hand:
         """Do one action; raises `Forbidden` when it is not in the plan, `Stopped`, `Failed` or `JournalError`."""
         if action not in self.plan.actions:
             raise Forbidden(f"{clean(action.text, 80)} was not in the plan that was shown")
-        if isinstance(action, Run) and self.world.betrays(action.text):
-            raise Forbidden(f"{action.argv[0]} would show a secret to every user of {self.world.name(action.host)}")
+        if isinstance(action, Run) and self.context.betrays(action.text):
+            raise Forbidden(f"{action.argv[0]} would show a secret to every user of {self.context.name(action.host)}")
         self._checkpoint()
-        shown = show.action(self.world, action)
+        shown = show.action(self.context, action)
         limit = action.timeout if isinstance(action, Run) else WRITE
         argv = list(action.argv) if isinstance(action, Run) else []
         self._journal.write(
@@ -100,7 +100,7 @@ class Hand:
             problem = clean(str(error), 400)
             raise Failed(problem, unsure=_unsure(error)) from None
         finally:
-            self.world.forget()
+            self.context.forget()
             took = time.monotonic() - began
             output = self._output(done)
             status = done.status if done else None
@@ -118,38 +118,38 @@ class Hand:
 
     async def _run(self, action: Run) -> Completed:
         for guard in action.guards:
-            passed = await self.world.host(action.host).run(guard, GUARD)
+            passed = await self.context.host(action.host).run(guard, GUARD)
             if passed.status:
-                why = explain(self.world.name(action.host), guard[0], passed)
+                why = explain(self.context.name(action.host), guard[0], passed)
                 raise Failed(f"{action.argv[0]} was not run, for {line(guard)} did not succeed: {why}")
         ear = Ear(self._said)
         token = overhearing.set(ear.hear)
         try:
-            return await self.world.machine(action.host).run(action.argv, action.timeout)
+            return await self.context.machine(action.host).run(action.argv, action.timeout)
         finally:
             overhearing.reset(token)
             ear.close()
 
     def _said(self, text: str) -> None:
-        output = show.lines(self.world, text)[-TAIL:]
+        output = show.lines(self.context, text)[-TAIL:]
         self._tell(ActionSaid(self._journal.run, self._index, output, time.time()))
 
     async def _write(self, action: Write) -> None:
-        now = await self.world.data(action.host, action.path)
+        now = await self.context.data(action.host, action.path)
         if now not in (action.before, action.after):
             raise Failed(f"{action.path} has changed since its plan was shown; it was left as it is")
-        await self.world.machine(action.host).write(action.path, action.after, action.mode)
+        await self.context.machine(action.host).write(action.path, action.after, action.mode)
 
     def _problem(self, action: Action, done: Completed | None) -> str:
         if done is None or not isinstance(action, Run) or done.status in action.well:
             return ""
-        return self.world.redact(explain(self.world.name(action.host), action.argv[0], done))
+        return self.context.redact(explain(self.context.name(action.host), action.argv[0], done))
 
     def _output(self, done: Completed | None) -> str:
         if done is None:
             return ""
         text = "\n".join(part for part in (_text(done.stdout), _text(done.stderr)) if part)
-        return show.lines(self.world, text)[-TAIL:]
+        return show.lines(self.context, text)[-TAIL:]
 
 
 class Ear:

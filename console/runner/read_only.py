@@ -14,7 +14,7 @@ class Forbidden(CowhandError):
     """A step tried to change something while it should only look, or something that was not in its plan."""
 
 
-class Reading:
+class ReadOnlyHost:
     """Passes on what reads; raises `Forbidden` for a write, and for a command not known to change nothing."""
 
     def __init__(self, host: Host) -> None:
