@@ -23,7 +23,7 @@ off anywhere goes on when it is started again.
 
 A step reads through `context`, and only reads: `context.host(role)` refuses every command that `read_only.py` does not
 know to change nothing. What changes is an `Action` of the plan (`Run`, `Write`), and what is not in the plan that was
-shown is not done. A plan is the same as long as the world is. A step that must know something says `context.ask(Ask(…))`:
+shown is not done. A plan is the same as long as the world is. A step that must know says `context.ask(Ask(…))`:
 answered by `--answer`, by the site (`given`) or by the operator; the step then begins anew, from its `check`.
 
 Where a step cannot look, it raises a `HostError`: the operator may have it look again. Where it must not go on, it
