@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cowhand and return its exit status."""
-    from console.commands import main as cli
+    from console.commands.main import build, run
     from console.process import crash
 
     crash.install()
-    arguments = cli.build().parse_args(argv)
+    arguments = build().parse_args(argv)
     if arguments.command:
-        return cli.run(arguments)
+        return run(arguments)
     return _screens(arguments)
 
 
@@ -32,14 +32,15 @@ def _screens(arguments: argparse.Namespace) -> int:
     import gc
 
     from console import site
-    from console.commands import main as cli
+    from console.commands.opening import site_file
+    from console.commands.output import EXIT_UNUSABLE, say
     from console.errors import CowhandError
     from console.estate.cache import recall
     from console.process import crash
     from console.process.signals import Leaver
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        cli.say("the screens need a terminal; `cowhand check` looks once without one")
+        say("the screens need a terminal; `cowhand check` looks once without one")
         return 2
     leaver = Leaver()
     leaver.install()
@@ -47,10 +48,10 @@ def _screens(arguments: argparse.Namespace) -> int:
     if not arguments.lab and not arguments.site and site.find(None) is None:
         arguments.lab = True
     try:
-        path = cli.site_file(arguments)
+        path = site_file(arguments)
     except CowhandError as error:
-        cli.say(str(error))
-        return cli.EXIT_UNUSABLE
+        say(str(error))
+        return EXIT_UNUSABLE
 
     opening = recall(path)
 
@@ -74,7 +75,7 @@ def _screens(arguments: argparse.Namespace) -> int:
         leaver.done.set()
         engine.close()
     if app.crash:
-        cli.say(app.crash)
+        say(app.crash)
     return app.return_code or 0
 
 

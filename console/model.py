@@ -6,6 +6,7 @@ question from one *vantage* and gives a *reading*; a *finding* is a rule of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -193,6 +194,10 @@ class Reading(Struct, frozen=True):
     def key(self) -> tuple[str, HopName]:
         """Lane and hop: where this reading stands in the matrix."""
         return self.lane, self.hop
+
+
+Readings = Mapping[tuple[str, HopName], Reading]
+"""Readings by the name of the lane and the hop."""
 
 
 class Finding(Struct, frozen=True, gc=False):

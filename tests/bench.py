@@ -106,12 +106,12 @@ def bench_sweep() -> None:
     """A full sweep of the lab against its slowest single ladder in the same sweep."""
     import asyncio
 
-    from console.commands import main as cli
+    from console.commands.opening import lab_site
     from console.engine.vantages import open_lab
     from console.estate import load as estate
     from console.probes.sweep import sweep
 
-    read = estate.load(cli.lab_site())
+    read = estate.load(lab_site())
     opened = open_lab()
 
     async def once() -> tuple[float, float]:

@@ -221,9 +221,10 @@ class Engine:
         from console.engine.sweeps import Survey
 
         async def compare() -> tuple[Drifted, ...]:
-            from console.drift import look as drift
+            from console.drift.compared import drifted
+            from console.drift.look import look
 
-            return drift.drifted(await drift.look(estate, vantages.hosts, vantages.missing))
+            return drifted(await look(estate, vantages.hosts, vantages.missing))
 
         survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify, compare)
         pause, lost = self.interval, 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from console.drift.look import Compared
+from console.drift.compared import Compared
 
 
 def meaning(compared: Compared) -> str:

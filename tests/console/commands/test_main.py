@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +16,7 @@ import pytest
 
 import assets
 from console.__main__ import main
-from console.commands import main as cli
+from console.commands.main import COMMANDS, build, learn
 
 SEED = ("haproxy.cfg", "mailcow.tf", "docker-compose.override.yml")
 SITE = '[sources]\nhaproxy = ["haproxy.cfg"]\nopentofu = ["mailcow.tf"]\ncompose = ["docker-compose.override.yml"]\n'
@@ -221,10 +223,21 @@ def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixtur
 
 def test_the_manual_names_every_option_and_command() -> None:
     manual = (Path(assets.__file__).parent / "cowhand.1").read_text().replace("\\-", "-")
-    parser = cli.build()
+    parser = build()
+    learn(parser)
     for action in parser._actions:
         for option in action.option_strings:
             if option.startswith("--"):
                 assert option.removeprefix("-") in manual, option
-    for command in ("show", "lint", "check", "drift", "lab", "completion"):
+    for command in COMMANDS:
         assert f".It Cm {command}" in manual
+
+
+def test_a_command_is_only_loaded_when_it_is_the_one_given() -> None:
+    program = (
+        "import sys; from console.commands.main import build; build().parse_args(['lab', 'up']); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    loaded = {name.removeprefix("console.commands.") for name in done.stdout.split() if "console.commands." in name}
+    assert "lab" in loaded
+    assert not loaded & {"show", "lint", "check", "drift", "flow", "journal", "completion"}

@@ -12,12 +12,13 @@ import pytest
 from console.__main__ import main
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.rules.drift import found_by
-from console.drift import look as drift
-from console.drift.look import Compared
+from console.drift.compared import Compared
+from console.drift.look import look
+from console.drift.sameness import normal
 from console.errors import Missing, NoWayIn
 from console.estate import load as estate
 from console.facts import haproxy_running, incus
-from console.formats import drift as telling
+from console.formats import drift as formats
 from console.hosts.host import Completed, Host, Stream
 from console.model import Lane, Role, Topology
 from console.observation import Drifted, Ladder, LaneSeen, Question, Seen
@@ -107,10 +108,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def look(site: Path, *machines: Host) -> tuple[Compared, ...]:
+async def looked(site: Path, *machines: Host) -> tuple[Compared, ...]:
     found = estate.load(site / "site.toml")
     assert found.problems == ()
-    return await drift.look(found, {machine.role: machine for machine in machines}, {})
+    return await look(found, {machine.role: machine for machine in machines}, {})
 
 
 PLACE = "/etc/haproxy/haproxy.cfg"
@@ -134,14 +135,14 @@ STATES = [
 async def test_the_three_states_and_what_they_mean(
     deployed: str, running: str, states: tuple[str, str], says: str, kinds: list[str], site: Path
 ):
-    (found,) = await look(site, Machine("proxy", {PLACE: deployed}, running))
+    (found,) = await looked(site, Machine("proxy", {PLACE: deployed}, running))
     assert (found.state, found.running_state) == states
-    assert says in telling.meaning(found)
+    assert says in formats.meaning(found)
     assert [each.kind for each in found.drifted] == kinds
 
 
 async def test_a_difference_is_said_with_its_line_and_shown_as_a_diff(site: Path):
-    (found,) = await look(site, Machine("proxy", {PLACE: MOVED}, CONFIG))
+    (found,) = await looked(site, Machine("proxy", {PLACE: MOVED}, CONFIG))
     assert "-    server mailcow 10.10.10.214:10993 send-proxy check port 10993\n" in found.deployed
     assert "+    server mailcow 10.10.10.215:10993 send-proxy check port 10993\n" in found.deployed
     assert "-server imaps/mailcow 10.10.10.215:10993\n+server imaps/mailcow 10.10.10.214:10993" in found.running
@@ -153,19 +154,19 @@ async def test_a_difference_is_said_with_its_line_and_shown_as_a_diff(site: Path
 
 
 async def test_a_file_of_somebody_elses_at_the_usual_place_is_not_drift(site: Path):
-    (found,) = await look(site, Machine("proxy", {PLACE: "global\n    daemon\n"}, CONFIG))
+    (found,) = await looked(site, Machine("proxy", {PLACE: "global\n    daemon\n"}, CONFIG))
     assert (found.state, found.drifted) == ("unknown", ())
     assert "is another file; say where this one is" in found.why
 
 
 async def test_a_file_that_is_not_at_its_usual_place_is_unknown_and_one_not_at_its_own_is_drift(site: Path):
-    (found,) = await look(site, Machine("proxy", {}, CONFIG))
+    (found,) = await looked(site, Machine("proxy", {}, CONFIG))
     assert (found.state, found.drifted) == ("unknown", ())
     toml = site / "site.toml"
     toml.write_text(toml.read_text() + '[deployed]\n"haproxy.cfg" = "vps:/etc/haproxy/mail.cfg"\n')
-    (found,) = await look(site, Machine("proxy", {}, CONFIG))
+    (found,) = await looked(site, Machine("proxy", {}, CONFIG))
     assert (found.state, [each.kind for each in found.drifted]) == ("absent", ["file"])
-    (found,) = await look(site, Machine("proxy", {"/etc/haproxy/mail.cfg": CONFIG}, CONFIG))
+    (found,) = await looked(site, Machine("proxy", {"/etc/haproxy/mail.cfg": CONFIG}, CONFIG))
     assert (found.state, found.running_state) == ("same", "same")
 
 
@@ -178,19 +179,19 @@ def test_a_place_that_is_none_is_refused_where_it_stands(place: str, site: Path,
 
 
 async def test_who_cannot_be_asked_leaves_it_unknown(site: Path):
-    (found,) = await look(site)
+    (found,) = await looked(site)
     assert (found.state, found.host) == ("unknown", "proxy")
-    (found,) = await look(site, Machine("proxy", {PLACE: CONFIG}))
+    (found,) = await looked(site, Machine("proxy", {PLACE: CONFIG}))
     assert (found.state, found.running_state) == ("same", "unknown")
 
 
 async def test_a_frontend_that_no_file_has_is_drift_unless_the_site_declares_a_lane(site: Path):
     more = CONFIG + "listen extra\n    bind :99\n    server x 10.0.0.1:99\n"
-    (found,) = await look(site, Machine("proxy", {PLACE: CONFIG}, more))
+    (found,) = await looked(site, Machine("proxy", {PLACE: CONFIG}, more))
     assert "+frontend extra" in found.running
     toml = site / "site.toml"
     toml.write_text(toml.read_text() + '[[lane]]\nport = 443\nprotocol = "https"\ntarget = "10.10.10.214:80"\n')
-    (found,) = await look(site, Machine("proxy", {PLACE: CONFIG}, more))
+    (found,) = await looked(site, Machine("proxy", {PLACE: CONFIG}, more))
     assert found.running_state == "same"
 
 
@@ -198,7 +199,7 @@ async def test_a_port_that_nobody_listens_on_is_drift(site: Path):
     proxy = Machine("proxy", {PLACE: CONFIG}, CONFIG)
     rows = [f"LISTEN 0 4096 *:{port} *:*" for port in (25, 465, 4190)]
     proxy.commands["ss", "-Hltnp"] = "\n".join(rows) + "\n"
-    (found,) = await look(site, proxy)
+    (found,) = await looked(site, proxy)
     assert "-listens on 993" in found.running
 
 
@@ -222,7 +223,7 @@ NORMAL = [
 
 @pytest.mark.parametrize(("name", "ours", "theirs", "same"), NORMAL)
 def test_what_mailcow_rewrites_at_its_start_is_no_drift(name: str, ours: str, theirs: str, same: bool):
-    mine, other = drift.normal(f"/opt/mailcow-dockerized/{name}", ours, theirs)
+    mine, other = normal(f"/opt/mailcow-dockerized/{name}", ours, theirs)
     assert (mine == other) is same
 
 
@@ -243,11 +244,11 @@ async def test_every_file_is_looked_for_where_it_is_usual_and_no_secret_is_shown
     proxy = Machine("proxy", {
         PLACE: read("haproxy.cfg"), "/etc/letsencrypt/renewal-hooks/deploy/hook.sh": read("hook.sh")
     }, read("haproxy.cfg"))  # fmt: skip
-    found = await look(folder, mail, proxy)
+    found = await looked(folder, mail, proxy)
     states = {each.file: each.state for each in found}
     assert states.pop("mailcow.conf") == states.pop("fstab") == "differs"
     assert set(states.values()) == {"same"} and len(states) == 8
-    shown = telling.text(found, lambda text, state: text) + json.dumps(telling.document(found))
+    shown = formats.text(found, lambda text, state: text) + json.dumps(formats.document(found))
     assert "geheim" not in shown and "they differ in a secret" in shown
     assert "+tmpfs /mnt tmpfs" in shown
 
@@ -269,12 +270,12 @@ async def test_incus_is_asked_for_what_the_opentofu_files_declare():
     home = Machine("hypervisor", {})
     home.commands[incus.COMMAND] = json.dumps(INCUS)
     machines: dict[Role, Host] = {"hypervisor": home}
-    *_, compared = await drift.look(found, machines, {})
+    *_, compared = await look(found, machines, {})
     assert (compared.path, compared.state) == ("incus", "differs")
     assert "-mailcow limits.memory 6GiB\n+mailcow limits.memory 8GiB" in compared.running
     assert [str(each.place) for each in compared.drifted] == ["mailcow.tf:19"]
     home.commands[incus.COMMAND] = json.dumps(INCUS).replace("8GiB", "6GiB")
-    *_, compared = await drift.look(found, machines, {})
+    *_, compared = await look(found, machines, {})
     assert (compared.state, compared.drifted) == ("same", ())
 
 

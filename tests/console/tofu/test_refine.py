@@ -176,7 +176,7 @@ def test_the_rehearsal_estate_is_never_asked_for(
     site: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     holding(site)
-    monkeypatch.setattr("console.commands.main.lab_site", lambda: site)
+    monkeypatch.setattr("console.commands.opening.lab_site", lambda: site)
     assert main(["--lab", "show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["volumes"][0]["size"] == "var.size"
     assert asked(site) == []

@@ -1,0 +1,156 @@
+"""`check`: one sweep, or with --watch one after another: readings and findings."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from textwrap import shorten, wrap
+from typing import TYPE_CHECKING
+
+from console.commands import opening
+from console.commands.arguments import add_json
+from console.commands.output import EXIT_BLIND, VERDICT_EXIT, say
+from console.errors import CowhandError
+
+if TYPE_CHECKING:
+    from console.engine.sweeps import Survey
+    from console.engine.vantages import Vantages
+    from console.estate.load import Estate
+    from console.events import Event
+    from console.model import Finding, Verdict
+    from console.observation import Drifted
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_json(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="one sweep (this is what happens anyway)")
+    how.add_argument("--watch", action="store_true", help="sweep again and again, telling what changed, until ctrl+c")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Sweep and print; returns the exit status, `EXIT_BLIND` also when nothing could be looked at."""
+    try:
+        return _check(arguments)
+    except CowhandError as error:
+        say(str(error))
+        return EXIT_BLIND
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from console.diagnosis.lint import lint
+
+    estate = opening.load(arguments)
+    unusable = opening.say_problems(estate)
+    if not estate.topology.lanes:
+        say("nothing to check: no lane was read from the files")
+        return EXIT_BLIND
+    opened = opening.vantages(arguments, estate)
+    watch = Watch(estate.title, lint(estate.sources, estate.topology), arguments.json)
+    verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
+    return EXIT_BLIND if unusable else VERDICT_EXIT[verdict]
+
+
+async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: argparse.Namespace) -> Verdict:
+    from console.engine.engine import FLOOR
+    from console.engine.sweeps import Survey
+
+    async def compare() -> tuple[Drifted, ...]:
+        from console.drift.compared import drifted
+        from console.drift.look import look
+
+        return drifted(await look(estate, opened.hosts, opened.missing))
+
+    survey, said = Survey(estate.topology, opened.hosts, opened.missing, watch.hear, compare), ""
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(opening.OPENING):
+                await opened.open()
+        while True:
+            await survey.sweep()
+            assert survey.findings is not None
+            watch.tell(survey)
+            if survey.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
+                say(survey.dark)  # a program that keeps the verdict alone must not take "well" for "all was seen"
+            said = survey.dark
+            if not arguments.watch:
+                return survey.findings.verdict
+            await asyncio.sleep(max(FLOOR, arguments.every))
+    finally:
+        await opened.close()
+
+
+class Watch:
+    """Prints sweeps: the first one whole, then only what changed."""
+
+    def __init__(self, title: str, static: Sequence[Finding], as_json: bool) -> None:
+        self.title, self.static, self.as_json = title, static, as_json
+        self.changed: list[Event] = []
+        self.sweeps = 0
+
+    def hear(self, event: Event) -> None:
+        """Take an event of the sweep under way."""
+        self.changed.append(event)
+
+    def tell(self, survey: Survey) -> None:
+        """Print the sweep that just ended, if it changed anything."""
+        changed, self.changed = self.changed, []
+        self.sweeps += 1
+        if not changed:
+            return
+        if self.as_json:
+            self._tell_json(survey)
+        elif self.sweeps == 1:
+            self._tell_whole(survey)
+        else:
+            self._tell_changes(survey, changed)
+        sys.stdout.flush()
+
+    def _tell_json(self, survey: Survey) -> None:
+        from msgspec.json import encode
+        from msgspec.json import format as indent
+
+        from console.formats import document
+
+        assert survey.findings is not None
+        encoded = encode(document.check(survey.topology, survey.readings, survey.findings, self.static))
+        print((indent(encoded, indent=2) if self.sweeps == 1 else encoded).decode())
+
+    def _tell_whole(self, survey: Survey) -> None:
+        from console.formats import text
+
+        told, paint = survey.findings, text.paint(sys.stdout)
+        assert told is not None
+        state = {"well": "ok", "down": "failed", "degraded": "degraded", "unknown": "unknown"}[told.verdict]
+        cause = told.cause
+        if cause and cause == survey.dark:  # it is printed whole below
+            taken = len(f"{self.title}: {told.verdict} · ")
+            cause = shorten(cause, max(20, text.WIDTH - taken), placeholder=" …")
+        head = f"{self.title}: {paint(told.verdict, state)}"
+        print(f"{head} · {cause}" if cause else head)
+        print(f"\n{text.matrix(survey.topology, survey.readings, paint)}")
+        for reason in text.unknown_reasons(survey.readings):
+            lines = wrap(reason, text.WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+            print(f"\n{paint('?', 'unknown')} " + "\n  ".join(lines))
+        if told.findings:
+            print(f"\n{text.findings(told.findings, paint)}")
+        if self.static:
+            word = "finding" if len(self.static) == 1 else "findings"
+            print(f"\n{len(self.static)} {word} in the files (they change no verdict): cowhand lint")
+
+    def _tell_changes(self, survey: Survey, changed: Sequence[Event]) -> None:
+        from console.events import ReadingsChanged
+        from console.formats import text
+
+        told, paint, now = survey.findings, text.paint(sys.stdout), time.strftime("%H:%M:%S")
+        assert told is not None
+        for event in changed:
+            for reading in event.readings if isinstance(event, ReadingsChanged) else ():
+                lamp = paint(f"{text.MARKS[reading.outcome]} {reading.word}", reading.outcome)
+                print(f"{now}  {reading.lane}  {text.TITLES[reading.hop]}  {lamp}")
+        print(f"{now}  {told.verdict}" + (f" · {told.cause}" if told.cause else ""))

@@ -1,0 +1,44 @@
+"""The instances of the OpenTofu files, compared with those of Incus."""
+
+from __future__ import annotations
+
+import re
+
+from console.drift.compared import Compared, State
+from console.drift.sameness import diff
+from console.estate.load import Estate
+from console.facts import incus
+from console.hosts.host import Host
+from console.observation import Drifted
+
+
+async def instances(estate: Estate, host: Host) -> Compared:
+    """Compare the instances of the OpenTofu files with what Incus says of them."""
+    told = await incus.ask(host)
+    names = " ".join(instance.name for instance in estate.topology.instances)
+    file = estate.topology.instances[0].source.file
+    if told.error:
+        return Compared(file, host.name, f"incus list {names}", "unknown", "unknown", told.error)
+    before, after = [], []
+    for instance in estate.topology.instances:
+        if "$" in instance.name or not re.fullmatch(r"[\w.-]+", instance.name):
+            continue
+        there = told.instance(instance.name)
+        before.append(f"instance {instance.name} {instance.type}")
+        if there is None:
+            continue
+        after.append(f"instance {there.name} {there.type}")
+        for key, mine in (("limits.cpu", instance.cpu), ("limits.memory", instance.memory), ("root", instance.disk)):
+            if mine and re.fullmatch(r"[\w.]+", mine):
+                before.append(f"{instance.name} {key} {mine}")
+                after.append(f"{instance.name} {key} {there.settings.get(key, 'unset')}")
+        before += [f"{instance.name} address {address}" for address in sorted(instance.addresses)]
+        after += [f"{instance.name} address {address}" for address in there.addresses if instance.addresses]
+    state: State = "same" if before == after else "differs"
+    shown = "" if before == after else diff(before, after, file, f"incus on {host.name}")
+    drifted: tuple[Drifted, ...] = ()
+    if shown:
+        count = max(len({*before} - {*after}), len({*after} - {*before}))
+        place = estate.topology.instances[0].source
+        drifted = (Drifted(file, host.name, "incus", place, "file", count, diff=tuple(shown.split("\n"))),)
+    return Compared(file, host.name, "incus", state, "unknown", running=shown, drifted=drifted)
