@@ -35,7 +35,7 @@ def _screens(arguments: argparse.Namespace) -> int:
     from console.commands.opening import site_file
     from console.commands.output import EXIT_UNUSABLE, say
     from console.errors import CowhandError
-    from console.estate.cache import recall
+    from console.estate import cache
     from console.process import crash
     from console.process.signals import Leaver
 
@@ -53,7 +53,7 @@ def _screens(arguments: argparse.Namespace) -> int:
         say(str(error))
         return EXIT_UNUSABLE
 
-    opening = recall(path)
+    opening = cache.read(path)
 
     from screens.app import CowhandApp
 
@@ -82,7 +82,7 @@ def _screens(arguments: argparse.Namespace) -> int:
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
     from console.engine.engine import Engine
     from console.engine.vantages import open_lab, open_site
-    from console.tofu.refine import Truth
+    from console.tofu.refine import Refiner
 
     return Engine(
         lambda: _load(path),
@@ -91,16 +91,16 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
         else (lambda estate, log, ask: open_site(estate.site, log, ask)),
         arguments.every,
         opening,
-        lambda read: _remember(path, read),
-        None if arguments.lab else Truth(),
+        lambda read: _cache(path, read),
+        None if arguments.lab else Refiner(),
     )
 
 
-def _remember(path: Path, read: EstateRead) -> None:
-    from console.estate.cache import remember
+def _cache(path: Path, read: EstateRead) -> None:
+    from console.estate import cache
     from console.estate.load import beside
 
-    remember(path, read, beside(path))
+    cache.write(path, read, beside(path))
 
 
 def _load(path: Path) -> Estate:

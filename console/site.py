@@ -14,7 +14,7 @@ from msgspec import Struct
 from console.errors import InputError
 from console.estate import text_file as intake
 from console.model import Protocol, ProxyVersion, Role
-from console.text import clean, spell
+from console.text import clean, join_words
 
 FILE = "site.toml"
 
@@ -208,7 +208,7 @@ def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
     for file, place in site.deployed.items():
         name, colon, path = place.partition(":")
         if not colon or not path.startswith("/") or name not in site.hosts:
-            known = f"hosts are {spell(list(site.hosts))}" if site.hosts else "this file names no host"
+            known = f"hosts are {join_words(list(site.hosts))}" if site.hosts else "this file names no host"
             yield ("deployed", file), f'"{clean(place, 60)}" is no place on a host; written "host:/path", and {known}'
     for index, lane in enumerate(site.lane):
         yield from _lane(("lane", index), lane)
@@ -265,7 +265,7 @@ def _unknown(key: str, where: Where) -> str:
 
     known = _KEYS.get(_table(where).strip("[]").partition(".")[0], tuple(Site.__struct_fields__))
     near = get_close_matches(key, known, 1, 0.5)
-    hint = f'did you mean "{near[0]}"?' if near else f"its keys are {spell(known, 12)}"
+    hint = f'did you mean "{near[0]}"?' if near else f"its keys are {join_words(known, 12)}"
     return f'"{clean(key, 40)}" is not a key of {_table(where)}; {hint}'
 
 
@@ -312,7 +312,7 @@ def _hosts(site: Site) -> Iterator[Complaint]:
             yield (*where, present), f"{label} has {present} without {missing}; incus exec needs both"
         if host.via and (host.via == name or host.via not in site.hosts):
             others = [each for each in site.hosts if each != name]
-            hint = f"other hosts are {spell(others)}" if others else "there is no other host"
+            hint = f"other hosts are {join_words(others)}" if others else "there is no other host"
             yield (*where, "via"), f'"{clean(host.via, 40)}" is not another host; {hint}'
         elif host.via and _circle(site, name):
             yield (*where, "via"), f"{label} is reached through itself; one host of the chain needs ssh or local"

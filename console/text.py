@@ -21,7 +21,7 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
-def spell(names: tuple[str, ...] | list[str], most: int = 6) -> str:
+def join_words(names: tuple[str, ...] | list[str], most: int = 6) -> str:
     """Join words as a sentence does: "a", "a and b", "a, b and c"; beyond `most`, "… and 4 more"."""
     words = list(names)
     if len(words) > most:

@@ -17,7 +17,7 @@ from console.commands.output import EXIT_BLIND, VERDICT_EXIT, say
 from console.errors import CowhandError
 
 if TYPE_CHECKING:
-    from console.engine.sweeps import Survey
+    from console.engine.sweeps import Sweeps
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
     from console.events import Event
@@ -45,12 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from console.diagnosis.lint import lint
 
-    estate = opening.load(arguments)
+    estate = opening.load_estate(arguments)
     unusable = opening.say_problems(estate)
     if not estate.topology.lanes:
         say("nothing to check: no lane was read from the files")
         return EXIT_BLIND
-    opened = opening.vantages(arguments, estate)
+    opened = opening.open_vantages(arguments, estate)
     watch = Watch(estate.title, lint(estate.sources, estate.topology), arguments.json)
     verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
     return EXIT_BLIND if unusable else VERDICT_EXIT[verdict]
@@ -58,7 +58,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: argparse.Namespace) -> Verdict:
     from console.engine.engine import FLOOR
-    from console.engine.sweeps import Survey
+    from console.engine.sweeps import Sweeps
 
     async def compare() -> tuple[Drifted, ...]:
         from console.drift.compared import drifted
@@ -66,20 +66,20 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 
         return drifted(await look(estate, opened.hosts, opened.missing))
 
-    survey, said = Survey(estate.topology, opened.hosts, opened.missing, watch.hear, compare), ""
+    sweeps, said = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare), ""
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(opening.OPENING):
                 await opened.open()
         while True:
-            await survey.sweep()
-            assert survey.findings is not None
-            watch.tell(survey)
-            if survey.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
-                say(survey.dark)  # a program that keeps the verdict alone must not take "well" for "all was seen"
-            said = survey.dark
+            await sweeps.sweep()
+            assert sweeps.findings is not None
+            watch.tell(sweeps)
+            if sweeps.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
+                say(sweeps.dark)  # a program that keeps the verdict alone must not take "well" for "all was seen"
+            said = sweeps.dark
             if not arguments.watch:
-                return survey.findings.verdict
+                return sweeps.findings.verdict
             await asyncio.sleep(max(FLOOR, arguments.every))
     finally:
         await opened.close()
@@ -91,50 +91,50 @@ class Watch:
     def __init__(self, title: str, static: Sequence[Finding], as_json: bool) -> None:
         self.title, self.static, self.as_json = title, static, as_json
         self.changed: list[Event] = []
-        self.sweeps = 0
+        self.count = 0
 
     def hear(self, event: Event) -> None:
         """Take an event of the sweep under way."""
         self.changed.append(event)
 
-    def tell(self, survey: Survey) -> None:
+    def tell(self, sweeps: Sweeps) -> None:
         """Print the sweep that just ended, if it changed anything."""
         changed, self.changed = self.changed, []
-        self.sweeps += 1
+        self.count += 1
         if not changed:
             return
         if self.as_json:
-            self._tell_json(survey)
-        elif self.sweeps == 1:
-            self._tell_whole(survey)
+            self._tell_json(sweeps)
+        elif self.count == 1:
+            self._tell_whole(sweeps)
         else:
-            self._tell_changes(survey, changed)
+            self._tell_changes(sweeps, changed)
         sys.stdout.flush()
 
-    def _tell_json(self, survey: Survey) -> None:
+    def _tell_json(self, sweeps: Sweeps) -> None:
         from msgspec.json import encode
         from msgspec.json import format as indent
 
         from console.formats import document
 
-        assert survey.findings is not None
-        encoded = encode(document.check(survey.topology, survey.readings, survey.findings, self.static))
-        print((indent(encoded, indent=2) if self.sweeps == 1 else encoded).decode())
+        assert sweeps.findings is not None
+        encoded = encode(document.check(sweeps.topology, sweeps.readings, sweeps.findings, self.static))
+        print((indent(encoded, indent=2) if self.count == 1 else encoded).decode())
 
-    def _tell_whole(self, survey: Survey) -> None:
+    def _tell_whole(self, sweeps: Sweeps) -> None:
         from console.formats import text
 
-        told, paint = survey.findings, text.paint(sys.stdout)
+        told, paint = sweeps.findings, text.paint(sys.stdout)
         assert told is not None
         state = {"well": "ok", "down": "failed", "degraded": "degraded", "unknown": "unknown"}[told.verdict]
         cause = told.cause
-        if cause and cause == survey.dark:  # it is printed whole below
+        if cause and cause == sweeps.dark:  # it is printed whole below
             taken = len(f"{self.title}: {told.verdict} · ")
             cause = shorten(cause, max(20, text.WIDTH - taken), placeholder=" …")
         head = f"{self.title}: {paint(told.verdict, state)}"
         print(f"{head} · {cause}" if cause else head)
-        print(f"\n{text.matrix(survey.topology, survey.readings, paint)}")
-        for reason in text.unknown_reasons(survey.readings):
+        print(f"\n{text.matrix(sweeps.topology, sweeps.readings, paint)}")
+        for reason in text.unknown_reasons(sweeps.readings):
             lines = wrap(reason, text.WIDTH - 2, break_long_words=False, break_on_hyphens=False)
             print(f"\n{paint('?', 'unknown')} " + "\n  ".join(lines))
         if told.findings:
@@ -143,11 +143,11 @@ class Watch:
             word = "finding" if len(self.static) == 1 else "findings"
             print(f"\n{len(self.static)} {word} in the files (they change no verdict): cowhand lint")
 
-    def _tell_changes(self, survey: Survey, changed: Sequence[Event]) -> None:
+    def _tell_changes(self, sweeps: Sweeps, changed: Sequence[Event]) -> None:
         from console.events import ReadingsChanged
         from console.formats import text
 
-        told, paint, now = survey.findings, text.paint(sys.stdout), time.strftime("%H:%M:%S")
+        told, paint, now = sweeps.findings, text.paint(sys.stdout), time.strftime("%H:%M:%S")
         assert told is not None
         for event in changed:
             for reading in event.readings if isinstance(event, ReadingsChanged) else ():

@@ -30,9 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     from console.formats import document, text
     from console.formats import drift as formats
 
-    estate = opening.load(arguments)
+    estate = opening.load_estate(arguments)
     unusable = opening.say_problems(estate)
-    compared = asyncio.run(_compare(estate, opening.vantages(arguments, estate)))
+    compared = asyncio.run(_compare(estate, opening.open_vantages(arguments, estate)))
     differing = drifted(compared)
     if arguments.json:
         findings = [document.finding(found) for found in found_by(differing)]

@@ -42,14 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     from console.store import journal
 
     asked = flow_terminal.flow_options(arguments.answer, arguments.yes, dry, arguments.json, arguments.runbook)
-    estate = opening.load(arguments)
+    estate = opening.load_estate(arguments)
     opening.say_problems(estate)
     try:
         folder = None if dry else journal.place(estate.file, arguments.lab)
     except journal.JournalError as error:
         say(str(error))
         return EXIT_FAILED
-    return asyncio.run(flow_terminal.run(flow, estate, opening.vantages(arguments, estate), asked, folder))
+    return asyncio.run(flow_terminal.run(flow, estate, opening.open_vantages(arguments, estate), asked, folder))
 
 
 def _list(as_json: bool) -> int:

@@ -29,14 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings, or the edits that mend them; returns the exit status."""
     from console.diagnosis.lint import lint
 
-    estate = opening.load(arguments, network=False)
+    estate = opening.load_estate(arguments, network=False)
     outcome = ""
     if arguments.diff or arguments.fix:
         from console.commands import mend
 
         outcome = mend.run(estate.file, arguments)
         if outcome == "written":
-            estate = opening.load(arguments, network=False, again=True)
+            estate = opening.load_estate(arguments, network=False, again=True)
     findings = lint(estate.sources, estate.topology)
     if outcome not in ("shown", "declined"):
         _print(estate, findings, arguments.format)

@@ -38,22 +38,22 @@ def lab_site() -> Path:
     return Path(assets.__file__).parent / "lab" / "site.toml"
 
 
-def load(arguments: argparse.Namespace, *, network: bool = True, again: bool = False) -> Estate:
+def load_estate(arguments: argparse.Namespace, *, network: bool = True, again: bool = False) -> Estate:
     """Read the estate, with values from OpenTofu's state where it can be asked.
 
     Without `network`, states that a remote backend keeps are not asked for; `again` does not repeat the remark."""
-    from console.estate import load as estate
-    from console.tofu import refine as truth
+    from console.estate.load import load
+    from console.tofu.refine import refined
 
-    found = estate.load(site_file(arguments))
+    found = load(site_file(arguments))
     if not arguments.lab:
-        found = truth.settled(found, network=network)
+        found = refined(found, network=network)
         if found.remark and not again:
             say(found.remark)
     return found
 
 
-def vantages(arguments: argparse.Namespace, estate: Estate) -> Vantages:
+def open_vantages(arguments: argparse.Namespace, estate: Estate) -> Vantages:
     """Return the vantages of the lab or of the site."""
     from console.engine.vantages import open_lab, open_site
 

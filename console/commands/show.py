@@ -17,7 +17,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the topology; returns the exit status."""
-    estate = opening.load(arguments, network=False)
+    estate = opening.load_estate(arguments, network=False)
     if arguments.format == "json":
         from console.formats import document
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from console.model import PLAIN_PORTS, Lane
-from console.text import spell
+from console.text import join_words
 from console.topology.build import MAIL, SERVICES, Way
 
 MOST = 6
@@ -34,7 +34,7 @@ def lanes(found: Iterable[Lane]) -> str:
     """Return "smtp (25)", "smtp (25) and imaps (993)", …."""
     names = found if isinstance(found, tuple | list) else tuple(found)
     shown = [f"{lane.name} ({lane.port})" for lane in names[:MOST]]
-    return spell(shown) if len(names) <= MOST else f"{', '.join(shown[:-1])} and {len(names) - MOST + 1} more"
+    return join_words(shown) if len(names) <= MOST else f"{', '.join(shown[:-1])} and {len(names) - MOST + 1} more"
 
 
 @lru_cache(maxsize=16)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from console.observation import Drifted, Seen
     from console.questions import Asker, Question
     from console.runner.state import RunStatus
-    from console.tofu.refine import Truth
+    from console.tofu.refine import Refiner
 
 INTERVAL = 30.0
 """Seconds between two sweeps, unless told otherwise."""
@@ -40,8 +40,8 @@ CEILING = 300.0
 class Engine:
     """Reads the estate with `load`, looks from `open_vantages`, every `interval` seconds while somebody watches.
 
-    `opening` is what the watcher was shown already; `remember` is given what was read whenever it is new.
-    What the files leave open is told a second time, when `truth` has it.
+    `opening` is what the watcher was shown already; `on_read` is called with what was read whenever it is new.
+    What the files leave open is told a second time, when `refiner` has it.
     Every method may be called from any thread and none of them blocks, `close` excepted (at most its time limit)."""
 
     def __init__(
@@ -50,15 +50,15 @@ class Engine:
         open_vantages: Callable[[Estate, deque[str], Asker], Vantages],
         interval: float = INTERVAL,
         opening: EstateRead | None = None,
-        remember: Callable[[EstateRead], None] = lambda read: None,
-        truth: Truth | None = None,
+        on_read: Callable[[EstateRead], None] = lambda read: None,
+        refiner: Refiner | None = None,
     ) -> None:
         self.load, self.open_vantages = load, open_vantages
         self.interval = max(FLOOR, interval)
         self.log: deque[str] = deque(maxlen=400)
         self.closed = threading.Event()
         self.failure: str | None = None
-        self._told, self._remember, self._truth = opening, remember, truth
+        self._told, self._on_read, self._refiner = opening, on_read, refiner
         self._notify: Callable[[Event], None] = lambda event: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -174,8 +174,8 @@ class Engine:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing:
             return
-        if self._truth is not None:
-            self._truth.heard = self._read_again
+        if self._refiner is not None:
+            self._refiner.heard = self._read_again
         estate = self._read(None)
         vantages = self.open_vantages(estate, self.log, self.ask)
         self._opened = estate, vantages
@@ -188,8 +188,8 @@ class Engine:
             if self._stage is not None:
                 await self._stage.close()
             opening.cancel()
-            if self._truth is not None:
-                await self._truth.close()
+            if self._refiner is not None:
+                await self._refiner.close()
             await vantages.close()
 
     def _on_stage(self, act: Callable[[Stage, Estate, Vantages], None]) -> None:
@@ -218,7 +218,7 @@ class Engine:
             self._wake.set()
 
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
-        from console.engine.sweeps import Survey
+        from console.engine.sweeps import Sweeps
 
         async def compare() -> tuple[Drifted, ...]:
             from console.drift.compared import drifted
@@ -226,7 +226,7 @@ class Engine:
 
             return drifted(await look(estate, vantages.hosts, vantages.missing))
 
-        survey = Survey(estate.topology, vantages.hosts, vantages.missing, self._notify, compare)
+        sweeps = Sweeps(estate.topology, vantages.hosts, vantages.missing, self._notify, compare)
         pause, lost = self.interval, 0.0
         while True:
             while not self._watched:
@@ -234,13 +234,13 @@ class Engine:
             force, self._force = self._force, False
             if force:
                 vantages.forget()
-                if self._truth is not None:
-                    self._truth.forget()
+                if self._refiner is not None:
+                    self._refiner.forget()
             fresh = self._read(estate)
             if fresh is not estate:
                 estate = fresh
-                survey.renew(estate.topology)
-            seen = await survey.sweep(force)
+                sweeps.renew(estate.topology)
+            seen = await sweeps.sweep(force)
             why = _blind(seen)
             if why and not lost:
                 lost = seen.at
@@ -267,7 +267,7 @@ class Engine:
             if known is None:
                 raise
             return known
-        estate = self._truth.settle(guessed) if self._truth is not None else guessed
+        estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
         if known is not None and _same(known, estate):
             return known
         findings = lint(estate.sources, estate.topology)
@@ -279,7 +279,7 @@ class Engine:
             self._told = read
             self._notify(read)
             if estate is guessed:
-                self._remember(read)
+                self._on_read(read)
         return estate
 
     def _read_again(self) -> None:

@@ -30,7 +30,7 @@ Compare = Callable[[], Awaitable[tuple[Drifted, ...]]]
 """Returns the files that are not what their hosts have and run."""
 
 
-class Survey:
+class Sweeps:
     """Keeps the last known reading of every hop and tells `notify` what differs, and nothing else."""
 
     def __init__(

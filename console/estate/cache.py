@@ -35,7 +35,7 @@ class _Kept(Struct, frozen=True, array_like=True):
     warnings: tuple[tuple[str, int, int, str], ...]
 
 
-def recall(site: Path) -> EstateRead | None:
+def read(site: Path) -> EstateRead | None:
     """Return what was read of this site last time; None when nothing is kept, a file changed, or TF_VAR_* is set."""
     if _given():
         return None
@@ -52,7 +52,7 @@ def recall(site: Path) -> EstateRead | None:
     return EstateRead(kept.title, kept.topology, kept.findings, problems, kept.texts, warnings=warnings)
 
 
-def remember(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
+def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
     """Keep what was read, in the private cache folder; a folder that cannot be written is no reason to fail.
 
     `beside` are the paths of files that it depends on, whether they are there or not, and does not name."""

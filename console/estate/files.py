@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from console import site
 from console.errors import InputError
-from console.estate import cache as recall
+from console.estate import cache
 from console.estate import text_file as intake
 from console.estate.boundary import Boundary
 from console.model import Span
@@ -153,7 +153,7 @@ class Files:
         path = self.path_of(posixpath.join(folder, name))
         if not boundary.holds(path):
             return None
-        self.kept.asked.setdefault((kind, self.file), {})[str(path)] = recall.stamp(path)
+        self.kept.asked.setdefault((kind, self.file), {})[str(path)] = cache.stamp(path)
         try:
             return intake.read(path, name)
         except (OSError, InputError):
@@ -161,7 +161,7 @@ class Files:
 
     def versions(self, kind: str) -> tuple[tuple[str, Stamp | None], ...]:
         """Return the versions of files that were asked for last time: they belong to what a change is told by."""
-        return tuple((name, recall.stamp(Path(name))) for name in sorted(self.kept.asked.get((kind, self.file), ())))
+        return tuple((name, cache.stamp(Path(name))) for name in sorted(self.kept.asked.get((kind, self.file), ())))
 
 
 def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> str | InputError:

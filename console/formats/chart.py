@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from console.model import Instance, Lane, Topology, Volume
-from console.text import clean, spell
+from console.text import clean, join_words
 
 CHECKS = {"none": "no check", "L4": "check: connects", "L6": "check: TLS", "L7": "check: answers"}
 
@@ -55,7 +55,7 @@ def draw(topology: Topology, title: str) -> Chart:
         machines.append(Machine(clean(name, 60), _notes(instance), tuple(volumes)))
     return Chart(
         clean(title, 80),
-        clean(spell([*topology.public], 3), 80) or "clients",
+        clean(join_words([*topology.public], 3), 80) or "clients",
         clean(proxy, 60),
         tuple(_row(topology, lane) for lane in topology.lanes),
         tuple(machines),

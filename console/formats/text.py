@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from console.model import HOPS, Finding, Outcome, Readings, Severity, Topology
-from console.text import spell
+from console.text import join_words
 
 MARKS: dict[Outcome, str] = {"ok": "●", "degraded": "▲", "failed": "✗", "unknown": "?", "skipped": "·"}
 COLOURS: dict[str, str] = {
@@ -109,4 +109,4 @@ def unknown_reasons(readings: Readings) -> list[str]:
             hops = reasons.setdefault((last or reading.evidence[-1]).detail, [])
             if TITLES[reading.hop] not in hops:
                 hops.append(TITLES[reading.hop])
-    return [f"{spell(hops)}: {reason}" for reason, hops in reasons.items()]
+    return [f"{join_words(hops)}: {reason}" for reason, hops in reasons.items()]

@@ -12,7 +12,7 @@ from console.errors import InputError
 from console.estate.load import Estate
 from console.mend.plan import Plan
 from console.store import atomic
-from console.text import clean, spell
+from console.text import clean, join_words
 
 KEPT = "~"
 """What the version before is called, beside the file: as editors call it, and no name that a folder's reader takes."""
@@ -57,8 +57,8 @@ def write(made: Plan) -> list[str]:
     _put_back([path for path in done if path in ours], old)
     names = [document.file for document in made.estate.sources.haproxy.documents]  # type: ignore[union-attr]
     others = [file for file in made.texts if file not in names]
-    also = f"; {spell(others)} stay{'s' * (len(others) == 1)} written" if others else ""
-    raise InputError(spell(names), 0, 0, f"put back as it was, for HAProxy refuses it: {refusal}{also}")
+    also = f"; {join_words(others)} stay{'s' * (len(others) == 1)} written" if others else ""
+    raise InputError(join_words(names), 0, 0, f"put back as it was, for HAProxy refuses it: {refusal}{also}")
 
 
 def check(estate: Estate) -> str | None:

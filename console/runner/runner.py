@@ -28,7 +28,7 @@ from console.runner.executor import Stopped
 from console.runner.step import Ask, CheckResult, Flow, Loss, Plan, Step
 from console.runner.step_run import StepRun
 from console.store.journal import Journal
-from console.text import spell
+from console.text import join_words
 
 Operator = Callable[[Prompt], Awaitable[str | None]]
 """Puts a prompt to whoever can answer; None means nobody can, or not now."""
@@ -122,11 +122,13 @@ class Runner:
     def _end(self) -> Ending:
         left = [step.name for step, state in zip(self.steps, self.states, strict=True) if state == "left"]
         if self.missing:
-            return Ending("unanswered", f"needs answers: {spell(self.missing)}; nothing was changed", self.missing[0])
+            return Ending(
+                "unanswered", f"needs answers: {join_words(self.missing)}; nothing was changed", self.missing[0]
+            )
         if self.dry:
             return Ending("planned", "this is what would be done; nothing was changed")
         if left:
-            return Ending("incomplete", f"left out: {spell(left)}; {self._so_far()}")
+            return Ending("incomplete", f"left out: {join_words(left)}; {self._so_far()}")
         if not self._begun:
             return Ending("done", "nothing to do: it is all so already")
         return Ending("done", "done, and verified")
@@ -135,7 +137,11 @@ class Runner:
         if not self._begun:
             return "nothing was changed"
         made = [s.name for s, state in zip(self.steps, self.states, strict=True) if state in ("done", "so")]
-        return f"{spell(made)} {'is' if len(made) == 1 else 'are'} done" if made else "something was changed, see above"
+        return (
+            f"{join_words(made)} {'is' if len(made) == 1 else 'are'} done"
+            if made
+            else "something was changed, see above"
+        )
 
     # ── telling and asking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,7 +215,9 @@ class Runner:
             text = question.default
         if text is None or (question.choices and text not in question.choices):
             wrong = (
-                "" if text is None else f"{show.line(self.context, text, 60)} is none of {spell([*question.choices])}; "
+                ""
+                if text is None
+                else f"{show.line(self.context, text, 60)} is none of {join_words([*question.choices])}; "
             )
             words = f"{wrong}needs an answer: {question.text} (--answer {question.key}=…)"
             if self.dry and self.steps:

@@ -16,7 +16,7 @@ from console.runner.ending import Ending
 from console.runner.runner import Operator, Runner
 from console.runner.step import CheckResult, Flow, Plan, Step
 from console.store import journal as journals
-from console.store.journal import Journal, Lock, Unwritten
+from console.store.journal import Journal, Lock, NullJournal
 from console.text import clean
 
 RECENT = 5
@@ -64,12 +64,12 @@ class Session:
             self._runner.stop()
 
     async def run(self) -> Ending:
-        """Take the site's lock, walk the flow, let go; raises `Held`, `Leftover` or `JournalError` before it begins."""
+        """Run the flow under the site's lock; raises `SiteLocked`, `Leftover` or `JournalError` before it begins."""
         for host in self.context.hosts.values():
             if isinstance(host, Recorded):
                 host.hide = self.context.redact
         if self.folder is None:
-            return await self._walk(Unwritten(), dry=True)
+            return await self._walk(NullJournal(), dry=True)
         with Lock(self.folder, self.flow.name):
             unproven = await self._look_back(self.folder)
             journal = Journal(self.folder, self.context.redact)

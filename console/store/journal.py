@@ -31,7 +31,7 @@ class JournalError(CowhandError):
     """The journal cannot be written or read; nothing is changed without one."""
 
 
-class Held(CowhandError):
+class SiteLocked(CowhandError):
     """Another console runs a flow on this site; the text says who."""
 
 
@@ -99,7 +99,7 @@ class Lock:
         self._handle = -1
 
     def __enter__(self) -> Lock:
-        """Take it; raises `Held` when another console has it."""
+        """Take it; raises `SiteLocked` when another console has it."""
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -112,7 +112,7 @@ class Lock:
                 if last:
                     said = os.pread(handle, 4096, 0)
                     os.close(handle)
-                    raise Held(_held(said)) from None
+                    raise SiteLocked(_held(said)) from None
             time.sleep(0.03)  # somebody who lists the runs looks at the lock for a moment
         self._handle = handle
         try:
@@ -181,7 +181,7 @@ class Journal:
         return self._clean(msgspec.to_builtins(value))
 
 
-class Unwritten(Journal):
+class NullJournal(Journal):
     """The journal of a dry run: there is nothing to write down."""
 
     def __init__(self) -> None:

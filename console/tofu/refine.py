@@ -32,7 +32,7 @@ MOST = 4
 """Folders that are asked for."""
 
 
-def settled(estate: Estate, network: bool = True) -> Estate:
+def refined(estate: Estate, network: bool = True) -> Estate:
     """Return the estate as OpenTofu has it, else as it was read, with why in `remark`; waits `LIMIT` seconds at most.
 
     It is the same estate when there is nobody to ask; without `network`, states kept elsewhere are not asked for.
@@ -64,13 +64,13 @@ def initialised(estate: Estate) -> tuple[Path, ...]:
 def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
     """Return the estate with what was shown; `kept` is what that made of its files before, if it did."""
     from console.tofu import show as tofu
-    from console.topology import build as topology
+    from console.topology.build import build
 
     remark = f"OpenTofu: {shown.missing}; what is shown is what its files say" if shown.missing else ""
     if estate.sources.tofu is None or not shown.resources:
         return replace(estate, remark=remark)
-    sources = replace(estate.sources, tofu=kept or tofu.settle(estate.sources.tofu, shown))
-    return replace(estate, sources=sources, topology=topology.build(sources), remark=remark)
+    sources = replace(estate.sources, tofu=kept or tofu.refine(estate.sources.tofu, shown))
+    return replace(estate, sources=sources, topology=build(sources), remark=remark)
 
 
 class _Backend(Struct):
@@ -81,7 +81,7 @@ class _Initialised(Struct):
     backend: _Backend | None = None
 
 
-class Truth:
+class Refiner:
     """Asks OpenTofu beside everything else, and again when its files, its state or the operator give reason to."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Truth:
         self._shown: Shown | None = None
         self._kept: tuple[Tofu, Shown, Estate] | None = None
 
-    def settle(self, estate: Estate) -> Estate:
+    def refine(self, estate: Estate) -> Estate:
         """Return the estate as far as OpenTofu has answered by now; the same one as long as it has not."""
         import asyncio
 

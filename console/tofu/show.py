@@ -285,10 +285,10 @@ def _plainly(problem: str, host: str) -> str:
     return problem
 
 
-# ── truth in place of guesses ───────────────────────────────────────────────────────────────────────────────────────
+# ── values of the state in place of guesses ───────────────────────────────────────────────────────────────────────────
 
 
-def settle(read: Tofu, shown: Shown) -> Tofu:
+def refine(read: Tofu, shown: Shown) -> Tofu:
     """Return what the files declare with the values that OpenTofu itself has; places stay those of the files.
 
     What only the files have, because it was never applied, stays as it was read."""
@@ -338,9 +338,9 @@ def _filled(found: Instance, before: Instance | None) -> Instance:
     )
 
 
-def _only(name: str, settled: set[str], read: Tofu) -> bool:
+def _only(name: str, known: set[str], read: Tofu) -> bool:
     """Say whether the files have this name, and know it, but OpenTofu does not."""
-    return name not in settled and not any(each.text == name for each in read.unknown)
+    return name not in known and not any(each.text == name for each in read.unknown)
 
 
 def _resource(name: str) -> str:

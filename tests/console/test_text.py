@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.text import clean, spell
+from console.text import clean, join_words
 
 
 @given(st.text() | st.binary())
@@ -34,8 +34,8 @@ def test_what_could_steer_a_terminal_is_shown_as_an_escape(said: str | bytes, sh
 
 
 def test_names_are_joined_as_a_sentence_does() -> None:
-    assert spell(["993"]) == "993"
-    assert spell(["993", "4190"]) == "993 and 4190"
-    assert spell(["25", "465", "993"]) == "25, 465 and 993"
-    assert spell([str(n) for n in range(10)]) == "0, 1, 2, 3, 4 and 5 more"
-    assert spell([]) == ""
+    assert join_words(["993"]) == "993"
+    assert join_words(["993", "4190"]) == "993 and 4190"
+    assert join_words(["25", "465", "993"]) == "25, 465 and 993"
+    assert join_words([str(n) for n in range(10)]) == "0, 1, 2, 3, 4 and 5 more"
+    assert join_words([]) == ""

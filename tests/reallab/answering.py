@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from console.engine.sweeps import Survey
+from console.engine.sweeps import Sweeps
 from console.engine.vantages import open_site
 from console.estate import load as estate
 from console.questions import Question
@@ -23,13 +23,13 @@ async def main(site: str, answer: str) -> None:
 
     read = estate.load(Path(site))
     opened = open_site(read.site, ask=ask)
-    survey = Survey(read.topology, opened.hosts, opened.missing, lambda event: None)
+    sweeps = Sweeps(read.topology, opened.hosts, opened.missing, lambda event: None)
     try:
         await opened.open()
-        await survey.sweep()
+        await sweeps.sweep()
     finally:
         await opened.close()
-    words = {f"{reading.lane} {reading.hop}": [reading.outcome, reading.word] for reading in survey.readings.values()}
+    words = {f"{reading.lane} {reading.hop}": [reading.outcome, reading.word] for reading in sweeps.readings.values()}
     print(json.dumps({"asked": asked, "words": words, "log": list(opened.log)}))
 
 

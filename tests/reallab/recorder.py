@@ -32,22 +32,22 @@ class Recording(Struct, frozen=True):
 
 async def look(site: Path, fault: str) -> Recording:
     """Sweep once from this machine."""
-    from console.engine.sweeps import Survey
+    from console.engine.sweeps import Sweeps
     from console.engine.vantages import open_site
     from console.estate import load as estate
 
     read = estate.load(site)
     opened = open_site(read.site)
-    survey = Survey(read.topology, opened.hosts, opened.missing, lambda event: None)
+    sweeps = Sweeps(read.topology, opened.hosts, opened.missing, lambda event: None)
     try:
         await opened.open()
-        seen = await survey.sweep()
+        seen = await sweeps.sweep()
     finally:
         await opened.close()
-    assert survey.findings is not None
+    assert sweeps.findings is not None
     shift = BEGAN - seen.at
-    readings = tuple(replace(r, at=r.at + shift, since=r.since + shift) for r in survey.readings.values())
-    return Recording(fault, readings, replace(survey.findings, since=survey.findings.since + shift))
+    readings = tuple(replace(r, at=r.at + shift, since=r.since + shift) for r in sweeps.readings.values())
+    return Recording(fault, readings, replace(sweeps.findings, since=sweeps.findings.since + shift))
 
 
 def record(folder: Path, wanted: list[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from console.engine.sweeps import Survey
+from console.engine.sweeps import Sweeps
 from console.hosts.host import Host
 from console.model import Role
 from tests.reallab import inside
@@ -54,14 +54,14 @@ def outcomes(answer: dict[str, Any], hop: str) -> dict[int, str]:
     return {lane["port"]: each["outcome"] for lane in answer["lanes"] for each in lane["hops"] if each["hop"] == hop}
 
 
-async def look(hosts: Mapping[Role, Host], folder: Path, haproxy: str = "") -> Survey:
+async def look(hosts: Mapping[Role, Host], folder: Path, haproxy: str = "") -> Sweeps:
     """One sweep over either lab."""
-    survey = Survey(inside.estate(folder, haproxy).topology, hosts, {}, lambda event: None)
-    await survey.sweep()
-    return survey
+    sweeps = Sweeps(inside.estate(folder, haproxy).topology, hosts, {}, lambda event: None)
+    await sweeps.sweep()
+    return sweeps
 
 
-def found(survey: Survey) -> list[str]:
+def found(sweeps: Sweeps) -> list[str]:
     """The ids of what a sweep found."""
-    assert survey.findings is not None
-    return [finding.id for finding in survey.findings.findings]
+    assert sweeps.findings is not None
+    return [finding.id for finding in sweeps.findings.findings]

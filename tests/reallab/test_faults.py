@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.engine.sweeps import Survey
+from console.engine.sweeps import Sweeps
 from console.lab.client import Lab
 from console.model import HOPS, Outcome, Reading
 from console.observation import Ladder, LaneSeen
@@ -46,16 +46,16 @@ def every(*, shipped: bool = False, ssh: bool = False, only: bool = False) -> py
 
 
 @pytest.fixture(scope="module")
-def seen(broken: Fault, standing: RealLab, tmp_path_factory: pytest.TempPathFactory) -> Survey:
+def seen(broken: Fault, standing: RealLab, tmp_path_factory: pytest.TempPathFactory) -> Sweeps:
     """What one sweep sees of the fault, from sockets made on the machines themselves."""
     told = standing.read("vps", "/etc/haproxy/mail.cfg") if broken.told else ""
     return asyncio.run(look(inside.hosts(standing), tmp_path_factory.mktemp("estate"), told))
 
 
-def worst(survey: Survey) -> dict[str, Reading]:
+def worst(sweeps: Sweeps) -> dict[str, Reading]:
     """The gravest reading of each lane, the leftmost of those."""
     gravest: dict[str, Reading] = {}
-    for reading in sorted(survey.readings.values(), key=lambda reading: HOPS.index(reading.hop)):
+    for reading in sorted(sweeps.readings.values(), key=lambda reading: HOPS.index(reading.hop)):
         known = gravest.get(reading.lane)
         if known is None or GRAVE.index(reading.outcome) > GRAVE.index(known.outcome):
             gravest[reading.lane] = reading
@@ -63,7 +63,7 @@ def worst(survey: Survey) -> dict[str, Reading]:
 
 
 @every()
-def test_a_fault_gives_its_finding_and_no_other(broken: Fault, seen: Survey) -> None:
+def test_a_fault_gives_its_finding_and_no_other(broken: Fault, seen: Sweeps) -> None:
     assert seen.findings is not None
     assert found(seen) == list(broken.findings), seen.findings.findings
     assert seen.findings.verdict == broken.verdict
@@ -76,7 +76,7 @@ def test_a_fault_gives_its_finding_and_no_other(broken: Fault, seen: Survey) -> 
 
 
 @pytest.mark.parametrize("broken", ["dovecot-wrong-peer"], indirect=True, scope="module")
-def test_the_peer_that_dovecot_must_trust_is_read_from_its_log(seen: Survey) -> None:
+def test_the_peer_that_dovecot_must_trust_is_read_from_its_log(seen: Sweeps) -> None:
     assert seen.findings is not None
     (finding,) = seen.findings.findings
     assert finding.summary == "Dovecot distrusts the proxy 10.10.10.1, lanes 993 and 4190"
@@ -135,14 +135,14 @@ async def twin(broken: Fault, shipped: Lab) -> AsyncIterator[Lab]:
 
 
 @every(shipped=True)
-async def test_the_shipped_lab_reads_the_same(standing: RealLab, seen: Survey, twin: Lab, tmp_path: Path) -> None:
+async def test_the_shipped_lab_reads_the_same(standing: RealLab, seen: Sweeps, twin: Lab, tmp_path: Path) -> None:
     downs = {name: row.status for name, row in standing.servers().items() if name != "web"}
 
-    async def imitated() -> Survey:
+    async def imitated() -> Sweeps:
         return await look(dict(twin.hosts()), tmp_path)
 
-    def has_made_up_its_mind(survey: Survey) -> bool:
-        stats = survey.seen.stats if survey.seen else None
+    def has_made_up_its_mind(sweeps: Sweeps) -> bool:
+        stats = sweeps.seen.stats if sweeps.seen else None
         told = {row.proxy: row.status for row in (stats.servers if stats else ())}
         return all(told.get(name) == status for name, status in downs.items())
 
@@ -150,7 +150,7 @@ async def test_the_shipped_lab_reads_the_same(standing: RealLab, seen: Survey, t
     assert differences(seen, shipped) == []
 
 
-def differences(real: Survey, shipped: Survey) -> list[object]:
+def differences(real: Sweeps, shipped: Sweeps) -> list[object]:
     """Where the two labs' ladders, cells and findings are not alike; how long something took is no difference."""
     assert real.seen is not None and shipped.seen is not None and real.findings and shipped.findings
     apart: list[object] = []

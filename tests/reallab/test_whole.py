@@ -16,11 +16,11 @@ from tests.reallab.sweeping import check, found, look, observed, outcomes, site
 
 
 async def test_nothing_is_found_where_nothing_is_broken(lab: RealLab, tmp_path: Path) -> None:
-    survey = await look(inside.hosts(lab), tmp_path)
-    assert survey.findings is not None
-    assert (found(survey), survey.findings.verdict) == ([], "well")
-    assert {reading.outcome for reading in survey.readings.values()} == {"ok"}
-    assert len(survey.readings) == 25
+    sweeps = await look(inside.hosts(lab), tmp_path)
+    assert sweeps.findings is not None
+    assert (found(sweeps), sweeps.findings.verdict) == ([], "well")
+    assert {reading.outcome for reading in sweeps.readings.values()} == {"ok"}
+    assert len(sweeps.readings) == 25
 
 
 @pytest.mark.parametrize("way", ["jump", "cow"])

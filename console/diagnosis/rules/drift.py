@@ -10,7 +10,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import Observed, observed
 from console.model import Finding
 from console.observation import Drifted
-from console.text import spell
+from console.text import join_words
 
 
 @observed("CH023")
@@ -41,7 +41,7 @@ def found_by(found: Iterable[Drifted]) -> Iterator[Finding]:
 
 def _says(drifted: Drifted) -> str:
     if drifted.kind == "running":
-        what = f"{spell(list(drifted.gone))} is not among it" if drifted.gone else "servers or listeners differ"
+        what = f"{join_words(list(drifted.gone))} is not among it" if drifted.gone else "servers or listeners differ"
         return f"HAProxy on {drifted.host} does not run what {drifted.path} says: {what}"
     differ = f"{drifted.lines} line{'s' * (drifted.lines != 1)} differ{'s' * (drifted.lines == 1)}"
     return f"{drifted.file} is not what {drifted.host} has at {drifted.path}: {differ}"

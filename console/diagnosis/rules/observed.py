@@ -23,7 +23,7 @@ from console.diagnosis.rule import Observed, observed
 from console.facts.wording import untrusted_peer
 from console.model import Finding, HopName, Severity, Span
 from console.observation import LaneSeen
-from console.text import spell
+from console.text import join_words
 
 _GOODBYE = re.compile(r"(?:2\.0\.0 )?bye\b", re.IGNORECASE)
 """What `option smtpchk` leaves in last_chk (HAProxy 2.2 and later) when it passed: the answer to its QUIT."""
@@ -31,7 +31,7 @@ _GOODBYE = re.compile(r"(?:2\.0\.0 )?bye\b", re.IGNORECASE)
 
 def _ports(lanes: Iterable[LaneSeen]) -> str:
     ports = [str(lane.lane.port) for lane in lanes]
-    return ("lane " if len(ports) == 1 else "lanes ") + spell(ports)
+    return ("lane " if len(ports) == 1 else "lanes ") + join_words(ports)
 
 
 def _ids(lanes: Iterable[LaneSeen]) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def stale_certificate(seen: Observed) -> Iterator[Finding]:
     lanes = [lane for lane in seen.seen.lanes.values() if certificate_trouble(seen.seen, lane) == ("degraded", "older")]
     if lanes:
         keeper = _keeper(seen, lanes[0])
-        services = spell(list(dict.fromkeys(service_label(lane.lane) for lane in lanes)))
+        services = join_words(list(dict.fromkeys(service_label(lane.lane) for lane in lanes)))
         summary = f"{services} on {keeper} shows an older certificate than others do, {_ports(lanes)}"
         yield finding("CH010", summary, keeper, observed=True, lanes=_ids(lanes), hop="service")
 
@@ -177,7 +177,7 @@ def tunnel_down(seen: Observed) -> Iterator[Finding]:
         hosts = sorted({lane.lane.target.host for lane in lanes if lane.lane.target})
         vantage = seen.seen.vantages.get("proxy", "the proxy")
         every = "every lane" if len(lanes) == len(seen.seen.lanes) else _ports(lanes)
-        summary = f"tunnel: {words} from {spell(hosts)} to {vantage}, {every}"
+        summary = f"tunnel: {words} from {join_words(hosts)} to {vantage}, {every}"
         severity: Severity = "critical" if outcome == "failed" else "medium"
         yield finding(
             "CH016", summary, vantage, observed=True, lanes=_ids(lanes), hop="tunnel", severity=severity
@@ -308,7 +308,7 @@ def proxy_unreachable(seen: Observed) -> Iterator[Finding]:
     if len(lanes) < 2 or not ladders or any(ladder.cause not in ("timeout", "unreachable") for ladder in ladders):
         return
     addresses = list(dict.fromkeys(ladder.question.address for ladder in ladders))
-    summary = f"nobody answers at {spell(addresses)}, on any port"
+    summary = f"nobody answers at {join_words(addresses)}, on any port"
     yield finding(
         "CH031", summary, seen.seen.vantages.get("here", "here"), observed=True, lanes=_ids(lanes), hop="public"
     )

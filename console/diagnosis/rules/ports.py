@@ -9,7 +9,7 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Published, Span, Topology
-from console.text import spell
+from console.text import join_words
 from console.topology.build import MAIL, PROTOCOLS, SERVICES, Sources
 
 EVERYWHERE = frozenset(("", "*", "0.0.0.0", "::", "[::]"))
@@ -29,8 +29,9 @@ def spoofable_proxy_port(sources: Sources, topology: Topology) -> Iterator[Findi
     lanes = [lane for lane in topology.lanes if lane.target and str(lane.target.port) in ports]
     yield finding(
         "CH006",
-        f"{spell(list(services))} {'publish' if len(services) > 1 else 'publishes'} PROXY port{'s' * (len(ports) > 1)}"
-        f" {spell(ports, 8)} on every address: whoever reaches the VM can claim any client address, and relay",
+        f"{join_words(list(services))} {'publish' if len(services) > 1 else 'publishes'}"
+        f" PROXY port{'s' * (len(ports) > 1)}"
+        f" {join_words(ports, 8)} on every address: whoever reaches the VM can claim any client address, and relay",
         open_ports[0].source,
         also=tuple(entry.source for entry in open_ports[1:]),
         lanes=words.ids(lanes),

@@ -9,7 +9,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import Finding, Topology, Volume
 from console.sources.mounts import Mount, Mounts
-from console.text import clean, spell
+from console.text import clean, join_words
 from console.topology.build import Sources
 
 DOCKER = "/var/lib/docker"
@@ -27,7 +27,7 @@ def volume_not_mounted(sources: Sources, topology: Topology) -> Iterator[Finding
         return
     bare = [each for each in volumes if not _prepared(sources, each)]
     if bare:
-        names = spell([clean(each.name, 60) for each in bare])
+        names = join_words([clean(each.name, 60) for each in bare])
         yield finding(
             "CH017",
             f"{names} {'are' if len(bare) > 1 else 'is'} attached, and no given file mounts"

@@ -42,7 +42,7 @@ from console.flows.mount_volumes.targets import (
 )
 from console.runner import read_only
 from console.sources import fstab
-from console.text import spell
+from console.text import join_words
 
 TOOL = "/run/cowhand-disk"
 """Where our program is while it is needed; gone with the next start."""
@@ -120,7 +120,7 @@ class Declared(Looking):
         if not self.found:
             return skipped("the OpenTofu files declare no block volume that is attached to an instance", *others)
         rows = (f"{each.name}  {spelled(each.size)}  for {each.path}" for each in self.found)
-        return done(f"{spell([each.name for each in self.found])}", *rows, *others)
+        return done(f"{join_words([each.name for each in self.found])}", *rows, *others)
 
 
 class Disks(Looking):
@@ -212,7 +212,7 @@ class Quiet(Looking):
             return skipped("every volume is mounted")
         if survey.docker.active_state in ("inactive", "failed"):
             return done("docker does not run")
-        return needed(f"docker runs, and {spell(missing)} {'is' if len(missing) == 1 else 'are'} not mounted yet")
+        return needed(f"docker runs, and {join_words(missing)} {'is' if len(missing) == 1 else 'are'} not mounted yet")
 
     async def plan(self, context: StepContext) -> Plan:
         """It is asked for by name: mail stops."""
@@ -279,7 +279,7 @@ class Bring(Single):
         if folder.kind in ("link", "file"):
             return refused(f"{path} is a {'symbolic link' if folder.kind == 'link' else 'file'}, not a folder")
         if folder.mounted or folder.beneath:
-            on = spell([folder.mounted] if folder.mounted else list(folder.beneath))
+            on = join_words([folder.mounted] if folder.mounted else list(folder.beneath))
             return refused(f"something else is mounted there: {on}")
         if disk.copying:
             return needed(f"a copy of {path} was cut off")
@@ -361,7 +361,7 @@ class Table(Looking):
             rows = fstab.lines(text)
             at = [row for row in rows if row.path == each.path]
             if len(at) > 1:
-                raise Refusal(f"{TABLE} has more than one line for {each.path}: lines {spell(_numbers(at))}")
+                raise Refusal(f"{TABLE} has more than one line for {each.path}: lines {join_words(_numbers(at))}")
             if other := next((row for row in rows if row.device in names and row.path != each.path), None):
                 raise Refusal(f"{TABLE}:{other.number + 1} mounts {each.name} at {other.path}")
             if not at:
@@ -401,9 +401,9 @@ class Mount(Looking):
                 return refused(why)
         missing = self.missing(survey)
         if missing:
-            return needed(f"nothing is mounted at {spell(missing)}")
+            return needed(f"nothing is mounted at {join_words(missing)}")
         left = [each.path for each in self.found if survey.folders[each.path].proof]
-        return needed(f"a proof was cut off at {spell(left)}") if left else await self._confirm(context, survey)
+        return needed(f"a proof was cut off at {join_words(left)}") if left else await self._confirm(context, survey)
 
     def _wrong(self, context: StepContext, survey: Survey, target: Target) -> str:
         """Why nothing may be mounted; "" when it may. A dry run goes on with what earlier steps have not done yet."""
@@ -429,7 +429,9 @@ class Mount(Looking):
                 found = f"{on.source} ({on.kind}, {on.uuid or 'no UUID'})" if on else said.error or "nothing"
                 return refused(f"findmnt finds {found} at {each.path}, not {disk.device} ({disk.uuid})")
             rows.append(f"findmnt: {each.path} is {on.source}, ext4, {disk.uuid}")
-        return done(f"{spell([each.path for each in self.found])} are mounted" if rows[1:] else "it is mounted", *rows)
+        return done(
+            f"{join_words([each.path for each in self.found])} are mounted" if rows[1:] else "it is mounted", *rows
+        )
 
     async def plan(self, context: StepContext) -> Plan:
         """A file is written, read back, and read again after umount and `mount -a`, as after a start."""
@@ -444,7 +446,7 @@ class Mount(Looking):
         notes = ["a file is written and read back; then umount and mount -a, as at a start"]
         if others := await self._others(context):
             again = [Run("mail", ("mount", each.path), DAEMON) for each in fresh]
-            notes = [f"{TABLE} names {spell(others)} too, which mount -a would mount: each is mounted by itself"]
+            notes = [f"{TABLE} names {join_words(others)} too, which mount -a would mount: each is mounted by itself"]
         on = [Run("mail", ("mount", each.path), DAEMON) for each in fresh]
         off = [Run("mail", ("umount", each.path), DAEMON) for each in reversed(fresh)]
         reload = [_reload()] if survey.docker.load_state else []
@@ -491,7 +493,7 @@ class Start(Looking):
         if survey.docker.unit_file_state != "enabled":
             return skipped("docker is not enabled: it is left as it is")
         if self.missing(survey) and not context.dry:
-            raise NotYetKnown(f"{spell(self.missing(survey))} is not mounted")
+            raise NotYetKnown(f"{join_words(self.missing(survey))} is not mounted")
         return needed("docker is enabled and does not run")
 
     async def plan(self, context: StepContext) -> Plan:

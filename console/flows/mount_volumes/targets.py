@@ -14,7 +14,7 @@ from console.facts.volumes import Disk, Survey, Wanted, ask
 from console.model import Volume
 from console.runner.context import StepContext
 from console.runner.step import Ask
-from console.text import clean, spell
+from console.text import clean, join_words
 
 FOLDER = "/dev/disk/by-id/"
 SCSI = f"{FOLDER}scsi-0QEMU_QEMU_HARDDISK_"
@@ -157,7 +157,7 @@ def unusable(survey: Survey) -> str:
         packages = {"lsblk": "util-linux", "wipefs": "util-linux", "findmnt": "util-linux", "blkid": "util-linux",
                     "mount": "mount", "umount": "mount"}  # fmt: skip
         needs = sorted({packages.get(tool, "e2fsprogs") for tool in survey.lacking})
-        return f"it has no {spell(list(survey.lacking))}; apt-get install {' '.join(needs)}"
+        return f"it has no {join_words(list(survey.lacking))}; apt-get install {' '.join(needs)}"
     return ""
 
 
@@ -198,7 +198,7 @@ def _stranger(target: Target, disk: Disk) -> str:
     """Why a disk is not the declared one; "" when it is."""
     if not disk.device:
         if disk.ids:
-            return f"more than one disk has its name: {spell(list(disk.ids))}"
+            return f"more than one disk has its name: {join_words(list(disk.ids))}"
         return f"there is no disk {short(target.ids[0])}: is it attached to the VM, and the VM restarted since?"
     if not disk.disk:
         return f"{disk.device} is no whole disk"
@@ -213,11 +213,13 @@ def _stranger(target: Target, disk: Disk) -> str:
 def _ours(target: Target, disk: Disk, lines: tuple[str, ...]) -> Judged:
     """Judge a disk with our label on it."""
     if disk.twins:
-        return Judged("foreign", f"{disk.device} and {spell(list(disk.twins))} have the same UUID {disk.uuid}", lines)
+        return Judged(
+            "foreign", f"{disk.device} and {join_words(list(disk.twins))} have the same UUID {disk.uuid}", lines
+        )
     if disk.bytes > disk.size:
         return Judged("foreign", f"the file system on {disk.device} is larger than its disk", lines)
     if any(each != target.path for each in disk.mounted):
-        return Judged("foreign", f"{disk.device} is mounted at {spell(list(disk.mounted))}", lines)
+        return Judged("foreign", f"{disk.device} is mounted at {join_words(list(disk.mounted))}", lines)
     if disk.parts or disk.holders or (disk.busy and not disk.mounted):
         return Judged("foreign", f"{disk.device} is in use: {_used(disk)}", lines)
     if disk.claim == disk.uuid:
@@ -229,11 +231,11 @@ def _ours(target: Target, disk: Disk, lines: tuple[str, ...]) -> Judged:
 def _written(disk: Disk) -> str:
     """Why a disk is not proven blank, in order of what tells most; "" when it is, or was when we began with it."""
     if disk.parts:
-        return f"it has partitions ({spell(list(disk.parts))})"
+        return f"it has partitions ({join_words(list(disk.parts))})"
     if disk.mounted:
-        return f"it is mounted at {spell(list(disk.mounted))}"
+        return f"it is mounted at {join_words(list(disk.mounted))}"
     if disk.signatures or disk.kind:
-        found = f"it holds {spell(list(dict.fromkeys((disk.kind or disk.signatures[0], *disk.signatures))))}"
+        found = f"it holds {join_words(list(dict.fromkeys((disk.kind or disk.signatures[0], *disk.signatures))))}"
         return found + (f" with the label {disk.label}" if disk.label else "")
     if disk.busy or disk.holders:
         return f"it is in use: {_used(disk)}"
@@ -250,5 +252,5 @@ def _written(disk: Disk) -> str:
 
 def _used(disk: Disk) -> str:
     if disk.parts or disk.holders:
-        return spell([*disk.parts, *disk.holders])
+        return join_words([*disk.parts, *disk.holders])
     return f"it cannot be held ({disk.busy.lower()}), perhaps by another namespace"

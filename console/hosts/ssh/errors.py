@@ -8,7 +8,7 @@ from console.errors import NoWayIn
 from console.hosts.ssh import known_hosts
 from console.hosts.ssh.login import Attempt
 from console.questions import Question
-from console.text import clean, spell
+from console.text import clean, join_words
 
 
 class Refusal(NoWayIn):
@@ -59,7 +59,7 @@ def introduce(label: str, attempt: Attempt) -> Question:
         "compare it on that machine: for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done",
     ]
     if attempt.judgement and attempt.judgement.others:
-        lines.append(f"the same key is known as {spell(attempt.judgement.others)}")
+        lines.append(f"the same key is known as {join_words(attempt.judgement.others)}")
     if resolved.user_known:
         lines.append(f"yes adds it to {known_hosts.shorten(resolved.user_known[0])}")
     id = f"host-key:{resolved.known_as}:{known_hosts.fingerprint(key)}"
@@ -81,9 +81,9 @@ def denied(label: str, attempt: Attempt, said: str) -> str:
     if "many" in said.lower():
         parts.append("too many keys were offered: set IdentityFile and IdentitiesOnly yes for it")
     if attempt.taken:
-        parts.append(f"it takes {spell(attempt.taken)}")
+        parts.append(f"it takes {join_words(attempt.taken)}")
     if ignored := [name for name in resolved.ignored if name != "GSSAPIAuthentication"]:  # Debian sets it for all
-        parts.append(f"not honoured: {spell(ignored)}")
+        parts.append(f"not honoured: {join_words(ignored)}")
     why = f": {', '.join(parts)}" if parts else ""
     return f"{label} does not let {clean(resolved.user, 40)} in{why}. It is not tried again until you ask"
 

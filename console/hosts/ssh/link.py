@@ -19,7 +19,7 @@ from console.hosts.ssh.known_hosts import KnownHosts
 from console.hosts.ssh.login import Attempt
 from console.hosts.ssh.transport import Proxy, dial
 from console.questions import Credentials
-from console.text import clean, spell
+from console.text import clean, join_words
 
 if TYPE_CHECKING:
     import asyncssh
@@ -214,7 +214,7 @@ class Link:
         resolved = await config.resolve(self.destination, self.file)
         self.user = resolved.user
         if named := [name for name in resolved.ignored if name != "GSSAPIAuthentication"]:  # Debian sets it for all
-            self._say(f"{spell(named)} of the SSH configuration: set, and not honoured")
+            self._say(f"{join_words(named)} of the SSH configuration: set, and not honoured")
         certificates = True
         for _ in range(ROUNDS):
             known = KnownHosts((*resolved.user_known, *resolved.global_known))

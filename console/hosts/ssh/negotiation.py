@@ -11,7 +11,7 @@ from console.hosts.ssh import known_hosts
 from console.hosts.ssh.config import Resolved
 from console.hosts.ssh.known_hosts import KnownHosts
 from console.hosts.ssh.login import Attempt, client
-from console.text import spell
+from console.text import join_words
 
 
 def options(attempt: Attempt, certificates: bool) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def options(attempt: Attempt, certificates: bool) -> dict[str, Any]:
             continue
         common = [name for name in wanted if name in ours]
         if not common and directive != "macs":
-            raise NoWayIn(f"none of the {directive} set for {resolved.alias} is known to cowhand: {spell(wanted)}")
+            raise NoWayIn(f"none of the {directive} set for {resolved.alias} is known to cowhand: {join_words(wanted)}")
         if common:
             chosen[argument] = common
     return chosen

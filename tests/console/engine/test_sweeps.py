@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
-from console.engine.sweeps import Survey, same
+from console.engine.sweeps import Sweeps, same
 from console.errors import NoWayIn
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Stream
@@ -31,12 +31,12 @@ async def a_mail_server(port: int = 0) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def a_survey(*ports: int) -> tuple[Survey, list[Event]]:
+def some_sweeps(*ports: int) -> tuple[Sweeps, list[Event]]:
     where = Span("haproxy.cfg", 1)
     lanes = tuple(Lane("smtp", "smtp", port, (), None, None, "passthrough", where) for port in ports)
     told: list[Event] = []
-    survey = Survey(Topology(lanes=lanes, public=("127.0.0.1",)), {"here": Local()}, MISSING, told.append)  # type: ignore[arg-type]
-    return survey, told
+    sweeps = Sweeps(Topology(lanes=lanes, public=("127.0.0.1",)), {"here": Local()}, MISSING, told.append)  # type: ignore[arg-type]
+    return sweeps, told
 
 
 def outcomes(told: list[Event]) -> dict[str, str]:
@@ -45,26 +45,26 @@ def outcomes(told: list[Event]) -> dict[str, str]:
 
 async def test_the_first_sweep_tells_all_and_the_second_nothing() -> None:
     async with a_mail_server() as port:
-        survey, told = a_survey(port)
-        await survey.sweep()
+        sweeps, told = some_sweeps(port)
+        await sweeps.sweep()
         assert outcomes(told) == {
             "public": "ok", "haproxy": "ok", "tunnel": "unknown", "vm": "unknown", "service": "unknown",
         }  # fmt: skip
-        assert survey.findings is not None
-        assert survey.findings.verdict == "well"
+        assert sweeps.findings is not None
+        assert sweeps.findings.verdict == "well"
         told.clear()
-        await survey.sweep()
+        await sweeps.sweep()
         assert told == []
 
 
 async def test_a_sweep_that_was_asked_for_brings_fresh_evidence() -> None:
     async with a_mail_server() as port:
-        survey, told = a_survey(port)
-        await survey.sweep()
-        first = survey.readings[f"{port}/smtp", "public"]
+        sweeps, told = some_sweeps(port)
+        await sweeps.sweep()
+        first = sweeps.readings[f"{port}/smtp", "public"]
         told.clear()
-        await survey.sweep(force=True)
-        fresh = survey.readings[f"{port}/smtp", "public"]
+        await sweeps.sweep(force=True)
+        fresh = sweeps.readings[f"{port}/smtp", "public"]
         assert fresh.at > first.at
         assert fresh.since == first.since
         assert any(isinstance(event, FindingsChanged) for event in told)
@@ -72,25 +72,25 @@ async def test_a_sweep_that_was_asked_for_brings_fresh_evidence() -> None:
 
 async def test_a_server_that_ends_is_told_once_with_the_time_it_was_first_seen() -> None:
     async with a_mail_server() as port, a_mail_server() as other:
-        survey, told = a_survey(port, other)
-        await survey.sweep()
-        well_since = survey.readings[f"{port}/smtp", "public"].since
+        sweeps, told = some_sweeps(port, other)
+        await sweeps.sweep()
+        well_since = sweeps.readings[f"{port}/smtp", "public"].since
         async with a_mail_server() as gone:
             pass
-        survey.renew(
-            replace(survey.topology, lanes=(replace(survey.topology.lanes[0], port=gone), survey.topology.lanes[1]))
+        sweeps.renew(
+            replace(sweeps.topology, lanes=(replace(sweeps.topology.lanes[0], port=gone), sweeps.topology.lanes[1]))
         )
         told.clear()
-        await survey.sweep()
+        await sweeps.sweep()
         assert outcomes(told)["public"] == "failed"
-        assert survey.findings is not None
-        assert survey.findings.verdict == "down"
-        assert [finding.id for finding in survey.findings.findings] == ["CH021"]
-        assert survey.findings.since > well_since
+        assert sweeps.findings is not None
+        assert sweeps.findings.verdict == "down"
+        assert [finding.id for finding in sweeps.findings.findings] == ["CH021"]
+        assert sweeps.findings.since > well_since
         told.clear()
-        await survey.sweep()
+        await sweeps.sweep()
         assert told == []
-        assert (f"{port}/smtp", "public") not in survey.readings
+        assert (f"{port}/smtp", "public") not in sweeps.readings
 
 
 class Mute(Local):
@@ -102,16 +102,16 @@ class Mute(Local):
 
 async def test_what_could_not_be_looked_at_is_said_and_leaves_what_was_seen_well() -> None:
     async with a_mail_server() as port:
-        survey, told = a_survey(port)
-        (lane,) = survey.topology.lanes
-        survey.renew(replace(survey.topology, lanes=(replace(lane, proxy="smtp", server="mailcow"),)))
-        survey.hosts = {**survey.hosts, "proxy": Mute("vps", "proxy")}
-        await survey.sweep()
+        sweeps, told = some_sweeps(port)
+        (lane,) = sweeps.topology.lanes
+        sweeps.renew(replace(sweeps.topology, lanes=(replace(lane, proxy="smtp", server="mailcow"),)))
+        sweeps.hosts = {**sweeps.hosts, "proxy": Mute("vps", "proxy")}
+        await sweeps.sweep()
         assert outcomes(told)["haproxy"] == "unknown"
-        assert survey.findings is not None
-        assert survey.findings.verdict == "well"
-        assert survey.findings.cause == survey.dark
-        assert survey.dark == ("could not look into HAProxy: sudo on vps wants a password; nobody is here to give it")
+        assert sweeps.findings is not None
+        assert sweeps.findings.verdict == "well"
+        assert sweeps.findings.cause == sweeps.dark
+        assert sweeps.dark == ("could not look into HAProxy: sudo on vps wants a password; nobody is here to give it")
 
 
 def a_reading(word: str, ms: float | None, outcome: str = "ok") -> Reading:
@@ -137,15 +137,15 @@ def test_a_latency_has_changed_when_an_operator_would_care(
 
 async def test_a_latency_is_told_when_two_sweeps_in_a_row_saw_it_and_an_outcome_at_once() -> None:
     async with a_mail_server() as port:
-        survey, told = a_survey(port)
-        await survey.sweep()
+        sweeps, told = some_sweeps(port)
+        await sweeps.sweep()
         key = f"{port}/smtp", "public"
 
         async def sweep_after(word: str, ms: float) -> list[str]:
             """What is told of the public hop by a sweep, had the one told last been of that latency."""
-            survey.readings[key] = replace(survey.readings[key], word=word, latency_ms=ms)  # type: ignore[index]
+            sweeps.readings[key] = replace(sweeps.readings[key], word=word, latency_ms=ms)  # type: ignore[index]
             told.clear()
-            await survey.sweep()
+            await sweeps.sweep()
             return [r.hop for event in told if isinstance(event, ReadingsChanged) for r in event.readings]
 
         assert await sweep_after("900 ms", 900.0) == []

@@ -9,7 +9,7 @@ import pytest
 
 from console.diagnosis.lint import lint
 from console.engine.engine import Engine
-from console.estate import cache as recall
+from console.estate import cache
 from console.estate import load as estate
 from console.events import EstateRead
 from console.store.folders import cache_folder
@@ -39,35 +39,35 @@ def read(site: Path) -> EstateRead:
 
 
 def test_an_unchanged_estate_is_recalled_whole(site: Path) -> None:
-    assert recall.recall(site) is None
-    recall.remember(site, read(site))
-    assert recall.recall(site) == read(site)
+    assert cache.read(site) is None
+    cache.write(site, read(site))
+    assert cache.read(site) == read(site)
 
 
 def test_problems_are_recalled_too(site: Path) -> None:
     site.write_text(SITE + 'opentofu = ["missing.tf"]\n')
-    recall.remember(site, read(site))
-    recalled = recall.recall(site)
-    assert recalled is not None
-    assert [str(problem) for problem in recalled.problems] == [str(problem) for problem in read(site).problems]
+    cache.write(site, read(site))
+    cached = cache.read(site)
+    assert cached is not None
+    assert [str(problem) for problem in cached.problems] == [str(problem) for problem in read(site).problems]
 
 
 def test_warnings_are_recalled_too(site: Path) -> None:
     config = site.parent / "haproxy.cfg"
     config.write_text(config.read_text() + "    optoin tcplog\n")
-    recall.remember(site, read(site))
-    recalled = recall.recall(site)
-    assert recalled is not None
-    assert len(recalled.warnings) == 1
-    assert recalled == read(site)
+    cache.write(site, read(site))
+    cached = cache.read(site)
+    assert cached is not None
+    assert len(cached.warnings) == 1
+    assert cached == read(site)
 
 
 @pytest.mark.parametrize("name", ["site.toml", "haproxy.cfg"])
 def test_a_changed_file_is_not_recalled(site: Path, name: str) -> None:
-    recall.remember(site, read(site))
+    cache.write(site, read(site))
     file = site.parent / name
     file.write_text(file.read_text() + "# more\n")
-    assert recall.recall(site) is None
+    assert cache.read(site) is None
 
 
 TOFU = 'resource "incus_storage_volume" "opt" {\n  name = "opt"\n  config = { size = %s }\n}\n'
@@ -80,9 +80,9 @@ def test_a_file_that_an_expression_read_counts_as_one_of_the_estate_s(site: Path
     sizes = []
     for write in (lambda: None, lambda: size.write_text("10GiB"), lambda: size.write_text("2GiB"), size.unlink):
         write()
-        assert recall.recall(site) is None
-        recall.remember(site, read(site), estate.beside(site))
-        kept = recall.recall(site)
+        assert cache.read(site) is None
+        cache.write(site, read(site), estate.beside(site))
+        kept = cache.read(site)
         assert kept is not None
         sizes.append(kept.topology.volumes[0].size)
     assert sizes == ['file("size.txt")', "10GiB", "2GiB", 'file("size.txt")']
@@ -93,10 +93,10 @@ def test_an_env_file_that_appears_counts_too(site: Path) -> None:
         'services:\n  web:\n    image: "web"\n    env_file: [{path: more.env, required: false}]\n'
     )
     site.write_text(SITE + 'compose = ["compose.yml"]\n')
-    recall.remember(site, read(site), estate.beside(site))
-    assert recall.recall(site) is not None
+    cache.write(site, read(site), estate.beside(site))
+    assert cache.read(site) is not None
     (site.parent / "more.env").write_text("PORT=1\n")
-    assert recall.recall(site) is None
+    assert cache.read(site) is None
 
 
 def test_what_the_environment_gives_is_neither_kept_nor_taken_for_another(
@@ -104,22 +104,22 @@ def test_what_the_environment_gives_is_neither_kept_nor_taken_for_another(
 ) -> None:
     (site.parent / "main.tf").write_text('variable "size" {\n  default = "1GiB"\n}\n' + TOFU % "var.size")
     site.write_text(SITE + 'opentofu = ["main.tf"]\n')
-    recall.remember(site, read(site))
+    cache.write(site, read(site))
     monkeypatch.setenv("TF_VAR_size", "7GiB-of-a-secret")
-    assert recall.recall(site) is None
-    recall.remember(site, read(site))
+    assert cache.read(site) is None
+    cache.write(site, read(site))
     folder = cache_folder()
     assert folder is not None
     (kept,) = folder.glob("estate-*")
     assert b"7GiB" not in kept.read_bytes()
     monkeypatch.delenv("TF_VAR_size")
-    before = recall.recall(site)
+    before = cache.read(site)
     assert before is not None
     assert before.topology.volumes[0].size == "1GiB"
 
 
 def test_what_is_kept_is_the_operators_alone(site: Path) -> None:
-    recall.remember(site, read(site))
+    cache.write(site, read(site))
     folder = cache_folder()
     assert folder is not None
     for path in (folder, *folder.glob("estate-*")):
@@ -127,13 +127,13 @@ def test_what_is_kept_is_the_operators_alone(site: Path) -> None:
 
 
 def test_a_damaged_cache_is_no_reason_to_fail(site: Path) -> None:
-    recall.remember(site, read(site))
+    cache.write(site, read(site))
     folder = cache_folder()
     assert folder is not None
     (kept,) = folder.glob("estate-*")
     for damage in (b"", b"\xff" * 40, kept.read_bytes()[:-7]):
         kept.write_bytes(damage)
-        assert recall.recall(site) is None
+        assert cache.read(site) is None
 
 
 def test_the_engine_tells_only_what_the_watcher_was_not_shown(site: Path) -> None:

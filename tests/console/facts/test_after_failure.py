@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import assets
-from console.engine.sweeps import Survey
+from console.engine.sweeps import Sweeps
 from console.estate import load as estate
 from console.events import Event, ReadingsChanged
 from console.facts import containers, tailscale
@@ -29,33 +29,33 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def survey(lab: Lab) -> Iterator[tuple[Survey, list[Event], deque[str]]]:
-    """A survey of the lab, what it told, and its command log."""
+def sweeps(lab: Lab) -> Iterator[tuple[Sweeps, list[Event], deque[str]]]:
+    """The sweeps of the lab, what it told, and its command log."""
     told: list[Event] = []
     lines: deque[str] = deque()
     topology = estate.load(Path(assets.__file__).parent / "lab" / "site.toml").topology
     hosts = {role: Recorded(host, lines) for role, host in lab.hosts().items()}
-    yield Survey(topology, hosts, {}, told.append), told, lines
+    yield Sweeps(topology, hosts, {}, told.append), told, lines
     lab.heal()
 
 
-Surveyed = tuple[Survey, list[Event], deque[str]]
+Observed = tuple[Sweeps, list[Event], deque[str]]
 
 
 def commands(lines: deque[str]) -> list[str]:
     return [line for line in lines if "docker" in line or "tailscale" in line]
 
 
-async def test_while_all_is_well_no_machine_is_asked_why(survey: Surveyed) -> None:
-    looked, _, lines = survey
+async def test_while_all_is_well_no_machine_is_asked_why(sweeps: Observed) -> None:
+    looked, _, lines = sweeps
     seen = await looked.sweep()
     assert looked.findings is not None and looked.findings.verdict == "well"
     assert commands(lines) == []
     assert (seen.containers, seen.tailnet, seen.logs) == ((), None, {})
 
 
-async def test_a_stopped_service_brings_its_containers_and_is_told_once(lab: Lab, survey: Surveyed) -> None:
-    looked, told, lines = survey
+async def test_a_stopped_service_brings_its_containers_and_is_told_once(lab: Lab, sweeps: Observed) -> None:
+    looked, told, lines = sweeps
     lab.break_("service-stopped")
     seen = await looked.sweep()
     assert {each.service: each.state for each in seen.containers}["dovecot-mailcow"] == "exited"
@@ -69,8 +69,8 @@ async def test_a_stopped_service_brings_its_containers_and_is_told_once(lab: Lab
     assert [reading for reading in again if reading.hop == "service"] == []  # HAProxy takes its time to notice
 
 
-async def test_a_distrusted_proxy_brings_the_log_and_is_told_once(lab: Lab, survey: Surveyed) -> None:
-    looked, told, _ = survey
+async def test_a_distrusted_proxy_brings_the_log_and_is_told_once(lab: Lab, sweeps: Observed) -> None:
+    looked, told, _ = sweeps
     lab.break_("dovecot-untrusted-proxy")
     await looked.sweep()
     assert "not trusted (rip=10.10.10.1)" in looked.readings["993/imaps", "vm"].evidence[-1].detail
@@ -80,8 +80,8 @@ async def test_a_distrusted_proxy_brings_the_log_and_is_told_once(lab: Lab, surv
     assert [reading for reading in again if reading.hop == "vm"] == []
 
 
-async def test_a_cut_tunnel_brings_what_tailscale_says(lab: Lab, survey: Surveyed) -> None:
-    looked, _, lines = survey
+async def test_a_cut_tunnel_brings_what_tailscale_says(lab: Lab, sweeps: Observed) -> None:
+    looked, _, lines = sweeps
     lab.break_("tunnel-cut")
     seen = await looked.sweep()
     assert seen.tailnet is not None and seen.tailnet.state == "Running"

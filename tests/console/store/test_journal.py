@@ -19,7 +19,7 @@ from console.flows import Run
 from console.mask import DOTS
 from console.secret import Secret
 from console.store import journal
-from console.store.journal import Held, Journal, JournalError, Lock
+from console.store.journal import Journal, JournalError, Lock, SiteLocked
 from tests.console.flows.playing import SITE, Leave, Play
 from tests.console.runner.test_runner import Planned
 
@@ -134,7 +134,7 @@ async def test_a_command_that_would_show_a_secret_is_not_run(tmp_path: Path) -> 
 
 
 def test_a_second_console_is_told_who_runs_what(folder: Path) -> None:
-    with Lock(folder, "mount-volumes"), pytest.raises(Held) as held, Lock(folder, "other"):
+    with Lock(folder, "mount-volumes"), pytest.raises(SiteLocked) as held, Lock(folder, "other"):
         pass
     words = str(held.value)
     assert words.startswith(f"mount-volumes runs already: process {os.getpid()} of ")
@@ -153,7 +153,7 @@ with Lock(Path({str(folder)!r}), "x"):
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(Held, match=str(other.pid)), Lock(folder, "y"):
+        with pytest.raises(SiteLocked, match=str(other.pid)), Lock(folder, "y"):
             pass
         other.kill()
         other.wait()

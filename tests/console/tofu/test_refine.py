@@ -14,11 +14,11 @@ import pytest
 
 from console.__main__ import main
 from console.engine.engine import Engine
+from console.estate import cache
 from console.estate import load as estate
-from console.estate.cache import recall, remember
 from console.events import EstateRead
-from console.tofu import refine as truth
-from console.tofu.refine import Truth
+from console.tofu import refine
+from console.tofu.refine import Refiner
 
 CASES = Path(__file__).parent / "cases"
 
@@ -146,7 +146,7 @@ def test_what_opentofu_could_not_tell_is_one_line_and_no_error(site: Path, run: 
 
 
 def test_a_command_waits_only_so_long(site: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truth, "LIMIT", 0.2)
+    monkeypatch.setattr(refine, "LIMIT", 0.2)
     stand_in(site, "sleep 600")
     status, told, err = run("show")
     assert (status, told["volumes"][0]["size"]) == (0, "var.size")
@@ -186,7 +186,7 @@ def test_what_was_never_applied_stays_unknown(site: Path) -> None:
     more = 'resource "incus_instance" "later" {\n  name  = "later"\n  image = var.size\n}\n'
     (site.parent / "infra/main.tf").write_text(FILES + more)
     holding(site)
-    found = truth.settled(estate.load(site))
+    found = refine.refined(estate.load(site))
     assert found.sources.tofu is not None
     assert [each.name for each in found.sources.tofu.unknown] == ["incus_instance.later.image"]
 
@@ -200,8 +200,8 @@ class Watcher:
         self.engine = Engine(
             lambda: estate.load(site),
             lambda estate, log, ask: Nobody(),  # type: ignore[arg-type,return-value]
-            remember=lambda read: remember(site, read),
-            truth=Truth(),
+            on_read=lambda read: cache.write(site, read),
+            refiner=Refiner(),
         )
 
     def hear(self, event: object) -> None:
@@ -232,17 +232,17 @@ class Nobody(SimpleNamespace):
     def forget(self) -> None: ...
 
 
-def test_the_screens_are_told_the_guess_first_and_then_the_truth(site: Path) -> None:
+def test_the_screens_are_told_values_of_the_files_first_and_then_those_of_the_state(site: Path) -> None:
     holding(site)
     with Watcher(site, 2) as watcher:
         pass
     assert [read.topology.volumes[0].size for read in watcher.reads] == ["var.size", "20GiB"]
-    kept = recall(site)
+    kept = cache.read(site)
     assert kept is not None
     assert kept.topology.volumes[0].size == "var.size"
 
 
-def test_the_screens_are_told_why_there_is_no_truth(site: Path) -> None:
+def test_the_screens_are_told_why_the_state_was_not_asked(site: Path) -> None:
     stand_in(site, f"cat {CASES}/no-state.json")
     with Watcher(site, 2) as watcher:
         pass
@@ -263,15 +263,15 @@ def test_an_engine_that_leaves_takes_a_slow_tofu_with_it(site: Path) -> None:
 
 async def test_opentofu_is_asked_again_only_when_there_is_reason(site: Path) -> None:
     holding(site)
-    told, heard = Truth(), Event()
+    told, heard = Refiner(), Event()
     told.heard = heard.set
     reader = estate.Reader()
 
     async def settle() -> str | None:
-        told.settle(reader.load(site))
+        told.refine(reader.load(site))
         if told._task is not None:
             await told._task
-        return told.settle(reader.load(site)).topology.volumes[0].size
+        return told.refine(reader.load(site)).topology.volumes[0].size
 
     assert await settle() == "20GiB"
     assert await settle() == "20GiB"

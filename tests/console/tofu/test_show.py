@@ -172,7 +172,7 @@ resource "incus_instance" "later" {
 
 class TestTruth:
     read = opentofu.read([("main.tf", FILES)])
-    found = tofu.settle(read, tofu.parse(STATE))
+    found = tofu.refine(read, tofu.parse(STATE))
 
     def test_what_was_unknown_is_what_opentofu_holds(self) -> None:
         assert {each.name for each in self.read.unknown} >= {"incus_storage_volume.opt.pool"}
