@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Bytecode is what makes the console start fast; a shell that forbids it would cost 40 % at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick check bench snapshots lock clean
+.PHONY: run test quick check mutants bench snapshots lock clean
 
 run: .venv/ready
 	@$(BIN)/cowhand $(ARGS)
@@ -20,6 +20,9 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutants: .venv/ready
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -40,4 +43,4 @@ lock:
 	@touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .mutants
