@@ -7,7 +7,7 @@ import re
 from console.diagnosis.diagnose import GRAVITY
 from console.diagnosis.rule import STATIC
 from console.model import Finding, Span, Topology
-from console.topology.build import Sources
+from console.topology.sources import Sources
 
 
 def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:

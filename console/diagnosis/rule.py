@@ -11,7 +11,7 @@ from console.model import Finding, HopName, Reading, Topology
 from console.observation import Seen
 
 if TYPE_CHECKING:
-    from console.topology.build import Sources
+    from console.topology.sources import Sources
 
 
 class Observed(Struct, frozen=True):

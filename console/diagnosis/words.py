@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from console.model import PLAIN_PORTS, Lane
 from console.text import join_words
-from console.topology.build import MAIL, SERVICES, Way
+from console.topology.lanes import MAIL, SERVICES, Way
 
 MOST = 6
 """Lanes that a sentence names."""

@@ -21,7 +21,7 @@ from console.sources.mounts import Mounts
 from console.sources.settings import Settings
 from console.sources.shell import Script
 from console.topology import build as topology
-from console.topology.build import Sources
+from console.topology.sources import Sources
 
 LARGEST_HAPROXY = 32 << 20
 LARGEST_SCRIPT = 256 << 10

@@ -112,7 +112,7 @@ def plan() -> Topology:
     from console import site
     from console.sources import haproxy
     from console.topology import build as topology
-    from console.topology.build import Sources
+    from console.topology.sources import Sources
 
     file = site_file()
     told = site.load(file)

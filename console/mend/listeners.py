@@ -11,7 +11,7 @@ from console.model import PLAIN_PORTS, Finding, Protocol, Span
 from console.sources.haproxy import Line, Proxy, Section, edit
 from console.sources.haproxy.edit import Argument, Change, Edit, Insert, Listener, Recipe
 from console.sources.haproxy.keywords import CHECKS
-from console.topology.build import PROTOCOLS, Way
+from console.topology.lanes import PROTOCOLS, Way
 
 EXPECTS: dict[Protocol, tuple[str, ...]] = {
     "smtp": ("tcp-check expect rstring ^220",),
@@ -44,7 +44,7 @@ class Places:
         self.lines = {each.file: each.lines for each in configuration.documents} if configuration else {}
         self.ways_at: dict[Span, list[Way]] = {}
         self.ways_of: dict[int, list[Way]] = {}
-        for way in estate.sources.ways:
+        for way in estate.sources.routes.ways:
             self.ways_at.setdefault(way.server.span, []).append(way)
             self.ways_of.setdefault(id(way.backend), []).append(way)
 
@@ -213,7 +213,7 @@ def listen(places: Places, found: Finding) -> Edits:
     entry = next((each for each in places.sources.published if each.source == found.where), None)
     if entry is None or PLAIN_PORTS.get(entry.container_port) != 587 or found.hop != "haproxy":
         return {}
-    for way in sorted(places.sources.ways, key=lambda way: way.behind != 10465):
+    for way in sorted(places.sources.routes.ways, key=lambda way: way.behind != 10465):
         section = places.section(way.backend)
         if PLAIN_PORTS.get(way.behind) not in (25, 465) or not way.server.proxy_protocol or section is None:
             continue

@@ -10,7 +10,8 @@ from console.model import Lane, Span
 from console.sources import haproxy, shell
 from console.sources.compose import files as compose
 from console.sources.opentofu import files as opentofu
-from console.topology.build import Sources, build
+from console.topology.build import build
+from console.topology.sources import Sources
 
 CASES = Path(__file__).parent / "cases"
 SEED = Path(__file__).parents[2] / "assets" / "lab"

@@ -38,7 +38,8 @@ def search(data: bytes) -> None:
     """Read bytes as haproxy.cfg, work everything out, lint, and edit; raises when something does not hold."""
     from console.diagnosis.lint import lint
     from console.sources import haproxy
-    from console.topology.build import Sources, build
+    from console.topology.build import build
+    from console.topology.sources import Sources
 
     head, _, body = data.partition(b"\n")
     text = body.decode("utf-8", "surrogateescape")

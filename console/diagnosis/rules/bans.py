@@ -10,7 +10,8 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Span, Topology
 from console.sources.haproxy import Configuration
-from console.topology.build import MAIL, Sources, Way
+from console.topology.lanes import MAIL, Way
+from console.topology.sources import Sources
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
 _REFUSALS = frozenset(("reject", "silent-drop", "deny", "tarpit"))
@@ -21,7 +22,7 @@ _RULES = frozenset(("tcp-request", "http-request"))
 def proxy_banned(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """Without a PROXY header all clients have the proxy's address; netfilter-mailcow bans it unless it is private."""
     groups: dict[str, list[Way]] = {}
-    for way in sources.ways:
+    for way in sources.routes.ways:
         if way.ours and way.behind in _PLAIN and way.server.proxy_protocol is None and _bannable(way.server.host):
             groups.setdefault(way.server.host, []).append(way)
     for host, ways in groups.items():
@@ -58,7 +59,7 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
     refusing = _refusing(sources.haproxy)
     open_doors = [
         (door, lane)
-        for door, lane in sources.entries
+        for door, lane in sources.routes.lanes
         if lane.protocol in MAIL
         and lane.protocol != "smtp"
         and lane.proxy_protocol

@@ -12,7 +12,7 @@ from console.model import Finding, Topology
 from console.sources.authorized_keys import Entry
 from console.sources.shell import Command, Script, Word
 from console.text import clean
-from console.topology.build import Sources
+from console.topology.sources import Sources
 
 _UNPINNED = re.compile(r"StrictHostKeyChecking[\s=]+(accept-new|no|off)\b", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|/)(?:[\w.-]*priv)?key[\w.-]*$|\.key$", re.IGNORECASE)

@@ -10,13 +10,14 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules.headers import checked, greets
 from console.model import Finding, Span, Topology
-from console.topology.build import Sources, Way
+from console.topology.lanes import Way
+from console.topology.sources import Sources
 
 
 @static("CH004")
 def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A check that a dead daemon passes: once per backend and kind of check, at its first server."""
-    for _, behind in groupby(sources.ways, key=lambda way: id(way.backend)):
+    for _, behind in groupby(sources.routes.ways, key=lambda way: id(way.backend)):
         groups: dict[str, list[Way]] = {}
         for way in behind:
             if way.ours and _blind(way):
@@ -54,7 +55,7 @@ def _says(way: Way) -> str:
 def smtpchk_on_postscreen(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """`option smtpchk` takes postscreen's `220-` teaser for a failure."""
     seen: dict[Span, list[Way]] = {}
-    for way in sources.ways:
+    for way in sources.routes.ways:
         check = way.server.check
         if check.kind == "L7" and greets(way, checked(sources, way)):
             seen.setdefault(check.source or way.server.span, []).append(way)

@@ -11,7 +11,7 @@ from console.diagnosis.rule import static
 from console.diagnosis.rules.commands import PEM, REMOTE, all_words, docker, written
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
-from console.topology.build import Sources
+from console.topology.sources import Sources
 
 _HUP = re.compile(r"(?:SIG)?HUP|1", re.IGNORECASE)
 _LINEAGE = re.compile(r"letsencrypt/live/")

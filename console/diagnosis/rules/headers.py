@@ -8,7 +8,8 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Topology
-from console.topology.build import Sources, Way
+from console.topology.lanes import Way
+from console.topology.sources import Sources
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
 
@@ -80,13 +81,13 @@ def greets(way: Way, port: int) -> bool:
 
 def checked(sources: Sources, way: Way) -> int:
     """Return the container's port behind the one that is checked."""
-    return sources.ports.behind(way.server.host, way.server.check.port or way.port)
+    return sources.routes.ports.behind(way.server.host, way.server.check.port or way.port)
 
 
 def _servers(sources: Sources, holds: Callable[[Way], bool]) -> Iterator[tuple[Way, tuple[Lane, ...]]]:
     """Yield every server line for which something holds, as first met, with all lanes that it touches."""
     found: dict[int, list[Way]] = {}
-    for way in sources.ways:
+    for way in sources.routes.ways:
         if holds(way):
             found.setdefault(id(way.server), []).append(way)
     for ways in found.values():

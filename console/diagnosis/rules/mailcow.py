@@ -12,7 +12,8 @@ from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Severity, Span, Topology
 from console.sources.shell import Script
 from console.text import clean
-from console.topology.build import SERVICES, Sources
+from console.topology.lanes import SERVICES
+from console.topology.sources import Sources
 
 TRUST = "haproxy_trusted_networks"
 _YES = frozenset(("y", "yes", "true", "1"))

@@ -10,7 +10,8 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Published, Span, Topology
 from console.text import join_words
-from console.topology.build import MAIL, PROTOCOLS, SERVICES, Sources
+from console.topology.lanes import MAIL, PROTOCOLS, SERVICES
+from console.topology.sources import Sources
 
 EVERYWHERE = frozenset(("", "*", "0.0.0.0", "::", "[::]"))
 
@@ -46,7 +47,7 @@ def listener_missing(sources: Sources, topology: Topology) -> Iterator[Finding]:
         return
     if sources.haproxy is None and sources.site.sources.haproxy:
         return
-    dialled = {lane.target.port for lane in topology.lanes if lane.target} | {way.port for way in sources.ways}
+    dialled = {lane.target.port for lane in topology.lanes if lane.target} | {way.port for way in sources.routes.ways}
     # In the rest of a file that is cut there may be more listeners.
     whole = sources.haproxy is None or not sources.haproxy.problems
     for entry in _proxy_ports(topology) if whole else ():
@@ -82,7 +83,7 @@ def _unpublished(sources: Sources, topology: Topology) -> dict[int, list[Lane]]:
     for lane in topology.lanes:
         if lane.target is None or lane.protocol not in MAIL or lane.target.port in SERVICES:
             continue
-        if sources.ports.published(lane.target.host, lane.target.port) is None:
+        if sources.routes.ports.published(lane.target.host, lane.target.port) is None:
             found.setdefault(lane.target.port, []).append(lane)
     return found
 
@@ -119,7 +120,7 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
 
 
 def _targets(sources: Sources, topology: Topology) -> Iterator[tuple[str, Span]]:
-    for way in sources.ways:
+    for way in sources.routes.ways:
         if way.ours:
             yield way.server.host, way.server.span
     for lane in topology.lanes:

@@ -11,7 +11,8 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import Finding, Lane, Protocol, Span, Topology
 from console.sources.haproxy import Door, Proxy, Timeout
-from console.topology.build import MAIL, Sources
+from console.topology.lanes import MAIL
+from console.topology.sources import Sources
 
 IDLE = 1800.0
 """Seconds: a client in IMAP IDLE may be silent for 29 minutes (RFC 2177), ManageSieve's for 30 (RFC 5804)."""
@@ -32,7 +33,7 @@ def idle_cut(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """Limits that cut IDLE, once for each line that sets them; limits that nobody sets, once."""
     short: dict[tuple[Span, ...], tuple[_Limits, list[Lane]]] = {}
     bare: list[tuple[_Limits, Lane]] = []
-    for door, lane in sources.entries:
+    for door, lane in sources.routes.lanes:
         if lane.protocol not in MAIL or door.frontend.mode == "http" or not door.ends:
             continue
         limits = _limits(door, door.ends[0])

@@ -10,7 +10,7 @@ from console.diagnosis.rule import static
 from console.model import Finding, Topology, Volume
 from console.sources.mounts import Mount, Mounts
 from console.text import clean, join_words
-from console.topology.build import Sources
+from console.topology.sources import Sources
 
 DOCKER = "/var/lib/docker"
 

@@ -10,7 +10,8 @@ import pytest
 from console.diagnosis.lint import lint
 from console.diagnosis.rule import STATIC
 from console.sources import haproxy
-from console.topology.build import Sources, build
+from console.topology.build import build
+from console.topology.sources import Sources
 from tests.console.estates import CASES, findings, whole
 
 CORRECTED = CASES / "estates" / "corrected"

@@ -7,7 +7,8 @@ import pytest
 from console.diagnosis.lint import lint
 from console.model import Finding
 from console.sources import shell
-from console.topology.build import Sources, build
+from console.topology.build import build
+from console.topology.sources import Sources
 
 
 def judge(text: str) -> list[Finding]:

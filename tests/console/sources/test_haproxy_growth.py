@@ -12,7 +12,8 @@ import pytest
 
 from console.diagnosis.lint import lint
 from console.sources import haproxy
-from console.topology.build import Sources, build
+from console.topology.build import build
+from console.topology.sources import Sources
 
 
 def address(number: int) -> str:

@@ -14,7 +14,8 @@ from console.site import DeclaredLane, HostEntry, PublicEntry, Site
 from console.sources import haproxy
 from console.sources.compose import files as compose
 from console.sources.opentofu import files as opentofu
-from console.topology.build import Sources, build
+from console.topology.build import build
+from console.topology.sources import Sources
 from tests.console.estates import CASES, SEED, lanes, read
 
 ESTATES = sorted((CASES / "estates").iterdir())
