@@ -138,6 +138,7 @@ def save(site: Site, path: Path) -> None:
     import tomli_w
 
     from console.store import atomic
+    from console.store.safe_folder import why
 
     data = _sparse(msgspec.to_builtins(site), msgspec.to_builtins(Site()))
     data["hosts"] = {name: _sparse(host, _HOST) for name, host in data.get("hosts", {}).items()}
@@ -146,8 +147,7 @@ def save(site: Site, path: Path) -> None:
     try:
         atomic.write(path, text.encode())
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise InputError(str(path), 1, 1, f"the site file cannot be written: {why}") from None
+        raise InputError(str(path), 1, 1, f"the site file cannot be written: {why(error)}") from None
 
 
 _HOST = {"local": False}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +10,7 @@ from console.errors import InputError
 from console.estate.load import Estate
 from console.mend.plan import Plan
 from console.store import atomic
+from console.store.safe_folder import why
 from console.text import clean, join_words
 
 KEPT = "~"
@@ -34,28 +33,31 @@ def write(made: Plan) -> list[str]:
     A file that is not any more what was read is refused. When HAProxy, where it is installed, accepted its files
     before and refuses them now, they are put back."""
     old: dict[Path, bytes] = {}
-    for file in made.texts:
+    new: dict[Path, bytes] = {}
+    for file, text in made.texts.items():
         path = path_of(made.estate, file)
         old[path] = _unchanged(path, file, made.estate.texts[file])
+        new[path] = text.encode("utf-8", "surrogateescape")
     accepted = check(made.estate) is None
-    done: list[Path] = []
-    try:
-        for file, text in made.texts.items():
-            path = path_of(made.estate, file)
-            _keep(path, old[path])
-            done.append(path)
-            _replace(path, text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        _put_back(done, old)
-        why = (error.strerror or "unknown reason").lower()
-        raise InputError(file, 0, 0, f"was not written: {why}; nothing was changed") from None
+    for file in made.texts:
+        path = path_of(made.estate, file)
+        try:
+            atomic.write(path, new[path], before=old[path], keep=KEPT)
+        except OSError as error:
+            left = _put_back(new, old)
+            stays = f"{join_words(left)} could not be put back" if left else "nothing was changed"
+            raise InputError(file, 0, 0, f"was not written: {why(error)}; {stays}") from None
     told = [f"{file}: written, the version before is {file}{KEPT}" for file in made.texts]
     refusal = check(made.estate) if accepted and made.estate.sources.haproxy else None
     if refusal is None:
         return told
-    ours = {path_of(made.estate, document.file) for document in made.estate.sources.haproxy.documents}  # type: ignore[union-attr]
-    _put_back([path for path in done if path in ours], old)
     names = [document.file for document in made.estate.sources.haproxy.documents]  # type: ignore[union-attr]
+    ours = {path_of(made.estate, name) for name in names}
+    left = _put_back({path: data for path, data in new.items() if path in ours}, old)
+    if left:
+        raise InputError(
+            join_words(names), 0, 0, f"HAProxy refuses it: {refusal}; {join_words(left)} could not be put back"
+        )
     others = [file for file in made.texts if file not in names]
     also = f"; {join_words(others)} stay{'s' * (len(others) == 1)} written" if others else ""
     raise InputError(join_words(names), 0, 0, f"put back as it was, for HAProxy refuses it: {refusal}{also}")
@@ -82,40 +84,21 @@ def check(estate: Estate) -> str | None:
 def _unchanged(path: Path, file: str, text: str) -> bytes:
     """Return the file's bytes; raises `InputError` when they are not any more what was read."""
     try:
-        found = path.read_bytes()
+        found = atomic.read(path)
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise InputError(file, 0, 0, f"cannot be read again: {why}; nothing was changed") from None
+        raise InputError(file, 0, 0, f"cannot be written: {why(error)}; nothing was changed") from None
     if found != text.encode("utf-8", "surrogateescape"):
         raise InputError(file, 0, 0, "was changed by somebody else meanwhile; nothing was changed, try again")
     return found
 
 
-def _keep(path: Path, data: bytes) -> None:
-    """Keep the version before beside the file, with its mode."""
-    there = Path(os.path.realpath(path))
-    kept = there.with_name(there.name + KEPT)
-    if kept.is_symlink():
-        kept.unlink()
-    atomic.write(kept, data)
-    kept.chmod(there.stat().st_mode & 0o777)
-    _own(kept, there.stat())
-
-
-def _put_back(paths: list[Path], old: dict[Path, bytes]) -> None:
-    for path in paths:
-        _replace(path, old[path])
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Replace a file's content; its mode stays, and its owner too when root is who edits."""
-    owner = path.stat()
-    atomic.write(path, data)
-    _own(path, owner)
-
-
-def _own(path: Path, owner: os.stat_result) -> None:
-    now = path.stat()
-    if (now.st_uid, now.st_gid) != (owner.st_uid, owner.st_gid):
-        with contextlib.suppress(PermissionError):
-            os.chown(path, owner.st_uid, owner.st_gid)
+def _put_back(new: dict[Path, bytes], old: dict[Path, bytes]) -> list[str]:
+    """Undo what was written; return the names of files that are neither as they were before nor as we wrote them."""
+    left: list[str] = []
+    for path, data in new.items():
+        try:
+            if atomic.read(path) != old[path]:
+                atomic.write(path, old[path], before=data)
+        except OSError:
+            left.append(path.name)
+    return left

@@ -23,6 +23,7 @@ def summarize(error: BaseException) -> str:
 
 def report(error: BaseException) -> str:
     """Write the chain of places to a 0600 file in the state folder and return its path; "" when it cannot be."""
+    from console.store import atomic
     from console.store.folders import state_folder
 
     lines: list[str] = []
@@ -33,9 +34,7 @@ def report(error: BaseException) -> str:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     try:
         path = state_folder() / time.strftime(f"crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.writelines(lines)
+        atomic.write(path, "".join(lines).encode("utf-8", "surrogateescape"))
     except OSError:
         return ""
     return str(path)

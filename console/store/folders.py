@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 NAME = "cowhand"
@@ -37,9 +36,16 @@ def private(folder: Path) -> Path:
     """Return `folder`, with mode 0700; raises `OSError` unless it is this user's and only they could write to it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PermissionError(f"{folder} is not a folder that you alone write to: remove it, or chmod 700")
-    if found.st_mode & 0o077:
-        folder.chmod(0o700)
+    refusal = PermissionError(f"{folder} is not a folder that you alone write to: remove it, or chmod 700")
+    if folder.is_symlink():
+        raise refusal
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise refusal
+        if found.st_mode & 0o077:
+            os.fchmod(handle, 0o700)
+    finally:
+        os.close(handle)
     return folder
