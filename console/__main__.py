@@ -31,11 +31,11 @@ def _screens(arguments: argparse.Namespace) -> int:
     """Open the screens: the leaver first, then Textual, with the collector quiet while much is made."""
     import gc
 
-    from console import site
     from console.commands.opening import site_file
     from console.commands.output import EXIT_UNUSABLE, say
     from console.errors import CowhandError
     from console.estate import cache
+    from console.estate.site_file import find
     from console.process import crash
     from console.process.signals import Leaver
 
@@ -45,7 +45,7 @@ def _screens(arguments: argparse.Namespace) -> int:
     leaver = Leaver()
     leaver.install()
     gc.set_threshold(100_000, 50, 50)
-    if not arguments.lab and not arguments.site and site.find(None) is None:
+    if not arguments.lab and not arguments.site and find(None) is None:
         arguments.lab = True
     try:
         path = site_file(arguments)
@@ -82,6 +82,7 @@ def _screens(arguments: argparse.Namespace) -> int:
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
     from console.engine.engine import Engine
     from console.engine.vantages import open_lab, open_site
+    from console.process.crash import report
     from console.tofu.refine import Refiner
 
     return Engine(
@@ -93,6 +94,7 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
         opening,
         lambda read: _cache(path, read),
         None if arguments.lab else Refiner(),
+        report,
     )
 
 

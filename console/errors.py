@@ -16,6 +16,11 @@ CowhandError
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+Report = Callable[[BaseException], str]
+"""Writes down where an exception came from, and returns the path of the report; "" when there is none."""
+
 
 class CowhandError(Exception):
     """Anything cowhand raises on purpose; its text is one sentence for the operator."""
@@ -82,3 +87,22 @@ class Unresolved(StreamError):
 
 class LabError(CowhandError):
     """The rehearsal estate could not be started, reached or broken."""
+
+
+def summarize(error: BaseException) -> str:
+    """Return the exception's type and its last three places; its text only when it is one of ours.
+
+    Texts of other exceptions may hold secrets; file names, lines and function names do not."""
+    places = []
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        places.append(f"{code.co_name} {code.co_filename.rpartition('/')[2]}:{step.tb_lineno}")
+        step = step.tb_next
+    said = f": {error}" if isinstance(error, CowhandError) else ""
+    return f"{type(error).__name__}{said}" + (f" at {' > '.join(places[-3:])}" if places else "")
+
+
+def unreported(error: BaseException) -> str:
+    """Write nothing: the `Report` of those that are given no other."""
+    return ""

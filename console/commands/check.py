@@ -59,6 +59,7 @@ def _check(arguments: argparse.Namespace) -> int:
 async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: argparse.Namespace) -> Verdict:
     from console.engine.engine import FLOOR
     from console.engine.sweeps import Sweeps
+    from console.process import crash
 
     async def compare() -> tuple[Drifted, ...]:
         from console.drift.compared import drifted
@@ -66,7 +67,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 
         return drifted(await look(estate, opened.hosts, opened.missing))
 
-    sweeps, said = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare), ""
+    sweeps, said = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report), ""
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(opening.OPENING):

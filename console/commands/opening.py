@@ -19,11 +19,11 @@ OPENING = 20.0
 
 def site_file(arguments: argparse.Namespace) -> Path:
     """Return the path of the site file; raises `InputError` when there is none."""
-    from console import site
+    from console.estate.site_file import find
 
     if arguments.lab:
         return lab_site()
-    found = site.find(Path(arguments.site) if arguments.site else None)
+    found = find(Path(arguments.site) if arguments.site else None)
     if found is None:
         raise InputError(
             "site.toml", 0, 0, "no site file here; write one (see the README), name one with --site, or --lab"

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from console.errors import CowhandError
+from console.errors import CowhandError, Report, summarize, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
-from console.process.crash import summarize
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
@@ -52,6 +51,7 @@ class Engine:
         opening: EstateRead | None = None,
         on_read: Callable[[EstateRead], None] = lambda read: None,
         refiner: Refiner | None = None,
+        report: Report = unreported,
     ) -> None:
         self.load, self.open_vantages = load, open_vantages
         self.interval = max(FLOOR, interval)
@@ -59,6 +59,7 @@ class Engine:
         self.closed = threading.Event()
         self.failure: str | None = None
         self._told, self._on_read, self._refiner = opening, on_read, refiner
+        self._report = report
         self._notify: Callable[[Event], None] = lambda event: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -226,7 +227,7 @@ class Engine:
 
             return drifted(await look(estate, vantages.hosts, vantages.missing))
 
-        sweeps = Sweeps(estate.topology, vantages.hosts, vantages.missing, self._notify, compare)
+        sweeps = Sweeps(estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report)
         pause, lost = self.interval, 0.0
         while True:
             while not self._watched:

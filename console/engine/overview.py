@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from console.errors import CowhandError
+from console.errors import CowhandError, summarize
 from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome
-from console.process.crash import summarize
 from console.runner.state import RunStatus, fold
 from console.text import clean
 

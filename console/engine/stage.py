@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from console.engine.overview import Overview
-from console.errors import CowhandError
+from console.errors import CowhandError, summarize
 from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome
-from console.process.crash import summarize
 from console.runner.session import Session
 from console.runner.state import RunStatus, fold
 

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge, milliseconds, opinion_unseen, verdict
+from console.errors import Report, unreported
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
 from console.model import HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneSeen, Seen
 from console.probes.sweep import sweep
-from console.process import crash
 
 BATCH = 0.15
 """Seconds in which changes are gathered, so that one sweep repaints the screen a few times at most."""
@@ -40,8 +40,9 @@ class Sweeps:
         missing: Mapping[Role, str],
         notify: Callable[[Event], None],
         compare: Compare | None = None,
+        report: Report = unreported,
     ) -> None:
-        self.compare = compare
+        self.compare, self.report = compare, report
         self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
         self.readings: dict[tuple[str, HopName], Reading] = {}
         self.findings: FindingsChanged | None = None
@@ -67,7 +68,7 @@ class Sweeps:
         batches = asyncio.create_task(self._batches())
         comparing = asyncio.create_task(self._comparing())
         try:
-            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing)
+            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing, self.report)
             self.seen.drifted = await comparing
         finally:
             batches.cancel()
@@ -94,7 +95,7 @@ class Sweeps:
         except TimeoutError:
             pass
         except Exception as error:
-            crash.report(error)
+            self.report(error)
         self._next = time.monotonic() + COMPARING
         return self._drifted
 

@@ -13,10 +13,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from console import site
 from console.errors import InputError
-from console.estate import cache
-from console.estate import text_file as intake
+from console.estate import cache, site_file, text_file
 from console.estate.boundary import Boundary
 from console.model import Span
 from console.sources import toml_places
@@ -64,8 +62,8 @@ class Files:
 
     def __init__(self, kept: Kept, path: Path, instead: Mapping[str, str]) -> None:
         self.kept, self.path, self.file, self.instead = kept, path, str(path), instead
-        text = site.read(path)
-        self.site = site.parse(text, self.file)
+        text = site_file.read(path)
+        self.site = site_file.parse(text, self.file)
         self.places = toml_places.find(text)
         self.texts: dict[str, str] = {self.file: text}
         self.problems: list[InputError] = []
@@ -82,7 +80,7 @@ class Files:
         return self.path.parent / written
 
     def read(
-        self, shown: str, where: Where | Span, largest: int = intake.LARGEST, lenient: bool = False
+        self, shown: str, where: Where | Span, largest: int = text_file.LARGEST, lenient: bool = False
     ) -> File | None:
         """Read one file once; a problem with getting at it is placed where it is named."""
         path = self.path_of(shown)
@@ -94,7 +92,7 @@ class Files:
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             read = self.kept.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
         except OSError as error:
-            problem = f'"{clean(shown, 120)}" {intake.reason(error)}'
+            problem = f'"{clean(shown, 120)}" {text_file.reason(error)}'
             if isinstance(where, Span):
                 self.problems.append(InputError(where.file, where.line, where.column, problem))
             else:
@@ -118,7 +116,7 @@ class Files:
             try:
                 names = visible(self.path_of(entry))
             except OSError as error:
-                self.complain(where, f'"{clean(entry, 120)}" {intake.reason(error)}')
+                self.complain(where, f'"{clean(entry, 120)}" {text_file.reason(error)}')
                 continue
             chosen = take(names)
             for name in [name for name in chosen if not name.isprintable()]:
@@ -140,7 +138,7 @@ class Files:
         self.complain(where, f"{what}: copy it here and name the copy")
         return True
 
-    def single(self, written: str, where: Where, largest: int = intake.LARGEST) -> File | None:
+    def single(self, written: str, where: Where, largest: int = text_file.LARGEST) -> File | None:
         """Read a file that is named on its own."""
         return None if self.elsewhere(written, where) else self.read(written, where, largest)
 
@@ -155,7 +153,7 @@ class Files:
             return None
         self.kept.asked.setdefault((kind, self.file), {})[str(path)] = cache.stamp(path)
         try:
-            return intake.read(path, name)
+            return text_file.read(path, name)
         except (OSError, InputError):
             return None
 
@@ -166,7 +164,7 @@ class Files:
 
 def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> str | InputError:
     try:
-        return intake.read(path, shown, largest, lenient=lenient)
+        return text_file.read(path, shown, largest, lenient=lenient)
     except InputError as error:
         return error
 

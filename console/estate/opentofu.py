@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from console.errors import InputError
-from console.estate import text_file as intake
+from console.estate import text_file
 from console.estate.boundary import Boundary
 from console.estate.files import File, Files, stamps, visible
 from console.sources.opentofu import files as opentofu
@@ -89,7 +89,7 @@ class _Reading:
             try:
                 names = override.chosen(visible(self.files.path_of(folder)))
             except OSError as error:
-                problem = f'the module\'s folder "{clean(folder, 120)}" {intake.reason(error)}'
+                problem = f'the module\'s folder "{clean(folder, 120)}" {text_file.reason(error)}'
                 self.files.problems.append(InputError(place.file, place.line, place.column, problem))
                 continue
             for name in names:

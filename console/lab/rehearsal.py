@@ -109,12 +109,12 @@ def plan() -> Topology:
     """Read the lab's own haproxy.cfg and `[[lane]]` entries; what its other files say decides nothing that runs here.
 
     They are left unread for the start's sake, and so that a lab writes no grammar cache."""
-    from console import site
+    from console.estate.site_file import load
     from console.sources import haproxy
     from console.topology import build as topology
     from console.topology.sources import Sources
 
     file = site_file()
-    told = site.load(file)
+    told = load(file)
     configuration = haproxy.parse_files([(name, (file.parent / name).read_text()) for name in told.sources.haproxy])
     return topology.build(Sources(told, configuration, declared=(Span(file.name, 1),) * len(told.lane)))

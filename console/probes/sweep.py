@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
-from console.errors import HostError, Unresolved
+from console.errors import HostError, Report, Unresolved, summarize, unreported
 from console.facts import containers, haproxy_stats, log, tailscale
 from console.hosts.host import Host
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
 from console.observation import Ladder, LaneSeen, Question, Seen
 from console.probes import tls
 from console.probes.ladder import climb
-from console.process import crash
 
 AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""
@@ -28,11 +27,16 @@ Tell = Callable[[Seen, LaneSeen | None], None]
 
 
 async def sweep(
-    topology: Topology, hosts: Mapping[Role, Host], tell: Tell, missing: Mapping[Role, str] | None = None
+    topology: Topology,
+    hosts: Mapping[Role, Host],
+    tell: Tell,
+    missing: Mapping[Role, str] | None = None,
+    report: Report = unreported,
 ) -> Seen:
     """Ask everything `topology` says there is from the hosts there are; returns when the slowest ladder has ended.
 
-    `missing` says, for a role without a host, why. Nothing that a server does raises."""
+    `missing` says, for a role without a host, why; `report` writes down a fault of cowhand's own and returns the path.
+    Nothing that a server does raises."""
     await tls.prepare()
     seen = Seen(
         topology,
@@ -41,14 +45,14 @@ async def sweep(
         dict(missing or {}),
         at=time.time(),
     )
-    await _Sweep(seen, hosts, tell).run()
+    await _Sweep(seen, hosts, tell, report).run()
     seen.ended = True
     return seen
 
 
 class _Sweep:
-    def __init__(self, seen: Seen, hosts: Mapping[Role, Host], tell: Tell) -> None:
-        self.seen, self.hosts, self.tell = seen, hosts, tell
+    def __init__(self, seen: Seen, hosts: Mapping[Role, Host], tell: Tell, report: Report) -> None:
+        self.seen, self.hosts, self.tell, self.report = seen, hosts, tell, report
         self.room = {role: asyncio.Semaphore(AT_ONCE) for role in hosts}
         self.crossing: set[str] = set()
         self.crossed = asyncio.Event()
@@ -143,7 +147,12 @@ class _Sweep:
                 rest = self._cross if role == "proxy" else None
                 place(await climb(planned.question, self.hosts[role], place, rest))
             except Exception as error:  # a fault of ours must not darken the other lanes; it is said where it happened
-                place(_failed(planned, error))
+                place(self._failed(planned, error))
+
+    def _failed(self, planned: Ladder, error: Exception) -> Ladder:
+        path = self.report(error)
+        words = f"cowhand failed here: {summarize(error)}" + (f"; the report is in {path}" if path else "")
+        return Ladder(planned.question, planned.vantage, [Rung("ask", "unknown", words)], "no-way", done=True)
 
     def _answered(self, ladder: Ladder) -> None:
         rung = ladder.rung("connect")
@@ -219,12 +228,6 @@ def _broken(ladder: Ladder | None) -> bool:
 def _reached(ladder: Ladder | None) -> bool:
     """Whether the machine was reached: a refusal is an answer."""
     return ladder is not None and (ladder.connected or ladder.cause == "refused")
-
-
-def _failed(planned: Ladder, error: Exception) -> Ladder:
-    path = crash.report(error)
-    rung = Rung("ask", "unknown", f"cowhand failed here: {crash.summarize(error)}; the report is in {path}")
-    return Ladder(planned.question, planned.vantage, [rung], "no-way", done=True)
 
 
 def _numeric(name: str) -> bool:

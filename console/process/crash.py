@@ -1,6 +1,6 @@
-"""A crash told safely: one line for the terminal, the places in a file only its owner reads, and no value anywhere.
+"""Reports of crashes: one line for the terminal, and the places in a file that only its owner may read.
 
-Local variables and exception texts may hold passphrases; file names, lines and function names do not."""
+Local variables and texts of exceptions are left out, for they may hold passphrases."""
 
 from __future__ import annotations
 
@@ -10,15 +10,7 @@ import time
 import traceback
 from types import TracebackType
 
-from console.errors import CowhandError
-
-
-def summarize(error: BaseException) -> str:
-    """Return the exception's type and its last three places; its text only when it is one of ours."""
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    places = " > ".join(f"{frame.name} {os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames)  # noqa: PTH119
-    said = f": {error}" if isinstance(error, CowhandError) else ""
-    return f"{type(error).__name__}{said}" + (f" at {places}" if places else "")
+from console.errors import summarize
 
 
 def report(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
-from console.errors import CowhandError
+from console.errors import CowhandError, summarize
 from console.events import (
     FlowAsked,
     FlowBegan,
@@ -20,7 +20,6 @@ from console.events import (
     StepChanged,
     StepState,
 )
-from console.process.crash import summarize
 from console.runner import show
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended, Ending

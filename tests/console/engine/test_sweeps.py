@@ -15,6 +15,7 @@ from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Stream
 from console.hosts.local import Local
 from console.model import Lane, Reading, Span, Topology
+from console.observation import Drifted
 
 MISSING = {"proxy": "no way in", "mail": "no way in"}
 
@@ -158,3 +159,19 @@ async def test_a_latency_is_told_when_two_sweeps_in_a_row_saw_it_and_an_outcome_
 
 def test_the_same_word_with_another_outcome_is_a_change() -> None:
     assert not same(a_reading("L4OK", None), a_reading("L4OK", None, "degraded"))
+
+
+async def test_a_fault_in_the_comparison_is_reported_and_the_sweep_goes_on() -> None:
+    reported: list[BaseException] = []
+
+    async def compare() -> tuple[Drifted, ...]:
+        raise KeyError
+
+    def report(error: BaseException) -> str:
+        reported.append(error)
+        return ""
+
+    sweeps = Sweeps(Topology(), {}, {}, lambda event: None, compare, report)
+    seen = await sweeps.sweep()
+    assert seen.ended
+    assert [type(error) for error in reported] == [KeyError]

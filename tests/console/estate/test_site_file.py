@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assets
-from console import site
 from console.errors import InputError
+from console.estate import site_file
 from console.site import (
     CertificateEntry,
     DeclaredLane,
@@ -46,40 +46,40 @@ WHOLE = Site(
 
 class TestFind:
     def test_the_file_that_is_named_counts_even_if_it_is_not_there(self) -> None:
-        assert site.find(Path("no/such.toml")) == Path("no/such.toml")
+        assert site_file.find(Path("no/such.toml")) == Path("no/such.toml")
 
     def test_the_variable_comes_next(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("COWHAND_SITE", str(tmp_path / "mine.toml"))
-        assert site.find() == tmp_path / "mine.toml"
+        assert site_file.find() == tmp_path / "mine.toml"
 
     def test_then_the_folder_one_is_in_then_the_xdg_place(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert site.find() is None
+        assert site_file.find() is None
         own = places.configuration_folder() / "site.toml"
         own.parent.mkdir(parents=True)
         own.touch()
-        assert site.find() == own
+        assert site_file.find() == own
         (tmp_path / "site.toml").touch()
-        assert site.find() == Path("site.toml")
+        assert site_file.find() == Path("site.toml")
 
 
 class TestRead:
     def test_the_template_is_a_site_and_so_is_all_that_it_comments_out(self) -> None:
         text = (Path(assets.__file__).parent / "site.toml").read_text()
-        assert site.parse(text, "site.toml").sources.haproxy == ("haproxy.cfg",)
+        assert site_file.parse(text, "site.toml").sources.haproxy == ("haproxy.cfg",)
         lines = [line.removeprefix("# ") if line.startswith("# ") else line for line in text.splitlines()]
         whole = "\n".join(line for line in lines if line.startswith("[") or " = " in line)
-        found = site.parse(whole, "site.toml")
+        found = site_file.parse(whole, "site.toml")
         assert [host.role for host in found.hosts.values()] == ["proxy", "hypervisor", "mail"]
         assert (len(found.lane), found.certificate) == (1, CertificateEntry("mail.example.org"))
 
     def test_an_empty_file_is_a_site_without_anything(self) -> None:
-        assert site.parse("", "site.toml") == Site()
+        assert site_file.parse("", "site.toml") == Site()
 
     def test_a_bom_and_crlf_are_taken(self) -> None:
-        assert site.parse('\ufeffname = "a"\r\n[sources]\r\nhaproxy = ["b"]\r\n', "s").name == "a"
+        assert site_file.parse('\ufeffname = "a"\r\n[sources]\r\nhaproxy = ["b"]\r\n', "s").name == "a"
 
     @pytest.mark.parametrize(
         ("make", "said"),
@@ -93,7 +93,7 @@ class TestRead:
         assert callable(make)
         make(path)
         with pytest.raises(InputError) as caught:
-            site.load(path)
+            site_file.load(path)
         assert str(caught.value) == f"{path}:1:1: the site file {said}"
 
 
@@ -184,7 +184,7 @@ class TestRead:
 )
 def test_what_is_wrong_is_said_at_its_place(text: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        site.parse(text, "site.toml")
+        site_file.parse(text, "site.toml")
     assert str(caught.value).startswith(f"site.toml:{said}")
     assert said.endswith(": ") or str(caught.value) == f"site.toml:{said}"
     assert str(caught.value).isprintable()
@@ -194,7 +194,7 @@ def test_what_is_wrong_is_said_at_its_place(text: str, said: str) -> None:
 @given(st.one_of(st.text(max_size=60), st.text("[]{}=\"'\\\n#.,a1 -\r", max_size=50)))
 def test_any_text_is_a_site_or_an_input_error(text: str) -> None:
     try:
-        assert isinstance(site.parse(text, "s"), Site)
+        assert isinstance(site_file.parse(text, "s"), Site)
     except InputError as error:
         assert error.line >= 1
 
@@ -256,49 +256,49 @@ class TestSave:
     def test_what_is_saved_is_read_back(self, tmp_path: Path) -> None:
         path = tmp_path / "site.toml"
         for whole in (WHOLE, Site(), Site(name="x")):
-            site.save(whole, path)
-            assert site.load(path) == whole
+            site_file.save(whole, path)
+            assert site_file.load(path) == whole
 
     def test_what_is_as_by_default_is_left_out(self, tmp_path: Path) -> None:
         path = tmp_path / "site.toml"
-        site.save(Site(hosts={"vps": HostEntry("proxy", ssh="vps")}), path)
+        site_file.save(Site(hosts={"vps": HostEntry("proxy", ssh="vps")}), path)
         assert path.read_text() == '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n'
 
     def test_a_new_file_is_the_operator_s_alone_and_an_old_one_keeps_its_mode(self, tmp_path: Path) -> None:
         path = tmp_path / "site.toml"
-        site.save(WHOLE, path)
+        site_file.save(WHOLE, path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         path.chmod(0o644)
-        site.save(Site(), path)
+        site_file.save(Site(), path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
     def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
         (tmp_path / "repository").mkdir()
         real, link = tmp_path / "repository" / "site.toml", tmp_path / "site.toml"
         link.symlink_to(real)
-        site.save(WHOLE, link)
+        site_file.save(WHOLE, link)
         assert link.is_symlink()
-        assert site.load(real) == WHOLE
+        assert site_file.load(real) == WHOLE
 
     def test_a_folder_that_is_not_there_is_said(self, tmp_path: Path) -> None:
         path = tmp_path / "none" / "site.toml"
         with pytest.raises(InputError) as caught:
-            site.save(WHOLE, path)
+            site_file.save(WHOLE, path)
         assert str(caught.value) == f"{path}:1:1: the site file cannot be written: no such file or directory"
 
     def test_a_write_that_fails_leaves_the_old_file_and_no_draft(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "site.toml"
-        site.save(Site(name="old"), path)
+        site_file.save(Site(name="old"), path)
 
         def full(handle: int) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(atomic.os, "fsync", full)
         with pytest.raises(InputError, match="no space left"):
-            site.save(Site(name="new"), path)
-        assert site.load(path).name == "old"
+            site_file.save(Site(name="new"), path)
+        assert site_file.load(path).name == "old"
         assert [each.name for each in tmp_path.iterdir()] == ["site.toml"]
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from console.engine.vantages import open_site
 from console.errors import FileError, Missing, NoWayIn, TimedOut, Unresolved
+from console.estate.site_file import parse
 from console.hosts.incus.exec import Incus
 from console.hosts.local import Local
-from console.site import parse
 
 CLIENT = """\
 #!/bin/sh

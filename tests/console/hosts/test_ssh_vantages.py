@@ -10,10 +10,11 @@ import pytest
 
 from console.engine.vantages import open_site
 from console.errors import NoWayIn
+from console.estate.site_file import parse
 from console.hosts.ssh import Ssh
 from console.observation import Question
 from console.probes.ladder import climb
-from console.site import HostEntry, Site, parse
+from console.site import HostEntry, Site
 from tests.console.hosts.conftest import Make
 from tests.console.hosts.ssh_server import Server, answering, echo
 

@@ -65,3 +65,30 @@ async def test_a_tunnel_that_takes_its_time_holds_up_nothing_else() -> None:
     answer.set()
     seen = await looking
     assert {lane.vm.cause for lane in seen.lanes.values() if lane.vm} == {"refused"}
+
+
+class Faulty(Refusing):
+    """A machine through which a fault of cowhand's own comes up at one port."""
+
+    async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        if port == 2:
+            raise KeyError("a value that no screen may show")
+        return await super().connect(address, port, timeout)
+
+
+async def test_a_fault_of_ours_is_reported_and_costs_no_other_lane_its_reading() -> None:
+    reported: list[BaseException] = []
+
+    def report(error: BaseException) -> str:
+        reported.append(error)
+        return "/state/crash.txt"
+
+    hosts: dict[Role, Host] = {"proxy": Faulty("proxy", [])}
+    seen = await sweep(Topology(lanes=LANES), hosts, lambda seen, lane: None, report=report)
+    ladders = [lane.vm for lane in seen.lanes.values() if lane.vm is not None]
+    assert [ladder.cause for ladder in ladders] == ["refused", "no-way", "refused"]
+    assert [type(error) for error in reported] == [KeyError]
+    (rung,) = ladders[1].rungs
+    assert rung.detail.startswith("cowhand failed here: KeyError at ")
+    assert rung.detail.endswith("; the report is in /state/crash.txt")
+    assert "no screen may show" not in rung.detail

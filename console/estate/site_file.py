@@ -1,0 +1,280 @@
+"""`site.toml` found, read, checked and written; whatever is wrong in it is said with its line and column."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct
+
+from console.errors import InputError
+from console.estate import text_file
+from console.model import Protocol, ProxyVersion, Role
+from console.site import CertificateEntry, DeclaredLane, HostEntry, PublicEntry, Site, SourceFiles
+from console.text import clean, join_words
+
+FILE = "site.toml"
+
+
+def find(explicit: Path | None = None) -> Path | None:
+    """Return the site file that is meant: the one named, else $COWHAND_SITE's, ./site.toml, or the XDG place's."""
+    if explicit is not None:
+        return explicit
+    if named := os.environ.get("COWHAND_SITE"):
+        return Path(named).expanduser()
+    from console.store.folders import configuration_folder
+
+    return next((path for path in (Path(FILE), configuration_folder() / FILE) if path.is_file()), None)
+
+
+def load(path: Path) -> Site:
+    """Read a site file; raises `InputError` with the place of the first thing that is wrong."""
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> str:
+    """Return the text of a site file; raises `InputError` when there is none to be had."""
+    try:
+        return text_file.read(path, str(path)).removeprefix("\ufeff")
+    except OSError as error:
+        why = "is not there: write one, or name another with --site" if isinstance(error, FileNotFoundError) else ""
+        raise InputError(str(path), 1, 1, f"the site file {why or text_file.reason(error)}") from None
+
+
+def parse(text: str, file: str) -> Site:
+    """Read the text of a site file; raises as `load` does."""
+    import tomllib
+
+    text = text.removeprefix("\ufeff")
+    try:
+        data = tomllib.loads(text)
+    except ValueError as error:
+        raise _syntax(text, file, str(error)) from None
+    except RecursionError:
+        raise InputError(file, 1, 1, "this is not a site file: brackets too deep inside each other") from None
+    complaint = next(_complaints(data), None)
+    if complaint is None:
+        return msgspec.convert(data, Site)
+    from console.sources.toml_places import find as find_places
+
+    where, problem = complaint
+    places = find_places(text)
+    while where and where not in places:
+        where = where[:-1]
+    raise InputError(file, *places.get(where, (1, 1)), problem)
+
+
+def save(site: Site, path: Path) -> None:
+    """Write a site file, whole or not at all, leaving out what is as it is by default; raises `InputError`."""
+    import tomli_w
+
+    from console.store import atomic
+    from console.store.safe_folder import why
+
+    data = _sparse(msgspec.to_builtins(site), msgspec.to_builtins(Site()))
+    data["hosts"] = {name: _sparse(host, _HOST) for name, host in data.get("hosts", {}).items()}
+    data["lane"] = [_sparse(lane, {}) for lane in data.get("lane", ())]
+    text = tomli_w.dumps({key: value for key, value in data.items() if value})
+    try:
+        atomic.write(path, text.encode())
+    except OSError as error:
+        raise InputError(str(path), 1, 1, f"the site file cannot be written: {why(error)}") from None
+
+
+_HOST = {"local": False}
+
+
+def _sparse(data: dict[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in data.items():
+        if value is None or (key in default and value == default[key]):
+            continue
+        inner = default.get(key)
+        result[key] = _sparse(value, inner if isinstance(inner, dict) else {}) if isinstance(value, dict) else value
+    return result
+
+
+Where = tuple[str | int, ...]
+Complaint = tuple[Where, str]
+
+
+def _syntax(text: str, file: str, problem: str) -> InputError:
+    match = re.search(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$", problem)
+    words = clean(problem[: match.start()] if match else problem, 120)
+    words = words[:1].lower() + words[1:]
+    if match and match[1]:
+        line, column = int(match[1]), int(match[2])
+    else:
+        lines = text.rstrip().split("\n")
+        line, column = (len(lines), len(lines[-1]) + 1) if match else (1, 1)
+    return InputError(file, line, column, f"this is not TOML: {words}")
+
+
+# ── shapes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_KINDS = {
+    "str": "text in quotes",
+    "int": "a whole number",
+    "bool": "true or false",
+    "array": "a list in [ ]",
+    "object": "a table",
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "role": tuple(role for role in get_args(Role) if role != "here"),
+    "protocol": get_args(Protocol),
+    "proxy_protocol": get_args(ProxyVersion),
+    "tls": ("passthrough", "terminated"),
+}
+
+
+def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
+    """Yield what is wrong, shapes before meanings; later ones hold only when there is none before."""
+    yield from _strange((), data)
+    shape: dict[str, Any] = {**data, "hosts": {}} if isinstance(data.get("hosts"), dict) else data
+    yield from _shape((), shape, Site)
+    for name, entry in data.get("hosts", {}).items():
+        yield from _shape(("hosts", name), entry, HostEntry)
+    site = msgspec.convert(data, Site)
+    yield from _hosts(site)
+    for file, place in site.deployed.items():
+        name, colon, path = place.partition(":")
+        if not colon or not path.startswith("/") or name not in site.hosts:
+            known = f"hosts are {join_words(list(site.hosts))}" if site.hosts else "this file names no host"
+            yield ("deployed", file), f'"{clean(place, 60)}" is no place on a host; written "host:/path", and {known}'
+    for index, lane in enumerate(site.lane):
+        yield from _lane(("lane", index), lane)
+
+
+def _strange(where: Where, value: Any) -> Iterator[Complaint]:
+    if isinstance(value, str) and not value.isprintable():
+        yield where, f'"{clean(value, 60)}" has a control character in it'
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strange((*where, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _strange((*where, index), inner)
+
+
+def _shape(base: Where, data: Any, kind: type[Struct]) -> Iterator[Complaint]:
+    try:
+        msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        words, _, path = str(error).partition(" - at `$")
+        where = (*base, *_steps(path.rstrip("`")))
+        yield _say(words, where, data, base)
+
+
+def _steps(path: str) -> Iterator[str | int]:
+    for match in re.finditer(r"\.(\w+)|\[(\d+)\]", path):
+        yield match[1] if match[1] else int(match[2])
+
+
+def _say(words: str, where: Where, data: Any, base: Where) -> Complaint:
+    """Turn msgspec's sentence into one for the operator, and its path into the place to look at."""
+    name = next((str(step) for step in reversed(where) if isinstance(step, str)), "")
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", words, re.DOTALL):
+        return (*where, match[1]), _unknown(match[1], where)
+    if match := re.fullmatch(r"Object missing required field `(.*)`", words):
+        choices = _CHOICES.get(match[1])
+        return where, f'{_table(where)} needs "{match[1]}"' + (f": {_either(choices)}" if choices else "")
+    if words.startswith("Invalid enum value"):
+        value = data
+        for step in where[len(base) :]:
+            value = value[step]
+        return where, f'"{clean(str(value), 40)}" is no {name}: {_either(_CHOICES.get(name, ()))}'
+    if match := re.fullmatch(r"Expected `(.*?)`(?:, got `(.*)`)?", words):
+        if where == ("lane",):
+            return where, "lanes are written [[lane]], one table for each"
+        wanted, got = (_KINDS.get((each or "").split(" ")[0], "something else") for each in match.groups())
+        return where, f'"{name}" must be {wanted}, not {got}' if name else f"{_table(where)} must be {wanted}"
+    return where, f'"{name}": {clean(words, 120)}'
+
+
+def _unknown(key: str, where: Where) -> str:
+    from difflib import get_close_matches
+
+    known = _KEYS.get(_table(where).strip("[]").partition(".")[0], tuple(Site.__struct_fields__))
+    near = get_close_matches(key, known, 1, 0.5)
+    hint = f'did you mean "{near[0]}"?' if near else f"its keys are {join_words(known, 12)}"
+    return f'"{clean(key, 40)}" is not a key of {_table(where)}; {hint}'
+
+
+_KEYS = {
+    "sources": SourceFiles.__struct_fields__,
+    "hosts": HostEntry.__struct_fields__,
+    "lane": DeclaredLane.__struct_fields__,
+    "public": PublicEntry.__struct_fields__,
+    "certificate": CertificateEntry.__struct_fields__,
+    "deployed": (),
+}
+
+
+def _table(where: Where) -> str:
+    """Return how a table's header is written."""
+    if not where:
+        return "the site file"
+    if where[0] == "lane":
+        return "[[lane]]"
+    return "[" + ".".join(clean(str(step), 40) for step in where if isinstance(step, str)) + "]"
+
+
+def _either(words: tuple[str, ...] | list[str]) -> str:
+    quoted = [f'"{word}"' for word in words]
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + f" or {quoted[-1]}" if quoted else ""
+
+
+# ── meanings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _hosts(site: Site) -> Iterator[Complaint]:
+    for name, host in site.hosts.items():
+        where: Where = ("hosts", name)
+        label = f"[hosts.{clean(name, 40)}]"
+        if host.role == "here":
+            yield (*where, "role"), f'"here" is no role: {_either(_CHOICES["role"])}'
+        ways = [bool(host.ssh), bool(host.via or host.incus), host.local]
+        if sum(ways) > 1:
+            yield where, f"{label} has more than one way in; keep ssh, via with incus, or local = true"
+        elif not any(ways):
+            yield where, f'{label} has no way in; give ssh = "alias", via with incus, or local = true'
+        elif bool(host.via) != bool(host.incus):
+            missing, present = ("incus", "via") if host.via else ("via", "incus")
+            yield (*where, present), f"{label} has {present} without {missing}; incus exec needs both"
+        if host.via and (host.via == name or host.via not in site.hosts):
+            others = [each for each in site.hosts if each != name]
+            hint = f"other hosts are {join_words(others)}" if others else "there is no other host"
+            yield (*where, "via"), f'"{clean(host.via, 40)}" is not another host; {hint}'
+        elif host.via and _circle(site, name):
+            yield (*where, "via"), f"{label} is reached through itself; one host of the chain needs ssh or local"
+
+
+def _circle(site: Site, name: str) -> bool:
+    seen: set[str] = set()
+    at: str | None = name
+    while at in site.hosts:
+        if at in seen:
+            return True
+        seen.add(at)
+        at = site.hosts[at].via
+    return False
+
+
+_TARGET = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]/]+):(\d{1,5})")
+
+
+def _lane(where: Where, lane: DeclaredLane) -> Iterator[Complaint]:
+    if not 1 <= lane.port <= 65535:
+        yield (*where, "port"), f"port {lane.port} is not between 1 and 65535"
+    match = _TARGET.fullmatch(lane.target)
+    if not match or not 1 <= int(match[2]) <= 65535:
+        problem = f'"{clean(lane.target, 60)}" is no target; written "host:port", "[IPv6]:port"'
+        yield (*where, "target"), problem
+    if lane.tls is not None and lane.tls not in _CHOICES["tls"]:
+        yield (*where, "tls"), f'"{clean(lane.tls, 40)}" is no tls: {_either(_CHOICES["tls"])}'
+    if lane.name is not None and not lane.name.strip():
+        yield (*where, "name"), "a lane's name is empty; take the key out, or name it"
