@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 
 from console.errors import InputError
 from console.estate import text_file
 from console.estate.boundary import Boundary
 from console.estate.files import File, Files, stamps, visible
 from console.sources.opentofu import files as opentofu
-from console.sources.opentofu import override
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import grammar, override
 from console.sources.opentofu.files import Tofu
 from console.sources.opentofu.syntax import Document
 from console.text import clean
@@ -105,11 +105,29 @@ class _Reading:
 
 
 def _parse(file: File) -> Document | InputError:
-    from console.store.folders import cache_folder
-
-    if folder := cache_folder():
-        hcl.keep_grammar(str(folder / "hcl.grammar"))
+    _keep_grammar()
     try:
         return opentofu.document(file.text, file.shown)
     except InputError as error:
         return error
+
+
+@cache
+def _keep_grammar() -> None:
+    """Keep the compiled grammar in the private cache folder; one that cannot be written is no reason to fail."""
+    from console.store import atomic
+    from console.store.folders import cache_folder
+
+    def load() -> bytes | None:
+        folder = cache_folder()
+        try:
+            return (folder / "hcl.msgpack").read_bytes() if folder else None
+        except OSError:
+            return None
+
+    def save(data: bytes) -> None:
+        if folder := cache_folder():
+            with suppress(OSError):
+                atomic.write(folder / "hcl.msgpack", data)
+
+    grammar.keep(load, save)

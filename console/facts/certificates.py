@@ -86,12 +86,12 @@ def parse(text: str) -> tuple[Certificate, ...]:
     import binascii
     import ssl
 
-    from console.probes.tls import read_certificate
+    from console.sources import x509
 
     chain = []
     for number, block in enumerate(BLOCK.findall(text), 1):
         try:
-            read = read_certificate(ssl.PEM_cert_to_DER_cert(block.replace("TRUSTED ", "").strip()))
+            read = x509.read(ssl.PEM_cert_to_DER_cert(block.replace("TRUSTED ", "").strip()))
         except (ValueError, binascii.Error):
             read = None
         if read is None:

@@ -13,6 +13,7 @@ from functools import cache
 
 from console.hosts.host import Stream
 from console.model import Certificate
+from console.sources import x509
 
 
 @cache
@@ -90,7 +91,7 @@ class TlsStream:
     def certificate(self) -> Certificate | None:
         """What the far end showed, read; None when it cannot be."""
         der = self.tls.getpeercert(binary_form=True)
-        return read_certificate(der) if der else None
+        return x509.read(der) if der else None
 
     async def _feed(self) -> bool:
         data = await self.inner.read(65536)
@@ -110,35 +111,3 @@ async def prepare() -> None:
     """Load what reads certificates, before anything is timed: loading it holds up every ladder under way."""
     if "cryptography.x509" not in sys.modules:
         await asyncio.to_thread(importlib.import_module, "cryptography.x509")
-
-
-@cache
-def read_certificate(der: bytes) -> Certificate | None:
-    """Read a DER certificate; None when it is not one."""
-    import warnings
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
-    from console.text import clean
-
-    try:
-        with warnings.catch_warnings():  # a foreign certificate's oddities are not our operator's
-            warnings.simplefilter("ignore")
-            read = x509.load_der_x509_certificate(der)
-            names: tuple[str, ...] = ()
-            try:
-                extension = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-                names = tuple(clean(name, 253) for name in extension.get_values_for_type(x509.DNSName))
-            except (x509.ExtensionNotFound, ValueError):
-                pass
-            return Certificate(
-                clean(read.subject.rfc4514_string()),
-                names,
-                f"{read.serial_number:x}",
-                read.not_valid_before_utc.timestamp(),
-                read.not_valid_after_utc.timestamp(),
-                read.fingerprint(hashes.SHA256()).hex(),
-            )
-    except ValueError:
-        return None

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from console.sources.opentofu import functions
 from console.sources.opentofu.functions import LARGEST, Asked, Partial, Unknown, Wrong, boolean, certain, text
+from console.sources.opentofu.path import Bindings, Step, path, walk
 from console.sources.opentofu.values import Expression, Value
-
-if TYPE_CHECKING:
-    from console.sources.opentofu.scope import Scope
 
 WRONG = "tofu would refuse it: "
 """How the reason begins where `try` goes on to its next argument."""
 
 
+class Names(Protocol):
+    """What an expression may ask of the module it stands in; each raises `Unknown` for what it cannot tell."""
+
+    def count(self) -> None:
+        """Count one more step of work."""
+
+    def reference(self, steps: list[Step], bindings: Bindings) -> Value:
+        """Return what a reference stands for."""
+
+    def file(self, written: str) -> str:
+        """Return the text of a file by its path from the root folder."""
+
+
 class Evaluation:
     """Works out values with what one copy of a block sees."""
 
-    def __init__(self, scope: Scope, bindings: Mapping[str, Value]) -> None:
+    def __init__(self, scope: Names, bindings: Bindings) -> None:
         self.scope, self.bindings = scope, bindings
 
     def value(self, value: Value) -> Value:
@@ -83,8 +93,6 @@ class Evaluation:
         return found
 
     def _name(self, expression: Expression) -> Value:
-        from console.sources.opentofu.scope import path
-
         steps = path(expression.text)
         if not steps:
             raise Unknown("it is not worked out here")
@@ -135,8 +143,6 @@ class Evaluation:
         return found
 
     def _steps(self, expression: Expression) -> Value:
-        from console.sources.opentofu.scope import Step, path, walk
-
         base, *rest = expression.arguments
         steps: list[Step] = []
         for each in rest:

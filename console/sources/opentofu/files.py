@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from console.errors import InputError
 from console.model import Instance, Span, Volume
 from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu.functions import text
 from console.sources.opentofu.override import overlay, precedence
-from console.sources.opentofu.scope import Caller, Copy, Files, Root, Scope, known, text
+from console.sources.opentofu.path import Copy, known
+from console.sources.opentofu.scope import Caller, Files, Root, Scope
 from console.sources.opentofu.values import Block, Document, Expression, Value
 
 Documents = Mapping[str, Sequence[Document]]

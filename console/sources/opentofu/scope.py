@@ -6,18 +6,16 @@ its `reason`."""
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from console.sources.opentofu.evaluate import Evaluation
-from console.sources.opentofu.functions import LARGEST, Asked, Partial, Unknown, Wrong, number, text
+from console.sources.opentofu.functions import LARGEST, Asked, Partial, Unknown, Wrong, number
+from console.sources.opentofu.path import Bindings, Copy, Step, walk
 from console.sources.opentofu.types import convert, primitive
 from console.sources.opentofu.values import Attribute, Block, Document, Expression, Value
-
-__all__ = ["Bindings", "Caller", "Copy", "Scope", "known", "text"]
 
 DEEPEST = 60
 """References followed one after the other."""
@@ -27,32 +25,8 @@ MOST_WORK = 200_000
 
 MOST_COPIES = 256
 
-Step: TypeAlias = "str | int"
-Bindings: TypeAlias = Mapping[str, Value]
-"""Names that hold for one copy of a block: `each`, `count`, and the iterator of a dynamic block."""
-
 Files: TypeAlias = Callable[[str], "str | None"]
 """Returns the text of a file by its path from the root folder; None when it is not there or not to be read."""
-
-_ROOT = re.compile(r"\s*([^\W\d][\w-]*)")
-_STEP = re.compile(r"\s*(?:\.\s*([^\W\d][\w-]*|\d+)|\[\s*(?:(\d+)|\"([^\"\\]*)\")\s*\])")
-
-
-class Copy(Struct, frozen=True):
-    """One object that a block stands for, by its `count` or `for_each`; `bindings` are what its expressions see."""
-
-    bindings: dict[str, Value] = {}
-    known: bool = True
-    """Whether the number of copies is known; when it is not, one stands for all."""
-
-    def index(self) -> tuple[Step, ...]:
-        """Return what tells this copy from the others: the key of `for_each`, the index of `count`, or nothing."""
-        found: list[Step] = []
-        for name, part in (("each", "key"), ("count", "index")):
-            binding = self.bindings.get(name)
-            if isinstance(binding, dict) and isinstance(key := binding.get(part), str | int):
-                found.append(key)
-        return tuple(found)
 
 
 class Caller(Struct, frozen=True):
@@ -254,7 +228,9 @@ class Scope:
             raise Unknown("which copies there are is not known")
         if many and not steps:
             whole = [self._whole(block, copy) for copy in copies]
-            return dict(zip(_keys(copies), whole, strict=True)) if block.get("for_each") else list(whole)
+            if not block.get("for_each"):
+                return list(whole)
+            return {str(copy.index()[0]): each for copy, each in zip(copies, whole, strict=True)}
         copy = copies[0] if copies else None
         if many:
             key, steps = steps[0], steps[1:]
@@ -305,47 +281,3 @@ class Scope:
         if len(found) > LARGEST:
             raise Unknown("the file is too large to work with here")
         return found
-
-
-def _keys(copies: tuple[Copy, ...]) -> list[str]:
-    return [str(copy.index()[0]) for copy in copies]
-
-
-def known(value: Value) -> str | None:
-    """Return the text of a literal string or number; None for anything else."""
-    return text(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-
-
-def path(source: str) -> list[Step]:
-    """Split a.b[0]["c"] into its steps; empty when it is anything else."""
-    match = _ROOT.match(source)
-    if not match:
-        return []
-    steps: list[Step] = [match[1]]
-    at = match.end()
-    while step := _STEP.match(source, at):
-        name, index, quoted = step.groups()
-        if index is not None:
-            steps.append(int(index[:9]))
-        else:
-            steps.append(name if name is not None else quoted)
-        at = step.end()
-    return steps if not source[at:].strip() else []
-
-
-def walk(value: Value, steps: Sequence[Step]) -> Value:
-    """Follow steps into a value; raises `Unknown`, or `Wrong` when it certainly has no such part."""
-    for step in steps:
-        if isinstance(value, Expression):
-            raise Unknown(value.reason or f"{value.text} is not known")
-        if isinstance(value, dict) and str(step) in value:
-            value = value[str(step)]
-        elif isinstance(value, list) and str(step).isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        elif isinstance(value, Partial):
-            raise Unknown("the provider decides it")
-        elif isinstance(value, dict) and any(isinstance(key, Asked) for key in value):
-            raise Unknown("not all of its keys are known")
-        else:
-            raise Wrong(f"it has no {step}")
-    return value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from console.errors import InputError
+from console.sources.opentofu.grammar import parser
 from console.sources.opentofu.scan import PIECE, Large, Piece, Scan
 from console.sources.opentofu.values import Attribute, Block, Document, Expression, Value
 from console.text import clean
@@ -14,11 +14,11 @@ from console.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lark import Lark, Token, Tree
+    from lark import Token, Tree
 
     from console.sources.opentofu.walk import Walk
 
-__all__ = ["Attribute", "Block", "Document", "Expression", "Value", "expression", "keep_grammar", "parse", "template"]
+__all__ = ["Attribute", "Block", "Document", "Expression", "Value", "expression", "parse", "template"]
 
 
 def parse(text: str, file: str) -> Document:
@@ -74,7 +74,7 @@ def _trees(scan: Scan, file: str, large: Large) -> Iterator[tuple[int, Tree[Toke
         if whole and scan.flaw and piece.end == large.end and len(piece.text) > 16 * PIECE:
             raise scan.error(file)
         try:
-            tree = _grammar().parse(piece.text)
+            tree = parser().parse(piece.text)
         except UnexpectedInput as error:
             raise _first(_explain(error, scan, piece, file), scan, file, piece.inner) from None
         yield piece.base, tree
@@ -90,46 +90,11 @@ def _first(said: InputError, scan: Scan, file: str, inner: Sequence[Large]) -> I
     for each in inner:
         try:
             for piece in scan.pieces(each):
-                _grammar().parse(piece.text)
+                parser().parse(piece.text)
         except UnexpectedInput as error:
             found.append(_first(_explain(error, scan, piece, file), scan, file, piece.inner))
             break
     return min(found, key=lambda each: (each.line, each.column))
-
-
-_kept: list[str] = []
-
-
-def keep_grammar(path: str) -> None:
-    """Keep the compiled grammar in that file, which is unpickled: its folder must be the operator's alone."""
-    _kept[:] = [path]
-
-
-@lru_cache(maxsize=1)
-def _grammar() -> Lark:
-    # Importing the package hcl2 would bring its transformer, builder and formatter, none of which is used here.
-    from importlib.util import find_spec, module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    from lark import Lark
-
-    package = find_spec("hcl2")
-    assert package is not None and package.submodule_search_locations
-    folder = Path(package.submodule_search_locations[0])
-    spec = spec_from_file_location("_hcl2_postlexer", folder / "postlexer.py")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    grammar = (folder / "hcl2.lark").read_text(encoding="utf-8")
-    # !!a and -(-a) without its brackets are HCL.
-    grammar = re.sub(r"(?m)^(!unary_op *:.*)\bexpr_term$", r"\1unary_expr", grammar)
-    return Lark(
-        grammar,
-        parser="lalr",
-        propagate_positions=True,
-        postlex=module.PostLexer(),
-        cache=_kept[0] if _kept else False,
-    )
 
 
 _SPELLED = {

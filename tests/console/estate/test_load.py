@@ -12,7 +12,7 @@ import assets
 from console.errors import InputError
 from console.estate import load as estate
 from console.estate.load import Estate, Reader
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import grammar
 from console.store import folders as places
 
 LAB = Path(assets.__file__).parent / "lab"
@@ -250,19 +250,19 @@ def test_a_site_file_that_cannot_be_used_is_raised(write: Write) -> None:
 
 
 def test_the_compiled_grammar_is_kept_in_a_folder_that_is_the_operator_s_alone(write: Write, home: Path) -> None:
-    hcl._grammar.cache_clear()
+    grammar.parser.cache_clear()
     path = write(FILES)
     assert Reader().load(path).topology.instances
     kept = home / "cache" / "cowhand"
-    assert (kept.stat().st_mode & 0o777, [each.name for each in kept.iterdir()]) == (0o700, ["hcl.grammar"])
-    hcl._grammar.cache_clear()
+    assert (kept.stat().st_mode & 0o777, [each.name for each in kept.iterdir()]) == (0o700, ["hcl.msgpack"])
+    grammar.parser.cache_clear()
     assert Reader().load(path).topology.instances
 
 
 def test_a_kept_grammar_that_is_spoilt_is_made_again(write: Write, home: Path) -> None:
     kept = places.cache_folder()
     assert kept is not None
-    (kept / "hcl.grammar").write_bytes(b"spoilt")
-    hcl._grammar.cache_clear()
+    (kept / "hcl.msgpack").write_bytes(b"spoilt")
+    grammar.parser.cache_clear()
     assert Reader().load(write(FILES)).topology.instances
-    assert len((kept / "hcl.grammar").read_bytes()) > 10_000
+    assert len((kept / "hcl.msgpack").read_bytes()) > 10_000

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -272,33 +269,3 @@ def _written(value: Value) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-READER = """
-import sys
-from console.sources import hcl
-hcl.keep_grammar(sys.argv[1])
-print(len(hcl.parse("a = 1\\nb {\\n}\\n", "a.tf").blocks))
-"""
-
-
-def _readers(place: Path, count: int) -> list[str]:
-    argv = [sys.executable, "-c", READER, str(place)]
-    running = [
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(count)
-    ]
-    return [each.communicate(timeout=120)[0] for each in running]
-
-
-@pytest.mark.slow
-def test_the_grammar_is_kept_by_several_at_once_and_a_damaged_one_is_made_again(tmp_path: Path) -> None:
-    place = tmp_path / "hcl.grammar"
-    assert _readers(place, 2) == ["1\n"] * 2
-    whole = place.read_bytes()
-    place.write_bytes(whole[: len(whole) // 2])
-    assert _readers(place, 1) == ["1\n"]
-
-
-@pytest.mark.slow
-def test_a_grammar_that_cannot_be_kept_is_no_reason_to_fail(tmp_path: Path) -> None:
-    assert _readers(tmp_path / "no such folder" / "hcl.grammar", 1) == ["1\n"]

@@ -45,13 +45,13 @@ def written(shape: str, count: int) -> str:
 def given(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The lengths of what the grammar is given, blanks not counted."""
     lengths: list[int] = []
-    parse = hcl._grammar().parse
+    parse = hcl.parser().parse
 
     def counting(text: str) -> object:
         lengths.append(len("".join(text.split())))
         return parse(text)
 
-    monkeypatch.setattr(hcl, "_grammar", lambda: SimpleNamespace(parse=counting))
+    monkeypatch.setattr(hcl, "parser", lambda: SimpleNamespace(parse=counting))
     return lengths
 
 
