@@ -1,167 +1,217 @@
-"""What cowhand does to disks on their own machine. It needs Python 3.8, util-linux and e2fsprogs, and imports no more.
+"""What cowhand does to disks on their own machine; it needs Python 3.8, util-linux and e2fsprogs.
 
-`look` only reads. What changes proves again, with the disk held, what the look has proven."""
+`look` only reads. A command that changes a disk first checks again, with the disk opened for itself alone, what the
+look found."""
+
+from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import hashlib
 import json
 import mmap
 import os
-import secrets
+import re
 import shutil
 import stat
 import subprocess
 import sys
 import time
-import uuid
 
 MIB = 1 << 20
 TOOLS = ("blkid", "debugfs", "e2fsck", "findmnt", "lsblk", "mkfs.ext4", "mount", "umount", "wipefs")
+BY_ID = "/dev/disk/by-id/"
+SYSTEM = "/sys"
+MOUNTS = "/proc/self/mountinfo"
+TOP = "/"
+STAGE = "/run/cowhand-volume"
 PROOF = ".cowhand-proof"
 COPYING = ".cowhand-copying"
 COPIED = ".cowhand-copied"
 ASIDE = ".before-cowhand"
-STAGE = "/run/cowhand-volume"
+OURS = {"lost+found", PROOF, COPYING, COPIED}
 MAGIC = b"cowhand began to format this disk\n"
 ROOM = 4096
-OURS = {"lost+found", PROOF, COPYING, COPIED}
+KNOWN = tuple(start + offset * MIB for start in (0, MIB) for offset in (0, 1, 8, 32, 64, 128))
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Stop(Exception):
     """Nothing further is done, for this reason."""
 
 
-def call(*argv, limit=120):
-    """Run a command in the C locale; returns its status, output and complaint."""
+def call(*argv: str, limit: float = 120, fds: tuple[int, ...] = ()) -> tuple[int, str, str]:
+    """Run a command in the C locale; returns its status, output and error output.
+
+    Status 124 is a command that had not ended after `limit` seconds, 127 one that could not be started."""
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit,
-                              env=environment())  # fmt: skip
+                              env=environment(), pass_fds=fds)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return 124, "", f"no answer within {limit} seconds"
     except FileNotFoundError:
         return 127, "", argv[0] + ": command not found"
+    except OSError as error:
+        return 127, "", f"{argv[0]}: {error.strerror}"
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace").strip()
 
 
-def environment():
-    """Ours, with the folders of root's commands, which a login by SSH may not have."""
-    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+def environment() -> dict[str, str]:
+    """Our environment in the C locale, and root's commands on PATH, where a login by SSH may not have them."""
+    own = os.environ.get("PATH")
+    path = (own + ":" if own else "") + "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
     return {**os.environ, "PATH": path, "LC_ALL": "C"}
+
+
+@contextlib.contextmanager
+def closing(fd: int) -> Iterator[int]:
+    """Close a descriptor at the end."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def look(request):
-    """Say how the wanted volumes, their folders and Docker are; changes nothing."""
-    wanted = json.loads(request)
+def look(request: str) -> dict[str, object]:
+    """Report how the wanted volumes, their folders and Docker are; changes nothing."""
+    wanted: list[Wanted] = json.loads(request)
     mounts = mounted()
-    lacking = [tool for tool in TOOLS if not shutil.which(tool, path=environment()["PATH"])]
-    volumes = {each["name"]: disk(each["ids"], mounts) for each in wanted}
-    for name, found in volumes.items():
+    volumes = {each["name"]: describe_disk(each["ids"], mounts) for each in wanted}
+    for each in wanted:
+        found = volumes[each["name"]]
         if found["uuid"]:
-            found["twins"] = twins(found["uuid"], found["device"])
-            found["entries"] = contents(found, next(each["path"] for each in wanted if each["name"] == name))
+            found["twins"] = same_uuid(found["uuid"], found["device"])
+            found["entries"], found["copying"] = top_folder(found)
     return {
         "root": os.geteuid() == 0,
-        "lacking": lacking,
+        "lacking": lacking(),
         "volumes": volumes,
-        "folders": {each["path"]: folder(each["path"], mounts) for each in wanted if each["path"]},
-        "docker": unit("docker.service"),
+        "folders": {each["path"]: describe_folder(each["path"], mounts) for each in wanted if each["path"]},
+        "docker": describe_unit("docker.service"),
     }
 
 
-def mounted():
-    """What this machine's first namespace has mounted, in order: target, device number, kind."""
-    rows = []
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        for line in table:
-            before, _, after = line.rstrip("\n").partition(" - ")
-            words = before.split(" ")
-            target = words[4]
-            for code in ("040", "011", "012", "134"):
-                target = target.replace("\\" + code, chr(int(code, 8)))
-            rows.append({"target": target, "number": words[2], "kind": after.split(" ")[0], "device": ""})
+def lacking() -> list[str]:
+    """The commands that this machine does not have."""
+    return [tool for tool in TOOLS if not shutil.which(tool, path=environment()["PATH"])]
+
+
+def mounted() -> list[Mount]:
+    """What is mounted in this process's namespace, in order."""
+    with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as table:
+        rows = [parse_mount(line) for line in table]
     for row in rows:
-        named = "/sys/dev/block/" + row["number"]
+        named = SYSTEM + "/dev/block/" + row["number"]
         if os.path.exists(named):
             row["device"] = "/dev/" + os.path.basename(os.path.realpath(named))
     return rows
 
 
-def disk(ids, mounts):
+def parse_mount(line: str) -> Mount:
+    """Read a line of mountinfo (proc(5)): target, device number, kind; the device is not known here."""
+    before, _, after = line.rstrip("\n").partition(" - ")
+    words = before.split(" ")
+    target = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), words[4])
+    return {"target": target, "number": words[2], "kind": after.split(" ")[0], "device": ""}
+
+
+def block_number(state: os.stat_result) -> str:
+    """The number of a block device as the kernel writes it, "8:16"; "" for anything else."""
+    return f"{os.major(state.st_rdev)}:{os.minor(state.st_rdev)}" if stat.S_ISBLK(state.st_mode) else ""
+
+
+def describe_disk(ids: list[str], mounts: list[Mount]) -> Disk:
     """All that is known of the disk that has one of these by-id names; `device` is "" when none has."""
-    links = {name: "/dev/disk/by-id/" + name for name in ids}
+    links = {name: BY_ID + name for name in ids}
     there = {name: os.path.realpath(path) for name, path in links.items() if os.path.exists(path)}
-    found = {
+    found: Disk = {
         "ids": sorted(there), "device": "", "size": 0, "serial": "", "disk": False, "readonly": False, "busy": "",
         "parts": [], "holders": [], "mounted": [], "wipefs": None, "signatures": [], "blkid": None, "kind": "",
         "label": "", "uuid": "", "bytes": 0, "zero": False, "stray": -1,
         "claim": "", "twins": [], "entries": 0, "copying": False,
     }  # fmt: skip
     if len(set(there.values())) != 1:
-        found["ids"] = sorted(name + " is " + device for name, device in there.items()) if there else []
+        found["ids"] = sorted(name + " is " + device for name, device in there.items())
         return found
     device = found["device"] = next(iter(there.values()))
-    state = os.stat(device)
-    found["disk"] = stat.S_ISBLK(state.st_mode)
-    if found["disk"]:
-        number = f"{os.major(state.st_rdev)}:{os.minor(state.st_rdev)}"
+    number = block_number(os.stat(device))
+    if number:
         found["mounted"] = [row["target"] for row in mounts if row["number"] == number]
-        examine(device, number, found)
+        ask_kernel(device, number, found)
+        ask_commands(device, found)
+        with open(device, "rb", buffering=0) as raw:
+            read_disk(raw, found)
     return found
 
 
-def examine(device, number, found):
-    """Add what the kernel, blkid, wipefs and the disk's own bytes tell."""
-    system = "/sys/dev/block/" + number
-    found["parts"] = sorted(each for each in names(system) if os.path.exists(system + "/" + each + "/partition"))
+def ask_kernel(device: str, number: str, found: Disk) -> None:
+    """Add what the kernel knows: partitions, what uses the disk, and whether it can be opened alone."""
+    system = SYSTEM + "/dev/block/" + number
+    found["parts"] = [each for each in names(system) if os.path.exists(system + "/" + each + "/partition")]
     found["holders"] = names(system + "/holders")
     found["disk"] = not os.path.exists(system + "/partition")
+    found["busy"] = busy(device)
+
+
+def busy(device: str) -> str:
+    """Why a disk cannot be opened by us alone; "" when it can."""
     try:
-        found["busy"] = ""
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError as error:
-        found["busy"] = error.strerror
+        return error.strerror or str(error)
+    return ""
+
+
+def ask_commands(device: str, found: Disk) -> None:
+    """Add what lsblk, wipefs and blkid find; what they did not answer stays None or empty."""
     status, text, _ = call("lsblk", "--nodeps", "--bytes", "--json", "--output", "SERIAL,RO,SIZE", device)
-    with contextlib.suppress(ValueError, KeyError, IndexError, TypeError):
+    with contextlib.suppress(ValueError, KeyError, IndexError, TypeError, AttributeError):
         row = json.loads(text)["blockdevices"][0] if not status else {}
         found["serial"] = (row.get("serial") or "").strip()
-        found["readonly"] = row.get("ro") in (True, "1", 1)
+        found["readonly"] = row.get("ro") in (True, "1")
     status, text, _ = call("wipefs", "-n", "--json", device)
     with contextlib.suppress(ValueError, KeyError, TypeError):
         # without a signature some versions print nothing at all
         rows = json.loads(text)["signatures"] if text.strip() else []
-        found["wipefs"], found["signatures"] = status, [str(row["type"]) for row in rows]
+        found["signatures"] = [str(row["type"]) for row in rows]
+        found["wipefs"] = status
     status, text, _ = call("blkid", "-p", "-o", "export", device)
     values = dict(line.partition("=")[::2] for line in text.splitlines())
     found["blkid"] = status
     found["kind"] = values.get("TYPE") or values.get("PTTYPE") or ""
     found["label"], found["uuid"] = values.get("LABEL", ""), values.get("UUID", "")
-    with open(device, "rb", buffering=0) as raw:
-        found["size"] = raw.seek(0, os.SEEK_END)
-        found["zero"] = not any(part(raw, 0, MIB))
-        found["claim"] = claim(part(raw, place(found["size"]), ROOM))
-        if found["zero"] and not found["claim"]:
-            found["stray"] = stray(raw, found["size"])
-        if found["kind"] == "ext4":
-            block = part(raw, 1024, 1024)
-            found["bytes"] = int.from_bytes(block[4:8] + block[336:340], "little") << (10 + block[24])
-            if found["claim"] == found["uuid"] and any(block[44:48] + block[52:54]):
-                found["claim"] = ""  # it was mounted since, so it had been made whole: its last mount and their count
 
 
-def names(folder):
-    """The names in a folder; none when it is not there."""
+def read_disk(raw: FileIO, found: Disk) -> None:
+    """Add what the disk's own bytes tell: its size, the first MiB, our mark, data beyond, the size of an ext4."""
+    found["size"] = raw.seek(0, os.SEEK_END)
+    found["zero"] = first_byte(raw, 0, MIB) < 0
+    found["claim"] = format_mark(read_at(raw, mark_offset(found["size"]), ROOM))
+    if found["zero"] and not found["claim"]:
+        found["stray"] = first_data_offset(raw, found["size"])
+    if found["kind"] == "ext4":
+        block = read_at(raw, 1024, 1024)
+        found["bytes"] = int.from_bytes(block[4:8] + block[336:340], "little") << (10 + block[24])
+        # the time of its last mount, and how often it was mounted: once it was, its format had come to its end
+        if found["claim"] == found["uuid"] and any(block[44:48] + block[52:54]):
+            found["claim"] = ""
+
+
+def names(folder: str) -> list[str]:
+    """The names in a folder, sorted; none when it is not there."""
     try:
         return sorted(os.listdir(folder))
     except OSError:
         return []
 
 
-def part(raw, offset, length):
-    """Some bytes of a disk, fewer at its end."""
+def read_at(raw: FileIO, offset: int, length: int) -> bytes:
+    """Read some bytes of a disk, fewer at its end."""
     raw.seek(offset)
     data = b""
     while len(data) < length:
@@ -172,34 +222,52 @@ def part(raw, offset, length):
     return data
 
 
-def place(size):
-    """Where a claim is: in the last quarter, away from what mkfs.ext4 writes (a group is 128 MiB, on small disks 8)."""
+def first_byte(raw: FileIO, offset: int, length: int) -> int:
+    """Where the first byte that is not zero is in a part of a disk; -1 when all are zero."""
+    data = read_at(raw, offset, length)
+    return -1 if data == bytes(len(data)) else offset + len(data) - len(data.lstrip(b"\0"))
+
+
+def mark_offset(size: int) -> int:
+    """Where the mark of a format is: near three quarters of the disk, away from what mkfs.ext4 writes.
+
+    It writes at the beginning of groups, which have 128 MiB, on small disks 8."""
     group = (128 if size >= 512 * MIB else 8) * MIB
     return size * 3 // 4 // group * group + group // 4 * 3
 
 
-def stray(raw, size):
-    """Where data is beyond the first MiB, as far as samples and the last MiB tell; -1 when they are zero."""
-    samples = [(size * number // 256 // ROOM * ROOM, ROOM) for number in range(256)]
-    for offset, length in [*samples, (max(0, size - MIB), MIB)]:
-        if any(part(raw, offset, length)):
-            return offset
+def first_data_offset(raw: FileIO, size: int) -> int:
+    """Where samples find the first byte that is not zero, -1 when they find none.
+
+    They are 256 at equal distances, the places where file systems keep copies of their superblock (also those that
+    begin at 1 MiB, as a first partition does), the place of our mark, and the last MiB; the rest is not read."""
+    samples = {size * number // 256 // ROOM * ROOM for number in range(256)}
+    samples.update(offset for offset in (*KNOWN, mark_offset(size)) if offset < size)
+    for offset, length in [*((each, ROOM) for each in sorted(samples)), (max(0, size - MIB), MIB)]:
+        found = first_byte(raw, offset, length)
+        if found >= 0:
+            return found
     return -1
 
 
-def claim(block):
-    """The UUID of the file system that was to be made when a format was cut off; "" without a whole claim."""
-    if not block.startswith(MAGIC):
+def format_mark(block: bytes) -> str:
+    """The UUID of the file system that an interrupted format was to make; "" without a whole mark."""
+    uuid = block[len(MAGIC) : len(MAGIC) + 36]
+    if not re.fullmatch(b"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", uuid):
         return ""
-    told, total = block[len(MAGIC) : len(MAGIC) + 36], block[len(MAGIC) + 36 : len(MAGIC) + 100]
-    whole = hashlib.sha256(MAGIC + told).hexdigest().encode() == total and not any(block[len(MAGIC) + 100 :])
-    return told.decode() if whole else ""
+    return uuid.decode() if block == mark_block(uuid.decode()) else ""
 
 
-def twins(wanted, device):
+def mark_block(uuid: str) -> bytes:
+    """What is written where a format begins, of `ROOM` bytes: the UUID it is to give, with a checksum."""
+    head = MAGIC + uuid.encode()
+    return (head + hashlib.sha256(head).hexdigest().encode()).ljust(ROOM, b"\0")
+
+
+def same_uuid(wanted: str, device: str) -> list[str]:
     """Other devices of this machine with the same file system UUID."""
     found = []
-    for name in names("/sys/class/block"):
+    for name in names(SYSTEM + "/class/block"):
         other = "/dev/" + name
         if os.path.exists(other) and os.path.realpath(other) != device:
             status, text, _ = call("blkid", "-p", "-o", "value", "-s", "UUID", other)
@@ -208,25 +276,24 @@ def twins(wanted, device):
     return found
 
 
-def contents(found, path):
-    """How many entries the file system's top folder has, those excepted that we or mkfs put there."""
+def top_folder(found: Disk) -> tuple[int, bool]:
+    """How many entries the top folder of an ext4 has that neither we nor mkfs put there; whether a copy was begun."""
     if found["kind"] != "ext4":
-        return 0
+        return 0, False
     if found["mounted"]:
-        there = names(found["mounted"][-1])
+        there = set(names(found["mounted"][-1]))
     else:
         _, text, _ = call("debugfs", "-R", "ls -p /", found["device"])
         rows = [line.split("/") for line in text.splitlines()]
-        there = [row[5] for row in rows if len(row) > 6 and row[5] not in ("", ".", "..")]
-    found["copying"] = bool({COPYING, COPIED} & set(there))
-    return len(set(there) - OURS)
+        there = {row[5] for row in rows if len(row) > 6} - {"", ".", ".."}
+    return len(there - OURS), bool({COPYING, COPIED} & there)
 
 
-def folder(path, mounts):
-    """What is at a path: its kind, how much is in it, what is mounted on it, and what earlier runs left."""
-    kind = "link" if os.path.islink(path) else "folder" if os.path.isdir(path) else "file"
-    if not os.path.lexists(path):
-        kind = "none"
+def describe_folder(path: str, mounts: list[Mount]) -> dict[str, object]:
+    """What is at a path: its kind, how much is in it, what is mounted on and below it, and what earlier runs left."""
+    kind = "none"
+    if os.path.lexists(path):
+        kind = "link" if os.path.islink(path) else "folder" if os.path.isdir(path) else "file"
     on = [row for row in mounts if row["target"] == path]
     there = set(names(path)) if kind == "folder" else set()
     return {
@@ -235,11 +302,58 @@ def folder(path, mounts):
         "mounted": on[-1]["device"] or on[-1]["kind"] if on else "",
         "proof": PROOF in there,
         "aside": os.path.isdir(path + ASIDE),
-        "beneath": sorted(row["target"] for row in mounts if row["target"].startswith(path.rstrip("/") + "/")),
+        "beneath": beneath(path, mounts),
+        "exposed": exposed(path),
     }
 
 
-def unit(name):
+def beneath(path: str, mounts: list[Mount]) -> list[str]:
+    """What is mounted below a path."""
+    return sorted(row["target"] for row in mounts if row["target"].startswith(path + "/"))
+
+
+def exposed(path: str) -> str:
+    """Why somebody else could put another folder at a path; "" when only root can."""
+    try:
+        os.close(open_parent(path))
+    except Stop as stop:
+        return str(stop)
+    except OSError:
+        pass  # a parent is not there: the folder that will be made is root's
+    return ""
+
+
+def open_parent(path: str) -> int:
+    """Open the folder that a path is in; raises `Stop` when another user could swap one of the folders on the way."""
+    above, held = TOP, os.open(TOP, FOLDER)
+    for name in [".", *os.path.relpath(os.path.dirname(path), TOP).split("/")]:
+        above = os.path.normpath(above + "/" + name)
+        with closing(held):
+            held = open_ours(name, held, above)
+    return held
+
+
+def open_ours(name: str, parent: int, path: str) -> int:
+    """Open a folder that nobody else can change; raises `Stop` for another."""
+    try:
+        held = os.open(name, FOLDER, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        raise Stop(path + " is a link or a file, not a folder") from None
+    state = os.fstat(held)
+    why = ""
+    if state.st_uid not in (0, os.geteuid()):
+        why = f"{path} belongs to user {state.st_uid}, who could put another folder in the place of those in it"
+    elif state.st_mode & 0o022:
+        why = f"others may write in {path}, and could put another folder in the place of those in it"
+    if why:
+        os.close(held)
+        raise Stop(why)
+    return held
+
+
+def describe_unit(name: str) -> dict[str, str]:
     """How systemd sees a unit; all "" where there is no systemd."""
     keys = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
     status, text, _ = call("systemctl", "show", "-p", ",".join(keys), name, limit=20)
@@ -250,8 +364,8 @@ def unit(name):
 # ── formatting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def blank(found):
-    """Why a disk is not proven blank; "" when it is. `busy` is left out, for it may be us who hold it."""
+def not_blank(found: Disk) -> str:
+    """Why a disk is not proven blank; "" when it is. `busy` is left out, for it may be us who have it open."""
     if found["parts"]:
         return "it has partitions: " + ", ".join(found["parts"])
     if found["holders"] or found["mounted"]:
@@ -267,40 +381,49 @@ def blank(found):
     return ""
 
 
-def make(device, size, serials, label):
-    """Format a disk that is blank, or was being formatted by us; the disk is held while that is proven."""
-    lock = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
-    fence(lock)
-    held = hold(device)
-    found = disk([os.path.basename(device)], mounted())
-    if found["size"] != int(size) or found["serial"] not in serials.split(","):
-        raise Stop(f"it is {found['size']} bytes and its serial is {found['serial'] or 'unknown'}")
-    fresh = found["claim"] or str(uuid.uuid4())
-    if found["uuid"] == fresh:
-        if sound(device):
-            return settle(held, found["size"], fresh)
-        found.update(wipefs=0, signatures=[], blkid=2)
-    if why := blank(found):
-        raise Stop(why)
-    if not found["claim"]:
-        head = MAGIC + fresh.encode()
-        block = (head + hashlib.sha256(head).hexdigest().encode()).ljust(ROOM, b"\0")
-        os.pwrite(held, block, place(found["size"]))
-        os.fsync(held)
-        again = disk([os.path.basename(device)], mounted())  # sees what was on its way to the disk at the first look
-        if again["signatures"] or not again["zero"] or again["claim"] != fresh:
-            raise Stop("it changed while it was looked at")
-    os.close(held)  # mkfs.ext4 takes hold of it itself, and makes nothing on a disk that somebody else holds
-    status, text, said = call("mkfs.ext4", "-q", "-L", label, "-U", fresh, "-E", "nodiscard", device, limit=540)
-    if status:
-        raise Stop("mkfs.ext4: " + (said or text or f"status {status}"))
-    held = hold(device)
-    if not sound(device):
-        raise Stop("e2fsck does not find the new file system sound")
-    return settle(held, found["size"], fresh)
+def not_the_disk(found: Disk, node: str, size: str, serials: str) -> str:
+    """Why a disk is not the one that was to be formatted; "" when it is."""
+    if found["device"] != node or not found["disk"]:
+        return "it is no whole disk"
+    if str(found["size"]) != size or not found["serial"] or found["serial"] not in serials.split(","):
+        return f"it is {found['size']} bytes and its serial is {found['serial'] or 'unknown'}"
+    if found["readonly"]:
+        return "it can only be read"
+    if mark_offset(found["size"]) + ROOM > found["size"]:
+        return "it is too small"
+    return ""
 
 
-def fence(lock):
+def format_disk(device: str, size: str, serials: str, label: str) -> str:
+    """Format a disk that is blank, or whose format by us was interrupted; nobody else can use it while that is proven.
+
+    `size` in bytes, `serials` joined by commas."""
+    if tools := lacking():
+        raise Stop("this machine has no " + ", ".join(tools))
+    node = os.path.realpath(device)
+    with closing(os.open(node, os.O_RDONLY | os.O_CLOEXEC)) as lock:
+        lock_disk(lock)
+        with closing(open_exclusive(node)) as held:
+            found = describe_disk([os.path.basename(device)], mounted())
+            if why := not_the_disk(found, node, size, serials):
+                raise Stop(why)
+            if found["claim"] and found["uuid"] == found["claim"]:
+                if is_sound(node):
+                    return clear_mark(held, found["size"], found["claim"])
+                found["blkid"] = 2  # what is there is what we began
+                found["signatures"] = [each for each in found["signatures"] if each != "ext4"]
+            uuid = prove_blank(held, device, found)
+        # mkfs.ext4 opens the disk for itself alone, and makes nothing on a disk that somebody else uses
+        status, text, said = call("mkfs.ext4", "-q", "-L", label, "-U", uuid, "-E", "nodiscard", node, limit=540)
+        if status:
+            raise Stop("mkfs.ext4: " + (said or text or f"status {status}"))
+        with closing(open_exclusive(node)) as held:
+            if not is_sound(node):
+                raise Stop("e2fsck does not find the new file system sound")
+            return clear_mark(held, found["size"], uuid)
+
+
+def lock_disk(lock: int) -> None:
     """Lock a disk as udev and systemd do before they look at one; they leave it alone meanwhile."""
     for _ in range(50):
         try:
@@ -310,210 +433,365 @@ def fence(lock):
     raise Stop("it is locked by another program")
 
 
-def hold(device):
-    """Open a disk so that nobody else can mount it or hold it."""
+def open_exclusive(device: str) -> int:
+    """Open a disk so that nobody else can mount it or open it for itself."""
     try:
         return os.open(device, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
     except OSError as error:
-        raise Stop("it cannot be held: " + error.strerror) from None
+        raise Stop(f"it cannot be held: {error.strerror}") from None
 
 
-def sound(device):
-    """Whether e2fsck, reading only, finds nothing to repair."""
-    return call("e2fsck", "-f", "-n", device, limit=540)[0] == 0
+def prove_blank(held: int, device: str, found: Disk) -> str:
+    """Mark a disk that is blank, and look at it once more; returns the UUID that it is to get."""
+    import uuid
 
-
-def settle(held, size, wanted):
-    """The file system is whole: take the claim away, if it is still there."""
-    raw = os.pread(held, ROOM, place(size))
-    if claim(raw) == wanted:
-        os.pwrite(held, bytes(ROOM), place(size))
+    if why := not_blank(found):
+        raise Stop(why)
+    if found["claim"]:
+        return found["claim"]
+    fresh = str(uuid.uuid4())
+    os.pwrite(held, mark_block(fresh), mark_offset(found["size"]))
     os.fsync(held)
-    os.close(held)
+    again = describe_disk([os.path.basename(device)], mounted())  # sees what was on its way to the disk before
+    if not_blank(again) or not again["zero"] or again["claim"] != fresh:
+        clear_mark(held, found["size"], fresh)
+        raise Stop("it changed while it was looked at")
+    return fresh
+
+
+def is_sound(device: str) -> bool:
+    """Whether e2fsck, only reading, finds nothing to repair; raises `Stop` when it could not tell."""
+    status, _, said = call("e2fsck", "-f", "-n", device, limit=540)
+    if status not in (0, 4, 8, 12):  # e2fsck(8): 4, errors are left; 8, it cannot make sense of what is there
+        raise Stop("e2fsck: " + (said or f"status {status}"))
+    return status == 0
+
+
+def clear_mark(held: int, size: int, wanted: str) -> str:
+    """Remove the mark of a format, if it is still there."""
+    if format_mark(os.pread(held, ROOM, mark_offset(size))) == wanted:
+        os.pwrite(held, bytes(ROOM), mark_offset(size))
+    os.fsync(held)
     return "formatted, UUID " + wanted
 
 
 # ── copying ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def bring(device, path):
-    """Copy what is in a folder onto a volume, compare every byte, and set the folder aside; it is kept.
+def copy_in(device: str, path: str) -> str:
+    """Copy what is in a folder onto a volume, compare every byte, and rename the folder, which is kept.
 
-    The volume is mounted where nobody else sees it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(0x00020000) or libc.mount(b"none", b"/", None, 0x44000, None):
-        raise Stop("a private mount: " + os.strerror(ctypes.get_errno()))
-    os.makedirs(STAGE, exist_ok=True)
-    status, _, said = call("mount", "-t", "ext4", "-o", "nodev,nosuid,noexec", device, STAGE)
-    if status:
-        raise Stop(said or "it cannot be mounted")
-    try:
-        return bring_to(STAGE, path)
-    finally:
-        call("umount", STAGE)
-        with contextlib.suppress(OSError):
-            os.rmdir(STAGE)
-
-
-def bring_to(volume, path):
-    """Copy, compare, put in place, set aside: cut off anywhere, the next run goes on. Nothing but a half copy goes."""
-    half, whole, aside = volume + "/" + COPYING, volume + "/" + COPIED, path + ASIDE
-    moved = os.path.isdir(aside) and not names(path) and os.path.isdir(whole)
-    if os.path.lexists(aside) and not moved:
-        raise Stop(aside + " is there already")
-    source = aside if moved else path
-    if not os.path.isdir(whole):
-        if set(names(volume)) - OURS:
-            raise Stop("both the volume and " + path + " hold files: which ones count is yours to say")
-        shutil.rmtree(half, ignore_errors=True)
-        os.mkdir(half, 0o700)
-        status, _, said = call("cp", "-a", "-x", source + "/.", half + "/", limit=86400)
+    The volume is mounted where no other process sees it."""
+    separate_mounts()
+    if others := [row["target"] for row in mounted() if row["target"] == path] + beneath(path, mounted()):
+        raise Stop("something is mounted at " + ", ".join(others))
+    with closing(open_parent(path)) as parent:
+        if why := busy(device):
+            raise Stop("it cannot be held: " + why)
+        os.makedirs(STAGE, exist_ok=True)
+        status, _, said = call("mount", "-t", "ext4", "-o", "nodev,nosuid,noexec", device, STAGE)
         if status:
-            raise Stop("cp: " + (said.splitlines()[-1] if said else f"status {status}"))
+            raise Stop(said or "it cannot be mounted")
+        try:
+            with closing(os.open(STAGE, FOLDER)) as volume:
+                return copy_folder(volume, parent, path)
+        finally:
+            call("umount", STAGE)
+            with contextlib.suppress(OSError):
+                os.rmdir(STAGE)
+
+
+def separate_mounts() -> None:
+    """Have mounts of our own from here on: what this process mounts, no other one sees."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_namespace, private, recursive = 0x20000, 0x40000, 0x4000
+    if libc.unshare(new_namespace) or libc.mount(b"none", b"/", None, private | recursive, None):
+        raise Stop("a private mount: " + os.strerror(ctypes.get_errno()))
+
+
+def copy_folder(volume: int, parent: int, path: str) -> str:
+    """Copy, compare, put in place, rename: when interrupted, the next run goes on. Only an unfinished copy is removed.
+
+    `volume` and `parent`, the folder that `path` is in, are descriptors."""
+    name, aside = os.path.basename(path), os.path.basename(path) + ASIDE
+    whole = is_folder(volume, COPIED)
+    moved = whole and is_folder(parent, aside) and not entries(parent, name)
+    if exists(parent, aside) and not moved:
+        raise Stop(path + ASIDE + " is there already")
+    with closing(os.open(aside if moved else name, FOLDER, dir_fd=parent)) as source:
+        if not whole:
+            copy_and_compare(source, volume, path)
+        put_in_place(volume)
+        copy_rights(source, volume)
+        count = compare(source, volume, False)
+        if not moved:
+            os.rename(name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+        if not exists(parent, name):
+            os.mkdir(name, 0o700, dir_fd=parent)
+        with closing(os.open(name, FOLDER, dir_fd=parent)) as fresh:
+            copy_rights(source, fresh)
+    os.fsync(parent)
+    os.rmdir(COPIED, dir_fd=volume)
+    os.fsync(volume)
+    return f"{count} entries copied and compared; the folder as it was is {path}{ASIDE}"
+
+
+def copy_and_compare(source: int, volume: int, path: str) -> None:
+    """Copy a folder into one of its own on the volume, which gets its name when every byte was compared."""
+    if set(os.listdir(volume)) - OURS:
+        raise Stop("both the volume and " + path + " hold files: which ones count is yours to say")
+    if clash := sorted(OURS & set(os.listdir(source))):
+        raise Stop(f"{path}/{clash[0]} has a name that the volume needs for itself: move it away")
+    ours, theirs = f"/proc/self/fd/{volume}/{COPYING}", f"/proc/self/fd/{source}"
+    shutil.rmtree(ours, ignore_errors=True)
+    os.mkdir(COPYING, 0o700, dir_fd=volume)
+    with closing(os.open(COPYING, FOLDER, dir_fd=volume)) as half:
+        status, _, said = call("cp", "-a", "-x", theirs + "/.", f"/proc/self/fd/{half}/", limit=86400,
+                               fds=(source, half))  # fmt: skip
+        if status:
+            raise Stop("cp: " + (said.splitlines()[-1].replace(theirs, path) if said else f"status {status}"))
         os.sync()
         compare(source, half, True)
-        os.rename(half, whole)
-        flush(volume)
-    for name in names(whole):
-        if os.path.lexists(volume + "/" + name):
-            raise Stop("the volume has a " + name + " of its own")
-        os.rename(whole + "/" + name, volume + "/" + name)
-    flush(volume)
-    owner = os.stat(source)
-    os.chown(volume, owner.st_uid, owner.st_gid)
-    shutil.copystat(source, volume)
-    count = compare(source, volume, False)
-    if not moved:
-        os.rename(path, aside)
-    os.makedirs(path, exist_ok=True)
-    os.chown(path, owner.st_uid, owner.st_gid)
-    shutil.copystat(aside, path)
-    flush(os.path.dirname(path))
-    os.rmdir(whole)
-    flush(volume)
-    return f"{count} entries copied and compared; the folder as it was is {aside}"
+    os.rename(COPYING, COPIED, src_dir_fd=volume, dst_dir_fd=volume)
+    os.fsync(volume)
 
 
-def compare(source, copy, content):
+def put_in_place(volume: int) -> None:
+    """Move what was copied up into the volume's top folder."""
+    with closing(os.open(COPIED, FOLDER, dir_fd=volume)) as whole:
+        for name in os.listdir(whole):
+            if exists(volume, name):
+                raise Stop("the volume has a " + name + " of its own")
+            os.rename(name, name, src_dir_fd=whole, dst_dir_fd=volume)
+    os.fsync(volume)
+
+
+def exists(folder: int, name: str) -> bool:
+    """Whether a folder has this name, whatever it is."""
+    return name in os.listdir(folder)
+
+
+def is_folder(folder: int, name: str) -> bool:
+    """Whether this name in a folder is a folder, and no link to one."""
+    return exists(folder, name) and stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def entries(folder: int, name: str) -> list[str]:
+    """The names in a folder inside another; none when it is not there."""
+    if not exists(folder, name):
+        return []
+    with closing(os.open(name, FOLDER, dir_fd=folder)) as held:
+        return os.listdir(held)
+
+
+def copy_rights(source: int, target: int) -> None:
+    """Give a folder the owner, extended attributes, mode and times of another one."""
+    state = os.fstat(source)
+    os.fchown(target, state.st_uid, state.st_gid)
+    for key, value in attributes(f"/proc/self/fd/{source}/."):
+        os.setxattr(target, key, value)
+    os.fchmod(target, stat.S_IMODE(state.st_mode))
+    os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def compare(source: int, copy: int, content: bool) -> int:
     """Compare two trees in names, rights and times, and with `content` in every byte; returns how many entries."""
     theirs, ours = tree(source, content), tree(copy, content)
-    for name in sorted(set(theirs) | set(ours)):
+    for name in sorted({*theirs, *ours}):
         if theirs.get(name) != ours.get(name):
             raise Stop("the copy of " + name + " is not the same, or it was changed meanwhile")
     return len(theirs)
 
 
-def tree(top, content):
-    """Path → mode, owner, time, size, device or target, attributes and content's sum, for all below a folder."""
+def tree(top: int, content: bool) -> dict[str, tuple[object, ...]]:
+    """What `entry` tells of all below a folder on the same file system, by path."""
     found = {}
-    device = os.lstat(top).st_dev
-    pending = [each for each in os.listdir(top) if each not in OURS]
+    device = os.fstat(top).st_dev
+    pending = [""]
     while pending:
-        name = pending.pop()
-        path = os.path.join(top, name)
-        state = os.lstat(path)
-        plain, folder = stat.S_ISREG(state.st_mode), stat.S_ISDIR(state.st_mode)
-        rights = [(key, os.getxattr(path, key, follow_symlinks=False)) for key in attributes(path)]
-        target = os.readlink(path) if stat.S_ISLNK(state.st_mode) else ""
-        found[name] = (
-            state.st_mode, state.st_uid, state.st_gid, state.st_mtime_ns, state.st_size if plain else 0,
-            state.st_rdev, target, rights, total(path) if plain and content else "",
-        )  # fmt: skip
-        if folder and state.st_dev == device:
-            pending += [os.path.join(name, each) for each in os.listdir(path)]
+        folder = pending.pop()
+        with closing(open_below(top, folder)) as held:
+            for name in os.listdir(held):
+                path = folder + name
+                if path in OURS:
+                    continue
+                state = os.stat(name, dir_fd=held, follow_symlinks=False)
+                found[path] = entry(held, name, state, content)
+                if stat.S_ISDIR(state.st_mode) and state.st_dev == device:
+                    pending.append(path + "/")
     return found
 
 
-def total(path):
-    """The SHA-256 of a file as it is on its disk."""
+def open_below(top: int, path: str) -> int:
+    """Open a folder below another; a link on the way is not followed."""
+    held = os.open(".", FOLDER, dir_fd=top)
+    for name in filter(None, path.split("/")):
+        with closing(held):
+            held = os.open(name, FOLDER, dir_fd=held)
+    return held
+
+
+def entry(folder: int, name: str, state: os.stat_result, content: bool) -> tuple[object, ...]:
+    """Mode, owner, group, time, size, device, target, attributes, and with `content` the checksum of an entry."""
+    plain = stat.S_ISREG(state.st_mode)
+    return (
+        state.st_mode, state.st_uid, state.st_gid, state.st_mtime_ns, state.st_size if plain else 0, state.st_rdev,
+        os.readlink(name, dir_fd=folder) if stat.S_ISLNK(state.st_mode) else "",
+        attributes(f"/proc/self/fd/{folder}/{name}"), checksum(folder, name) if plain and content else "",
+    )  # fmt: skip
+
+
+def checksum(folder: int, name: str) -> str:
+    """The SHA-256 of a file as it is on its disk, not in memory."""
     whole = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open(os.open(name, FILE, dir_fd=folder), "rb", buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while data := file.read(MIB):
             whole.update(data)
     return whole.hexdigest()
 
 
-def attributes(path):
-    """The names of a file's extended attributes; none where there can be none."""
+def attributes(path: str) -> list[tuple[str, bytes]]:
+    """The extended attributes of what is at a path, itself a link or not; none where there can be none."""
     try:
-        return sorted(os.listxattr(path, follow_symlinks=False))
+        keys = sorted(os.listxattr(path, follow_symlinks=False))
     except OSError:
         return []
-
-
-def flush(folder):
-    """Bring a folder's names onto the disk."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
+    return [(key, os.getxattr(path, key, follow_symlinks=False)) for key in keys]
 
 
 # ── proving ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def leave(device, path):
+def write_proof(device: str, path: str) -> str:
     """Write a file onto a mounted volume, and read it back from the disk."""
-    on_volume(device, path)
-    data = secrets.token_bytes(MIB - 32)
-    file = path + "/" + PROOF
-    with open(file, "wb") as out:
-        out.write(hashlib.sha256(data).digest() + data)
-        out.flush()
-        os.fsync(out.fileno())
-    flush(path)
-    again(file)
+    import secrets
+
+    with closing(open_mounted(device, path)) as folder:
+        if exists(folder, PROOF):
+            if not stat.S_ISREG(os.stat(PROOF, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise Stop(f"{path}/{PROOF} is not a plain file; it is not ours")
+            os.unlink(PROOF, dir_fd=folder)
+        data = secrets.token_bytes(MIB - 32)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(PROOF, flags, 0o600, dir_fd=folder), "wb") as out:
+            out.write(hashlib.sha256(data).digest() + data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.fsync(folder)
+        reread(folder, path)
     return "1 MiB written, and read back from the disk"
 
 
-def find(device, path):
-    """Read that file once more, from the disk, and take it away."""
-    on_volume(device, path)
-    again(path + "/" + PROOF)
-    os.unlink(path + "/" + PROOF)
-    flush(path)
+def check_proof(device: str, path: str) -> str:
+    """Read that file once more, from the disk, and remove it."""
+    with closing(open_mounted(device, path)) as folder:
+        reread(folder, path)
+        os.unlink(PROOF, dir_fd=folder)
+        os.fsync(folder)
     return "what was written is still there; it was taken away"
 
 
-def on_volume(device, path):
-    """Refuse a path on which that disk is not mounted."""
+def open_mounted(device: str, path: str) -> int:
+    """Open the folder at a path; raises `Stop` when that disk is not mounted there."""
+    held = os.open(path, FOLDER)
     on = [row for row in mounted() if row["target"] == path]
-    if not on or on[-1]["device"] != os.path.realpath(device):
+    state = os.fstat(held)
+    number = f"{os.major(state.st_dev)}:{os.minor(state.st_dev)}"
+    if not on or on[-1]["device"] != os.path.realpath(device) or on[-1]["number"] != number:
+        os.close(held)
         raise Stop(path + " is not on " + device)
+    return held
 
 
-def again(file):
-    """Compare a file on the disk, not in memory, with its own sum."""
-    with open(file, "rb") as kept:
-        os.posix_fadvise(kept.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    try:
-        raw = os.open(file, os.O_RDONLY | os.O_DIRECT)
+def reread(folder: int, path: str) -> None:
+    """Compare the proof on the disk, not in memory, with its own checksum."""
+    why = f"{path}/{PROOF} is not as it was written"
+    if not exists(folder, PROOF) or not stat.S_ISREG(os.stat(PROOF, dir_fd=folder, follow_symlinks=False).st_mode):
+        raise Stop(why)
+    with closing(os.open(PROOF, FILE, dir_fd=folder)) as proof:
+        os.posix_fadvise(proof, 0, 0, os.POSIX_FADV_DONTNEED)
+        with contextlib.suppress(OSError):  # some file systems have no direct reads
+            fcntl.fcntl(proof, fcntl.F_SETFL, os.O_DIRECT)
         buffer = mmap.mmap(-1, MIB)
-        count = os.readv(raw, [buffer])
+        count = os.readv(proof, [buffer])
         data = buffer[:count]
-        os.close(raw)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        with open(file, "rb") as kept:
-            data = kept.read()
-    if len(data) != MIB or hashlib.sha256(data[32:]).digest() != data[:32]:
-        raise Stop(file + " is not as it was written")
+    if count != MIB or hashlib.sha256(data[32:]).digest() != data[:32]:
+        raise Stop(why)
 
 
-VERBS = {"make": make, "bring": bring, "leave": leave, "find": find}
+VERBS: dict[str, Callable[..., str]] = {
+    "make": format_disk,
+    "bring": copy_in,
+    "leave": write_proof,
+    "find": check_proof,
+}
 
 
-def main(words):
-    """Do one thing; its words or the reason why not are printed."""
+def main(words: list[str]) -> int:
+    """Do one thing and print it, or why not; status 1: the system refused, 2: wrong arguments, 3: we stopped."""
+    if len(words) != (5 if words[:1] == ["make"] else 3) or words[0] not in VERBS:
+        print("usage: make DEVICE SIZE SERIALS LABEL | bring|leave|find DEVICE PATH", file=sys.stderr)
+        return 2
     try:
         print(VERBS[words[0]](*words[1:]))
     except Stop as stop:
         print(f"not done: {stop}", file=sys.stderr)
         return 3
     except OSError as error:
-        print(f"not done: {error.strerror or error}", file=sys.stderr)
+        print("not done: " + ": ".join(str(each) for each in (error.filename, error.strerror) if each), file=sys.stderr)
         return 1
     return 0
+
+
+# ── types ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # nothing of it is imported where the program runs
+    from collections.abc import Callable, Iterator
+    from io import FileIO
+    from typing import TypedDict
+
+    class Wanted(TypedDict):
+        """A volume to look for: the by-id names it may have, and the path it belongs to ("": not known)."""
+
+        name: str
+        ids: list[str]
+        path: str
+
+    class Mount(TypedDict):
+        """A mount: its path, the number of its device ("8:16"), the kind of file system, its device ("": none)."""
+
+        target: str
+        number: str
+        kind: str
+        device: str
+
+    class Disk(TypedDict):
+        """A disk as `console.facts.volumes.Disk` describes it."""
+
+        ids: list[str]
+        device: str
+        size: int
+        serial: str
+        disk: bool
+        readonly: bool
+        busy: str
+        parts: list[str]
+        holders: list[str]
+        mounted: list[str]
+        wipefs: int | None
+        signatures: list[str]
+        blkid: int | None
+        kind: str
+        label: str
+        uuid: str
+        bytes: int
+        zero: bool
+        stray: int
+        claim: str
+        twins: list[str]
+        entries: int
+        copying: bool

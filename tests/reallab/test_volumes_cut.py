@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import tempfile
@@ -68,7 +67,7 @@ async def test_files_are_copied_byte_for_byte_and_the_folder_as_it_was_is_kept(m
         machine.do("mkdir", "-p", path)
         machine.do("sh", "-c", FILL, "sh", path)
     machine.do("systemctl", "start", "docker.service")
-    before = {path: tool.tree(f"{machine_root(machine)}{path}", True) for path in PATHS.values()}
+    before = {path: tree(machine, path) for path in PATHS.values()}
     ending, stood = await walk(machine)
     assert (ending.outcome, ending.missing) == ("unanswered", "docker")
     ending, stood = await walk(machine, docker="stop")
@@ -78,8 +77,8 @@ async def test_files_are_copied_byte_for_byte_and_the_folder_as_it_was_is_kept(m
     assert ending.words == "done, and verified"
     assert stood["start docker"].words == "docker runs"
     for path, there in before.items():
-        assert tool.tree(f"{machine_root(machine)}{path}.before-cowhand", True) == there
-        copied = tool.tree(f"{machine_root(machine)}{path}", True)
+        assert tree(machine, f"{path}.before-cowhand") == there
+        copied = tree(machine, path)
         assert {name: found for name, found in copied.items() if name != "starts"} == {
             name: found for name, found in there.items() if name != "starts"
         }
@@ -100,6 +99,15 @@ async def test_files_on_both_sides_are_left_to_the_operator(machine: Machine) ->
     assert {**machine.snapshot(), "files": ""} == {**before, "files": ""}
 
 
+def tree(machine: Machine, path: str) -> dict[str, tuple[object, ...]]:
+    """All that is below a folder of the machine."""
+    held = os.open(f"{machine_root(machine)}{path}", tool.FOLDER)
+    try:
+        return tool.tree(held, True)
+    finally:
+        os.close(held)
+
+
 def machine_root(machine: Machine) -> str:
     """Where the machine's files are, as seen from here."""
     return f"/proc/{machine._told()['pid']}/root"
@@ -110,9 +118,7 @@ def machine_root(machine: Machine) -> str:
 
 def claim(machine: Machine, device: str, fresh: str) -> None:
     """What a format writes before it begins."""
-    head = tool.MAGIC + fresh.encode()
-    block = (head + hashlib.sha256(head).hexdigest().encode()).ljust(tool.ROOM, b"\0")
-    put(machine, device, tool.place(SIZES[device]), block)
+    put(machine, device, tool.mark_offset(SIZES[device]), tool.mark_block(fresh))
 
 
 async def test_a_format_that_was_cut_off_is_done_again(machine: Machine) -> None:
@@ -133,7 +139,7 @@ async def test_a_format_that_came_to_its_end_is_not_done_again(machine: Machine)
     assert ending.words == "done, and verified"
     assert fresh in machine.do("findmnt", "-n", "-o", "UUID", "/opt")
     with machine.image("opt").open("rb") as image:
-        image.seek(tool.place(SIZES["opt"]))
+        image.seek(tool.mark_offset(SIZES["opt"]))
         assert not image.read(tool.ROOM).startswith(tool.MAGIC)
 
 

@@ -143,7 +143,7 @@ async def test_the_look_really_runs_and_changes_nothing_it_is_vouched_for() -> N
     assert found.folders["/no/such/folder"].kind == "none"
     assert reads(["python3", "-c", looking(), "[]"])
     assert not reads(["python3", "-c", looking() + "\n", "[]"])
-    assert "def make" not in looking()
+    assert "def format_disk" not in looking()
     assert len(looking()) * 5 < 96 << 10, "Linux takes 128 KiB in one argument, and a quoted byte may be five"
 
 

@@ -1,0 +1,572 @@
+"""A disk is formatted only when it is the right one and blank; what is refused keeps every byte."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assets import disk
+from tests.assets.plain_disk import ID, MIB, NUMBER, SERIAL, SIZE, PlainDisk, said
+
+UUID = "11111111-2222-4333-8444-555555555555"
+OTHER = "99999999-2222-4333-8444-555555555555"
+
+
+def ext4(plain: PlainDisk, uuid: str = UUID, label: str = "cowhand-opt") -> None:
+    subprocess.run(["mkfs.ext4", "-q", "-L", label, "-U", uuid, "-E", "nodiscard", str(plain.image)], check=True)
+
+
+# ── formatted ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_blank_disk_becomes_a_sound_ext4_without_a_mark(plain: PlainDisk) -> None:
+    status, words = plain.format()
+    found = plain.look()
+    assert (status, words) == (0, f"formatted, UUID {found['uuid']}")
+    assert (found["kind"], found["label"], found["bytes"]) == ("ext4", "cowhand-opt", SIZE)
+    assert subprocess.run(["e2fsck", "-f", "-n", str(plain.image)], capture_output=True, check=False).returncode == 0
+    assert plain.read(disk.mark_offset(SIZE), disk.ROOM) == bytes(disk.ROOM)
+
+
+def test_a_disk_is_looked_at_and_marked_before_and_checked_after_it_is_formatted(plain: PlainDisk) -> None:
+    marks = []
+
+    def mkfs(*argv: str) -> tuple[int, str, str]:
+        marks.append(disk.format_mark(plain.read(disk.mark_offset(SIZE), disk.ROOM)))
+        return plain.real(*argv)
+
+    plain.answers["mkfs.ext4"] = mkfs
+    assert plain.format()[0] == 0
+    look = ["lsblk", "wipefs", "blkid"]
+    assert [argv[0] for argv in plain.asked] == [*look, *look, "mkfs.ext4", "e2fsck"]
+    node = str(plain.image)
+    assert plain.asked[6] == ("mkfs.ext4", "-q", "-L", "cowhand-opt", "-U", *marks, "-E", "nodiscard", node)
+    assert plain.asked[7] == ("e2fsck", "-f", "-n", node)
+    assert plain.look()["uuid"] == marks[0]
+
+
+def test_every_format_gives_another_uuid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disks = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        disks.append(PlainDisk(tmp_path / name, monkeypatch))
+        monkeypatch.undo() if name == "a" and disks[0].format()[0] else None
+    assert disks[1].format()[0] == 0
+    words = [subprocess.run(["blkid", "-p", "-o", "value", "-s", "UUID", str(each.image)], capture_output=True,
+                            check=True).stdout for each in disks]  # fmt: skip
+    assert words[0] != words[1]
+
+
+def test_one_of_several_serials_is_enough(plain: PlainDisk) -> None:
+    assert plain.format(serials=f"other,{SERIAL}")[0] == 0
+
+
+# ── refused ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def held(plain: PlainDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program has the disk open for itself alone: mounted here or in another namespace, RAID, LVM, LUKS."""
+    real = os.open
+
+    def refuse(path: str, flags: int, *args: object, **kwargs: object) -> int:
+        if flags & os.O_EXCL and not flags & os.O_CREAT:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return real(path, flags, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+def partition(plain: PlainDisk) -> None:
+    """The kernel knows of a partition, whatever the disk's bytes are."""
+    (plain.root / "sys/dev/block" / NUMBER / "sdb1").mkdir()
+    (plain.root / "sys/dev/block" / NUMBER / "sdb1" / "partition").write_text("1\n")
+
+
+def is_partition(plain: PlainDisk) -> None:
+    (plain.root / "sys/dev/block" / NUMBER / "partition").write_text("1\n")
+
+
+def holder(plain: PlainDisk) -> None:
+    (plain.root / "sys/dev/block" / NUMBER / "holders" / "dm-0").mkdir()
+
+
+def answer(command: str, status: int, text: str = "", words: str = "") -> Callable[[PlainDisk], None]:
+    def trouble(plain: PlainDisk) -> None:
+        plain.answers[command] = (status, text, words)
+
+    trouble.__name__ = f"{command}-{status}-{text[:12]}"
+    return trouble
+
+
+def table(kind: str) -> Callable[[PlainDisk], None]:
+    """A partition table as sfdisk lays it."""
+
+    def trouble(plain: PlainDisk) -> None:
+        if kind == "dos":
+            entry = b"\0\x20\x21\0\x83\xfe\xff\xff" + (2048).to_bytes(4, "little") + (8192).to_bytes(4, "little")
+            plain.put(446, entry.ljust(64, b"\0") + b"\x55\xaa")
+        else:
+            plain.put(510, b"\x55\xaa")
+            plain.put(450, b"\xee")
+            plain.put(512, b"EFI PART\0\0\1\0\x5c\0\0\0")
+
+    trouble.__name__ = kind
+    return trouble
+
+
+def data(offset: int) -> Callable[[PlainDisk], None]:
+    def trouble(plain: PlainDisk) -> None:
+        plain.put(offset, b"\1")
+
+    trouble.__name__ = f"data-{offset}"
+    return trouble
+
+
+SAMPLE = SIZE // 256
+TIME = "no answer within 120 seconds"
+WRONG = f"it is {SIZE} bytes and its serial is"
+
+REFUSED: tuple[tuple[Callable[[PlainDisk], None], str], ...] = (
+    (lambda plain: plain.mount("/mnt"), "it is in use by /mnt"),
+    (partition, "it has partitions: sdb1"),
+    (is_partition, "it is no whole disk"),
+    (holder, "it is in use by dm-0"),
+    (lambda plain: plain.serial(""), f"{WRONG} unknown"),
+    (lambda plain: plain.serial(None), f"{WRONG} unknown"),
+    (lambda plain: plain.serial("incus_var"), f"{WRONG} incus_var"),
+    (lambda plain: plain.serial("incus_op"), f"{WRONG} incus_op"),
+    (lambda plain: plain.serial(SERIAL, True), "it can only be read"),
+    (lambda plain: plain.serial(SERIAL, "1"), "it can only be read"),
+    (lambda plain: ext4(plain, label="mail"), "wipefs finds ext4"),
+    (table("dos"), "wipefs finds dos"),
+    (table("gpt"), "wipefs finds PMBR"),
+    (data(0), "its first MiB is not zero"),
+    (data(700_000), "its first MiB is not zero"),
+    (data(MIB - 1), "its first MiB is not zero"),
+    (data(MIB), f"there is data at byte {MIB}"),
+    (data(9 * MIB), f"there is data at byte {9 * MIB}"),
+    (data(77 * SAMPLE + 4095), f"there is data at byte {77 * SAMPLE + 4095}"),
+    (data(255 * SAMPLE), f"there is data at byte {255 * SAMPLE}"),
+    (data(30 * MIB), f"there is data at byte {30 * MIB}"),
+    (data(SIZE - MIB), f"there is data at byte {SIZE - MIB}"),
+    (data(SIZE - 1), f"there is data at byte {SIZE - 1}"),
+    (answer("wipefs", 127, "", "wipefs: command not found"), "wipefs finds no answer"),
+    (answer("wipefs", 124, "", TIME), "wipefs finds no answer"),
+    (answer("wipefs", 1, "", "wipefs: error"), "wipefs finds no answer"),
+    (answer("wipefs", 0, "not json"), "wipefs finds no answer"),
+    (answer("wipefs", 0, '{"signatures": [{}]}'), "wipefs finds no answer"),
+    (answer("wipefs", 0, '{"signatures": null}'), "wipefs finds no answer"),
+    (answer("wipefs", 0, '{"signatures": [{"type": "xfs"}, {"type": "dos"}]}'), "wipefs finds xfs, dos"),
+    (answer("wipefs", 1, '{"signatures": [{"type": "xfs"}]}'), "wipefs finds xfs"),
+    (answer("blkid", 127), "blkid finds status 127"),
+    (answer("blkid", 124), "blkid finds status 124"),
+    (answer("blkid", 4), "blkid finds status 4"),
+    (answer("blkid", 8), "blkid finds status 8"),
+    (answer("blkid", 0), "blkid finds status 0"),
+    (answer("blkid", 0, "DEVNAME=/dev/sdb\nTYPE=xfs\n"), "blkid finds xfs"),
+    (answer("blkid", 0, "DEVNAME=/dev/sdb\nPTTYPE=gpt\n"), "blkid finds gpt"),
+    (answer("lsblk", 127), f"{WRONG} unknown"),
+    (answer("lsblk", 124), f"{WRONG} unknown"),
+    (answer("lsblk", 32, '{"blockdevices": [{"serial": "incus_opt"}]}'), f"{WRONG} unknown"),
+    (answer("lsblk", 0, "not json"), f"{WRONG} unknown"),
+    (answer("lsblk", 0, '{"blockdevices": []}'), f"{WRONG} unknown"),
+    (answer("lsblk", 0, '{"blockdevices": [7]}'), f"{WRONG} unknown"),
+    (answer("lsblk", 0, "{}"), f"{WRONG} unknown"),
+)
+
+
+@pytest.mark.parametrize(("trouble", "reason"), REFUSED, ids=[f"{n}-{words}" for n, (_, words) in enumerate(REFUSED)])
+def test_a_disk_that_is_not_proven_to_be_the_right_one_and_blank_is_refused_and_keeps_every_byte(
+    plain: PlainDisk, trouble: Callable[[PlainDisk], None], reason: str
+) -> None:
+    trouble(plain)
+    before = plain.sum()
+    assert plain.format() == (3, f"not done: {reason}")
+    assert plain.sum() == before
+    assert "mkfs.ext4" not in [argv[0] for argv in plain.asked]
+
+
+def test_a_disk_that_another_program_holds_is_refused_before_it_is_looked_at(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = plain.sum()
+    held(plain, monkeypatch)
+    assert plain.format() == (3, "not done: it cannot be held: Device or resource busy")
+    assert plain.asked == []
+    monkeypatch.undo()
+    assert plain.sum() == before
+
+
+def test_the_disk_is_opened_so_that_nobody_else_can_use_it_before_the_look_and_after_mkfs(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mkfs.ext4 itself opens it so, and would be refused while we have it open."""
+    real, opened, during = os.open, [], {}
+
+    def record(path: str, flags: int, *args: object, **kwargs: object) -> int:
+        held = real(path, flags, *args, **kwargs)  # type: ignore[arg-type]
+        if flags & os.O_EXCL and flags & os.O_RDWR:
+            opened.append(held)
+        return held
+
+    def holding() -> bool:
+        return any(os.path.exists(f"/proc/self/fd/{each}") and
+                   os.readlink(f"/proc/self/fd/{each}") == str(plain.image) and
+                   fcntl.fcntl(each, fcntl.F_GETFL) & os.O_RDWR for each in opened)  # fmt: skip
+
+    def ask(*argv: str) -> tuple[int, str, str]:
+        during.setdefault(argv[0], holding())
+        return plain.real(*argv)
+
+    monkeypatch.setattr(os, "open", record)
+    for command in ("wipefs", "mkfs.ext4", "e2fsck"):
+        plain.answers[command] = ask
+    assert plain.format()[0] == 0
+    assert during == {"wipefs": True, "mkfs.ext4": False, "e2fsck": True}
+    assert len(opened) == 2
+    assert not holding()
+
+
+def test_a_disk_that_somebody_took_while_mkfs_ran_is_left_marked(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkfs(*argv: str) -> tuple[int, str, str]:
+        held(plain, monkeypatch)
+        return 0, "", ""
+
+    plain.answers["mkfs.ext4"] = mkfs
+    assert plain.format() == (3, "not done: it cannot be held: Device or resource busy")
+    monkeypatch.undo()
+    assert disk.format_mark(plain.read(disk.mark_offset(SIZE), disk.ROOM))
+
+
+@pytest.mark.parametrize("size", [SIZE - 512, SIZE + 512, 0, 1])
+def test_a_disk_of_another_size_is_refused(plain: PlainDisk, size: int) -> None:
+    before = plain.sum()
+    assert plain.format(size=size) == (3, f"not done: it is {SIZE} bytes and its serial is {SERIAL}")
+    assert plain.sum() == before
+
+
+def test_a_disk_without_a_serial_is_refused_even_when_none_is_asked_for(plain: PlainDisk) -> None:
+    plain.serial("")
+    assert plain.format(serials="")[0] == 3
+    plain.serial(SERIAL)
+    assert plain.format(serials="")[0] == 3
+
+
+def test_a_disk_that_is_too_small_for_its_mark_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = PlainDisk(tmp_path, monkeypatch, 11 * MIB)
+    assert plain.format() == (3, "not done: it is too small")
+    assert plain.image.stat().st_size == 11 * MIB
+
+
+def test_a_disk_whose_mark_just_fits_is_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 22 * MIB + disk.ROOM
+    assert disk.mark_offset(size) == 22 * MIB
+    (tmp_path / "fits").mkdir()
+    assert PlainDisk(tmp_path / "fits", monkeypatch, size).format()[0] == 0
+
+
+def test_a_name_that_leads_to_another_disk_meanwhile_is_refused(plain: PlainDisk) -> None:
+    other = plain.root / "dev" / "sdc"
+    other.write_bytes(bytes(64))
+    before = plain.sum()
+
+    def lock(fd: int) -> None:
+        (plain.root / "by-id" / ID).unlink()
+        plain.name(ID, "../dev/sdc")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "lock_disk", lock)
+        assert plain.format() == (3, "not done: it is no whole disk")
+    assert (plain.sum(), other.read_bytes()) == (before, bytes(64))
+
+
+def test_a_name_that_leads_nowhere_is_refused(plain: PlainDisk) -> None:
+    status, words = said(["make", f"{plain.root}/by-id/none", str(SIZE), SERIAL, "cowhand-opt"])
+    assert (status, words) == (1, f"not done: {plain.root}/by-id/none: No such file or directory")
+
+
+@pytest.mark.parametrize("tool", disk.TOOLS)
+def test_a_machine_that_lacks_a_command_formats_nothing(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    monkeypatch.setattr(disk.shutil, "which", lambda name, path: None if name == tool else f"/sbin/{name}")
+    before = plain.sum()
+    assert plain.format() == (3, f"not done: this machine has no {tool}")
+    assert (plain.sum(), plain.asked) == (before, [])
+
+
+# ── locked ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_disk_that_another_program_has_locked_is_waited_for_and_then_refused(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(disk.time, "sleep", waits.append)
+    before = plain.sum()
+    with plain.image.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert plain.format() == (3, "not done: it is locked by another program")
+    assert waits == [0.1] * 50
+    assert (plain.sum(), plain.asked) == (before, [])
+
+
+def test_a_lock_that_is_let_go_is_taken_and_kept_until_the_end(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with plain.image.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        monkeypatch.setattr(disk.time, "sleep", lambda seconds: fcntl.flock(other, fcntl.LOCK_UN))
+        locked: list[str] = []
+
+        def ask(*argv: str) -> tuple[int, str, str]:
+            with plain.image.open("rb") as third:
+                try:
+                    fcntl.flock(third, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    locked.append(argv[0])
+            return plain.real(*argv)
+
+        for command in ("wipefs", "mkfs.ext4", "e2fsck"):
+            plain.answers[command] = ask
+        assert plain.format()[0] == 0
+    assert locked == ["wipefs", "wipefs", "mkfs.ext4", "e2fsck"]
+    with plain.image.open("rb") as free:
+        fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# ── changed between the looks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def second(command: str, then: Callable[[], tuple[int, str, str] | None], plain: PlainDisk) -> None:
+    """Have something happen when a command is asked for the second time."""
+    count = [0]
+
+    def ask(*argv: str) -> tuple[int, str, str]:
+        count[0] += 1
+        answer = then() if count[0] == 2 else None
+        return answer if answer is not None else plain.real(*argv)
+
+    plain.answers[command] = ask
+
+
+CHANGES: tuple[tuple[str, Callable[[PlainDisk], tuple[int, str, str] | None]], ...] = (
+    ("wipefs", lambda plain: ext4(plain, OTHER)),
+    ("wipefs", lambda plain: (0, '{"signatures": [{"type": "xfs"}]}', "")),
+    ("wipefs", lambda plain: (1, "", "")),
+    ("blkid", lambda plain: (0, "TYPE=xfs\n", "")),
+    ("blkid", lambda plain: plain.put(512, b"\1")),
+)
+
+
+@pytest.mark.parametrize(("command", "change"), CHANGES, ids=range(5))
+def test_a_disk_that_changes_between_the_two_looks_is_refused_and_our_mark_is_taken_back(
+    plain: PlainDisk, command: str, change: Callable[[PlainDisk], tuple[int, str, str] | None]
+) -> None:
+    after = ""
+
+    def then() -> tuple[int, str, str] | None:
+        nonlocal after
+        answer = change(plain)
+        spot, block = disk.mark_offset(SIZE), plain.read(disk.mark_offset(SIZE), disk.ROOM)
+        plain.put(spot, bytes(disk.ROOM))
+        after = plain.sum()
+        plain.put(spot, block)
+        return answer
+
+    second(command, then, plain)
+    assert plain.format() == (3, "not done: it changed while it was looked at")
+    assert plain.sum() == after
+
+
+def test_a_mark_that_somebody_wrote_over_meanwhile_is_left_as_they_wrote_it(plain: PlainDisk) -> None:
+    spot = disk.mark_offset(SIZE)
+    second("wipefs", lambda: plain.put(spot, b"theirs"), plain)
+    assert plain.format() == (3, "not done: it changed while it was looked at")
+    assert plain.read(spot, 6) == b"theirs"
+
+
+def test_another_mark_than_ours_is_not_formatted_over(plain: PlainDisk) -> None:
+    second("wipefs", lambda: plain.mark(OTHER), plain)
+    assert plain.format() == (3, "not done: it changed while it was looked at")
+    assert disk.format_mark(plain.read(disk.mark_offset(SIZE), disk.ROOM)) == OTHER
+
+
+def test_the_mark_is_on_the_disk_before_mkfs_begins(plain: PlainDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    pwrite, fsync = os.pwrite, os.fsync
+    monkeypatch.setattr(os, "pwrite", lambda *a: (events.append("write"), pwrite(*a))[1])
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), fsync(fd))[1])
+    plain.answers["mkfs.ext4"] = lambda *argv: (events.append("mkfs"), plain.real(*argv))[1]
+    assert plain.format()[0] == 0
+    assert events == ["write", "fsync", "mkfs", "write", "fsync"]
+
+
+# ── commands that fail ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((1, "", "mkfs.ext4: no room"), "mkfs.ext4: mkfs.ext4: no room"),
+        ((1, "on stdout", ""), "mkfs.ext4: on stdout"),
+        ((9, "", ""), "mkfs.ext4: status 9"),
+        ((124, "", "no answer within 540 seconds"), "mkfs.ext4: no answer within 540 seconds"),
+        ((127, "", "mkfs.ext4: command not found"), "mkfs.ext4: mkfs.ext4: command not found"),
+    ],
+)
+def test_a_mkfs_that_fails_or_hangs_leaves_nothing_but_the_mark_and_the_next_run_goes_on(
+    plain: PlainDisk, answer: tuple[int, str, str], reason: str
+) -> None:
+    before = plain.sum()
+    plain.answers["mkfs.ext4"] = answer
+    assert plain.format() == (3, f"not done: {reason}")
+    mark = disk.format_mark(plain.read(disk.mark_offset(SIZE), disk.ROOM))
+    plain.put(disk.mark_offset(SIZE), bytes(disk.ROOM))
+    assert plain.sum() == before
+    plain.mark(mark)
+    del plain.answers["mkfs.ext4"]
+    assert plain.format() == (0, f"formatted, UUID {mark}")
+
+
+def test_mkfs_and_e2fsck_get_nine_minutes_each(plain: PlainDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: dict[str, float] = {}
+    real = disk.call
+
+    def call(*argv: str, limit: float = 120) -> tuple[int, str, str]:
+        limits[argv[0]] = limit
+        return real(*argv, limit=limit)
+
+    monkeypatch.setattr(disk, "call", call)
+    assert plain.format()[0] == 0
+    assert limits == {"lsblk": 120, "wipefs": 120, "blkid": 120, "mkfs.ext4": 540, "e2fsck": 540}
+
+
+@pytest.mark.parametrize("status", [4, 8, 12])
+def test_a_new_file_system_that_e2fsck_finds_unsound_keeps_its_mark(plain: PlainDisk, status: int) -> None:
+    plain.answers["e2fsck"] = (status, "", "errors")
+    assert plain.format() == (3, "not done: e2fsck does not find the new file system sound")
+    assert plain.look()["claim"] == plain.look()["uuid"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [((127, "", "e2fsck: command not found"), "e2fsck: e2fsck: command not found"),
+     ((124, "", "no answer within 540 seconds"), "e2fsck: no answer within 540 seconds"),
+     ((16, "", ""), "e2fsck: status 16"), ((1, "", ""), "e2fsck: status 1"), ((3, "", ""), "e2fsck: status 3"),
+     ((32, "", ""), "e2fsck: status 32")],
+)  # fmt: skip
+def test_an_e2fsck_that_cannot_tell_has_nothing_formatted_again(
+    plain: PlainDisk, answer: tuple[int, str, str], reason: str
+) -> None:
+    ext4(plain)
+    plain.mark(UUID)
+    before = plain.sum()
+    plain.answers["e2fsck"] = answer
+    assert plain.format() == (3, f"not done: {reason}")
+    assert plain.sum() == before
+
+
+# ── interrupted ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_format_that_came_to_its_end_is_not_done_again(plain: PlainDisk) -> None:
+    ext4(plain)
+    before = plain.sum()
+    plain.mark(UUID)
+    assert plain.format() == (0, f"formatted, UUID {UUID}")
+    assert "mkfs.ext4" not in [argv[0] for argv in plain.asked]
+    assert plain.sum() == before
+
+
+def test_a_format_that_was_interrupted_is_done_again_with_its_uuid(plain: PlainDisk) -> None:
+    plain.put(2048, b"group descriptors")
+    plain.put(20 * MIB, b"inode tables")
+    plain.mark(UUID)
+    assert plain.format() == (0, f"formatted, UUID {UUID}")
+    assert plain.look()["uuid"] == UUID
+
+
+def test_an_unsound_file_system_of_ours_that_was_never_mounted_is_made_again(plain: PlainDisk) -> None:
+    ext4(plain)
+    plain.put(1024 + 58, b"\2\0")  # errors were found in it
+    plain.put(16 * MIB, bytes(4096))
+    plain.mark(UUID)
+    assert plain.format() == (0, f"formatted, UUID {UUID}")
+    assert plain.asked[-2][0] == "mkfs.ext4"
+
+
+@pytest.mark.parametrize(("offset", "data"), [(44, b"\1"), (47, b"\1"), (52, b"\1"), (53, b"\1")])
+def test_a_volume_that_was_mounted_since_is_not_formatted_whatever_its_mark_says(
+    plain: PlainDisk, offset: int, data: bytes
+) -> None:
+    """The time of the last mount, or the number of mounts, is in the superblock."""
+    ext4(plain)
+    plain.put(1024 + offset, data)
+    plain.put(1024 + 58, b"\2\0")
+    plain.mark(UUID)
+    before = plain.sum()
+    assert plain.format() == (3, "not done: wipefs finds ext4")
+    assert plain.sum() == before
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (lambda plain: ext4(plain, OTHER), "wipefs finds ext4"),
+        (partition, "it has partitions: sdb1"),
+        (holder, "it is in use by dm-0"),
+        (lambda plain: plain.mount("/mnt"), "it is in use by /mnt"),
+        (answer("blkid", 8), "blkid finds status 8"),
+        (answer("wipefs", 1), "wipefs finds no answer"),
+        (answer("wipefs", 0, '{"signatures": [{"type": "xfs"}]}'), "wipefs finds xfs"),
+    ],
+    ids=range(7),
+)
+def test_a_mark_vouches_for_nothing_but_data_without_a_signature(
+    plain: PlainDisk, trouble: Callable[[PlainDisk], None], reason: str
+) -> None:
+    trouble(plain)
+    plain.mark(UUID)
+    before = plain.sum()
+    assert plain.format() == (3, f"not done: {reason}")
+    assert plain.sum() == before
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (partition, "it has partitions: sdb1"),
+        (holder, "it is in use by dm-0"),
+        (answer("wipefs", 0, '{"signatures": [{"type": "ext4"}, {"type": "xfs"}]}'), "wipefs finds xfs"),
+        (answer("wipefs", 1, '{"signatures": [{"type": "ext4"}]}'), "wipefs finds no answer"),
+    ],
+    ids=range(4),
+)
+def test_an_unfinished_file_system_of_ours_with_something_else_beside_it_is_refused(
+    plain: PlainDisk, trouble: Callable[[PlainDisk], None], reason: str
+) -> None:
+    ext4(plain)
+    plain.mark(UUID)
+    trouble(plain)
+    plain.answers["e2fsck"] = (4, "", "")
+    before = plain.sum()
+    assert plain.format() == (3, f"not done: {reason}")
+    assert plain.sum() == before
+
+
+def test_a_blank_disk_without_a_uuid_is_not_taken_for_one_that_we_began(plain: PlainDisk) -> None:
+    """Neither its mark nor its UUID is there, and both are the same empty text."""
+    plain.answers["e2fsck"] = (8, "", "")
+    plain.answers["wipefs"] = (0, '{"signatures": [{"type": "ext4"}]}', "")
+    before = plain.sum()
+    assert plain.format() == (3, "not done: wipefs finds ext4")
+    assert plain.sum() == before
