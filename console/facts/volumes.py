@@ -63,7 +63,8 @@ class Disk(Struct, frozen=True):
 
 class Folder(Struct, frozen=True):
     """What is at a path: `kind` is "folder", "file", "link" or "none"; `mounted` the device on it; `beneath` further
-    mounts inside; `aside` whether the folder as it was is kept beside it; `proof` whether our test file is in it."""
+    mounts inside; `aside` whether the folder as it was is kept beside it; `proof` whether our test file is in it;
+    `exposed` why another user could put another folder there, "" when none could."""
 
     kind: str = "none"
     entries: int = 0
@@ -71,6 +72,7 @@ class Folder(Struct, frozen=True):
     proof: bool = False
     aside: bool = False
     beneath: tuple[str, ...] = ()
+    exposed: str = ""
 
 
 class Unit(Struct, frozen=True, rename="pascal"):

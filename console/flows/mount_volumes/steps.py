@@ -281,6 +281,8 @@ class Bring(Single):
         if folder.mounted or folder.beneath:
             on = join_words([folder.mounted] if folder.mounted else list(folder.beneath))
             return refused(f"something else is mounted there: {on}")
+        if folder.exposed and (folder.entries or disk.copying):
+            return refused(f"{path} is not safe to copy: {folder.exposed}")
         if disk.copying:
             return needed(f"a copy of {path} was cut off")
         if not folder.entries and folder.aside:

@@ -63,13 +63,15 @@ def _files() -> dict[str, File]:
 
 
 class Machine(Struct):
-    """All there is. `folders` are those that volumes may belong to, `docker` how it is ("": not installed)."""
+    """All there is. `folders` are those that volumes may belong to, `exposed` why
+    another user could swap one, `docker` how it is ("": not installed)."""
 
     disks: dict[str, Disk] = msgspec.field(default_factory=_disks)
     files: dict[str, File] = msgspec.field(default_factory=_files)
     directories: list[str] = msgspec.field(default_factory=lambda: ["/etc", "/run", "/etc/systemd/system"])
     folders: dict[str, dict[str, str]] = msgspec.field(default_factory=lambda: {"/opt": {}})
     mounted: dict[str, str] = {}
+    exposed: dict[str, str] = {}
     docker: str = ""
     loaded: str | None = None
     copies: int = 0
@@ -275,7 +277,7 @@ class Machine(Struct):
         return {
             "kind": "folder" if there else "none", "entries": len(set(inside) - OURS),
             "mounted": self.mounted.get(path, ""), "proof": PROOF in inside, "aside": path + ASIDE in self.folders,
-            "beneath": [],
+            "beneath": [], "exposed": self.exposed.get(path, ""),
         }  # fmt: skip
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -215,3 +215,25 @@ def test_a_table_that_says_otherwise_is_left_as_it_is(tmp_path: Path, table: str
     assert ending.outcome == "refused"
     assert words in ending.words
     assert after == table
+
+
+# ── copying ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_folder_that_another_user_could_swap_is_not_copied(tmp_path: Path) -> None:
+    machine = formatted(tmp_path, "")
+    machine.folders["/opt"] = {"mail": "x"}
+    machine.exposed["/opt"] = "others may write in /"
+    case.save(tmp_path, machine)
+    ending, _ = run(tmp_path)
+    assert ending.outcome == "refused"
+    assert "/opt is not safe to copy: others may write in /" in ending.words
+    assert case.load(tmp_path).copies == 0
+
+
+def test_an_empty_folder_that_another_user_could_swap_is_mounted_over(tmp_path: Path) -> None:
+    machine = formatted(tmp_path, "")
+    machine.exposed["/opt"] = "others may write in /"
+    case.save(tmp_path, machine)
+    ending, _ = run(tmp_path)
+    assert ending.words == "done, and verified"
