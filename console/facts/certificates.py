@@ -1,7 +1,7 @@
-"""Certificates as they are stored on a machine, and as its ports serve them.
+"""Certificates as they are stored on a machine.
 
-A private key never leaves its machine: of a file only the certificate blocks are printed, for a bundle such as
-HAProxy's holds the key beside them, and of a key file only the public half is asked for."""
+A private key never leaves its machine: of a file only the certificate blocks are printed, because a bundle such as
+HAProxy's also holds the key, and of a key file only the public half is asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from msgspec import Struct
 from console.facts.command import run
 from console.hosts.host import Host
 from console.model import Certificate
-from console.observation import Question
 from console.text import clean
 
 BLOCK = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----\s.*?-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL)
@@ -40,16 +39,6 @@ class Stored(Struct, frozen=True):
         return self.chain[0] if self.chain else None
 
 
-class Served(Struct, frozen=True):
-    """What a port shows to the client that asks for `name` (None: for none), or why it shows nothing."""
-
-    address: str
-    port: int
-    name: str | None
-    certificate: Certificate | None = None
-    error: str = ""
-
-
 async def ask(host: Host, path: str, key: str | None = None) -> Stored:
     """Read the certificates in `path` on `host`, and compare with the key file `key`; failures are in the result."""
     answer = await run(host, (*_PICK, path), cap=1 << 20)
@@ -69,16 +58,6 @@ async def ask(host: Host, path: str, key: str | None = None) -> Stored:
         return Stored(path, chain, leaf, parse_key(half.text) == leaf)
     except ValueError as error:
         return Stored(path, chain, leaf, key_error=f"{clean(key)} on {host.name}: {error}")
-
-
-async def served(host: Host, question: Question) -> Served:
-    """Ask what a port serves, as `host` sees it; failures are in the result, never raised."""
-    from console.probes.ladder import climb
-
-    ladder = await climb(question, host)
-    failed = ladder.failed
-    error = failed.detail if failed and ladder.certificate is None else ""
-    return Served(question.address, question.port, question.name, ladder.certificate, error)
 
 
 def parse(text: str) -> tuple[Certificate, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from console.facts.certificates import ask, parse, parse_key, served
+from console.facts.certificates import ask, parse, parse_key
 from console.hosts.host import Completed
 from console.hosts.local import Local
-from console.observation import Question
 from tests.console.facts.recorded import StandIn, failed
 
 
@@ -170,23 +167,3 @@ def test_a_public_key_is_the_same_in_any_line_length(parts: tuple[str, str]) -> 
     wide = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
     narrow = f"-----BEGIN PUBLIC KEY-----\r\n{body[:30]}\r\n{body[30:]}\r\n-----END PUBLIC KEY-----\r\n"
     assert parse_key(wide) == parse_key(narrow)
-
-
-async def test_what_a_port_serves_is_asked_with_and_without_a_name(certificate: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"* OK ready\r\n")
-        await reader.read(64)
-        writer.write(b"* BYE\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context) as server:
-        port = server.sockets[0].getsockname()[1]
-        for name in ("mail.example.org", None):
-            told = await served(Local(), Question("127.0.0.1", port, "imaps", name=name))
-            assert told.certificate is not None and told.certificate.names == ("mail.example.org",)
-            assert (told.name, told.error) == (name, "")
-    closed = await served(Local(), Question("127.0.0.1", port, "imaps"))
-    assert closed.certificate is None and "refused" in closed.error

@@ -1,0 +1,28 @@
+"""The certificates that ports serve."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from console.hosts.host import Host
+from console.model import Certificate
+from console.observation import Question
+from console.probes.ladder import climb
+
+
+class Served(Struct, frozen=True):
+    """What a port serves to a client that sends `name` as SNI (None: no SNI), or why there is no certificate."""
+
+    address: str
+    port: int
+    name: str | None
+    certificate: Certificate | None = None
+    error: str = ""
+
+
+async def served(host: Host, question: Question) -> Served:
+    """Return the certificate that a port serves, asked from `host`; failures are in the result, never raised."""
+    ladder = await climb(question, host)
+    failed = ladder.failed
+    error = failed.detail if failed and ladder.certificate is None else ""
+    return Served(question.address, question.port, question.name, ladder.certificate, error)
