@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut
-from console.facts import containers, disks, haproxy_stats, listeners, log, mounts, tailscale
+from console.facts import containers, haproxy_stats, listeners, log, mounts, tailscale
 from console.hosts.host import Completed
 from tests.console.facts.recorded import StandIn, failed, text
 
@@ -149,39 +149,6 @@ def test_of_two_mounts_on_one_folder_the_last_counts() -> None:
     told = mounts.Mounts(mounts.parse(stacked + "24 22 0:30 / /opt ro - tmpfs tmpfs rw\n"))
     for found in (told.on("/opt"), told.holding("/opt/x")):
         assert found is not None and found.kind == "tmpfs"
-
-
-async def test_an_lsblk_too_old_for_mountpoints_is_asked_for_one() -> None:
-    unknown = failed("lsblk: unknown column: NAME,KNAME,…,MOUNTPOINTS")
-    host = StandIn(
-        {
-            f"lsblk --json --bytes --output {disks.COLUMNS},MOUNTPOINTS": unknown,
-            "lsblk": text("disks", "2.31.1.json"),
-            "find /dev/disk/by-id": text("disks", "by-id-find.txt"),
-        }
-    )
-    told = await disks.ask(host)
-    sdb = told.named("scsi-0QEMU_QEMU_HARDDISK_incus_opt")
-    assert sdb is not None and sdb.path == "/dev/sdb"
-    assert [(each.path, each.label) for each in told.on(sdb)] == [("/dev/dm-0", "opt--vg-opt")]
-
-
-async def test_names_of_disks_are_read_with_a_find_that_cannot_print() -> None:
-    host = StandIn(
-        {
-            "lsblk": text("disks", "2.41.json"),
-            "find": failed("find: unrecognized: -printf"),
-            "ls -l": text("disks", "by-id-ls.txt"),
-        }
-    )
-    assert (await disks.ask(host)).names["dm-name-opt--vg-opt"] == "dm-0"
-    bare = StandIn({"lsblk": text("disks", "2.41.json")})
-    told = await disks.ask(bare)
-    assert (told.names, told.error, len(told.found)) == ({}, "", 6)
-
-
-def test_what_is_on_a_disk_is_never_asked_of_lsblk() -> None:
-    assert not any("FSTYPE" in word for command in disks.COMMANDS for word in command)
 
 
 class Socketless(StandIn):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.facts import certificates, containers, disks, haproxy_stats, listeners, log, mounts, tailscale, wording
+from console.facts import certificates, containers, haproxy_stats, listeners, log, mounts, tailscale, wording
 from tests.console.facts.recorded import files, text
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -17,7 +17,6 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "containers": containers.parse,
     "listeners": listeners.parse,
     "mounts": mounts.parse,
-    "disks": disks.parse,
     "tailscale": tailscale.parse,
     "certificates": certificates.parse,
     "key": certificates.parse_key,

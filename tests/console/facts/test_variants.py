@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.facts import containers, disks, haproxy_stats, listeners, mounts, tailscale, wording
+from console.facts import containers, haproxy_stats, listeners, mounts, tailscale, wording
 from console.hosts.host import Stream
 from console.probes.ladder import PROBES
 from console.probes.wire import Broken, Wire
@@ -101,25 +101,6 @@ def test_findmnt_of_every_version_and_mountinfo_give_the_same_mounts(file: str) 
     sizeless = file in table["sizeless"]
     read = [[m.target, m.source, m.kind, "rw" in m.options, -1 if m.free is None else m.free] for m in found]
     assert read == [[*row[:4], -1 if sizeless else row[4]] for row in table["reading"]]
-
-
-@pytest.mark.parametrize("file", variants("disks", ".json"))
-def test_lsblk_of_every_version_gives_the_same_disks(file: str) -> None:
-    read = [
-        [d.name, d.kind, d.size, d.readonly, d.serial, d.parent, d.mounted[0] if d.mounted else ""]
-        for d in disks.parse(text("disks", file))
-    ]
-    assert read == expected("disks")["reading"]
-
-
-@pytest.mark.parametrize("file", variants("disks", ".txt"))
-def test_lasting_names_are_read_from_either_listing(file: str) -> None:
-    assert disks.parse_names(text("disks", file)) == {
-        "scsi-0QEMU_QEMU_HARDDISK_incus_root": "sda",
-        "scsi-0QEMU_QEMU_HARDDISK_incus_root-part1": "sda1",
-        "scsi-0QEMU_QEMU_HARDDISK_incus_opt": "sdb",
-        "dm-name-opt--vg-opt": "dm-0",
-    }
 
 
 def clock(seconds: float) -> str:
