@@ -1,24 +1,76 @@
-"""What a server or a file says, made safe to show: one function, used wherever foreign words enter a value."""
+"""Foreign text made safe to show: what servers, files and hosts say passes through here before anybody sees it."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013441\U00013442\U00016fe4\U0001bca0-\U0001bca3\U0001d159"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Characters that draw nothing, though Python calls some of them printable, as a regular expression's class.
+
+Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and the blanks and fillers that are not in it."""
+
+MARKS = 2
+"""Combining marks in a row that are shown: more are drawn over the rows above and below."""
+
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_SUSPECT = re.compile("[\u0300-\u1fff\u20d0-\u20ff\u2800\u2c00-\u303f\u3099\u309a\u3164\ua000-\uabff\ud7b0-\U0010ffff]")
+"""Where the printable ones of them and all marks are; accents, dashes, arrows and box drawing are elsewhere."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether every character of `text` is seen, and none steers a terminal or is drawn over other rows."""
+    return text.isprintable() and (text.isascii() or not _SUSPECT.search(text) or replace(text, escape) == text)
 
 
 def clean(text: str | bytes, limit: int = 200) -> str:
     """Return one printable line of at most `limit` characters; what could steer a terminal is shown as an escape."""
     if isinstance(text, bytes):
         text = text[: limit * 4].decode("utf-8", "backslashreplace")
-    if not text.isprintable():  # controls, bidi and zero-width marks, unassigned, every blank but the space
-        text = "".join(_visible(character) for character in text[: limit * 2])
+    if not text.isprintable() or not (text.isascii() or not _SUSPECT.search(text)):
+        text = replace(text[: limit * 2], escape)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
+def quote(text: str | bytes, limit: int = 200) -> str:
+    """Return `clean` text for a quotation: in ASCII, so that no letter looks like another, without a double quote."""
+    text = clean(text, limit)
+    cut = text.endswith("…")
+    text = "".join(c if c.isascii() else escape(c) for c in text.removesuffix("…")).replace('"', "'")
+    return text[: limit - 1] + "…" if cut or len(text) > limit else text
+
+
+def escape(character: str) -> str:
+    """Return a character as Python would write it in a string: \\n, \\x1b, \\u200b."""
     if character in "\t\r\n":
         return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}[character]
     code = ord(character)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def replace(text: str, by: Callable[[str], str]) -> str:
+    """Return `text` with each character that is not plain replaced `by` something to show instead."""
+    from unicodedata import category
+
+    shown: list[str] = []
+    marks = MARKS  # a mark without a letter before it would be drawn onto what is not ours to change
+    for character in text:
+        if character.isascii():
+            marks = 0
+            shown.append(character if character.isprintable() else by(character))
+        elif not character.isprintable() or _INVISIBLE.match(character):
+            shown.append(by(character))
+        elif category(character) in ("Mn", "Me"):
+            marks += 1
+            shown.append(character if marks <= MARKS else by(character))
+        else:
+            marks = 0
+            shown.append(character)
+    return "".join(shown)
 
 
 def join_words(names: tuple[str, ...] | list[str], most: int = 6) -> str:

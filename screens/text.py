@@ -10,6 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from console.text import is_plain, replace
+
 Piece = tuple[str, Style]
 """Text and its style; never markup."""
 
@@ -21,9 +23,7 @@ DAY = 86400
 
 def clean(text: str) -> str:
     """Return text that cannot move a terminal's cursor, colour it or reverse it: one `·` for each such character."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else " " if char in "\t\u00a0\u3000" else "·" for char in text)
+    return text if is_plain(text) else replace(text, lambda char: " " if char in "\t\u00a0\u3000" else "·")
 
 
 def fit(text: str, width: int) -> str:

@@ -27,6 +27,7 @@ def test_whatever_comes_is_one_printable_line_of_bounded_length(said: str | byte
         (b"caf\xe9", "caf\\xe9"),
         ("日本語 ü", "日本語 ü"),
         ("\x9b31m", "\\x9b31m"),
+        ("e\u0301 e\u0301\u0302", "e\u0301 e\u0301\u0302"),
     ],
 )
 def test_what_could_steer_a_terminal_is_shown_as_an_escape(said: str | bytes, shown: str) -> None:
