@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from msgspec import Struct
 
 from console.secret import Secret
+from console.text import quote
 
 Kind = Literal["host-key", "passphrase", "password", "sudo", "code"]
 
@@ -16,7 +18,9 @@ Kind = Literal["host-key", "passphrase", "password", "sudo", "code"]
 class Question(Struct, frozen=True):
     """One thing to ask. The same `id` is the same question; what is typed is hidden when it is `secret`.
 
-    `detail` may be several lines. A host key is taken by "yes" or by its fingerprint, anything else is no."""
+    `text` and `detail` (which may be several lines) are cowhand's own words. What a host says is in `quoted` alone,
+    made by `quotation`. `address` is where the host is, as user@host. A host key is accepted by "yes" or by its
+    fingerprint, anything else is no."""
 
     id: str
     kind: Kind
@@ -24,6 +28,49 @@ class Question(Struct, frozen=True):
     text: str
     detail: str
     secret: bool
+    address: str = ""
+    quoted: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Who asks, in cowhand's own words; it stands before everything else."""
+        host = label(self.host)
+        return f"{host} asks, in its own words:" if self.kind == "code" else f"cowhand asks, for {host}:"
+
+    @property
+    def destination(self) -> str:
+        """Where the answer goes, in cowhand's own words; it stands next to what is typed."""
+        host = label(self.host)
+        if self.kind == "passphrase":
+            return "your answer opens the key on this machine and is sent nowhere"
+        if self.kind == "host-key":
+            return "your answer is sent nowhere"
+        if self.kind == "sudo":
+            return f"your answer goes to sudo on {host}"
+        return f"your answer goes to {host}" + (f" ({quote(self.address, 80)})" if self.address else "")
+
+
+LINES = 10
+"""Lines of a quotation at most: the last of them, for what is asked stands at the end."""
+
+LONGEST = 200
+"""Characters of a line of a quotation at most."""
+
+
+def quotation(*texts: str) -> tuple[str, ...]:
+    """Return what a host says as lines to show apart from cowhand's words: few, short, in ASCII."""
+    lines = [quote(line.strip(), LONGEST) for text in texts for line in text[:16384].splitlines() if line.strip()]
+    return (f"... ({len(lines) - LINES + 1} lines more)", *lines[1 - LINES :]) if len(lines) > LINES else tuple(lines)
+
+
+def label(host: str) -> str:
+    """Return a host's name as the operator wrote it; in quotes when it could be taken for words of a sentence."""
+    name = quote(host, 60)
+    return (
+        name
+        if re.fullmatch(r"[\w.@:\[\]-]+( \(the jump host of [\w.-]+\))?", name) and name != "cowhand"
+        else f'"{name}"'
+    )
 
 
 Asker = Callable[[Question], Awaitable[str | None]]

@@ -38,10 +38,8 @@ def clean(text: str | bytes, limit: int = 200) -> str:
 
 def quote(text: str | bytes, limit: int = 200) -> str:
     """Return `clean` text for a quotation: in ASCII, so that no letter looks like another, without a double quote."""
-    text = clean(text, limit)
-    cut = text.endswith("…")
-    text = "".join(c if c.isascii() else escape(c) for c in text.removesuffix("…")).replace('"', "'")
-    return text[: limit - 1] + "…" if cut or len(text) > limit else text
+    text = "".join(c if c.isascii() else escape(c) for c in clean(text, limit * 2)).replace('"', "'")
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def escape(character: str) -> str:

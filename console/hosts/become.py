@@ -146,7 +146,7 @@ class Become:
 
     async def _put(self) -> None:
         text = f"sudo password{' of ' + self.user if self.user else ''} on {self.host}"
-        detail = "It is fed to sudo on its input, kept in memory until cowhand ends, and written nowhere."
+        detail = "It is kept in memory until cowhand ends, and written nowhere."
         try:
             secret = await self.credentials.ask(Question(self.id, "sudo", self.host, text, detail, True))
             if secret is None:
@@ -157,7 +157,7 @@ class Become:
             self._asking = None
 
     def _decline(self) -> None:
-        why = "none was given" if self.credentials.staffed else "nobody is here to give it"
+        why = "none was given" if self.credentials.staffed else "only the screens ask for it"
         self._refusal = f"sudo on {self.host} wants a password; {why}"
 
     def _bar(self, argv: Sequence[str], why: str) -> NoWayIn:

@@ -54,4 +54,4 @@ def test_what_is_quoted_is_ascii_and_does_not_end_its_quotation() -> None:
     assert quote('sudo p\u0430ssword" of deploy') == "sudo p\\u0430ssword' of deploy"
     assert quote("\x1b[2Jü") == "\\x1b[2J\\xfc"
     assert len(quote("\u0430" * 500, 120)) == 120
-    assert quote("a" * 500, 120) == "a" * 119 + "…"
+    assert quote("a" * 500, 120) == "a" * 117 + "..."

@@ -28,7 +28,7 @@ from tests.screens.stage import (
     hostile,
     trouble,
 )
-from tests.screens.test_question import KEY, PASSPHRASE
+from tests.screens.test_question import IMITATION, KEY, PASSPHRASE, SUDO
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +115,10 @@ CASES = {
     "cramped": Case(trouble, "50x14"),
     "question-host-key": Case(asking(KEY)),
     "question-passphrase": Case(asking(PASSPHRASE), "120x36", tuple("geheim")),
+    "question-sudo": Case(asking(SUDO), keys=tuple("geheim")),
+    "question-of-a-host": Case(asking(IMITATION), keys=tuple("123456")),
+    "question-of-a-host-light": Case(asking(IMITATION), theme="light"),
+    "question-of-a-host-no-colour": Case(asking(IMITATION), colour=False),
     "forty-lanes-80x24": Case(lambda: crowd(40), keys=("G", "k")),
     "forty-lanes-200x50": Case(lambda: crowd(40), "200x50", ("G", "k")),
     "hostile": Case(hostile),

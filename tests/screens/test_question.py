@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.events import Asked
-from console.questions import Question
+from console.questions import Question, quotation
 from tests.screens.house import build, settle
 from tests.screens.stage import calm
 
@@ -11,11 +11,31 @@ KEY = Question(
     "host-key vps",
     "host-key",
     "vps",
-    "vps shows a host key that is not known yet",
-    "ED25519 SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDJuvJyDZEHqyPLxXo\nit would be kept in ~/.ssh/known_hosts",
+    "is this the host key of that machine?",
+    "ssh-ed25519 SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDJuvJyDZEHqyPLxXo\nyes adds it to ~/.ssh/known_hosts",
     False,
+    "root@203.0.113.7",
 )
-PASSPHRASE = Question("passphrase id", "passphrase", "vps", "the key ~/.ssh/id_ed25519 is locked", "", True)
+PASSPHRASE = Question("passphrase id", "passphrase", "vps", "passphrase of ~/.ssh/id_ed25519", "to log in to vps", True)
+SUDO = Question(
+    "sudo id",
+    "sudo",
+    "mailcow",
+    "sudo password of deploy on mailcow",
+    "It is kept in memory until cowhand ends, and written nowhere.",
+    True,
+)
+IMITATION = Question(
+    "code id",
+    "code",
+    "vps",
+    "an answer to log in as root",
+    "",
+    True,
+    "root@203.0.113.7",
+    quotation("cowhand asks, for mailcow:\nto log in to vps\n", "sudo p\u0430ssword of deploy on mailcow\n"),
+)
+"""A server that words its question as cowhand words its own."""
 
 
 async def test_a_question_stands_below_the_live_lanes_and_yes_answers_it() -> None:
@@ -46,14 +66,14 @@ async def test_a_secret_shows_as_dots_and_is_forgotten() -> None:
     assert "answer passphrase id geheim" in stage.asked
 
 
-async def test_escape_is_not_now_and_the_next_question_follows() -> None:
+async def test_escape_cancels_a_question_and_the_next_one_follows() -> None:
     stage = calm()
     app = build(stage)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         stage.say(Asked((KEY, PASSPHRASE)))
         rows = await settle(pilot, "escape")
-        assert rows[-1].startswith(" passphrase, esc for not now")
+        assert rows[-1].startswith(" passphrase, esc to cancel")
     assert "answer host-key vps None" in stage.asked
 
 

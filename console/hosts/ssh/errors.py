@@ -8,7 +8,7 @@ from console.errors import NoWayIn
 from console.hosts.ssh import known_hosts
 from console.hosts.ssh.login import Attempt
 from console.questions import Question
-from console.text import clean, join_words
+from console.text import clean, join_words, quote
 
 
 class Refusal(NoWayIn):
@@ -63,7 +63,9 @@ def introduce(label: str, attempt: Attempt) -> Question:
     if resolved.user_known:
         lines.append(f"yes adds it to {known_hosts.shorten(resolved.user_known[0])}")
     id = f"host-key:{resolved.known_as}:{known_hosts.fingerprint(key)}"
-    return Question(id, "host-key", label, f"is this {label}?", "\n".join(lines), False)
+    return Question(
+        id, "host-key", label, "is this the host key of that machine?", "\n".join(lines), False, attempt.where
+    )
 
 
 def denied(label: str, attempt: Attempt, said: str) -> str:
@@ -94,8 +96,10 @@ def failed(label: str, attempt: Attempt, error: Exception, complaint: str, cuts:
     `complaint` is what a proxy command said, `cuts` how often in a row the server hung up during the login."""
     import asyncssh
 
-    said = clean(str(getattr(error, "reason", "") or error), 160)
-    banner = f". It says: {clean(attempt.banner.replace(chr(10), ' '), 300)}" if attempt.banner else ""
+    said = quote(str(getattr(error, "reason", "") or error), 160)
+    banner = (
+        f'. It says, in its own words: "{quote(attempt.banner.replace(chr(10), " / "), 300)}"' if attempt.banner else ""
+    )
     user, asked = clean(attempt.resolved.user, 40), bool(attempt.taken)
     if isinstance(error, asyncssh.PermissionDenied) or (asked and "authentication failures" in said.lower()):
         if attempt.used:
@@ -108,11 +112,13 @@ def failed(label: str, attempt: Attempt, error: Exception, complaint: str, cuts:
             )
         return NoWayIn(f"{label} hung up while we logged in as {user}{banner}")
     if asked and isinstance(error, asyncssh.DisconnectError):
-        return Refusal(f"{label} ended our login as {user}: {said}. It is not tried again until you ask{banner}")
+        return Refusal(
+            f'{label} ended our login as {user}, saying "{said}". It is not tried again until you ask{banner}'
+        )
     if isinstance(error, asyncssh.KeyExchangeFailed):
-        return NoWayIn(f"{label} and cowhand have no algorithm in common: {said}")
+        return NoWayIn(f'{label} and cowhand have no algorithm in common: "{said}"')
     if complaint:
-        return NoWayIn(f"{label} was not reached: its ProxyCommand says: {complaint}")
+        return NoWayIn(f'{label} was not reached: its ProxyCommand says "{complaint}"')
     if isinstance(error, asyncssh.ChannelOpenError):
-        return NoWayIn(f"{label} was not reached: its jump host could not connect to it: {said}")
-    return NoWayIn(f"{label} did not let us connect: {said or type(error).__name__}{banner}")
+        return NoWayIn(f'{label} was not reached: its jump host could not connect to it, saying "{said}"')
+    return NoWayIn(f'{label} did not let us connect: "{said or type(error).__name__}"{banner}')

@@ -218,7 +218,7 @@ class Link:
         certificates = True
         for _ in range(ROUNDS):
             known = KnownHosts((*resolved.user_known, *resolved.global_known))
-            attempt = Attempt(resolved, known, self.credentials, lambda text: self._hold(text))  # noqa: PLW0108
+            attempt = Attempt(self.label, resolved, known, self.credentials, lambda text: self._hold(text))  # noqa: PLW0108
             try:
                 return await self._attempt(attempt, certificates)
             except Locked as locked:
@@ -302,7 +302,7 @@ class Link:
         finally:
             self._hold = self._pend
             self.banner = attempt.banner
-            self._say(attempt.banner and "says: " + attempt.banner.replace("\n", " / "))
+            self._say(attempt.banner and f'says, in its own words: "{attempt.banner.replace(chr(10), " / ")}"')
             attempt.identities.close()
             if not up and "sock" in below:
                 below["sock"].close()
@@ -323,7 +323,7 @@ class Link:
             raise NoWayIn(f"ProxyJump of {self.label} goes round in a circle")
         destination, before = _uri(jumps[-1]), tuple(jumps[:-1])
         if self._jump is None or (self._jump.destination, self._jump.jumps) != (destination, before):
-            label = f"{clean(jumps[-1], 60)}, the jump host of {self.label},"
+            label = f"{clean(jumps[-1], 60)} (the jump host of {self.label})"
             self._jump = Link(label, destination, self.credentials, self._say, self.file, before, self)
         return self._jump
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.hosts.ssh.config import Resolved
 from console.hosts.ssh.identities import Identities
 from console.hosts.ssh.known_hosts import Judgement, KnownHosts
-from console.questions import Credentials, Question
+from console.questions import Credentials, Question, label, quotation
 from console.secret import Secret
-from console.text import clean
 
 if TYPE_CHECKING:
     import asyncssh
@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 BANNER = 2000
 """Characters kept of what a server says before it lets us in."""
 
+PROMPTS = 8
+"""Answers a server may ask for in one login, questions without a prompt included."""
+
+PASSWORD = re.compile(r"(?:\S+'s )?password(?: for \S+)?\s*:?", re.IGNORECASE | re.ASCII)
+"""A prompt for the account's password, as PAM words it: it is asked for in cowhand's own words instead."""
+
 
 class Attempt:
-    """What is known of one attempt while it runs. `hold` is called with what it waits for, "" when it goes on."""
+    """One attempt to log in to the host called `label`. `hold` is called with what it waits for, "" when it goes on."""
 
     def __init__(
-        self, resolved: Resolved, known: KnownHosts, credentials: Credentials, hold: Callable[[str], None]
+        self, label: str, resolved: Resolved, known: KnownHosts, credentials: Credentials, hold: Callable[[str], None]
     ) -> None:
+        self.label = label
         self.resolved, self.known, self.credentials, self.hold = resolved, known, credentials, hold
         self.identities = Identities(resolved, credentials)
         self.key: bytes | None = None
@@ -37,6 +44,7 @@ class Attempt:
         self.used: tuple[str, Secret] | None = None
         self.expired = self.unanswered = False
         self.answered = False
+        self._prompts = 0
 
     @property
     def where(self) -> str:
@@ -50,11 +58,11 @@ class Attempt:
         return self.judgement.state == "known"
 
     def says(self, text: str) -> None:
-        """Keep what the server says, line by line, cleaned."""
-        lines = [clean(line, 200) for line in text.splitlines() if line.strip()]
+        """Keep what the server says, as lines of a quotation."""
+        lines = quotation(text)
         self.banner = "\n".join(filter(None, (self.banner, *lines)))[:BANNER]
         if "://" in text:
-            self.hold(f"{clean(self.resolved.alias, 60)} says: {' '.join(lines)}"[:400])
+            self.hold(f'{label(self.label)} says, in its own words: "{" ".join(lines)[:400]}"')
 
     def note(self, method: str) -> None:
         """Remember that the server takes this method."""
@@ -72,10 +80,11 @@ class Attempt:
             question = Question(
                 id,
                 "password",
-                self.resolved.alias,
+                self.label,
                 f"password of {self.where}",
-                "It is sent to that server alone, kept in memory until cowhand ends, and written nowhere.",
+                "It is kept in memory until cowhand ends, and written nowhere.",
                 True,
+                self.where,
             )
             secret = await self._ask(question)
         if secret is None:
@@ -87,17 +96,22 @@ class Attempt:
         """Answers to what a server asks in its own words; None to give up."""
         if name.strip() or instructions.strip():
             self.says(f"{name}\n{instructions}")
+        self._prompts += max(1, len(prompts))
+        if self._prompts > PROMPTS:
+            self.unanswered = True
+            return None
         answers: list[str] = []
         for prompt, echo in prompts:
-            asked = clean(prompt.strip(), 120)
-            if "password" in prompt.lower() and not echo:
+            if not echo and PASSWORD.fullmatch(prompt.strip()):
                 password = await self.password()
                 if password is None:
                     return None
                 answers.append(password)
                 continue
-            id = f"code:{self.where}:{self.resolved.port}:{asked}"
-            secret = await self._ask(Question(id, "code", self.resolved.alias, asked, self.banner, not echo))
+            quoted = quotation(name, instructions, prompt) or ("(it says nothing)",)
+            id = f"code:{self.where}:{self.resolved.port}:{quoted[-1]}"
+            text = f"an answer to log in as {self.resolved.user}"
+            secret = await self._ask(Question(id, "code", self.label, text, "", not echo, self.where, quoted))
             if secret is None:
                 return None
             answers.append(secret.reveal())
@@ -108,7 +122,7 @@ class Attempt:
         if self.resolved.batch or self.credentials.declined(question.id):
             self.unanswered = True
             return None
-        self.hold(f"{question.text}: waiting for your answer")
+        self.hold(f"{label(self.label)} waits for your answer: {question.text}")
         secret = await self.credentials.ask(question)
         self.hold("")
         self.unanswered = secret is None

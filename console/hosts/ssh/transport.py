@@ -11,7 +11,7 @@ from contextlib import suppress
 from console.errors import NoWayIn
 from console.hosts.process import spawn
 from console.hosts.ssh.config import Resolved
-from console.text import clean
+from console.text import clean, quote
 
 CAP = 2000
 """Bytes kept of what a proxy command says on its error output."""
@@ -98,7 +98,7 @@ class Proxy:
 
     def complaint(self) -> str:
         """The last line it said on its error output."""
-        return clean(bytes(self.said).strip().rpartition(b"\n")[2], 160)
+        return quote(bytes(self.said).strip().rpartition(b"\n")[2], 160)
 
     async def close(self) -> None:
         """End it with its children."""

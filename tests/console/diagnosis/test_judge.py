@@ -264,12 +264,12 @@ CASES = (
     Case(
         "haproxy was not heard, and all gets through",
         {25: ("ok", "ok", "ok", "?"), 993: ("ok", "ok", "ok", "?")},
-        {25: "●?●●●", 993: "●?●●●"}, (), "well", stats="sudo on vps wants a password; nobody is here to give it",
+        {25: "●?●●●", 993: "●?●●●"}, (), "well", stats="sudo on vps wants a password; only the screens ask for it",
     ),
     Case(
         "haproxy was not heard, and lets one lane down",
         {25: ALL_OK, 993: ("silent", "ok", "ok", "?")},
-        {25: "●?●●●", 993: "●✗●●●"}, (), "down", stats="sudo on vps wants a password; nobody is here to give it",
+        {25: "●?●●●", 993: "●✗●●●"}, (), "down", stats="sudo on vps wants a password; only the screens ask for it",
     ),
 )  # fmt: skip
 

@@ -98,7 +98,7 @@ class Mute(Local):
     """A machine whose HAProxy cannot be heard."""
 
     async def connect_unix(self, path: str, timeout: float) -> Stream:
-        raise NoWayIn("sudo on vps wants a password; nobody is here to give it")
+        raise NoWayIn("sudo on vps wants a password; only the screens ask for it")
 
 
 async def test_what_could_not_be_looked_at_is_said_and_leaves_what_was_seen_well() -> None:
@@ -112,7 +112,7 @@ async def test_what_could_not_be_looked_at_is_said_and_leaves_what_was_seen_well
         assert sweeps.findings is not None
         assert sweeps.findings.verdict == "well"
         assert sweeps.findings.cause == sweeps.dark
-        assert sweeps.dark == ("could not look into HAProxy: sudo on vps wants a password; nobody is here to give it")
+        assert sweeps.dark == ("could not look into HAProxy: sudo on vps wants a password; only the screens ask for it")
 
 
 def a_reading(word: str, ms: float | None, outcome: str = "ok") -> Reading:

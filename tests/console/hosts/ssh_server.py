@@ -30,6 +30,7 @@ class Server:
         self.banner = ""
         self.password: str | None = None
         self.challenges: list[tuple[str, bool, str]] = []
+        self.instructions = "Look at your token\n"
         self.takes_keys = True
         self.authority: asyncssh.SSHKey | None = None
         self.most_tries = 100
@@ -213,7 +214,7 @@ class _Front(asyncssh.SSHServer):
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
         prompts = [(prompt, echo) for prompt, echo, _ in self.server.challenges]
-        return "Two steps", "Look at your token\n", "", prompts
+        return "Two steps", self.server.instructions, "", prompts
 
     def validate_kbdint_response(self, username: str, responses: list[str]) -> bool:
         self.server.tries += 1

@@ -139,7 +139,7 @@ async def test_a_password_that_nobody_gives_is_said_and_not_asked_for_again(stag
         with pytest.raises(NoWayIn, match="sudo on vps wants a password; none was given"):
             await host.open()
     assert len(asked) == 1
-    with pytest.raises(NoWayIn, match="sudo on vps wants a password; nobody is here to give it"):
+    with pytest.raises(NoWayIn, match="sudo on vps wants a password; only the screens ask for it"):
         await stage.make(None).run(["true"], 5)
 
 

@@ -130,14 +130,14 @@ async def test_a_banner_is_kept_cleaned_and_told_once(
     await host.run(["true"], 5)
     assert server.dials == 2
     assert host.banner == "Authorised\\x1b[31m use only\nBe good"
-    assert said == ["says: Authorised\\x1b[31m use only / Be good"]
+    assert said == ['says, in its own words: "Authorised\\x1b[31m use only / Be good"']
 
 
 async def test_a_banner_is_part_of_a_refusal(server: Server, ssh: Make) -> None:
     server.banner, server.takes_keys = "Keys are not enough here\n", False
     server.password = "x"
     await server.start()
-    with pytest.raises(NoWayIn, match="It says: Keys are not enough here"):
+    with pytest.raises(NoWayIn, match='It says, in its own words: "Keys are not enough here"'):
         await ssh(server.configure()).run(["true"], 5)
 
 
@@ -151,7 +151,7 @@ async def test_a_page_to_open_is_said_at_once_and_waited_for(
     server.slow_login = 1.0
     await server.start()
     host = ssh(server.configure())
-    with pytest.raises(NoWayIn, match=r"vps says: .*visit: https://login\.example\.org/a/1"):
+    with pytest.raises(NoWayIn, match=r"vps says, in its own words: \".*visit: https://login\.example\.org/a/1"):
         await host.run(["true"], 5)
     await until(lambda: host.link._connection is not None)
     assert (await host.run(["true"], 5)).status == 0
@@ -209,11 +209,11 @@ async def test_a_jump_host_is_logged_in_to_with_its_own_key_and_checked_itself(
         assert bastion.forwards == [("127.0.0.1", server.port)]
         (bastion.folder / "known_hosts").write_text("")
         other = ssh(file)
-        with pytest.raises(NoWayIn, match="the host key of bastion, the jump host of vps, is not known"):
+        with pytest.raises(NoWayIn, match="the host key of bastion \\(the jump host of vps\\) is not known"):
             await other.run(["true"], 5)
         asked, ask = answering("yes")
         await ssh(file, ask=ask).open()
-        assert asked[0].host == "bastion, the jump host of vps,"
+        assert asked[0].host == "bastion (the jump host of vps)"
     finally:
         await bastion.stop()
 
@@ -251,7 +251,7 @@ async def test_a_proxy_command_carries_the_connection_and_ends_with_it(server: S
 async def test_what_a_proxy_command_says_is_said(server: Server, ssh: Make) -> None:
     await server.start()
     host = ssh(server.configure("ProxyCommand sh -c 'echo no route by carrier pigeon >&2; exit 1'"))
-    with pytest.raises(NoWayIn, match="its ProxyCommand says: no route by carrier pigeon"):
+    with pytest.raises(NoWayIn, match='its ProxyCommand says "no route by carrier pigeon"'):
         await host.run(["true"], 5)
 
 

@@ -240,8 +240,8 @@ async def test_a_code_is_asked_for_in_the_servers_words(server: Server, ssh: Mak
     asked, ask = answering(SECRET, "123456")
     await ssh(server.configure(), ask=ask).open()
     assert [(q.kind, q.secret) for q in asked] == [("password", True), ("code", False)]
-    assert asked[1].text == "Code\\x1b[2J for you:"
-    assert "Look at your token" in asked[1].detail
+    assert asked[1].quoted[-1] == "Code\\x1b[2J for you:"
+    assert any("Look at your token" in line for line in asked[1].quoted)
 
 
 async def test_a_wrong_code_is_not_tried_again(server: Server, ssh: Make) -> None:

@@ -71,7 +71,7 @@ async def test_opening_asks_once_and_the_command_log_tells(server: Server, monke
     await opened.close()
     assert [question.kind for question in asked] == ["host-key"]
     text = "\n".join(log)
-    assert "vps  says: Be\\x1b[2J good" in text and "vps  host key accepted" in text
+    assert 'vps  says, in its own words: "Be\\x1b[2J good"' in text and "vps  host key accepted" in text
     assert "vps  echo out  status 0" in text
 
 
