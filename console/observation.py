@@ -16,7 +16,7 @@ Cause = Literal[
 ]  # fmt: skip
 
 
-class Question(Struct, frozen=True):
+class ProbeTarget(Struct, frozen=True):
     """What is asked: an address or name and a port, in which protocol, with which header, how far up.
 
     `tls` None means as the protocol says; `name` is the TLS server name and HTTP host."""
@@ -36,11 +36,11 @@ class Question(Struct, frozen=True):
 
 
 class Ladder(Struct):
-    """How far a question got. `cause` is "" when every rung held; `after` is seconds from open stream to failure.
+    """How far a probe got. `cause` is "" when every rung held; `after` is seconds from open stream to failure.
 
     `seconds` is what the whole climb took, `imposed` what of it the server made us wait on purpose."""
 
-    question: Question
+    target: ProbeTarget
     vantage: str
     rungs: list[Rung] = []
     cause: Cause = ""
@@ -204,7 +204,7 @@ class Drifted(Struct, frozen=True):
     diff: tuple[str, ...] = ()
 
 
-class LaneSeen(Struct):
+class LaneData(Struct):
     """What was seen of one lane so far; a ladder that is not `done` has shown its connect rung only.
 
     `public` is keyed by address; `vm` is asked from the proxy as HAProxy would, `service` inside the VM without header.
@@ -228,13 +228,13 @@ class LaneSeen(Struct):
         return all(ladder is None or ladder.done for ladder in ladders)
 
 
-class Seen(Struct):
+class SweepData(Struct):
     """What was seen of the estate. `missing` says, for a role nobody can be asked from, why.
 
     `logs`, `containers` and `tailnet` are fetched after a probe failed that they may explain."""
 
     topology: Topology
-    lanes: dict[str, LaneSeen]
+    lanes: dict[str, LaneData]
     vantages: dict[Role, str] = field(default_factory=dict)
     missing: dict[Role, str] = field(default_factory=dict)
     stats: Stats | None = None

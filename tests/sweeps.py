@@ -9,11 +9,11 @@ from pathlib import Path
 
 from console.engine.vantages import open_site
 from console.estate import load as estate
-from console.observation import Ladder, Seen
+from console.observation import Ladder, SweepData
 from console.probes.sweep import sweep
 
 
-def ladders(seen: Seen) -> list[Ladder]:
+def ladders(seen: SweepData) -> list[Ladder]:
     """Every ladder of a sweep."""
     found = (ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))
     return [ladder for ladder in found if ladder is not None]

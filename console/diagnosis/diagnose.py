@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from console.diagnosis.rule import OBSERVED, Observed
 from console.model import HOPS, Finding, Reading, Severity
-from console.observation import Seen
+from console.observation import SweepData
 
 GRAVITY: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
-def diagnose(seen: Seen, readings: Iterable[Reading]) -> tuple[Finding, ...]:
+def diagnose(seen: SweepData, readings: Iterable[Reading]) -> tuple[Finding, ...]:
     """Return the findings that hold: by severity, then by how many lanes they touch, then by hop from the left."""
     from console.diagnosis.rules import drift, observed  # noqa: F401  register their rules
 

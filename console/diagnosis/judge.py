@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from console.diagnosis.witness import contained, logged, tunnelled
+from console.diagnosis.evidence_rows import contained, logged, tunnelled
 from console.model import PLAIN_PORTS, HopName, Lane, Outcome, Reading, Rung, Verdict
-from console.observation import Cause, Ladder, LaneSeen, Seen
+from console.observation import Cause, Ladder, LaneData, SweepData
 
 SLOW = 1000.0
 """Milliseconds of a connection through the tunnel from which it counts as slow: one lost SYN costs that much."""
@@ -38,7 +38,7 @@ _BUSY = re.compile(r"4\d\d (?:.*\b)?(?:ports are busy|too many connections)\b", 
 """postscreen's and smtpd's words when all their processes are taken, or too many connections are a client's."""
 
 
-def judge(seen: Seen, lane: LaneSeen) -> list[Reading]:
+def judge_lane(seen: SweepData, lane: LaneData) -> list[Reading]:
     """Return a reading for each hop of a lane of which enough is known."""
     readings = [
         _public(seen, lane), _haproxy(seen, lane), _tunnel(seen, lane), _vm(seen, lane), _service(seen, lane),
@@ -69,7 +69,7 @@ def _lane_verdict(hops: list[Reading]) -> Verdict:
 
 
 def _reading(
-    lane: LaneSeen,
+    lane: LaneData,
     hop: HopName,
     vantage: str,
     outcome: Outcome,
@@ -103,7 +103,7 @@ def _word(ladder: Ladder) -> str:
 # ── public ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _public(seen: Seen, lane: LaneSeen) -> Reading | None:
+def _public(seen: SweepData, lane: LaneData) -> Reading | None:
     here = seen.vantages.get("here", "here")
     if lane.unresolved is not None:
         rung = lane.unresolved
@@ -112,7 +112,7 @@ def _public(seen: Seen, lane: LaneSeen) -> Reading | None:
     ladders = list(lane.public.values())
     if not ladders or not all(ladder.rungs for ladder in ladders):
         return None
-    asked = ", ".join(f"{ladder.question.address} port {ladder.question.port}" for ladder in ladders)
+    asked = ", ".join(f"{ladder.target.address} port {ladder.target.port}" for ladder in ladders)
     evidence = tuple(rung for ladder in ladders for rung in ladder.rungs)
     judged = [ladder for ladder in ladders if not _no_such_family(ladder, ladders)]
     bad = [ladder for ladder in judged if not ladder.connected]
@@ -126,7 +126,7 @@ def _public(seen: Seen, lane: LaneSeen) -> Reading | None:
     if blocked_here(seen, lane):
         return _reading(lane, "public", here, "unknown", "blocked?", evidence, asked=asked)
     if len(bad) < len(judged):
-        family = "v6" if ":" in worst.question.address else "v4"
+        family = "v6" if ":" in worst.target.address else "v4"
         return _reading(lane, "public", here, "degraded", f"{family} {_word(worst)}", evidence, asked=asked)
     return _reading(lane, "public", here, "failed", _word(worst), evidence, asked=asked)
 
@@ -136,7 +136,7 @@ def _no_such_family(ladder: Ladder, ladders: list[Ladder]) -> bool:
     return ladder.cause == "unreachable" and any(other.connected for other in ladders)
 
 
-def blocked_here(seen: Seen, lane: LaneSeen) -> bool:
+def blocked_here(seen: SweepData, lane: LaneData) -> bool:
     """Whether port 25 is silent from here while other lanes at the same addresses answer (outbound blocks, CH028)."""
     if lane.lane.port != 25 or any(ladder.cause != "timeout" for ladder in lane.public.values()):
         return False
@@ -146,7 +146,7 @@ def blocked_here(seen: Seen, lane: LaneSeen) -> bool:
 # ── haproxy ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
+def _haproxy(seen: SweepData, lane: LaneData) -> Reading | None:
     if not lane.complete or (seen.stats is None and "proxy" not in seen.missing):
         return None
     vantage = seen.vantages.get("proxy", "here")
@@ -172,14 +172,14 @@ def _haproxy(seen: Seen, lane: LaneSeen) -> Reading | None:
     return _reading(lane, "haproxy", vantage, outcome, word, evidence)
 
 
-def opinion_unseen(seen: Seen) -> str:
+def opinion_unseen(seen: SweepData) -> str:
     """Why HAProxy did not tell its own opinion, though somebody was to ask it; "" when it did.
 
     A lamp that called this well would hide a server that is about to be taken out of use."""
     return seen.stats.error if seen.stats is not None else ""
 
 
-def _opinion(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
+def _opinion(seen: SweepData, lane: LaneData) -> tuple[Rung, ...]:
     if seen.stats is None:
         return (Rung("ask", "unknown", seen.missing.get("proxy", "nobody to ask")),)
     if seen.stats.error:
@@ -195,7 +195,7 @@ def _opinion(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
     return (Rung("ask", "ok" if row.status.startswith(("UP", "no check")) else "degraded", f"show stat: {said}"),)
 
 
-def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
+def _opinion_outcome(seen: SweepData, lane: LaneData) -> tuple[Outcome, str]:
     assert seen.stats is not None
     row = seen.stats.server(lane.lane.proxy, lane.lane.server)
     if row is None:
@@ -208,18 +208,18 @@ def _opinion_outcome(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str]:
     return ("failed" if behind_well else "degraded"), state
 
 
-def down_in_stats(seen: Seen, lane: LaneSeen) -> str:
+def down_in_stats(seen: SweepData, lane: LaneData) -> str:
     """HAProxy's own word for a server that it sends nobody to, such as "DOWN" or "MAINT"; "" when it does."""
     row = seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.stats else None
     state = row.status.split(" ")[0] if row else ""
     return state if state in ("DOWN", "MAINT", "NOLB", "DRAIN") else ""
 
 
-def _end_to_end_bad(lane: LaneSeen) -> list[Ladder]:
+def _end_to_end_bad(lane: LaneData) -> list[Ladder]:
     return [ladder for ladder in lane.connected if ladder.done and ladder.cause]
 
 
-def forwards_wrongly(lane: LaneSeen) -> Ladder | None:
+def forwards_wrongly(lane: LaneData) -> Ladder | None:
     """Return the public ladder that shows HAProxy at fault: nothing gets through it, while all behind it is well.
 
     When nobody can look behind HAProxy, what does not get through it is laid at its door, for it is the last hop seen.
@@ -232,7 +232,7 @@ def forwards_wrongly(lane: LaneSeen) -> Ladder | None:
     return bad[0] if configured_without_header(lane) and header_missing(lane.vm) else None
 
 
-def configured_without_header(lane: LaneSeen) -> bool:
+def configured_without_header(lane: LaneData) -> bool:
     """Whether the files send this lane to a PROXY port without a header."""
     target = lane.lane.target
     port = lane.lane.service_port or (target.port if target else 0)
@@ -243,7 +243,7 @@ def header_missing(ladder: Ladder) -> bool:
     """Whether this is how a PROXY port treats a client without a header (Postfix 421, Dovecot's 3 s, no TLS)."""
     if header_waited_for(ladder):
         return True
-    return ladder.question.protocol in {*DOVECOT, "smtps"} and ladder.cause in ("closed", "not-tls", "tls")
+    return ladder.target.protocol in {*DOVECOT, "smtps"} and ladder.cause in ("closed", "not-tls", "tls")
 
 
 def header_waited_for(ladder: Ladder) -> bool:
@@ -252,13 +252,13 @@ def header_waited_for(ladder: Ladder) -> bool:
     Postfix waits 5 s, then says so; its smtpd of 3.4 hangs up without a word. Dovecot hangs up after 3 s."""
     if _HEADERLESS.match(ladder.said):
         return True
-    if ladder.cause != "closed" or ladder.said or ladder.question.implicit_tls:
+    if ladder.cause != "closed" or ladder.said or ladder.target.implicit_tls:
         return False
-    pause = 3 if ladder.question.protocol in DOVECOT else 5 if ladder.question.protocol == "submission" else None
+    pause = 3 if ladder.target.protocol in DOVECOT else 5 if ladder.target.protocol == "submission" else None
     return pause is not None and pause - 0.5 < ladder.after < pause + 2
 
 
-def headerless(seen: Seen, ladder: Ladder) -> bool:
+def headerless(seen: SweepData, ladder: Ladder) -> bool:
     """Whether HAProxy sends no header, as far as the end of `ladder` can tell.
 
     It hangs up at once on clients for whom it has no server, as a daemon does on TLS in the place of a header: as long
@@ -275,7 +275,7 @@ def overloaded(ladder: Ladder | None) -> bool:
 # ── tunnel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tunnel(seen: Seen, lane: LaneSeen) -> Reading | None:
+def _tunnel(seen: SweepData, lane: LaneData) -> Reading | None:
     vantage = seen.vantages.get("proxy", "")
     if lane.vm is None:
         if "proxy" not in seen.missing:
@@ -285,7 +285,7 @@ def _tunnel(seen: Seen, lane: LaneSeen) -> Reading | None:
         )
     if not lane.vm.rungs:
         return None
-    asked = f"{lane.vm.question.address} port {lane.vm.question.port}"
+    asked = f"{lane.vm.target.address} port {lane.vm.target.port}"
     evidence = tuple(rung for rung in lane.vm.rungs if rung.name in ("resolve", "connect"))
     if lane.vm.cause == "no-way":
         return _reading(lane, "tunnel", vantage, "unknown", "not asked", evidence, asked=asked)
@@ -300,11 +300,11 @@ def _tunnel(seen: Seen, lane: LaneSeen) -> Reading | None:
     if answered:
         return _reading(lane, "tunnel", vantage, "ok", "up", evidence, asked=asked)
     way = lane.vm.rung("resolve")
-    evidence += tunnelled(seen, way.detail if way else lane.vm.question.address)
+    evidence += tunnelled(seen, way.detail if way else lane.vm.target.address)
     return _reading(lane, "tunnel", vantage, "failed", _word(lane.vm), evidence, asked=asked, whole=seen.ended)
 
 
-def host_answers(seen: Seen, lane: LaneSeen) -> bool | None:
+def host_answers(seen: SweepData, lane: LaneData) -> bool | None:
     """Whether any lane to the same host got an answer through the tunnel; None while some were not asked yet."""
     host = lane.lane.target.host if lane.lane.target else ""
     if host in seen.answered:
@@ -313,7 +313,7 @@ def host_answers(seen: Seen, lane: LaneSeen) -> bool | None:
     return False if all(other.vm is None or other.vm.rungs for other in beside) else None
 
 
-def tunnel_slow(seen: Seen, lane: LaneSeen) -> bool:
+def tunnel_slow(seen: SweepData, lane: LaneData) -> bool:
     """Whether even the fastest answer of that host was slow: a single lost packet must not colour a lane."""
     host = lane.lane.target.host if lane.lane.target else ""
     return seen.answered.get(host, 0.0) >= SLOW
@@ -322,7 +322,7 @@ def tunnel_slow(seen: Seen, lane: LaneSeen) -> bool:
 # ── vm ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
+def _vm(seen: SweepData, lane: LaneData) -> Reading | None:
     vantage = seen.vantages.get("proxy", "")
     ladder = lane.vm
     if ladder is None:
@@ -332,11 +332,11 @@ def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
     if not ladder.done or (ladder.cause and not lane.complete):
         return None
     evidence = tuple(ladder.rungs)
-    header = f" with a PROXY {ladder.question.header} header" if ladder.question.header else ""
-    asked = f"{ladder.question.address} port {ladder.question.port}{header}"
+    header = f" with a PROXY {ladder.target.header} header" if ladder.target.header else ""
+    asked = f"{ladder.target.address} port {ladder.target.port}{header}"
     if ladder.well:
         outcome, word = _end_to_end_family(lane)
-        word = word or (f"PROXY {ladder.question.header}" if ladder.question.header else _plain_word(ladder))
+        word = word or (f"PROXY {ladder.target.header}" if ladder.target.header else _plain_word(ladder))
         return _reading(lane, "vm", vantage, outcome, word, evidence, asked=asked)
     if ladder.cause in ("no-way", "no-source"):
         return _reading(lane, "vm", vantage, "unknown", "not asked", evidence, asked=asked)
@@ -358,43 +358,43 @@ def _vm(seen: Seen, lane: LaneSeen) -> Reading | None:
 
 
 def _plain_word(ladder: Ladder) -> str:
-    return ladder.said[9:12] if ladder.question.protocol in ("http", "https") else "answers"
+    return ladder.said[9:12] if ladder.target.protocol in ("http", "https") else "answers"
 
 
-def _end_to_end_family(lane: LaneSeen) -> tuple[Outcome, str]:
+def _end_to_end_family(lane: LaneData) -> tuple[Outcome, str]:
     """One address family gets through and the other does not, although all behind HAProxy is well."""
     bad = _end_to_end_bad(lane)
     if not bad or len(bad) == len(lane.connected):
         return "ok", ""
-    family = "v6" if ":" in bad[0].question.address else "v4"
+    family = "v6" if ":" in bad[0].target.address else "v4"
     return "degraded", f"{family} {_word(bad[0])}"
 
 
-def untrusted(lane: LaneSeen) -> bool:
+def untrusted(lane: LaneData) -> bool:
     """Whether Dovecot closed at once on a PROXY header, while it answers inside the VM (or nobody could ask there)."""
     ladder = lane.vm
-    if ladder is None or ladder.question.header is None or ladder.question.protocol not in DOVECOT:
+    if ladder is None or ladder.target.header is None or ladder.target.protocol not in DOVECOT:
         return False
     if header_unwanted(lane):
         return False
     return ladder.connected and ladder.cause == "closed" and ladder.after < 2.5 + (ladder.latency or 0) / 500
 
 
-def header_unwanted(lane: LaneSeen) -> bool:
+def header_unwanted(lane: LaneData) -> bool:
     """Whether the target is a plain port: it took the header for a command, or for broken TLS, and answers without."""
     ladder, service = lane.vm, lane.service
-    if ladder is None or ladder.question.header is None or not ladder.connected:
+    if ladder is None or ladder.target.header is None or not ladder.connected:
         return False
     if ladder.cause == "out-of-step":
         return True
-    plain = service is not None and service.well and service.question.port == ladder.question.port
+    plain = service is not None and service.well and service.target.port == ladder.target.port
     return plain and ladder.cause in ("tls", "not-tls", "closed", "unexpected", "refused")
 
 
 # ── service ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
+def _service(seen: SweepData, lane: LaneData) -> Reading | None:
     vantage = seen.vantages.get("mail", "")
     ladder = lane.service
     if ladder is None:
@@ -405,7 +405,7 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
     if not ladder.done:
         return None
     evidence = tuple(ladder.rungs)
-    asked = f"{ladder.question.address} port {ladder.question.port} without header"
+    asked = f"{ladder.target.address} port {ladder.target.port} without header"
     label = service_label(lane.lane)
     if ladder.cause in ("no-way", "no-source"):
         return _reading(lane, "service", vantage, "unknown", "not asked", evidence, asked=asked)
@@ -427,7 +427,7 @@ def _service(seen: Seen, lane: LaneSeen) -> Reading | None:
     return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
 
 
-def service_stopped(lane: LaneSeen) -> bool:
+def service_stopped(lane: LaneData) -> bool:
     """Whether the daemon does not answer inside the VM either."""
     ladder = lane.service
     return (
@@ -438,7 +438,7 @@ def service_stopped(lane: LaneSeen) -> bool:
     )
 
 
-def waits_for_dovecot(seen: Seen, lane: LaneSeen) -> bool:
+def waits_for_dovecot(seen: SweepData, lane: LaneData) -> bool:
     """Whether Postfix accepts and says nothing because Dovecot, which answers for its logins (SASL), does not."""
     ladder = lane.service
     if lane.lane.protocol not in ("smtps", "submission") or ladder is None or ladder.cause not in ("closed", "silent"):
@@ -454,13 +454,13 @@ def service_label(lane: Lane) -> str:
 # ── certificates ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def certificate_trouble(seen: Seen, lane: LaneSeen) -> tuple[Outcome, str] | None:
+def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] | None:
     """What is wrong with the certificate this lane serves: ("failed", "expired") and its like; None when it is well."""
     worst: tuple[Outcome, str] | None = None
     for ladder in (*lane.public.values(), lane.vm, lane.service):
         if ladder is None or ladder.certificate is None:
             continue
-        certificate, name = ladder.certificate, ladder.question.name
+        certificate, name = ladder.certificate, ladder.target.name
         left = certificate.not_after - seen.at
         if left <= 0:
             return "failed", "expired"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.model import Finding, HopName, Reading, Topology
-from console.observation import Seen
+from console.observation import SweepData
 
 if TYPE_CHECKING:
     from console.topology.sources import Sources
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Observed(Struct, frozen=True):
     """What a sweep saw and how it was judged, for the rules that need both."""
 
-    seen: Seen
+    seen: SweepData
     readings: dict[tuple[str, HopName], Reading]
 
 

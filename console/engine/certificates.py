@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from console.hosts.host import Host
 from console.model import Certificate
-from console.observation import Question
+from console.observation import ProbeTarget
 from console.probes.ladder import climb
 
 
@@ -20,9 +20,9 @@ class Served(Struct, frozen=True):
     error: str = ""
 
 
-async def served(host: Host, question: Question) -> Served:
+async def served(host: Host, target: ProbeTarget) -> Served:
     """Return the certificate that a port serves, asked from `host`; failures are in the result, never raised."""
-    ladder = await climb(question, host)
+    ladder = await climb(target, host)
     failed = ladder.failed
     error = failed.detail if failed and ladder.certificate is None else ""
-    return Served(question.address, question.port, question.name, ladder.certificate, error)
+    return Served(target.address, target.port, target.name, ladder.certificate, error)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from console.engine.stage import Stage
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
-    from console.observation import Drifted, Seen
+    from console.observation import Drifted, SweepData
     from console.questions import Asker, Question
     from console.runner.state import RunStatus
     from console.tofu.refine import Refiner
@@ -297,7 +297,7 @@ def _same(known: Estate, fresh: Estate) -> bool:
     )
 
 
-def _blind(seen: Seen) -> str:
+def _blind(seen: SweepData) -> str:
     """Why nothing at all could be asked; "" when anything was."""
     ladders = [*(ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))]
     asked = [ladder for ladder in ladders if ladder is not None]

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from msgspec.structs import replace
 
 from console.diagnosis.diagnose import diagnose
-from console.diagnosis.judge import judge, milliseconds, opinion_unseen, verdict
+from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, verdict
 from console.errors import Report, unreported
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
 from console.model import HopName, Reading, Role, Topology
-from console.observation import Drifted, LaneSeen, Seen
+from console.observation import Drifted, LaneData, SweepData
 from console.probes.sweep import sweep
 
 BATCH = 0.15
@@ -46,10 +46,10 @@ class Sweeps:
         self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
         self.readings: dict[tuple[str, HopName], Reading] = {}
         self.findings: FindingsChanged | None = None
-        self.seen: Seen | None = None
+        self.seen: SweepData | None = None
         self.dark = ""
         """What the last sweep could not look at, and why, in one sentence; "" when nothing kept it."""
-        self._dirty: dict[str, LaneSeen] = {}
+        self._dirty: dict[str, LaneData] = {}
         self._moved: dict[tuple[str, HopName], float] = {}
         """Time of the sweep that first saw another latency than the one that was told."""
         self._force = False
@@ -62,7 +62,7 @@ class Sweeps:
         lanes = {lane.id for lane in topology.lanes}
         self.readings = {key: reading for key, reading in self.readings.items() if key[0] in lanes}
 
-    async def sweep(self, force: bool = False) -> Seen:
+    async def sweep(self, force: bool = False) -> SweepData:
         """Look once at everything; `force` tells every reading anew, with fresh evidence, changed or not."""
         self._force = force
         batches = asyncio.create_task(self._batches())
@@ -78,7 +78,7 @@ class Sweeps:
         self._conclude(self.seen)
         return self.seen
 
-    def _tell(self, seen: Seen, lane: LaneSeen | None) -> None:
+    def _tell(self, seen: SweepData, lane: LaneData | None) -> None:
         self.seen = seen
         if lane is None:
             self._dirty.update(seen.lanes)
@@ -105,11 +105,11 @@ class Sweeps:
             if self._dirty and self.seen is not None:
                 self._flush(self.seen)
 
-    def _flush(self, seen: Seen) -> None:
+    def _flush(self, seen: SweepData) -> None:
         dirty, self._dirty = self._dirty, {}
         changed: list[Reading] = []
         for lane in dirty.values():
-            for reading in judge(seen, lane):
+            for reading in judge_lane(seen, lane):
                 known = self.readings.get(reading.key)
                 if known is not None and not self._is_news(known, reading, seen) and not (self._force and seen.ended):
                     continue
@@ -120,7 +120,7 @@ class Sweeps:
         if changed:
             self.notify(ReadingsChanged(tuple(changed)))
 
-    def _is_news(self, known: Reading, reading: Reading, seen: Seen) -> bool:
+    def _is_news(self, known: Reading, reading: Reading, seen: SweepData) -> bool:
         """Whether to tell: an outcome at once, a latency alone when two sweeps in a row saw that it changed.
 
         One sweep's latency may also mean that this machine was busy."""
@@ -134,7 +134,7 @@ class Sweeps:
             return False
         return self._moved.setdefault(reading.key, seen.at) != seen.at
 
-    def _conclude(self, seen: Seen) -> None:
+    def _conclude(self, seen: SweepData) -> None:
         readings = list(self.readings.values())
         findings = diagnose(seen, readings)
         first = findings[0] if findings else None
@@ -181,7 +181,7 @@ def _dated(reading: Reading, at: float, since: float) -> Reading:
     return replace(reading, at=at or time.time(), since=since)
 
 
-def _dark(seen: Seen) -> str:
+def _dark(seen: SweepData) -> str:
     """Say from which machine, or into what, nobody could look, and why; "" when everybody who was asked told."""
     for role in ("proxy", "mail"):
         ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]

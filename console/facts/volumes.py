@@ -84,7 +84,7 @@ class Unit(Struct, frozen=True, rename="pascal"):
     need_daemon_reload: str = ""
 
 
-class Survey(Struct, frozen=True):
+class DiskReport(Struct, frozen=True):
     """One look. `lacking` are programs that the machine has not got."""
 
     root: bool
@@ -113,7 +113,7 @@ def doing() -> str:
     return script() + '\n\nif __name__ == "__main__":\n    sys.exit(main(sys.argv[1:]))\n'
 
 
-async def ask(host: Host, wanted: Sequence[Wanted]) -> Survey:
+async def ask(host: Host, wanted: Sequence[Wanted]) -> DiskReport:
     """Look once at all of them; raises `HostError` with the reason when that was not possible."""
     done = await host.run(["python3", "-c", looking(), msgspec.json.encode(wanted).decode()], LOOK)
     if done.status == 127:
@@ -123,14 +123,14 @@ async def ask(host: Host, wanted: Sequence[Wanted]) -> Survey:
     return parse(done.stdout, host.name)
 
 
-def parse(data: bytes, host: str) -> Survey:
+def parse(data: bytes, host: str) -> DiskReport:
     """Read a look; raises `HostError` when it is none."""
     try:
-        said = msgspec.json.decode(data, type=Survey)
+        said = msgspec.json.decode(data, type=DiskReport)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HostError(f"{host} did not say how its disks are: {clean(str(error), 120)}") from None
     # a label or a serial may hold anything; escaped it can still be compared
-    return msgspec.convert(_clean(msgspec.to_builtins(said)), Survey)
+    return msgspec.convert(_clean(msgspec.to_builtins(said)), DiskReport)
 
 
 def _clean(value: object) -> object:

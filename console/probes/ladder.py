@@ -14,7 +14,7 @@ from typing import Literal
 from console.errors import HostError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts.host import Host, Stream
 from console.model import Certificate, Outcome, Protocol, Rung
-from console.observation import Cause, Ladder, Question
+from console.observation import Cause, Ladder, ProbeTarget
 from console.probes import bare, http, imap, managesieve, pop3, proxy_header, smtp
 from console.probes.tls import TlsStream
 from console.probes.wire import Broken, Wire
@@ -50,15 +50,15 @@ TOTAL = 45.0
 
 
 async def climb(
-    question: Question,
+    target: ProbeTarget,
     host: Host,
     seen: Callable[[Ladder], None] | None = None,
     rest: Callable[[], Awaitable[None]] | None = None,
 ) -> Ladder:
-    """Ask `question` from `host`; after the connect rung `seen` is called, and `rest` waited for.
+    """Probe `target` from `host`; after the connect rung `seen` is called, and `rest` waited for.
 
     Never raises for what the far end does."""
-    ladder = Ladder(question, host.name, began=time.time())
+    ladder = Ladder(target, host.name, began=time.time())
     climber, began = _Climber(ladder, host, seen, rest), time.perf_counter()
     try:
         async with asyncio.timeout(TOTAL):
@@ -99,19 +99,19 @@ class _Climber:
         self._broke("connect", "no-way", str(error), "unknown")
 
     async def climb(self) -> None:
-        question = self.ladder.question
+        target = self.ladder.target
         stream = await self._open()
         if stream is None:
             return
-        if question.depth == "connect":
+        if target.depth == "connect":
             return
         first = b""
-        if question.header is not None:
+        if target.header is not None:
             made = self._header(stream)
             if made is None:
                 return
             first = made
-        if question.implicit_tls:
+        if target.implicit_tls:
             secured = await self._secure(stream, first)
             if secured is None:
                 return
@@ -121,14 +121,14 @@ class _Climber:
         await self._talk(stream)
 
     async def _open(self) -> Stream | None:
-        question, address = self.ladder.question, self.ladder.question.address
+        target, address = self.ladder.target, self.ladder.target.address
         try:
             if not _numeric(address):
                 self._start()
                 address = (await self.host.resolve(address))[0]
                 self._held("resolve", address)
             self._start()
-            self.stream = await self.host.connect(address, question.port, CONNECT)
+            self.stream = await self.host.connect(address, target.port, CONNECT)
         except NoWayIn as error:
             self._broke("connect", "no-way", str(error), "unknown")
             return None
@@ -136,7 +136,7 @@ class _Climber:
             self._broke("resolve" if isinstance(error, Unresolved) else "connect", _cause(error), str(error))
             return None
         # through SSH our clock also counts what was asked beside it, and the wait for a place on the connection
-        self._held("connect", _place(address, question.port), getattr(self.stream, "took", None))
+        self._held("connect", _place(address, target.port), getattr(self.stream, "took", None))
         self.ladder.source = self.stream.local
         self.opened = time.perf_counter()
         if self.seen is not None:
@@ -146,26 +146,26 @@ class _Climber:
         return self.stream
 
     def _header(self, stream: Stream) -> bytes | None:
-        question = self.ladder.question
-        assert question.header is not None
+        target = self.ladder.target
+        assert target.header is not None
         self._start()
-        destination = stream.peer or (question.address, question.port)
+        destination = stream.peer or (target.address, target.port)
         try:
             if stream.local is None:
                 raise ValueError
-            header = proxy_header.make(question.header, stream.local, destination)
+            header = proxy_header.make(target.header, stream.local, destination)
         except ValueError:
             self._broke("header", "no-source", f"{self.host.name} did not say which address it asks from", "unknown")
             return None
-        self._held("header", f"PROXY {question.header} from {stream.local[0]}")
+        self._held("header", f"PROXY {target.header} from {stream.local[0]}")
         return header
 
     async def _secure(self, stream: Stream, first: bytes = b"") -> TlsStream | None:
         self._start()
         try:
-            secured = TlsStream(stream, _server_name(self.ladder.question), first)
+            secured = TlsStream(stream, _server_name(self.ladder.target), first)
         except ValueError:
-            self._broke("tls", "tls", f"{_server_name(self.ladder.question)} cannot be a TLS server name", "unknown")
+            self._broke("tls", "tls", f"{_server_name(self.ladder.target)} cannot be a TLS server name", "unknown")
             return None
         try:
             async with asyncio.timeout(PATIENCE):
@@ -189,9 +189,9 @@ class _Climber:
         return secured
 
     async def _talk(self, stream: Stream) -> None:
-        question = self.ladder.question
-        probe = PROBES[question.protocol]
-        wire = Wire(stream, PATIENCE, _server_name(question))
+        target = self.ladder.target
+        probe = PROBES[target.protocol]
+        wire = Wire(stream, PATIENCE, _server_name(target))
         wire.began = self.opened
         rung: Literal["greeting", "tls", "capability"] = "greeting"
         try:
@@ -201,14 +201,14 @@ class _Climber:
             waited = f" (greeting held back {wire.imposed:.1f} s)" if wire.imposed > 0.5 else ""
             self._held("greeting", greeting + waited)
             self.ladder.said = greeting
-            if question.depth == "starttls":
+            if target.depth == "starttls":
                 rung = "tls"
                 await probe.starttls(wire)
                 secured = await self._secure(stream)
                 if secured is None:
                     return
                 wire = Wire(secured, PATIENCE, wire.name)
-            elif question.depth == "capability":
+            elif target.depth == "capability":
                 rung = "capability"
                 self._start()
                 self._held("capability", " ".join(await probe.capability(wire))[:200])
@@ -227,8 +227,8 @@ class _Climber:
         if said:
             self.ladder.said = said
             self._start()
-            taken = "took the PROXY header for a command" if self.ladder.question.header else "answered out of step"
-            self._broke("header" if self.ladder.question.header else "greeting", "out-of-step", f"{taken}: {said}")
+            taken = "took the PROXY header for a command" if self.ladder.target.header else "answered out of step"
+            self._broke("header" if self.ladder.target.header else "greeting", "out-of-step", f"{taken}: {said}")
 
     def _start(self) -> None:
         self.started = time.perf_counter()
@@ -267,8 +267,8 @@ def _numeric(address: str) -> bool:
     return True
 
 
-def _server_name(question: Question) -> str | None:
-    return question.name or (None if _numeric(question.address) else question.address)
+def _server_name(target: ProbeTarget) -> str | None:
+    return target.name or (None if _numeric(target.address) else target.address)
 
 
 def _place(address: str, port: int) -> str:

@@ -12,7 +12,7 @@ from console.errors import HostError, Report, Unresolved, summarize, unreported
 from console.facts import containers, haproxy_stats, log, tailscale
 from console.hosts.host import Host
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
-from console.observation import Ladder, LaneSeen, Question, Seen
+from console.observation import Ladder, LaneData, ProbeTarget, SweepData
 from console.probes import tls
 from console.probes.ladder import climb
 
@@ -22,7 +22,7 @@ AT_ONCE = 256
 QUIET = 0.004
 """Seconds in which nothing but the tunnel is asked: what this process does meanwhile would count as its latency."""
 
-Tell = Callable[[Seen, LaneSeen | None], None]
+Tell = Callable[[SweepData, LaneData | None], None]
 """Called whenever something more was seen: of one lane, or (None) of all."""
 
 
@@ -32,15 +32,15 @@ async def sweep(
     tell: Tell,
     missing: Mapping[Role, str] | None = None,
     report: Report = unreported,
-) -> Seen:
+) -> SweepData:
     """Ask everything `topology` says there is from the hosts there are; returns when the slowest ladder has ended.
 
     `missing` says, for a role without a host, why; `report` writes down a fault of cowhand's own and returns the path.
     Nothing that a server does raises."""
     await tls.prepare()
-    seen = Seen(
+    seen = SweepData(
         topology,
-        {lane.id: LaneSeen(lane) for lane in topology.lanes},
+        {lane.id: LaneData(lane) for lane in topology.lanes},
         {role: host.name for role, host in hosts.items()},
         dict(missing or {}),
         at=time.time(),
@@ -51,7 +51,7 @@ async def sweep(
 
 
 class _Sweep:
-    def __init__(self, seen: Seen, hosts: Mapping[Role, Host], tell: Tell, report: Report) -> None:
+    def __init__(self, seen: SweepData, hosts: Mapping[Role, Host], tell: Tell, report: Report) -> None:
         self.seen, self.hosts, self.tell, self.report = seen, hosts, tell, report
         self.room = {role: asyncio.Semaphore(AT_ONCE) for role in hosts}
         self.crossing: set[str] = set()
@@ -82,12 +82,12 @@ class _Sweep:
                 async with asyncio.timeout_at(self.quiet):
                     await self.crossed.wait()
 
-    def _plan(self, lane: LaneSeen) -> None:
+    def _plan(self, lane: LaneData) -> None:
         name = next((name for name in self.seen.topology.public if not _numeric(name)), None)
-        if "proxy" in self.hosts and (question := behind(lane.lane, name)):
-            lane.vm = Ladder(question, self.hosts["proxy"].name)
-        if "mail" in self.hosts and (question := inside(lane.lane, name)):
-            lane.service = Ladder(question, self.hosts["mail"].name)
+        if "proxy" in self.hosts and (target := behind(lane.lane, name)):
+            lane.vm = Ladder(target, self.hosts["proxy"].name)
+        if "mail" in self.hosts and (target := inside(lane.lane, name)):
+            lane.service = Ladder(target, self.hosts["mail"].name)
 
     async def _stats(self, host: Host) -> None:
         sockets = self.seen.topology.stats_sockets or haproxy_stats.SOCKETS
@@ -123,14 +123,14 @@ class _Sweep:
         server = None if _numeric(name) else name
         for lane in self.seen.lanes.values():
             for address in addresses:
-                ladder = Ladder(Question(address, lane.lane.port, lane.lane.protocol, name=server), host.name)
+                ladder = Ladder(ProbeTarget(address, lane.lane.port, lane.lane.protocol, name=server), host.name)
                 lane.public[address] = ladder
                 group.create_task(self._climb(lane, ladder, "here"))
 
-    async def _climb(self, lane: LaneSeen, planned: Ladder, role: Role) -> None:
+    async def _climb(self, lane: LaneData, planned: Ladder, role: Role) -> None:
         def place(ladder: Ladder) -> None:
             if role == "here":
-                lane.public[planned.question.address] = ladder
+                lane.public[planned.target.address] = ladder
             elif role == "proxy":
                 lane.vm = ladder
                 self._answered(ladder)
@@ -145,20 +145,20 @@ class _Sweep:
         async with self.room[role]:
             try:
                 rest = self._cross if role == "proxy" else None
-                place(await climb(planned.question, self.hosts[role], place, rest))
+                place(await climb(planned.target, self.hosts[role], place, rest))
             except Exception as error:  # a fault of ours must not darken the other lanes; it is said where it happened
                 place(self._failed(planned, error))
 
     def _failed(self, planned: Ladder, error: Exception) -> Ladder:
         path = self.report(error)
         words = f"cowhand failed here: {summarize(error)}" + (f"; the report is in {path}" if path else "")
-        return Ladder(planned.question, planned.vantage, [Rung("ask", "unknown", words)], "no-way", done=True)
+        return Ladder(planned.target, planned.vantage, [Rung("ask", "unknown", words)], "no-way", done=True)
 
     def _answered(self, ladder: Ladder) -> None:
         rung = ladder.rung("connect")
         if rung is None or rung.ms is None or (rung.outcome != "ok" and ladder.cause != "refused"):
             return
-        host = ladder.question.address
+        host = ladder.target.address
         self.seen.answered[host] = min(rung.ms, self.seen.answered.get(host, rung.ms))
 
     def _served(self, ladder: Ladder) -> None:
@@ -178,7 +178,7 @@ class _Sweep:
             if "proxy" in self.hosts and cut:
                 group.create_task(self._tailnet(self.hosts["proxy"]))
 
-    def _answers(self, lane: LaneSeen) -> bool:
+    def _answers(self, lane: LaneData) -> bool:
         return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
 
     async def _logs(self, host: Host) -> None:
@@ -198,26 +198,26 @@ class _Sweep:
         self.seen.tailnet = await tailscale.ask(host)
 
 
-def behind(lane: Lane, name: str | None) -> Question | None:
+def behind(lane: Lane, name: str | None) -> ProbeTarget | None:
     """What HAProxy would ask of the VM: the target, with its header, and TLS only when it passes TLS through."""
     if lane.target is None or not lane.target.port:
         return None
     protocol: Protocol = "http" if lane.tls == "terminated" and lane.protocol == "https" else lane.protocol
     tls = False if lane.tls == "terminated" else None
-    return Question(lane.target.host, lane.target.port, protocol, lane.proxy_protocol, tls, name)
+    return ProbeTarget(lane.target.host, lane.target.port, protocol, lane.proxy_protocol, tls, name)
 
 
-def inside(lane: Lane, name: str | None) -> Question | None:
+def inside(lane: Lane, name: str | None) -> ProbeTarget | None:
     """The same service's plain port, asked inside the VM without a header; None when no file says which that is."""
-    question = behind(lane, name)
-    if question is None:
+    target = behind(lane, name)
+    if target is None:
         return None
-    port = PLAIN_PORTS.get(lane.service_port or question.port)
+    port = PLAIN_PORTS.get(lane.service_port or target.port)
     if port is None:
-        if lane.proxy_protocol is not None and question.port not in PLAIN_PORTS.values():
+        if lane.proxy_protocol is not None and target.port not in PLAIN_PORTS.values():
             return None
-        port = question.port
-    return Question("127.0.0.1", port, question.protocol, None, question.tls, name)
+        port = target.port
+    return ProbeTarget("127.0.0.1", port, target.protocol, None, target.tls, name)
 
 
 def _broken(ladder: Ladder | None) -> bool:

@@ -135,8 +135,8 @@ def reads(argv: Sequence[str]) -> bool:
     name = words[0].rpartition("/")[2] if words else ""
     if len(words) > 2 and words[1] == "-c" and (name, words[2]) in _SCRIPTS:
         return True
-    judge = _KNOWN.get(name)
-    return judge is not None and judge(words[1:])
+    harmless = _KNOWN.get(name)
+    return harmless is not None and harmless(words[1:])
 
 
 def script(interpreter: str, text: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from console.engine.sweeps import Sweeps
 from console.lab.client import Lab
 from console.model import HOPS, Outcome, Reading
-from console.observation import Ladder, LaneSeen
+from console.observation import Ladder, LaneData
 from tests.console.lab.conftest import until
 from tests.reallab import inside
 from tests.reallab.faults import FAULTS, MAIL, Fault
@@ -167,12 +167,12 @@ def differences(real: Sweeps, shipped: Sweeps) -> list[object]:
     return apart if told == imitated else [*apart, told, imitated]
 
 
-def _ladders(lane: LaneSeen) -> list[Ladder]:
+def _ladders(lane: LaneData) -> list[Ladder]:
     return [*lane.public.values(), *(ladder for ladder in (lane.vm, lane.service) if ladder)]
 
 
 def _end(ladder: Ladder) -> tuple[object, ...]:
-    return ladder.vantage, ladder.question, ladder.cause, [(rung.name, rung.outcome) for rung in ladder.rungs]
+    return ladder.vantage, ladder.target, ladder.cause, [(rung.name, rung.outcome) for rung in ladder.rungs]
 
 
 def _cell(reading: Reading) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pytest
 from console.hosts.host import Host, Stream
 from console.lab.client import Lab, LabHost
 from console.model import PLAIN_PORTS, Protocol, Role
-from console.observation import Ladder, Question
+from console.observation import Ladder, ProbeTarget
 from console.probes.ladder import climb
 from tests.console.lab.conftest import HEADERS, Heard, hear
 from tests.console.lab.test_fingerprints import CLOSED, GREETING, TEASER, Row
@@ -77,7 +77,7 @@ ROWS = [
     (Row(80, "proxy", "", ("HTTP/1.1 200 OK",), talk=HEAD), 0),
     (Row(80, "proxy", "v1", ("HTTP/1.1 400 Bad Request",), talk=HEAD), 0),
 ]
-"""A question with its answer, and the seconds that the server takes for it on purpose."""
+"""A probe with its answer, and the seconds that the server takes for it on purpose."""
 
 fresh = count(1)
 
@@ -150,7 +150,7 @@ def forgetful(lab: RealLab) -> Iterator[RealLab]:
 
 async def test_postscreen_shows_its_teaser_to_strangers_only(forgetful: RealLab) -> None:
     proxy = inside.hosts(forgetful)["proxy"]
-    first, again = [await climb(Question(MAILCOW, 10025, "smtp", "v1"), proxy) for _ in range(2)]
+    first, again = [await climb(ProbeTarget(MAILCOW, 10025, "smtp", "v1"), proxy) for _ in range(2)]
     assert first.imposed > 2 and again.imposed == 0
     assert first.said == again.said == GREETING
 
@@ -164,7 +164,7 @@ async def test_a_header_at_plain_postscreen_is_a_pregreet_and_a_rejection(forget
 
 
 async def test_dovecot_says_whom_it_does_not_trust(lab: RealLab) -> None:
-    await climb(Question("127.0.0.1", 14190, "sieve", "v1"), inside.hosts(lab)["mail"])
+    await climb(ProbeTarget("127.0.0.1", 14190, "sieve", "v1"), inside.hosts(lab)["mail"])
     said = compose(lab, "logs", "--no-log-prefix", "--tail", "3", "dovecot-mailcow")
     assert "managesieve-login: Warning: haproxy: Client not trusted (rip=127.0.0.1)\n" in said
 
@@ -209,11 +209,11 @@ HTTP: dict[int, Protocol] = {80: "http"}
 SIDES: tuple[tuple[Role, str], ...] = (("proxy", MAILCOW), ("mail", "127.0.0.1"))
 
 
-def questions(shipped: bool) -> list[tuple[Role, Question]]:
+def targets(shipped: bool) -> list[tuple[Role, ProbeTarget]]:
     """Every protocol on every port of it, with every header, as far up as it goes, from both sides of the tunnel.
 
     How plain postscreen takes a header hangs on whether it knows the client, so that is asked nowhere here."""
-    asked: list[tuple[Role, Question]] = []
+    asked: list[tuple[Role, ProbeTarget]] = []
     ports = {**{hidden: SPOKEN[plain] for hidden, plain in PLAIN_PORTS.items()}, **SPOKEN, **HTTP}
     for port, protocol in ports.items():
         if shipped and protocol in ("pop3", "pop3s"):
@@ -226,7 +226,7 @@ def questions(shipped: bool) -> list[tuple[Role, Question]]:
                     continue
                 for role, address in SIDES:
                     asked.append(
-                        (role, Question(address, port, protocol, version, name="mail.benoit.jp.net", depth=depth))
+                        (role, ProbeTarget(address, port, protocol, version, name="mail.benoit.jp.net", depth=depth))
                     )
     return asked
 
@@ -236,22 +236,22 @@ def outcome(ladder: Ladder) -> tuple[object, ...]:
     return ladder.cause, [(rung.name, rung.outcome) for rung in ladder.rungs], ladder.after > 2.5
 
 
-async def climb_all(hosts: dict[Role, Host], asked: Sequence[tuple[Role, Question]]) -> list[Ladder]:
+async def climb_all(hosts: dict[Role, Host], asked: Sequence[tuple[Role, ProbeTarget]]) -> list[Ladder]:
     room = asyncio.Semaphore(40)
 
-    async def one(role: Role, question: Question) -> Ladder:
+    async def one(role: Role, target: ProbeTarget) -> Ladder:
         async with room:
-            return await climb(question, hosts[role])
+            return await climb(target, hosts[role])
 
-    return await asyncio.gather(*(one(role, question) for role, question in asked))
+    return await asyncio.gather(*(one(role, target) for role, target in asked))
 
 
 async def test_every_ladder_ends_alike_on_the_shipped_lab_and_on_the_real_daemons(lab: RealLab, shipped: Lab) -> None:
-    asked = questions(shipped=True)
+    asked = targets(shipped=True)
     real, imitated = [await climb_all(dict(machines), asked) for machines in (inside.hosts(lab), shipped.hosts())]
     differences = [
-        (role, question, outcome(first), outcome(second))
-        for (role, question), first, second in zip(asked, real, imitated, strict=True)
+        (role, target, outcome(first), outcome(second))
+        for (role, target), first, second in zip(asked, real, imitated, strict=True)
         if outcome(first) != outcome(second)
     ]
     assert differences == []
@@ -259,10 +259,10 @@ async def test_every_ladder_ends_alike_on_the_shipped_lab_and_on_the_real_daemon
 
 async def test_every_protocol_is_climbed_to_its_end_with_the_header_its_port_wants(lab: RealLab) -> None:
     wanted = [
-        (role, question)
-        for role, question in questions(shipped=False)
-        if role == "proxy" and (question.port in PLAIN_PORTS) == (question.header is not None)
+        (role, target)
+        for role, target in targets(shipped=False)
+        if role == "proxy" and (target.port in PLAIN_PORTS) == (target.header is not None)
     ]
     ladders = await climb_all(dict(inside.hosts(lab)), wanted)
-    assert [(ladder.question, ladder.rungs[-1]) for ladder in ladders if ladder.cause] == []
-    assert {ladder.question.protocol for ladder in ladders} == {*SPOKEN.values(), "http"}
+    assert [(ladder.target, ladder.rungs[-1]) for ladder in ladders if ladder.cause] == []
+    assert {ladder.target.protocol for ladder in ladders} == {*SPOKEN.values(), "http"}

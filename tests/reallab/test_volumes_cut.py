@@ -16,7 +16,7 @@ import pytest
 from assets import disk as tool
 from console.events import ActionBegan, FlowBegan, FlowEvent, StepChanged
 from console.facts import mounts
-from console.facts.volumes import Survey, Wanted, ask, doing
+from console.facts.volumes import DiskReport, Wanted, ask, doing
 from console.flows import registry
 from console.hosts.host import Completed, Host
 from console.lab.machines import disks as model
@@ -250,7 +250,9 @@ WANTED = [Wanted(NAMES[each], (f"scsi-0QEMU_QEMU_HARDDISK_incus_{each}",), PATHS
 BY_ID = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_incus_"
 
 
-def both_tell(real: Machine, lab: model.Machine) -> tuple[Survey, Survey, list[mounts.Mount], list[mounts.Mount]]:
+def both_tell(
+    real: Machine, lab: model.Machine
+) -> tuple[DiskReport, DiskReport, list[mounts.Mount], list[mounts.Mount]]:
     """The look, and findmnt's table below the volumes' paths, of both machines."""
 
     class Model:

@@ -22,23 +22,23 @@ from console.diagnosis.judge import (
 from console.diagnosis.rule import Observed, observed
 from console.facts.wording import untrusted_peer
 from console.model import Finding, HopName, Severity, Span
-from console.observation import LaneSeen
+from console.observation import LaneData
 from console.text import join_words
 
 _GOODBYE = re.compile(r"(?:2\.0\.0 )?bye\b", re.IGNORECASE)
 """What `option smtpchk` leaves in last_chk (HAProxy 2.2 and later) when it passed: the answer to its QUIT."""
 
 
-def _ports(lanes: Iterable[LaneSeen]) -> str:
+def _ports(lanes: Iterable[LaneData]) -> str:
     ports = [str(lane.lane.port) for lane in lanes]
     return ("lane " if len(ports) == 1 else "lanes ") + join_words(ports)
 
 
-def _ids(lanes: Iterable[LaneSeen]) -> tuple[str, ...]:
+def _ids(lanes: Iterable[LaneData]) -> tuple[str, ...]:
     return tuple(lane.lane.id for lane in lanes)
 
 
-def _at(seen: Observed, hop: HopName, *outcomes: str) -> list[LaneSeen]:
+def _at(seen: Observed, hop: HopName, *outcomes: str) -> list[LaneData]:
     """Lanes whose reading at `hop` has one of `outcomes`."""
     found = []
     for lane in seen.seen.lanes.values():
@@ -48,7 +48,7 @@ def _at(seen: Observed, hop: HopName, *outcomes: str) -> list[LaneSeen]:
     return found
 
 
-def _targets(lanes: Iterable[LaneSeen]) -> tuple[Span, ...]:
+def _targets(lanes: Iterable[LaneData]) -> tuple[Span, ...]:
     spans = ((lane.lane.target.source if lane.lane.target else None) or lane.lane.source for lane in lanes)
     return tuple(spans)
 
@@ -106,7 +106,7 @@ def proxy_header_on_plain_port(seen: Observed) -> Iterator[Finding]:
         yield finding("CH003", summary, spans[0], observed=True, also=spans[1:], lanes=_ids(lanes), hop=hop)
 
 
-def _taken_for_commands(seen: Observed) -> list[LaneSeen]:
+def _taken_for_commands(seen: Observed) -> list[LaneData]:
     """Lanes on which the running HAProxy, unlike its file, sends the header to a plain port.
 
     A client sees the daemon complain of a command it never sent. Inside TLS it only sees the handshake end, as without
@@ -160,8 +160,8 @@ def web_redirect_loop(seen: Observed) -> Iterator[Finding]:
     """The web interface redirects to the very address that was asked for."""
     for lane in seen.seen.lanes.values():
         for ladder in lane.public.values():
-            name = ladder.question.name
-            if ladder.question.protocol == "https" and name and f"→ https://{name}/" == ladder.said[-len(name) - 11 :]:
+            name = ladder.target.name
+            if ladder.target.protocol == "https" and name and f"→ https://{name}/" == ladder.said[-len(name) - 11 :]:
                 summary = f"https://{name}/ redirects to itself"
                 yield finding("CH015", summary, lane.lane.source, observed=True, lanes=(lane.lane.id,), hop="service")
                 break
@@ -192,7 +192,7 @@ def ipv6_client_refused(seen: Observed) -> Iterator[Finding]:
         bad = [ladder for ladder in lane.connected if ladder.done and ladder.cause and not overloaded(ladder)]
         if lane.vm is None or lane.vm.cause:
             continue
-        if bad and len(bad) < len(lane.connected) and all(":" in ladder.question.address for ladder in bad):
+        if bad and len(bad) < len(lane.connected) and all(":" in ladder.target.address for ladder in bad):
             lanes.append(lane)
     if lanes:
         summary = f"IPv6 clients are refused, IPv4 ones served, {_ports(lanes)}"
@@ -207,7 +207,7 @@ def hostname_split(seen: Observed) -> Iterator[Finding]:
         lane for lane in seen.seen.lanes.values() if certificate_trouble(seen.seen, lane) == ("degraded", "other name")
     ]
     if lanes:
-        name = next(name for lane in lanes for ladder in lane.public.values() if (name := ladder.question.name))
+        name = next(name for lane in lanes for ladder in lane.public.values() if (name := ladder.target.name))
         summary = f"the certificate served is not for {name}, {_ports(lanes)}"
         hop: HopName = "haproxy" if lanes[0].lane.tls == "terminated" else "service"
         yield finding(
@@ -224,7 +224,7 @@ def listener_missing(seen: Observed) -> Iterator[Finding]:
         return
     for lane in refused:
         where = next((bind.source for bind in lane.lane.binds if bind.source), lane.lane.source)
-        families = {":" in ladder.question.address for ladder in lane.public.values() if ladder.cause == "refused"}
+        families = {":" in ladder.target.address for ladder in lane.public.values() if ladder.cause == "refused"}
         of = {frozenset((True,)): " over IPv6", frozenset((False,)): " over IPv4"}.get(frozenset(families), "")
         of = of if len(lane.public) > 1 else ""
         summary = f"nobody listens on public port {lane.lane.port}{of} ({lane.lane.name})"
@@ -235,14 +235,14 @@ def listener_missing(seen: Observed) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _refused(lane: LaneSeen) -> bool:
+def _refused(lane: LaneData) -> bool:
     return any(ladder.cause == "refused" and not ladder.connected for ladder in lane.public.values())
 
 
 @observed("CH022")
 def certificate_expiring(seen: Observed) -> Iterator[Finding]:
     """A certificate that is served has expired, or has less than a third of its life left."""
-    groups: dict[tuple[str, str, HopName], list[LaneSeen]] = {}
+    groups: dict[tuple[str, str, HopName], list[LaneData]] = {}
     for lane in seen.seen.lanes.values():
         trouble = certificate_trouble(seen.seen, lane)
         if trouble is not None and trouble[1] not in ("other name", "older"):
@@ -256,7 +256,7 @@ def certificate_expiring(seen: Observed) -> Iterator[Finding]:
         yield finding("CH022", summary, keeper, observed=True, lanes=_ids(lanes), hop=hop, severity=severity)
 
 
-def _keeper(seen: Observed, lane: LaneSeen) -> str:
+def _keeper(seen: Observed, lane: LaneData) -> str:
     terminated = lane.lane.tls == "terminated"
     return seen.seen.vantages.get("proxy" if terminated else "mail", "HAProxy" if terminated else "the mail host")
 
@@ -274,7 +274,7 @@ def port_25_blocked_here(seen: Observed) -> Iterator[Finding]:
 @observed("CH029")
 def service_stopped_inside(seen: Observed) -> Iterator[Finding]:
     """A daemon does not answer inside the VM, on its plain port."""
-    groups: dict[str, list[LaneSeen]] = {}
+    groups: dict[str, list[LaneData]] = {}
     for lane in _at(seen, "service", "failed"):
         if service_stopped(lane) and not (lane.vm is not None and lane.vm.well):
             groups.setdefault(lane.lane.service or service_label(lane.lane), []).append(lane)
@@ -307,7 +307,7 @@ def proxy_unreachable(seen: Observed) -> Iterator[Finding]:
     ladders = [ladder for lane in lanes for ladder in lane.public.values()]
     if len(lanes) < 2 or not ladders or any(ladder.cause not in ("timeout", "unreachable") for ladder in ladders):
         return
-    addresses = list(dict.fromkeys(ladder.question.address for ladder in ladders))
+    addresses = list(dict.fromkeys(ladder.target.address for ladder in ladders))
     summary = f"nobody answers at {join_words(addresses)}, on any port"
     yield finding(
         "CH031", summary, seen.seen.vantages.get("here", "here"), observed=True, lanes=_ids(lanes), hop="public"

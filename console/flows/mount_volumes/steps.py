@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from console.facts import mounts
 from console.facts.command import explain
-from console.facts.volumes import Disk, Folder, Survey, doing, looking
+from console.facts.volumes import Disk, DiskReport, Folder, doing, looking
 from console.flows import (
     Ask,
     CheckResult,
@@ -31,8 +31,8 @@ from console.flows import (
 from console.flows.mount_volumes.targets import (
     Judged,
     Target,
+    classify_disk,
     declared,
-    judge,
     look,
     node,
     spelled,
@@ -70,7 +70,7 @@ class Looking(Step):
     def __init__(self, found: tuple[Target, ...]) -> None:
         self.found = found
 
-    async def look(self, context: StepContext) -> Survey:
+    async def look(self, context: StepContext) -> DiskReport:
         """How things are."""
         return await look(context, self.found)
 
@@ -79,12 +79,12 @@ class Looking(Step):
         there = await context.data("mail", TOOL)
         return (_program(there),) if there != doing().encode() and not context.dry else ()
 
-    def mounted(self, survey: Survey, target: Target) -> bool:
+    def mounted(self, survey: DiskReport, target: Target) -> bool:
         """Whether a volume is where it belongs."""
         disk = survey.volumes[target.name]
         return bool(disk.device) and survey.folders[target.path].mounted == disk.device
 
-    def missing(self, survey: Survey) -> list[str]:
+    def missing(self, survey: DiskReport) -> list[str]:
         """The paths on which their volume is not mounted."""
         return [each.path for each in self.found if not self.mounted(survey, each)]
 
@@ -96,13 +96,13 @@ class Single(Looking):
         super().__init__(found)
         self.target = target
 
-    async def seen(self, context: StepContext) -> tuple[Survey, Disk, Folder, Judged]:
+    async def seen(self, context: StepContext) -> tuple[DiskReport, Disk, Folder, Judged]:
         """How this volume is; raises `Refusal` when nothing may be done on that machine."""
         survey = await self.look(context)
         if why := unusable(survey):
             raise Refusal(why)
         disk = survey.volumes[self.target.name]
-        return survey, disk, survey.folders[self.target.path], judge(self.target, disk)
+        return survey, disk, survey.folders[self.target.path], classify_disk(self.target, disk)
 
 
 class Declared(Looking):
@@ -133,7 +133,7 @@ class Disks(Looking):
         survey = await self.look(context)
         if why := unusable(survey):
             return refused(why)
-        judged = {each.short: judge(each, survey.volumes[each.name]) for each in self.found}
+        judged = {each.short: classify_disk(each, survey.volumes[each.name]) for each in self.found}
         bad = {short: each for short, each in judged.items() if each.standing == "foreign"}
         rows = tuple(f"{short}: {line}" for short, each in judged.items() for line in each.evidence)
         if bad:
@@ -162,9 +162,9 @@ class Tool(Looking):
         there = await context.data("mail", TOOL)
         return Plan((Run("mail", ("rm", "-f", "--", TOOL)),)) if there is not None else None
 
-    def _open(self, survey: Survey, target: Target) -> bool:
+    def _open(self, survey: DiskReport, target: Target) -> bool:
         disk, folder = survey.volumes[target.name], survey.folders[target.path]
-        whole = judge(target, disk).standing == "ours" and self.mounted(survey, target)
+        whole = classify_disk(target, disk).standing == "ours" and self.mounted(survey, target)
         return not whole or folder.proof or disk.copying
 
 
@@ -351,10 +351,10 @@ class Table(Looking):
                 after = fstab.drop(after, row)
         return Plan((await context.edit("mail", TABLE, after),)) if after != text else None
 
-    def _absent(self, survey: Survey) -> list[str]:
+    def _absent(self, survey: DiskReport) -> list[str]:
         return [each.path for each in self.found if survey.folders[each.path].kind == "none"]
 
-    def _edited(self, survey: Survey, text: str) -> str:
+    def _edited(self, survey: DiskReport, text: str) -> str:
         """The table as it should be; raises `Refusal` when another line is in the way."""
         for each in self.found:
             disk = survey.volumes[each.name]
@@ -407,10 +407,10 @@ class Mount(Looking):
         left = [each.path for each in self.found if survey.folders[each.path].proof]
         return needed(f"a proof was cut off at {join_words(left)}") if left else await self._confirm(context, survey)
 
-    def _wrong(self, context: StepContext, survey: Survey, target: Target) -> str:
+    def _wrong(self, context: StepContext, survey: DiskReport, target: Target) -> str:
         """Why nothing may be mounted; "" when it may. A dry run goes on with what earlier steps have not done yet."""
         disk, folder = survey.volumes[target.name], survey.folders[target.path]
-        judged = judge(target, disk)
+        judged = classify_disk(target, disk)
         if judged.standing == "foreign":
             return judged.words
         if folder.mounted and folder.mounted != disk.device:
@@ -421,7 +421,7 @@ class Mount(Looking):
             raise NotYetKnown(f"{target.short} is not formatted yet")
         return f"{target.path} holds files: nothing is mounted over them" if folder.entries else ""
 
-    async def _confirm(self, context: StepContext, survey: Survey) -> CheckResult:
+    async def _confirm(self, context: StepContext, survey: DiskReport) -> CheckResult:
         """Ask findmnt, which reads another table than the look does."""
         said = await mounts.ask(context.host("mail"))
         rows = []
@@ -457,7 +457,7 @@ class Mount(Looking):
         later = "" if known else f"the lines of {TABLE} come first, and wait for the UUIDs"
         return Plan((*program, *reload, *on, *leave, *off, *again, *find), tuple(notes), undo=undo, later=later)
 
-    def _tool(self, verb: str, survey: Survey, target: Target) -> Run:
+    def _tool(self, verb: str, survey: DiskReport, target: Target) -> Run:
         return tool(verb, node(target, survey.volumes[target.name]), target.path)
 
     async def undo(self, context: StepContext) -> Plan | None:

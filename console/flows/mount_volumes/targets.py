@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from console.facts.volumes import Disk, Survey, Wanted, ask
+from console.facts.volumes import Disk, DiskReport, Wanted, ask
 from console.model import Volume
 from console.runner.context import StepContext
 from console.runner.step import Ask
@@ -144,12 +144,12 @@ def wrong(found: tuple[Target, ...]) -> str:
 # ── what is found ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def look(context: StepContext, found: tuple[Target, ...]) -> Survey:
+async def look(context: StepContext, found: tuple[Target, ...]) -> DiskReport:
     """How the volumes are, asked once until something changes; raises `HostError`."""
     return await context.once("volumes", lambda: ask(context.host("mail"), [each.wanted for each in found]))
 
 
-def unusable(survey: Survey) -> str:
+def unusable(survey: DiskReport) -> str:
     """Why the machine itself cannot be worked on; "" when it can."""
     if not survey.root:
         return 'we are not root there, and only root can prove a disk blank; add become = "sudo"'
@@ -171,7 +171,7 @@ def short(name: str) -> str:
     return f"…{name[name.find('incus_') :]}" if "incus_" in name else name
 
 
-def judge(target: Target, disk: Disk) -> Judged:
+def classify_disk(target: Target, disk: Disk) -> Judged:
     """Tell whether a disk is the declared one, and whether it is blank, ours, or somebody else's."""
     why = _stranger(target, disk)
     if why:

@@ -57,7 +57,7 @@ class KnownHosts:
         """The lines for a host, spelt as known_hosts does: "name", or "[name]:port" when the port is not 22."""
         return tuple(line for line in self.lines if matches(line.hosts, name))
 
-    def judge(self, name: str, key: bytes) -> Judgement:
+    def check_key(self, name: str, key: bytes) -> Judgement:
         """Say what is known of `key` for the host; a key of the plain name is good for any of its ports."""
         bare = _bare(name)
         for line in (*self.matching(name), *(self.matching(bare) if bare else ())):

@@ -51,10 +51,10 @@ class Attempt:
         """user@host, as a question says it."""
         return f"{self.resolved.user}@{self.resolved.host}"
 
-    def judge(self, key: bytes) -> bool:
+    def check_key(self, key: bytes) -> bool:
         """Whether the server's host key is known; why not is kept."""
         self.key = key
-        self.judgement = self.known.judge(self.resolved.known_as, key)
+        self.judgement = self.known.check_key(self.resolved.known_as, key)
         return self.judgement.state == "known"
 
     def says(self, text: str) -> None:
@@ -137,7 +137,7 @@ def client(attempt: Attempt) -> Callable[[], asyncssh.SSHClient]:
         """Passes asyncssh's questions on."""
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-            return attempt.judge(key.public_data)
+            return attempt.check_key(key.public_data)
 
         def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
             attempt.certificate_refused = True

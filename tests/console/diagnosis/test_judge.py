@@ -8,9 +8,9 @@ import pytest
 from msgspec import Struct
 
 from console.diagnosis.diagnose import diagnose
-from console.diagnosis.judge import judge, matches, verdict
+from console.diagnosis.judge import judge_lane, matches, verdict
 from console.model import HOPS, Bind, Certificate, Lane, Protocol, ProxyVersion, Reading, Rung, Span, Target, Topology
-from console.observation import Cause, Ladder, LaneSeen, Question, Seen, Server, Stats
+from console.observation import Cause, Ladder, LaneData, ProbeTarget, Server, Stats, SweepData
 
 NOW = time.time()
 DAY = 86400.0
@@ -43,11 +43,11 @@ def ladder(
 ) -> Ladder:
     """Read `text`: "ok", "ok 1200" (ms), or a cause and what was said: "closed 0.1", "refused 421 4.3.2"."""
     word, _, rest = text.partition(" ")
-    question = Question(address, port, protocol, header, name="mail.example.org")
-    made = Ladder(question, "somewhere", done=True)
+    target = ProbeTarget(address, port, protocol, header, name="mail.example.org")
+    made = Ladder(target, "somewhere", done=True)
     if word == "ok":
         made.rungs = [Rung("connect", "ok", "", float(rest or 12)), Rung("greeting", "ok", "220", 1.0)]
-        made.certificate = served if question.implicit_tls else None
+        made.certificate = served if target.implicit_tls else None
         return made
     cause: Cause = word  # type: ignore[assignment]
     connected = word in ("closed", "silent", "not-tls", "unexpected", "out-of-step") or rest.startswith("421")
@@ -276,14 +276,14 @@ CASES = (
 MARKS = {"ok": "●", "degraded": "▲", "failed": "✗", "unknown": "?", "skipped": "·"}
 
 
-def stage(case: Case) -> Seen:
-    lanes: dict[str, LaneSeen] = {}
+def stage(case: Case) -> SweepData:
+    lanes: dict[str, LaneData] = {}
     rows: list[Server] = []
     missing = {}
     for port, (public, vm, service, row) in case.lanes.items():
         target = case.targets.get(port, LANES[port][2])
         lane = a_lane(port, case.header, target)
-        seen = LaneSeen(lane)
+        seen = LaneData(lane)
         for address, text in zip(("203.0.113.10", "2001:db8::10"), public.split("|"), strict=False):
             if text == "-":
                 seen.unresolved = Rung("resolve", "unknown", "no public name is known")
@@ -307,15 +307,15 @@ def stage(case: Case) -> Seen:
         stats = Stats(error=case.stats, stopped=case.stats == "stopped") if case.stats else Stats(tuple(rows))
     answered = [s.vm.latency for s in lanes.values() if s.vm and s.vm.latency is not None]
     refused = any(s.vm is not None and s.vm.cause == "refused" and not s.vm.connected for s in lanes.values())
-    return Seen(
+    return SweepData(
         topology, lanes, {"here": "here", "proxy": "vps", "mail": "mailcow"}, missing, stats, case.logs, NOW, True,  # type: ignore[arg-type]
         {"10.10.10.214": min(answered)} if answered else {"10.10.10.214": 12.0} if refused else {},
         {"CN=mail": max([case.served.not_before, *(served.not_before for served in case.older.values())])},
     )  # fmt: skip
 
 
-def readings_of(seen: Seen) -> list[Reading]:
-    return [reading for lane in seen.lanes.values() for reading in judge(seen, lane)]
+def readings_of(seen: SweepData) -> list[Reading]:
+    return [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.says.replace(" ", "-"))
@@ -342,7 +342,7 @@ def test_nothing_is_judged_before_enough_is_known() -> None:
     lane = seen.lanes["993/imaps"]
     assert lane.service is not None
     lane.service.done = False
-    assert {reading.hop for reading in judge(seen, lane)} == {"public", "tunnel"}
+    assert {reading.hop for reading in judge_lane(seen, lane)} == {"public", "tunnel"}
 
 
 def test_a_tunnel_is_not_blamed_before_every_lane_was_asked() -> None:
@@ -350,7 +350,7 @@ def test_a_tunnel_is_not_blamed_before_every_lane_was_asked() -> None:
     other = seen.lanes["25/smtp"].vm
     assert other is not None
     other.rungs = []
-    assert "tunnel" not in {reading.hop for reading in judge(seen, seen.lanes["993/imaps"])}
+    assert "tunnel" not in {reading.hop for reading in judge_lane(seen, seen.lanes["993/imaps"])}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from console.facts import haproxy_running, incus
 from console.formats import drift as formats
 from console.hosts.host import Completed, Host, Stream
 from console.model import Lane, Role, Topology
-from console.observation import Drifted, Ladder, LaneSeen, Question, Seen
+from console.observation import Drifted, Ladder, LaneData, ProbeTarget, SweepData
 from console.sources import haproxy
 from tests.console.estates import CASES, SEED
 
@@ -304,7 +304,7 @@ def test_a_listener_that_is_gone_is_not_said_twice():
     assert [each.id for each in diagnose(_refused(lane, other), [])].count("CH023") == 1
 
 
-def _refused(lane: Lane, drifted: Drifted) -> Seen:
-    question = Question("203.0.113.1", 993, "imaps")
-    seen = LaneSeen(lane, {"203.0.113.1": Ladder(question, "here", cause="refused", done=True)})
-    return Seen(Topology(lanes=(lane,)), {lane.id: seen}, drifted=(drifted,))
+def _refused(lane: Lane, drifted: Drifted) -> SweepData:
+    target = ProbeTarget("203.0.113.1", 993, "imaps")
+    seen = LaneData(lane, {"203.0.113.1": Ladder(target, "here", cause="refused", done=True)})
+    return SweepData(Topology(lanes=(lane,)), {lane.id: seen}, drifted=(drifted,))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.engine.certificates import served
 from console.hosts.local import Local
-from console.observation import Question
+from console.observation import ProbeTarget
 
 
 async def test_what_a_port_serves_is_asked_with_and_without_a_name(certificate: Path) -> None:
@@ -24,8 +24,8 @@ async def test_what_a_port_serves_is_asked_with_and_without_a_name(certificate: 
     async with await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
         for name in ("mail.example.org", None):
-            told = await served(Local(), Question("127.0.0.1", port, "imaps", name=name))
+            told = await served(Local(), ProbeTarget("127.0.0.1", port, "imaps", name=name))
             assert told.certificate is not None and told.certificate.names == ("mail.example.org",)
             assert (told.name, told.error) == (name, "")
-    closed = await served(Local(), Question("127.0.0.1", port, "imaps"))
+    closed = await served(Local(), ProbeTarget("127.0.0.1", port, "imaps"))
     assert closed.certificate is None and "refused" in closed.error

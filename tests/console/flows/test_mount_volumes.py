@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from console.errors import HostError
 from console.estate import load as estate
 from console.events import Prompt
-from console.facts.volumes import Disk, Survey, Unit, Wanted, ask, looking, parse
+from console.facts.volumes import Disk, DiskReport, Unit, Wanted, ask, looking, parse
 from console.flows import StepContext, registry
-from console.flows.mount_volumes.targets import Target, cut, judge, label, size, spelled, unusable, wrong
+from console.flows.mount_volumes.targets import Target, classify_disk, cut, label, size, spelled, unusable, wrong
 from console.hosts.local import Local
 from console.lab.machines.disks import TABLE, File, Machine
 from console.runner.ending import Ending
@@ -101,16 +101,16 @@ OURS = replace(BLANK, blkid=0, zero=False, kind="ext4", label="cowhand-opt", uui
     ],
 )  # fmt: skip
 def test_only_what_is_proven_is_blank_or_ours(disk: Disk, standing: str, words: str) -> None:
-    judged = judge(TARGET, disk)
+    judged = classify_disk(TARGET, disk)
     assert judged.standing == standing
     assert words in judged.words
 
 
 def test_a_size_that_incus_or_lvm_rounded_up_is_the_declared_one() -> None:
     target = replace(TARGET, size=10**10)
-    assert judge(target, replace(BLANK, size=-(-(10**10) // 8192) * 8192)).standing == "blank"
-    assert judge(target, replace(BLANK, size=-(-(10**10) // (4 << 20)) * (4 << 20))).standing == "blank"
-    assert judge(target, replace(BLANK, size=10**10 - 512)).standing == "foreign"
+    assert classify_disk(target, replace(BLANK, size=-(-(10**10) // 8192) * 8192)).standing == "blank"
+    assert classify_disk(target, replace(BLANK, size=-(-(10**10) // (4 << 20)) * (4 << 20))).standing == "blank"
+    assert classify_disk(target, replace(BLANK, size=10**10 - 512)).standing == "foreign"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_declarations_that_leave_anything_open_are_refused(found: tuple[Target, 
 
 
 def test_a_machine_without_root_or_tools_is_not_worked_on() -> None:
-    survey = Survey(True, (), {}, {}, Unit())
+    survey = DiskReport(True, (), {}, {}, Unit())
     assert unusable(survey) == ""
     assert 'become = "sudo"' in unusable(replace(survey, root=False))
     assert "apt-get install e2fsprogs util-linux" in unusable(replace(survey, lacking=("wipefs", "mkfs.ext4")))

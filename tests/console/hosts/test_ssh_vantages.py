@@ -12,7 +12,7 @@ from console.engine.vantages import open_site
 from console.errors import NoWayIn
 from console.estate.site_file import parse
 from console.hosts.ssh import Ssh
-from console.observation import Question
+from console.observation import ProbeTarget
 from console.probes.ladder import climb
 from console.site import HostEntry, Site
 from tests.console.hosts.conftest import Make
@@ -102,8 +102,8 @@ async def test_a_ladder_whose_way_is_lost_is_not_judged(server: Server, ssh: Mak
         writer.transport.abort()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as silent:
-        question = Question("127.0.0.1", silent.sockets[0].getsockname()[1], "smtp")
-        ladder = await climb(question, ssh(server.configure()), lambda ladder: server.cut())
+        target = ProbeTarget("127.0.0.1", silent.sockets[0].getsockname()[1], "smtp")
+        ladder = await climb(target, ssh(server.configure()), lambda ladder: server.cut())
     assert (ladder.cause, ladder.rungs[-1].outcome) == ("no-way", "unknown")
     assert "the connection to vps was lost" in ladder.rungs[-1].detail
 
@@ -112,6 +112,6 @@ async def test_a_ladder_through_ssh_knows_where_it_asks_from(server: Server, ssh
     await server.start()
     far, port = await echo()
     async with far:
-        ladder = await climb(Question("127.0.0.1", port, "smtp"), ssh(server.configure()))
+        ladder = await climb(ProbeTarget("127.0.0.1", port, "smtp"), ssh(server.configure()))
     assert ladder.source is not None and ladder.source[0] == "127.0.0.1"
     assert ladder.rung("greeting") is not None

@@ -12,7 +12,7 @@ import pytest
 
 from console.hosts.local import Local
 from console.model import Protocol, ProxyVersion
-from console.observation import Ladder, Question
+from console.observation import Ladder, ProbeTarget
 from console.probes import ladder as ladders
 from console.probes import wire
 from console.probes.ladder import climb
@@ -61,8 +61,8 @@ async def ask(
     depth: str = "greeting",
 ) -> Ladder:
     async with serving(handler, tls) as port:
-        question = Question("127.0.0.1", port, protocol, header, depth=depth)  # type: ignore[arg-type]
-        return await climb(question, Local())
+        target = ProbeTarget("127.0.0.1", port, protocol, header, depth=depth)  # type: ignore[arg-type]
+        return await climb(target, Local())
 
 
 WELL: list[tuple[Protocol, bytes, str]] = [
@@ -158,9 +158,9 @@ async def test_control_sequences_and_markup_in_a_greeting_arrive_as_visible_text
 async def test_a_refused_port_and_an_unresolved_name_stop_at_their_rung() -> None:
     async with serving(saying()) as port:
         pass
-    refused = await climb(Question("127.0.0.1", port, "smtp"), Local())
+    refused = await climb(ProbeTarget("127.0.0.1", port, "smtp"), Local())
     assert (refused.cause, refused.rungs[-1].name) == ("refused", "connect")
-    unresolved = await climb(Question("nowhere.invalid", 25, "smtp"), Local())
+    unresolved = await climb(ProbeTarget("nowhere.invalid", 25, "smtp"), Local())
     assert unresolved.cause in ("unresolved", "no-way")
     assert unresolved.rungs[-1].name in ("resolve", "connect")
 

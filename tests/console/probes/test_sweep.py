@@ -8,7 +8,7 @@ from console.errors import Refused
 from console.hosts.host import Host, Stream
 from console.hosts.local import Local
 from console.model import Lane, Role, Span, Target, Topology
-from console.observation import Seen
+from console.observation import SweepData
 from console.probes.sweep import sweep
 
 LANES = tuple(
@@ -37,11 +37,11 @@ class Refusing(Local):
         raise Refused(f"{path} refused the connection")
 
 
-async def look(notes: list[str], wait: asyncio.Event | None = None, seen: asyncio.Event | None = None) -> Seen:
+async def look(notes: list[str], wait: asyncio.Event | None = None, seen: asyncio.Event | None = None) -> SweepData:
     """One sweep; `wait` is for the tunnel to answer, `seen` is set when the public ports were all asked."""
     hosts: dict[Role, Host] = {"here": Refusing("here", notes), "proxy": Refusing("proxy", notes, wait)}
 
-    def tell(so_far: Seen, lane: object) -> None:
+    def tell(so_far: SweepData, lane: object) -> None:
         public = [ladder.done for lane in so_far.lanes.values() for ladder in lane.public.values()]
         if seen is not None and len(public) == len(LANES) and all(public):
             seen.set()

@@ -6,7 +6,7 @@ import time
 
 from console.facts.wording import exit_words, header_trouble, untrusted_peer
 from console.model import Rung
-from console.observation import LaneSeen, Peer, Seen
+from console.observation import LaneData, Peer, SweepData
 
 _STATES = {
     "NeedsLogin": "logged out; run tailscale up",
@@ -18,7 +18,7 @@ _STATES = {
 }
 
 
-def logged(seen: Seen, lane: LaneSeen, untrusted: bool) -> tuple[Rung, ...]:
+def logged(seen: SweepData, lane: LaneData, untrusted: bool) -> tuple[Rung, ...]:
     """The service's own word on a PROXY header that it did not take."""
     lines = seen.logs.get(lane.lane.service or "", ())
     if untrusted:
@@ -28,7 +28,7 @@ def logged(seen: Seen, lane: LaneSeen, untrusted: bool) -> tuple[Rung, ...]:
     return (Rung("log", "failed", line),) if line else ()
 
 
-def contained(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
+def contained(seen: SweepData, lane: LaneData) -> tuple[Rung, ...]:
     """How the container of a lane's service is: "docker compose ps: dovecot-mailcow exited (137) 2 minutes ago"."""
     service = lane.lane.service
     if seen.containers_error:
@@ -44,7 +44,7 @@ def contained(seen: Seen, lane: LaneSeen) -> tuple[Rung, ...]:
     return (Rung("ask", "ok" if worst.well else "failed", said),)
 
 
-def tunnelled(seen: Seen, address: str) -> tuple[Rung, ...]:
+def tunnelled(seen: SweepData, address: str) -> tuple[Rung, ...]:
     """What Tailscale on the proxy's machine says of the way to `address`; nothing where there is no Tailscale."""
     tailnet = seen.tailnet
     if tailnet is None or tailnet.absent:

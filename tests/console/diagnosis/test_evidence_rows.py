@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.diagnosis.judge import judge
-from console.diagnosis.witness import contained, moment, tunnelled
+from console.diagnosis.evidence_rows import contained, moment, tunnelled
+from console.diagnosis.judge import judge_lane
 from console.model import Rung
-from console.observation import Container, Peer, Seen, Tailnet
+from console.observation import Container, Peer, SweepData, Tailnet
 from tests.console.diagnosis.test_judge import CASES, NOW, stage
 
 LANE = "993/imaps"
 VM = "10.10.10.214"
 
 
-def staged(says: str) -> Seen:
+def staged(says: str) -> SweepData:
     return stage(next(case for case in CASES if case.says == says))
 
 
-def evidence(seen: Seen, hop: str) -> list[Rung]:
-    (reading,) = [each for each in judge(seen, seen.lanes[LANE]) if each.hop == hop]
+def evidence(seen: SweepData, hop: str) -> list[Rung]:
+    (reading,) = [each for each in judge_lane(seen, seen.lanes[LANE]) if each.hop == hop]
     return [rung for rung in reading.evidence if rung.name in ("ask", "log")]
 
 
@@ -153,7 +153,7 @@ def test_a_target_given_by_name_is_looked_up_by_the_address_it_had() -> None:
     seen.tailnet = home(online=False)
     ladder = seen.lanes[LANE].vm
     assert ladder is not None
-    ladder.question = type(ladder.question)("mail.home.example.org", 10993, "imaps", "v1")
+    ladder.target = type(ladder.target)("mail.home.example.org", 10993, "imaps", "v1")
     assert tunnelled(seen, "mail.home.example.org")[0].outcome == "unknown"
     ladder.rungs.insert(0, Rung("resolve", "ok", VM, 1.0))
     assert [rung.detail for rung in evidence(seen, "tunnel") if rung.name == "ask"] == ["tailscale: peer home offline"]
@@ -167,7 +167,7 @@ def test_a_header_that_postfix_refused_is_shown_in_its_own_words() -> None:
     lane.vm.said = "421 4.3.2 No system resources"
     line = "Nov 22 19:20:36 mail haproxy/postscreen[7]: warning: haproxy read: bad or missing protocol type: PROXY TCP6"
     seen.logs = {"postfix-mailcow": ("mail postfix/smtpd[8]: connect from x[203.0.113.9]", line)}
-    (reading,) = [each for each in judge(seen, lane) if each.hop == "vm"]
+    (reading,) = [each for each in judge_lane(seen, lane) if each.hop == "vm"]
     assert reading.evidence[-1] == Rung("log", "failed", line)
 
 
