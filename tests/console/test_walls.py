@@ -1,11 +1,19 @@
-"""What may import what, proven by what a fresh interpreter has loaded: the static contracts cannot see late imports."""
+"""The walls of the house: what may import what, what a fresh interpreter has loaded, and which rooms touch no machine.
+
+The contracts of pyproject.toml hold the order of the rooms; they are tried here with imports that they must refuse."""
 
 from __future__ import annotations
 
+import ast
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+import console
 
 HEAVY = ("textual", "rich", "asyncssh", "pylxd", "hcl2", "lark", "ruamel", "cryptography", "aiosmtpd", "pymap")
 
@@ -25,6 +33,30 @@ ENGINE = (
     "console.sources.opentofu.files",
     "console.sources.compose.files",
 )
+
+
+ROOT = Path(console.__file__).parent.parent
+
+PURE = ("sources", "topology", "diagnosis", "setup")
+"""Rooms that get texts and values and return values."""
+
+MACHINE = {
+    "os", "io", "pathlib", "shutil", "tempfile", "glob", "socket", "ssl", "select", "subprocess", "asyncio", "signal",
+    "threading",
+}  # fmt: skip
+BUILTINS = {"open", "exec", "eval", "__import__", "input", "print"}
+
+
+def touches(tree: ast.AST) -> Iterator[str]:
+    """Yield what in a module could touch the machine."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (each.name for each in names if each.name.partition(".")[0] in MACHINE)
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in MACHINE:
+                yield module
+            case ast.Name(id=name) if name in BUILTINS:
+                yield name
 
 
 def loaded_after(code: str) -> set[str]:
@@ -63,3 +95,44 @@ def test_no_flow_is_loaded_before_one_is_started(module: str) -> None:
     script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.startswith('console.flows.')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_a_pure_room_touches_no_machine(room: str) -> None:
+    found = [
+        f"{file.relative_to(ROOT)}: {what}"
+        for file in sorted((ROOT / "console" / room).rglob("*.py"))
+        for what in touches(ast.parse(file.read_text()))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import subprocess", "import os.path", "def late():\n    from pathlib import Path", "open('x')", "run = eval"],
+)
+def test_a_line_that_touches_the_machine_is_noticed(line: str) -> None:
+    assert [*touches(ast.parse(line))] != []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("sources/shell.py", "import subprocess"),
+        ("topology/build.py", "def late():\n    import subprocess"),
+        ("diagnosis/words.py", "import socket"),
+        ("probes/wire.py", "def late():\n    from console.engine import engine"),
+        ("drift/compared.py", "from console.drift import look"),
+    ],
+)  # fmt: skip
+def test_make_check_refuses_an_import_that_a_wall_is_against(tmp_path: Path, file: str, line: str) -> None:
+    for part in ("console", "screens"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    changed = tmp_path / "console" / file
+    changed.write_text(f"{changed.read_text()}\n{line}\n")
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "BROKEN" in done.stdout

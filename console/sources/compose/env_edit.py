@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from io import StringIO
 
 from console.errors import InputError
 from console.sources.compose import env_file
@@ -61,11 +60,9 @@ def _quoted(name: str, value: str, file: str) -> str:
 
 def _places(text: str, name: str) -> list[tuple[int, int]]:
     """Return begin and end of each binding of a name, its own line end included, comments and blanks above not."""
-    from dotenv.parser import parse_stream
-
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     found, at = [], len(mark)
-    for binding in parse_stream(StringIO(text[len(mark) :], newline="")):
+    for binding in env_file.bindings(text[len(mark) :]):
         original = binding.original.string
         if binding.key == name and not binding.error:
             found.append((at + len(original) - len(original.lstrip()), at + len(original)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Mapping
-from io import StringIO
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING, cast
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from console.errors import InputError
 from console.model import Span
 from console.sources.compose.expansion import expand
 from console.text import clean
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 
 class EnvFile(Struct, frozen=True):
@@ -32,13 +35,11 @@ def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFi
     """Read an env file; a line that is none is a problem, and the others are still read.
 
     `around` has the variables its values may ask for, beside those of its own lines above."""
-    from dotenv.parser import parse_stream
-
     values: dict[str, str] = {}
     spans: dict[str, Span] = {}
     problems: list[InputError] = []
     known = ChainMap(values, dict(around or {}))
-    for binding in parse_stream(StringIO(text.removeprefix("\ufeff"), newline="")):
+    for binding in bindings(text.removeprefix("\ufeff")):
         original = binding.original.string
         start = original[: len(original) - len(original.lstrip())]
         breaks = list(_NEWLINE.finditer(start))
@@ -56,3 +57,20 @@ def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFi
             values[binding.key] = value
             spans[binding.key] = Span(file, line, begin, begin + len(match["key"]))
     return EnvFile(values, spans, tuple(problems))
+
+
+class _Whole:
+    """A text as python-dotenv asks for one: by `read`, once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def read(self) -> str:
+        return self.text
+
+
+def bindings(text: str) -> Iterator[Binding]:
+    """Yield the lines of an env file as python-dotenv tells them apart; joined, they are the whole text again."""
+    from dotenv.parser import parse_stream
+
+    return parse_stream(cast("IO[str]", _Whole(text)))
