@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from console.facts.wording import exit_words, header_trouble, untrusted_peer
+from console.diagnosis.log_lines import exit_words, header_trouble, untrusted_peer
 from console.model import Rung
 from console.observation import LaneData, Peer, SweepData
 

@@ -52,18 +52,19 @@ def _hang_on(lifeline: int, name: str) -> None:
 
 async def _serve(listening: socket.socket, name: str) -> None:
     from console.lab.control import Control
-    from console.lab.rehearsal import Estate, plan
+    from console.lab.plan import plan
+    from console.lab.rehearsal import Rehearsal
 
-    estate = Estate(plan())
-    await estate.start()
-    control = Control(estate, name)
+    lab = Rehearsal(plan())
+    await lab.start()
+    control = Control(lab, name)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, control.ended.set)
     await control.open(listening)
     await control.ended.wait()
     listening.close()
-    await estate.stop()
+    await lab.stop()
 
 
 if __name__ == "__main__":

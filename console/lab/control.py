@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import msgspec
 
 from console.errors import LabError, Refused, StreamError, Unreachable
+from console.lab import faults
 from console.lab.daemons.messages import (
     LIMIT,
     Ask,
@@ -36,7 +37,7 @@ from console.lab.machines.commands import run
 from console.lab.network.addresses import MAIL, PROXY, ROLES, SOCKET
 from console.lab.network.tunnel import End, relay
 from console.lab.place import ours
-from console.lab.rehearsal import Estate
+from console.lab.rehearsal import Rehearsal
 
 PATIENCE = 10.0
 """Seconds a caller has to say what it wants."""
@@ -48,8 +49,8 @@ LONGEST = 120.0
 class Control:
     """Serves requests on a listening UNIX socket until `ended` is set."""
 
-    def __init__(self, estate: Estate, name: str) -> None:
-        self.estate, self.name = estate, name
+    def __init__(self, lab: Rehearsal, name: str) -> None:
+        self.lab, self.name = lab, name
         self.since = time.time()
         self.ended = asyncio.Event()
         self.server: asyncio.Server | None = None
@@ -92,7 +93,7 @@ class Control:
             case Resolve():
                 await self._say(caller, self._resolve(request))
             case Run():
-                done = run(self.estate, request.on, request.argv)
+                done = run(self.lab, request.on, request.argv)
                 await self._say(
                     caller, Reply(status=done.status, stdout=done.stdout.encode(), stderr=done.stderr.encode())
                 )
@@ -109,7 +110,7 @@ class Control:
                 self.ended.set()
 
     async def _open(self, caller: End, request: Open) -> None:
-        dial = asyncio.create_task(self.estate.network.dial(request.origin, *request.to))
+        dial = asyncio.create_task(self.lab.network.dial(request.origin, *request.to))
         gone = asyncio.create_task(caller.reader.read(1))
         try:
             limit = min(max(request.timeout, 0.0), LONGEST)
@@ -130,31 +131,31 @@ class Control:
         await relay(caller, far.end, far.link)
 
     async def _unix(self, caller: End, request: Unix) -> None:
-        if request.origin != PROXY or request.path != SOCKET or not self.estate.proxy.running:
+        if request.origin != PROXY or request.path != SOCKET or not self.lab.proxy.running:
             await self._say(caller, Reply("refused", f"{request.path}: connection refused"))
             return
         await self._say(caller, Reply())
         commands = await caller.reader.readuntil(b"\n")
-        caller.writer.write(answer(self.estate.proxy, commands.decode("utf-8", "replace")).encode())
+        caller.writer.write(answer(self.lab.proxy, commands.decode("utf-8", "replace")).encode())
         await caller.writer.drain()
 
     def _resolve(self, request: Resolve) -> Reply:
         with suppress(ValueError):
             return Reply(addresses=(str(ip_address(request.name)),))
-        found = self.estate.network.resolve(request.name)
+        found = self.lab.network.resolve(request.name)
         return Reply(addresses=found) if found else Reply("unresolved", f"{request.name} has no address")
 
     def _read(self, request: Read) -> Reply:
-        data = self.estate.files.get((request.on, request.path))
+        data = self.lab.files.get((request.on, request.path))
         if data is None and request.on == MAIL:
-            data = self.estate.disks.read(request.path)
+            data = self.lab.disks.read(request.path)
         if data is None:
             return Reply("missing", f"{request.path} is not there on {request.on}")
         return Reply(stdout=data)
 
     def _write(self, request: Write) -> Reply:
-        if request.on == MAIL and (request.on, request.path) not in self.estate.files:
-            if self.estate.disks.write(request.path, request.data, request.mode):
+        if request.on == MAIL and (request.on, request.path) not in self.lab.files:
+            if self.lab.disks.write(request.path, request.data, request.mode):
                 return Reply()
             return Reply("denied", f"{request.path} on {request.on} was not written: No such file or directory")
         return Reply("denied", f"{request.path} on {request.on} was not written: the lab keeps this file as it is")
@@ -162,18 +163,18 @@ class Control:
     async def _change(self, caller: End, request: Break | Heal) -> None:
         try:
             if isinstance(request, Break):
-                await self.estate.break_(request.fault)
+                await faults.break_(self.lab, request.fault)
             else:
-                await self.estate.heal(request.fault)
+                await faults.heal(self.lab, request.fault)
         except LabError as error:
             await self._say(caller, Reply("unknown fault", str(error)))
         else:
             await self._say(caller, Reply(state=self._state()))
 
     def _state(self) -> State:
-        estate = self.estate
-        lanes = tuple(lane.id for lane in estate.topology.lanes)
-        return State(os.getpid(), self.name, self.since, tuple(estate.broken), lanes, tuple(estate.mishaps))
+        lab = self.lab
+        lanes = tuple(lane.id for lane in lab.topology.lanes)
+        return State(os.getpid(), self.name, self.since, tuple(lab.broken), lanes, tuple(lab.mishaps))
 
     async def _say(self, caller: End, reply: Reply) -> None:
         caller.writer.write(line(reply))

@@ -13,9 +13,9 @@ from console.model import HopName, Outcome
 
 if TYPE_CHECKING:
     from console.lab.machines.disks import Machine
-    from console.lab.rehearsal import Estate
+    from console.lab.rehearsal import Rehearsal
 
-Act = Callable[["Estate"], Awaitable[None]]
+Act = Callable[["Rehearsal"], Awaitable[None]]
 
 
 class Fault(Struct, frozen=True):
@@ -38,90 +38,104 @@ def find(id: str) -> Fault:
     raise LabError(f"no fault is called {id}; there are {', '.join((*FAULTS, *DISK_FAULTS))}")
 
 
-async def _distrust(estate: Estate) -> None:
-    estate.dovecot.trust()
+async def break_(lab: Rehearsal, id: str) -> None:
+    """Make a fault; one that is there already changes nothing. Raises `LabError` for an unknown one."""
+    fault = find(id)
+    if id not in lab.broken:
+        lab.broken[id] = None
+        await fault.break_(lab)
 
 
-async def _trust(estate: Estate) -> None:
-    estate.dovecot.trust(GATEWAY)
+async def heal(lab: Rehearsal, id: str | None = None) -> None:
+    """Take back one fault, or all; raises `LabError` for an unknown one."""
+    for broken in (find(id).id,) if id else tuple(lab.broken):
+        if broken in lab.broken:
+            del lab.broken[broken]
+            await find(broken).heal(lab)
 
 
-async def _drop_headers(estate: Estate) -> None:
-    estate.proxy.send_headers(False)
+async def _distrust(lab: Rehearsal) -> None:
+    lab.dovecot.trust()
 
 
-async def _send_headers(estate: Estate) -> None:
-    estate.proxy.send_headers(True)
+async def _trust(lab: Rehearsal) -> None:
+    lab.dovecot.trust(GATEWAY)
 
 
-async def _drop_listener(estate: Estate) -> None:
-    estate.proxy.missing = frozenset((993,))
-    await estate.proxy.apply()
+async def _drop_headers(lab: Rehearsal) -> None:
+    lab.proxy.send_headers(False)
 
 
-async def _restore_listener(estate: Estate) -> None:
-    estate.proxy.missing = frozenset()
-    await estate.proxy.apply()
+async def _send_headers(lab: Rehearsal) -> None:
+    lab.proxy.send_headers(True)
 
 
-async def _cut(estate: Estate) -> None:
-    estate.network.tunnel.cut()
+async def _drop_listener(lab: Rehearsal) -> None:
+    lab.proxy.missing = frozenset((993,))
+    await lab.proxy.apply()
 
 
-async def _mend(estate: Estate) -> None:
-    estate.network.tunnel.mend()
+async def _restore_listener(lab: Rehearsal) -> None:
+    lab.proxy.missing = frozenset()
+    await lab.proxy.apply()
 
 
-async def _slow(estate: Estate) -> None:
-    estate.network.tunnel.added = SLOWNESS
+async def _cut(lab: Rehearsal) -> None:
+    lab.network.tunnel.cut()
 
 
-async def _quicken(estate: Estate) -> None:
-    estate.network.tunnel.added = 0.0
+async def _mend(lab: Rehearsal) -> None:
+    lab.network.tunnel.mend()
 
 
-async def _stop_service(estate: Estate) -> None:
-    estate.dovecot.stop()
+async def _slow(lab: Rehearsal) -> None:
+    lab.network.tunnel.added = SLOWNESS
 
 
-async def _start_service(estate: Estate) -> None:
-    estate.dovecot.start()
+async def _quicken(lab: Rehearsal) -> None:
+    lab.network.tunnel.added = 0.0
 
 
-async def _expire(estate: Estate) -> None:
-    estate.certificate.expire()
+async def _stop_service(lab: Rehearsal) -> None:
+    lab.dovecot.stop()
 
 
-async def _renew(estate: Estate) -> None:
-    estate.certificate.renew()
+async def _start_service(lab: Rehearsal) -> None:
+    lab.dovecot.start()
 
 
-async def _stop_proxy(estate: Estate) -> None:
-    estate.proxy.running = False
-    await estate.proxy.apply()
+async def _expire(lab: Rehearsal) -> None:
+    lab.certificate.expire()
 
 
-async def _start_proxy(estate: Estate) -> None:
-    estate.proxy.restart()
-    await estate.proxy.apply()
+async def _renew(lab: Rehearsal) -> None:
+    lab.certificate.renew()
+
+
+async def _stop_proxy(lab: Rehearsal) -> None:
+    lab.proxy.running = False
+    await lab.proxy.apply()
+
+
+async def _start_proxy(lab: Rehearsal) -> None:
+    lab.proxy.restart()
+    await lab.proxy.apply()
 
 
 _CONFIGURATION = (PROXY, "/etc/haproxy/haproxy.cfg")
 
 
-async def _edit(estate: Estate) -> None:
-    told = estate.files[_CONFIGURATION]
-    estate.files[_CONFIGURATION] = told.replace(
-        b"server mailcow 10.10.10.214:10993", b"server mail 10.10.10.214:10993", 1
-    )
-    estate.proxy.rename({993: "mail"})
+async def _edit(lab: Rehearsal) -> None:
+    told = lab.files[_CONFIGURATION]
+    lab.files[_CONFIGURATION] = told.replace(b"server mailcow 10.10.10.214:10993", b"server mail 10.10.10.214:10993", 1)
+    lab.proxy.rename({993: "mail"})
 
 
-async def _put_back(estate: Estate) -> None:
-    from console.lab.rehearsal import files
+async def _put_back(lab: Rehearsal) -> None:
+    from console.lab.plan import files
 
-    estate.files[_CONFIGURATION] = files()[_CONFIGURATION]
-    estate.proxy.rename({})
+    lab.files[_CONFIGURATION] = files()[_CONFIGURATION]
+    lab.proxy.rename({})
 
 
 _ALL = (
@@ -177,14 +191,14 @@ FAULTS: dict[str, Fault] = {fault.id: fault for fault in _ALL}
 
 
 def _disk_fault(id: str, words: str, act: Callable[[Machine], None]) -> Fault:
-    async def break_(estate: Estate) -> None:
-        act(estate.disks)
+    async def break_(lab: Rehearsal) -> None:
+        act(lab.disks)
 
-    async def heal(estate: Estate) -> None:
+    async def heal(lab: Rehearsal) -> None:
         """The VM's disks and files are as they were when the lab came up."""
         from console.lab.machines.disks import Machine
 
-        estate.disks = Machine()
+        lab.disks = Machine()
 
     return Fault(id, words, "", "vm", "unknown", break_, heal)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from console.diagnosis.catalogue import finding
+from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.judge import (
     blocked_here,
-    certificate_trouble,
     down_in_stats,
     forwards_wrongly,
     header_missing,
@@ -19,8 +19,8 @@ from console.diagnosis.judge import (
     service_stopped,
     untrusted,
 )
+from console.diagnosis.log_lines import untrusted_peer
 from console.diagnosis.rule import Observed, observed
-from console.facts.wording import untrusted_peer
 from console.model import Finding, HopName, Severity, Span
 from console.observation import LaneData
 from console.text import join_words

@@ -8,53 +8,45 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from console.lab.daemons.services import Service
+from console.lab.machines.done import Done
 from console.lab.network.addresses import MAIL, PROXY, TAILNET
 
 if TYPE_CHECKING:
-    from console.lab.rehearsal import Estate
+    from console.lab.rehearsal import Rehearsal
 
 PROJECT = "mailcowdockerized"
 
 
-class Done(Struct, frozen=True):
-    """What a command left."""
-
-    status: int
-    stdout: str = ""
-    stderr: str = ""
-
-
-def run(estate: Estate, machine: str, argv: tuple[str, ...]) -> Done:
+def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     """Run one command on a machine; what is not known there is status 127, as a shell would say."""
-    known: dict[tuple[str, str], Callable[[Estate, list[str]], Done]] = {
+    known: dict[tuple[str, str], Callable[[Rehearsal, list[str]], Done]] = {
         (MAIL, "docker"): _docker,
         (PROXY, "tailscale"): _tailscale,
     }
     command = known.get((machine, argv[0])) if argv else None
-    if command is None and machine == MAIL and (done := estate.disks.run(argv)) is not None:
+    if command is None and machine == MAIL and (done := lab.disks.run(argv)) is not None:
         return done
     if command is None:
         return Done(127, "", f"{argv[0] if argv else ''}: command not found\n")
-    return command(estate, list(argv[1:]))
+    return command(lab, list(argv[1:]))
 
 
-def _docker(estate: Estate, words: list[str]) -> Done:
+def _docker(lab: Rehearsal, words: list[str]) -> Done:
     if words[:1] != ["compose"]:
         return Done(1, "", f"docker: '{' '.join(words[:1])}' is not a docker command.\nSee 'docker --help'\n")
     words = words[1:]
     if words[:1] == ["--project-directory"]:
         words = words[2:]
     if words[:1] == ["logs"]:
-        return _logs(estate, words[1:])
+        return _logs(lab, words[1:])
     if words[:1] == ["ps"]:
-        return _ps(estate, words[1:])
+        return _ps(lab, words[1:])
     return Done(1, "", f'unknown docker command: "compose {" ".join(words[:1])}"\n')
 
 
-def _logs(estate: Estate, words: list[str]) -> Done:
+def _logs(lab: Rehearsal, words: list[str]) -> Done:
     lines, since, names, options = 0, 0.0, [], iter(words)
     for word in options:
         if word in ("--tail", "-n"):
@@ -75,23 +67,23 @@ def _logs(estate: Estate, words: list[str]) -> Done:
             names.append(word)
     out = ""
     for name in names:
-        service = estate.service(name)
+        service = lab.service(name)
         if service is None:
             return Done(1, "", f"no such service: {name}\n")
         out += "".join(f"{line}\n" for line in service.lines(since)[-lines:])
     return Done(0, out)
 
 
-def _ps(estate: Estate, words: list[str]) -> Done:
+def _ps(lab: Rehearsal, words: list[str]) -> Done:
     every = bool({"-a", "--all"} & set(words))
     words = [word for word in words if word not in ("-a", "--all")]
     if words[:2] != ["--format", "json"] or any(word.startswith("-") for word in words[2:]):
         return Done(16, "", "unknown flag\n")
     wanted = words[2:]
     for name in wanted:
-        if estate.service(name) is None:
+        if lab.service(name) is None:
             return Done(1, "", f"no such service: {name}\n")
-    shown = [s for s in estate.services if (s.running or every) and (not wanted or s.name in wanted)]
+    shown = [s for s in lab.services if (s.running or every) and (not wanted or s.name in wanted)]
     return Done(0, "".join(msgspec.json.encode(_container(service)).decode() + "\n" for service in shown))
 
 
@@ -132,10 +124,10 @@ def _ago(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.0f} hours"
 
 
-def _tailscale(estate: Estate, words: list[str]) -> Done:
+def _tailscale(lab: Rehearsal, words: list[str]) -> Done:
     if words != ["status", "--json"]:
         return Done(2, "", f"tailscale: unknown subcommand: {' '.join(words[:1])}\n")
-    link = estate.network.tunnel
+    link = lab.network.tunnel
     there = link.whole.is_set()
     seen = _stamp(time.time() if there else link.since)
     document = {

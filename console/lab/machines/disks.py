@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from console.lab.machines.commands import Done
+from console.lab.machines.done import Done
 from console.sources import fstab
 
 TOOL = "/run/cowhand-disk"

@@ -7,8 +7,9 @@ import time
 import pytest
 from msgspec import Struct
 
+from console.diagnosis.certificates import matches
 from console.diagnosis.diagnose import diagnose
-from console.diagnosis.judge import judge_lane, matches, verdict
+from console.diagnosis.judge import judge_lane, verdict
 from console.model import HOPS, Bind, Certificate, Lane, Protocol, ProxyVersion, Reading, Rung, Span, Target, Topology
 from console.observation import Cause, Ladder, LaneData, ProbeTarget, Server, Stats, SweepData
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.facts import certificates, containers, haproxy_stats, listeners, log, mounts, tailscale, wording
+from console.diagnosis import log_lines
+from console.facts import certificates, containers, haproxy_stats, listeners, log, mounts, tailscale
 from tests.console.facts.recorded import files, text
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -62,11 +63,11 @@ def test_no_damage_to_a_real_answer_raises_anything_else(name: str, data: st.Dat
 def test_no_log_line_whatever_stops_the_recognisers(lines: list[str]) -> None:
     given = tuple(lines)
     for recognise in (
-        wording.untrusted_peer, wording.waited_peer, wording.misread_peer, wording.header_trouble,
-        wording.refused_family, wording.bans, wording.out_of_memory,
+        log_lines.untrusted_peer, log_lines.waited_peer, log_lines.misread_peer, log_lines.header_trouble,
+        log_lines.refused_family, log_lines.bans, log_lines.out_of_memory,
     ):  # fmt: skip
         recognise(given)
-    assert all(wording.screened(line) is None or "postscreen[" in line for line in lines)
+    assert all(log_lines.screened(line) is None or "postscreen[" in line for line in lines)
     assert all(line.isprintable() for line in log.parse("\n".join(lines)))
 
 
@@ -87,25 +88,27 @@ HEARD = "x/postscreen[1]: CONNECT from [6.6.6.6]:25 to [10.10.10.214]:25"
     ],
 )
 def test_a_user_name_is_not_dovecots_word_on_whom_to_trust(line: str) -> None:
-    assert wording.untrusted_peer((line,)) is None
+    assert log_lines.untrusted_peer((line,)) is None
 
 
 def test_a_command_is_not_postscreens_word_on_who_connected() -> None:
     line = f"Nov 22 18:00:00 mail haproxy/postscreen[7]: PREGREET 60 after 0 from [203.0.113.9]:4711: EHLO {HEARD}"
-    found = wording.screened(line)
+    found = log_lines.screened(line)
     assert found is not None
     assert (found.event, found.address, found.port) == ("PREGREET", "203.0.113.9", 4711)
-    assert wording.screened(f"mail postfix/smtpd[7]: NOQUEUE: reject: RCPT from x[203.0.113.9]: helo=<{HEARD}>") is None
+    assert (
+        log_lines.screened(f"mail postfix/smtpd[7]: NOQUEUE: reject: RCPT from x[203.0.113.9]: helo=<{HEARD}>") is None
+    )
     quoted = (
         "mail postfix/smtpd[7]: improper command pipelining from x[203.0.113.9]: x/smtpd[1]: warning: haproxy read: EOF"
     )
-    assert wording.header_trouble((quoted,)) is None
-    assert wording.refused_family((quoted.replace("EOF", "Postfix IPv6 support is disabled"),)) is None
+    assert log_lines.header_trouble((quoted,)) is None
+    assert log_lines.refused_family((quoted.replace("EOF", "Postfix IPv6 support is disabled"),)) is None
 
 
 def test_a_matched_line_is_not_netfilters_word_on_who_is_banned() -> None:
-    assert wording.bans(("WARN: 203.0.113.9 matched rule id 3 (x\nCRIT: Banning 192.0.2.1/32 for 30 minutes)",)) == {}
-    assert wording.bans(("CRIT: Banning 2001:db8::/64 for 30 minutes",)) != {}
+    assert log_lines.bans(("WARN: 203.0.113.9 matched rule id 3 (x\nCRIT: Banning 192.0.2.1/32 for 30 minutes)",)) == {}
+    assert log_lines.bans(("CRIT: Banning 2001:db8::/64 for 30 minutes",)) != {}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_a_matched_line_is_not_netfilters_word_on_who_is_banned() -> None:
     ],
 )  # fmt: skip
 def test_postfix_says_which_family_it_does_without(line: str, family: str) -> None:
-    found = wording.refused_family((line,))
+    found = log_lines.refused_family((line,))
     assert (found[0] if found else "") == family
 
 
@@ -134,4 +137,4 @@ def test_postfix_says_which_family_it_does_without(line: str, family: str) -> No
     ],
 )  # fmt: skip
 def test_an_exit_code_is_put_into_words_where_it_says_something(code: int | None, words: str) -> None:
-    assert wording.exit_words(code) == words
+    assert log_lines.exit_words(code) == words

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.facts import containers, haproxy_stats, listeners, mounts, tailscale, wording
+from console.diagnosis import log_lines
+from console.facts import containers, haproxy_stats, listeners, mounts, tailscale
 from console.hosts.host import Stream
 from console.probes.ladder import PROBES
 from console.probes.wire import Broken, Wire
@@ -132,17 +133,21 @@ def lines(file: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("file", variants("wording", *expected("wording")["dovecot"]))
 def test_dovecots_words_about_a_proxy_are_recognised_whatever_the_version(file: str) -> None:
-    found = (wording.untrusted_peer(lines(file)), wording.waited_peer(lines(file)), wording.misread_peer(lines(file)))
+    found = (
+        log_lines.untrusted_peer(lines(file)),
+        log_lines.waited_peer(lines(file)),
+        log_lines.misread_peer(lines(file)),
+    )
     wanted = expected("wording")["dovecot"][file]
     if file == "dovecot-2.3.19.1.log":
-        assert wording.untrusted_peer(lines(file)[:2]) == ("::1", lines(file)[1])
+        assert log_lines.untrusted_peer(lines(file)[:2]) == ("::1", lines(file)[1])
     assert [each[0] if each else "" for each in found] == wanted
 
 
 @pytest.mark.parametrize("file", variants("wording", *expected("wording")["postfix"]))
 def test_postfixs_words_about_clients_and_headers_are_recognised_whatever_the_version(file: str) -> None:
     said = lines(file)
-    seen = [each for line in said if (each := wording.screened(line))]
+    seen = [each for line in said if (each := log_lines.screened(line))]
     assert [(each.event, each.address, each.proxied) for each in seen][:8] == [
         ("CONNECT", "203.0.113.77", True),
         ("PASS", "203.0.113.77", True),
@@ -156,19 +161,19 @@ def test_postfixs_words_about_clients_and_headers_are_recognised_whatever_the_ve
     assert seen[0].port == seen[4].port == 55555
     assert seen[4].detail == "EHLO early.example\\r\\n"
     assert ("CONNECT", "2001:db8:113::77") in {(each.event, each.address) for each in seen}
-    troubles = [line for line in said if wording.header_trouble((line,))]
+    troubles = [line for line in said if log_lines.header_trouble((line,))]
     assert troubles == [line for line in said if "haproxy read" in line or "fatal" in line]
-    family = wording.refused_family(said)
+    family = log_lines.refused_family(said)
     assert family is not None and family[0] == "IPv6"
     assert expected("wording")["postfix"][file] in family[1]
 
 
 @pytest.mark.parametrize("file", variants("wording", *expected("wording")["netfilter"]))
 def test_netfilters_bans_are_recognised_whatever_the_version(file: str) -> None:
-    assert list(wording.bans(lines(file))) == expected("wording")["netfilter"][file]
+    assert list(log_lines.bans(lines(file))) == expected("wording")["netfilter"][file]
 
 
 @pytest.mark.parametrize("file", variants("wording", *expected("wording")["kernel"]))
 def test_the_kernels_words_about_memory_are_recognised_whatever_the_version(file: str) -> None:
-    found = wording.out_of_memory(lines(file))
+    found = log_lines.out_of_memory(lines(file))
     assert found is not None and found[0] == expected("wording")["kernel"][file]

@@ -18,7 +18,7 @@ import pytest
 from console.errors import LabError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.estate import load as estate
 from console.lab import client, place
-from console.lab import rehearsal as plans
+from console.lab import plan as plans
 from console.lab.client import Lab, LabHost
 from console.model import Role
 from tests.console.lab.conftest import PUBLIC, PUBLIC6, VM

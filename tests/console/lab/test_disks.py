@@ -11,7 +11,7 @@ from console.estate import load as estate
 from console.events import Prompt, StepChanged
 from console.flows import StepContext, registry
 from console.lab.client import Lab, LabHost, disk_faults
-from console.lab.rehearsal import site_file
+from console.lab.plan import site_file
 from console.model import Role
 from console.runner.ending import Ending
 from console.runner.session import Session

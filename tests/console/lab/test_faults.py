@@ -15,7 +15,7 @@ from console.facts.haproxy_stats import ask
 from console.hosts.host import Stream
 from console.lab.client import Lab, LabHost, faults
 from console.lab.faults import FAULTS
-from console.lab.rehearsal import site_file
+from console.lab.plan import site_file
 from console.model import HOPS, Role
 from console.observation import Server
 from console.probes.tls import TlsStream

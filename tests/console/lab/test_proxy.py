@@ -12,11 +12,11 @@ import pytest
 
 from console.errors import Refused
 from console.lab.haproxy.proxy import Frontend
-from console.lab.rehearsal import Estate
+from console.lab.rehearsal import Rehearsal
 from console.model import Bind, Check, Lane, Protocol, ProxyVersion, Span, Target, Topology
 from tests.console.lab.conftest import PUBLIC, PUBLIC6, VM, until
 
-Start = Callable[..., Awaitable[Estate]]
+Start = Callable[..., Awaitable[Rehearsal]]
 
 
 def lane(
@@ -35,32 +35,32 @@ def lane(
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start an estate with these lanes; it is stopped, without a mishap, when the test ends."""
-    started: list[Estate] = []
+    """Start an lab with these lanes; it is stopped, without a mishap, when the test ends."""
+    started: list[Rehearsal] = []
 
-    async def begin(*lanes: Lane) -> Estate:
-        estate = Estate(Topology(lanes=lanes))
-        started.append(estate)
-        await estate.start()
-        return estate
+    async def begin(*lanes: Lane) -> Rehearsal:
+        lab = Rehearsal(Topology(lanes=lanes))
+        started.append(lab)
+        await lab.start()
+        return lab
 
     yield begin
-    for estate in started:
-        await estate.stop()
+    for lab in started:
+        await lab.stop()
         await asyncio.sleep(0)
-        assert estate.mishaps == []
+        assert lab.mishaps == []
 
 
-async def greeting(estate: Estate, port: int, address: str = PUBLIC) -> bytes:
-    line = await estate.network.dial("here", address, port)
+async def greeting(lab: Rehearsal, port: int, address: str = PUBLIC) -> bytes:
+    line = await lab.network.dial("here", address, port)
     try:
         return await line.end.reader.readline()
     finally:
         line.end.reset()
 
 
-async def request(estate: Estate, text: bytes) -> bytes:
-    line = await estate.network.dial("here", PUBLIC, 443)
+async def request(lab: Rehearsal, text: bytes) -> bytes:
+    line = await lab.network.dial("here", PUBLIC, 443)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     await line.end.writer.start_tls(context)
@@ -75,26 +75,26 @@ async def request(estate: Estate, text: bytes) -> bytes:
 async def test_the_client_is_carried_in_either_version_and_family(
     start: Start, header: ProxyVersion, address: str, client: str
 ) -> None:
-    estate = await start(lane("submission", 587, 10587, header))
-    assert await greeting(estate, 587, address) == b"220 mail.benoit.jp.net ESMTP Postcow\r\n"
-    assert any(line.endswith(f": connect from unknown[{client}]") for line in estate.services[0].lines())
+    lab = await start(lane("submission", 587, 10587, header))
+    assert await greeting(lab, 587, address) == b"220 mail.benoit.jp.net ESMTP Postcow\r\n"
+    assert any(line.endswith(f": connect from unknown[{client}]") for line in lab.services[0].lines())
 
 
 async def test_a_header_to_a_plain_port_is_taken_for_a_command(start: Start) -> None:
-    estate = await start(lane("imap", 143, 143))
-    line = await estate.network.dial("here", PUBLIC, 143)
+    lab = await start(lane("imap", 143, 143))
+    line = await lab.network.dial("here", PUBLIC, 143)
     assert (await line.end.reader.readline()).startswith(b"* OK ")
     assert await line.end.reader.readline() == b"PROXY BAD TCP4: Unknown command.\r\n"
     line.end.reset()
 
 
 async def test_a_bind_to_one_address_leaves_the_others_closed(start: Start) -> None:
-    estate = await start(lane("sieve", 4190, 14190, binds=(Bind(PUBLIC, 4190), Bind("::", 4191))))
-    assert (await greeting(estate, 4190)).startswith(b'"IMPLEMENTATION"')
-    assert (await greeting(estate, 4191, PUBLIC6)).startswith(b'"IMPLEMENTATION"')
+    lab = await start(lane("sieve", 4190, 14190, binds=(Bind(PUBLIC, 4190), Bind("::", 4191))))
+    assert (await greeting(lab, 4190)).startswith(b'"IMPLEMENTATION"')
+    assert (await greeting(lab, 4191, PUBLIC6)).startswith(b'"IMPLEMENTATION"')
     for address, port in ((PUBLIC6, 4190), (PUBLIC, 4191)):
         with pytest.raises(Refused):
-            await estate.network.dial("here", address, port)
+            await lab.network.dial("here", address, port)
 
 
 @pytest.mark.parametrize(
@@ -112,19 +112,19 @@ async def test_a_bind_to_one_address_leaves_the_others_closed(start: Start) -> N
 async def test_a_check_that_talks_says_what_the_daemon_said(
     start: Start, protocol: Protocol, target: int, status: str
 ) -> None:
-    estate = await start(lane(protocol, 2000, target, check=Check("L7", target, sends_proxy=True)))
-    health = estate.proxy.all[0].health
+    lab = await start(lane(protocol, 2000, target, check=Check("L7", target, sends_proxy=True)))
+    health = lab.proxy.all[0].health
     assert health.status == status
     assert health.up is (status == "L7OK")
 
 
 async def test_a_check_that_talks_sees_what_a_bare_one_does_not(start: Start) -> None:
-    estate = await start(
+    lab = await start(
         lane("imaps", 993, 10993, check=Check("L4", 10993)),
         lane("sieve", 4190, 14190, check=Check("L7", 14190, sends_proxy=True)),
     )
-    estate.dovecot.trust()
-    bare, talking = estate.proxy.all
+    lab.dovecot.trust()
+    bare, talking = lab.proxy.all
     assert await until(lambda: status(talking), lambda word: word == "L7RSP") == "L7RSP"
     assert await status(bare) == "L4OK"
 
@@ -134,37 +134,37 @@ async def status(frontend: Frontend) -> str:
 
 
 async def test_the_web_is_served_through_tls_that_ends_at_the_proxy(start: Start) -> None:
-    estate = await start(lane("https", 443, 80, None, terminated=True))
-    head = await request(estate, b"HEAD / HTTP/1.1\r\nHost: mail.benoit.jp.net\r\n\r\n")
+    lab = await start(lane("https", 443, 80, None, terminated=True))
+    head = await request(lab, b"HEAD / HTTP/1.1\r\nHost: mail.benoit.jp.net\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\nServer: nginx\r\n") and head.endswith(b"\r\n\r\n")
-    page = await request(estate, b"GET / HTTP/1.1\r\nHost: mail.benoit.jp.net\r\n\r\n")
+    page = await request(lab, b"GET / HTTP/1.1\r\nHost: mail.benoit.jp.net\r\n\r\n")
     assert b"mailcow UI" in page
 
 
 async def test_a_web_server_that_is_gone_is_a_503(start: Start) -> None:
-    estate = await start(lane("https", 443, 80, None, terminated=True))
-    estate.services[2].stop()
-    answer = await request(estate, b"GET / HTTP/1.1\r\nHost: mail.benoit.jp.net\r\n\r\n")
+    lab = await start(lane("https", 443, 80, None, terminated=True))
+    lab.services[2].stop()
+    answer = await request(lab, b"GET / HTTP/1.1\r\nHost: mail.benoit.jp.net\r\n\r\n")
     assert answer.startswith(b"HTTP/1.0 503 Service Unavailable\r\n")
 
 
 async def test_stopping_closes_every_listener_and_drops_every_client(start: Start) -> None:
-    estate = await start(lane("sieve", 4190, 14190))
-    line = await estate.network.dial("here", PUBLIC, 4190)
+    lab = await start(lane("sieve", 4190, 14190))
+    line = await lab.network.dial("here", PUBLIC, 4190)
     await line.end.reader.readline()
-    estate.proxy.running = False
-    await estate.proxy.apply()
+    lab.proxy.running = False
+    await lab.proxy.apply()
     with pytest.raises(ConnectionResetError):
         while await line.end.reader.read():
             pass
     with pytest.raises(Refused):
-        await estate.network.dial("here", PUBLIC, 4190)
+        await lab.network.dial("here", PUBLIC, 4190)
     line.end.close()
 
 
 async def test_a_stranger_on_this_machine_gets_nothing_from_a_listener(start: Start) -> None:
-    estate = await start(lane("sieve", 4190, 14190))
-    reader, writer = await asyncio.open_connection("127.0.0.1", estate.network.listener("vps", PUBLIC, 4190))
+    lab = await start(lane("sieve", 4190, 14190))
+    reader, writer = await asyncio.open_connection("127.0.0.1", lab.network.listener("vps", PUBLIC, 4190))
     with pytest.raises(ConnectionResetError):
         await reader.read()
     writer.close()
@@ -179,7 +179,7 @@ def test_the_console_can_join_a_lab_without_loading_what_a_lab_needs() -> None:
         "proxyprotocol",
         "cryptography",
         "lark",
-        "console.estate.load",
+        "console.lab.load",
         "console.lab.rehearsal",
     }
     assert heavy & set(loaded) == set()

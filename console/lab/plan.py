@@ -1,0 +1,46 @@
+"""What the lab is made from: its own site file, the files it names, and the lanes that they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.lab.network.addresses import MAIL, PROXY
+
+if TYPE_CHECKING:
+    from console.model import Topology
+
+
+def files() -> dict[tuple[str, str], bytes]:
+    """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong."""
+    folder = site_file().parent
+    places = {
+        (PROXY, "/etc/haproxy/haproxy.cfg"): "haproxy.cfg",
+        (PROXY, "/etc/letsencrypt/renewal-hooks/deploy/certbot-deploy-hook.sh"): "certbot-deploy-hook.sh",
+        (MAIL, "/usr/local/bin/mailcow-cert-deploy.sh"): "mailcow-cert-deploy.sh",
+        (MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"): "docker-compose.override.yml",
+    }
+    return {place: (folder / name).read_bytes() for place, name in places.items()}
+
+
+def site_file() -> Path:
+    """The site file of the lab, as shipped."""
+    import assets
+
+    return Path(assets.__file__).parent / "lab" / "site.toml"
+
+
+def plan() -> Topology:
+    """Read the lab's own haproxy.cfg and `[[lane]]` entries; what its other files say decides nothing that runs here.
+
+    They are left unread for the start's sake, and so that a lab writes no grammar cache."""
+    from console.estate.site_file import load
+    from console.model import Span
+    from console.sources import haproxy
+    from console.topology.build import build
+    from console.topology.sources import Sources
+
+    file = site_file()
+    told = load(file)
+    configuration = haproxy.parse_files([(name, (file.parent / name).read_text()) for name in told.sources.haproxy])
+    return build(Sources(told, configuration, declared=(Span(file.name, 1),) * len(told.lane)))
