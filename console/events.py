@@ -122,6 +122,17 @@ class FlowBegan(Struct, frozen=True, tag_field="event", tag="flow-began"):
     steps: tuple[tuple[str, str], ...]
     dry: bool
     at: float
+    paths: tuple[tuple[str, ...], ...] = ()
+    """For each step the flows that it is in, the outermost first."""
+
+
+class StepsListed(Struct, frozen=True, tag_field="event", tag="steps"):
+    """The steps that are known now, as in `FlowBegan`; a step with the name and flows of an earlier one is the same."""
+
+    run: str
+    steps: tuple[tuple[str, str], ...]
+    paths: tuple[tuple[str, ...], ...]
+    at: float
 
 
 class StepChanged(Struct, frozen=True, tag_field="event", tag="step"):
@@ -133,6 +144,7 @@ class StepChanged(Struct, frozen=True, tag_field="event", tag="step"):
     words: str
     evidence: tuple[str, ...]
     at: float
+    path: tuple[str, ...] = ()
 
 
 class StepPlanned(Struct, frozen=True, tag_field="event", tag="plan"):
@@ -142,6 +154,7 @@ class StepPlanned(Struct, frozen=True, tag_field="event", tag="plan"):
     step: int
     plan: PlanShown
     undo: bool = False
+    path: tuple[str, ...] = ()
 
 
 class FlowAsked(Struct, frozen=True, tag_field="event", tag="asked"):
@@ -158,6 +171,7 @@ class ActionBegan(Struct, frozen=True, tag_field="event", tag="action-began"):
     step: int
     action: ActionShown
     at: float
+    path: tuple[str, ...] = ()
 
 
 class ActionSaid(Struct, frozen=True, tag_field="event", tag="action-said"):
@@ -167,6 +181,7 @@ class ActionSaid(Struct, frozen=True, tag_field="event", tag="action-said"):
     step: int
     output: str
     at: float
+    path: tuple[str, ...] = ()
 
 
 class ActionEnded(Struct, frozen=True, tag_field="event", tag="action-ended"):
@@ -180,6 +195,7 @@ class ActionEnded(Struct, frozen=True, tag_field="event", tag="action-ended"):
     problem: str
     seconds: float
     at: float
+    path: tuple[str, ...] = ()
 
 
 class FlowSaid(Struct, frozen=True, tag_field="event", tag="said"):
@@ -207,7 +223,16 @@ class FlowsChecked(Struct, frozen=True):
 
 
 FlowEvent = (
-    FlowBegan | StepChanged | StepPlanned | FlowAsked | ActionBegan | ActionSaid | ActionEnded | FlowSaid | FlowEnded
+    FlowBegan
+    | StepsListed
+    | StepChanged
+    | StepPlanned
+    | FlowAsked
+    | ActionBegan
+    | ActionSaid
+    | ActionEnded
+    | FlowSaid
+    | FlowEnded
 )
 
 Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent | FlowsChecked

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from typing import TYPE_CHECKING
 
 from console.commands import opening
 from console.commands.arguments import add_json
 from console.commands.output import EXIT_DONE, EXIT_FAILED, emit, say
 from console.errors import InputError
+
+if TYPE_CHECKING:
+    from console.estate.load import Estate
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +23,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--plan", action="store_true", help="print what would be done, and change nothing")
     how.add_argument("--yes", action="store_true", help="agree to every plan; what destroys data is answered apart")
     how.add_argument("--runbook", action="store_true", help="print the plan as a shell script to follow by hand")
+    parser.add_argument("--undo", metavar="RUN", help='take back an earlier run of this flow; "last" is the latest')
     parser.add_argument(
         "--answer", metavar="KEY=VALUE", action="append", default=[],
         help="answer a question; destroy=NAME for what cannot be had back",
@@ -45,11 +50,17 @@ def run(arguments: argparse.Namespace) -> int:
     estate = opening.load_estate(arguments)
     opening.say_problems(estate)
     try:
-        folder = None if dry else journal.place(estate.file, arguments.lab)
+        folder = None if dry and not arguments.undo else journal.place(estate.file, arguments.lab)
     except journal.JournalError as error:
         say(str(error))
         return EXIT_FAILED
-    return asyncio.run(flow_terminal.run(flow, estate, opening.open_vantages(arguments, estate), asked, folder))
+    record = journal.find(folder, arguments.undo) if folder is not None and arguments.undo else None
+    opened = opening.open_vantages(arguments, estate)
+
+    def load() -> Estate:
+        return opening.load_estate(arguments, again=True)
+
+    return asyncio.run(flow_terminal.run(flow, estate, opened, asked, folder, load, record))
 
 
 def _list(as_json: bool) -> int:

@@ -8,7 +8,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -28,8 +28,9 @@ from console.events import (
     RunOutcome,
     StepChanged,
     StepPlanned,
+    StepsListed,
 )
-from console.runner.context import StepContext
+from console.runner.context import StepContext, Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
 from console.runner.step import Flow
@@ -38,6 +39,7 @@ from console.text import clean
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
+    from console.store.journal import Record
 
 EXIT: dict[RunOutcome, int] = {
     "done": 0, "planned": 0, "failed": 1, "refused": 1, "stopped": 1, "incomplete": 1, "unanswered": 4,
@@ -81,12 +83,28 @@ def flow_options(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook
     return FlowOptions(answers, tuple(destroy), yes, dry or runbook, json, runbook)
 
 
-async def run(flow: Flow, estate: Estate, opened: Vantages, asked: FlowOptions, folder: Path | None) -> int:
-    """Run a flow in this terminal and return its exit status."""
+async def run(
+    flow: Flow,
+    estate: Estate,
+    opened: Vantages,
+    asked: FlowOptions,
+    folder: Path | None,
+    load: Callable[[], Estate],
+    undoing: Record | None = None,
+) -> int:
+    """Run a flow in this terminal and return its exit status.
+
+    `load` reads the estate again, for a flow that changes it; with `undoing` that earlier run is taken back."""
     printer = Printer(asked)
-    context = StepContext(estate, opened.hosts, opened.missing, asked.answers, asked.destroy)
+
+    async def renewal() -> Surroundings:
+        fresh = await asyncio.to_thread(load)
+        await opened.renew(fresh.site)
+        return Surroundings(fresh, opened.named, opened.reasons)
+
+    context = StepContext(estate, opened.named, opened.reasons, asked.answers, asked.destroy, renewal)
     operator = Operator(asked, printer)
-    session = Session(flow, context, operator.ask, printer.tell, None if asked.dry else folder)
+    session = Session(flow, context, operator.ask, printer.tell, None if asked.dry else folder, undoing)
     signals = Signals(session, printer)
     signals.install()
     try:
@@ -190,6 +208,9 @@ class Printer:
             case FlowBegan():
                 self._names = event.steps
                 return f"{event.flow}  {event.words}" + ("  (dry run: nothing is changed)" if event.dry else "")
+            case StepsListed():
+                self._names = event.steps
+                return ""
             case StepChanged(state=("checking" | "applying" | "verifying")):
                 return ""
             case StepChanged():

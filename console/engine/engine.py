@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from console.estate.load import Estate
     from console.observation import Drifted, SweepData
     from console.questions import Asker, Question
+    from console.runner.context import Surroundings
     from console.runner.state import RunStatus
     from console.tofu.refine import Refiner
 
@@ -67,6 +68,9 @@ class Engine:
         self._stage: Stage | None = None
         self._opened: tuple[Estate, Vantages] | None = None
         self._early: list[Callable[[Stage, Estate, Vantages], None]] = []
+        self._acting: asyncio.Task[None] | None = None
+        self._again: asyncio.Task[Estate] | None = None
+        self._reading = asyncio.Lock()
         self._watched, self._closing = True, False
         self._force = False
 
@@ -112,19 +116,23 @@ class Engine:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle)
 
-    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
+    def start_flow(
+        self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""
+    ) -> None:
         """Start a run of a flow, unless one is on; a `dry` one plans every step and changes nothing.
 
-        What comes of it is told by events, whether anybody watches or not."""
-        self._on_stage(lambda stage, estate, vantages: stage.begin(estate, vantages, name, dict(answers or {}), dry))
+        `undoing` names an earlier run of the flow, which is taken back. What comes of it is told by events, whether
+        anybody watches or not."""
+        given = dict(answers or {})
+        self._on_stage(lambda stage, estate, vantages: stage.begin(estate, vantages, name, given, dry, undoing))
 
     def answer_flow(self, id: str, text: str | None) -> None:
-        """Answer a run's prompt; None is not now. One that is not open any more is nobody's."""
-        self._on_stage(lambda stage, estate, vantages: stage.answer(id, text))
+        """Answer the prompt of a run with this id (None: dismissed). An id that is no longer open is ignored."""
+        self._at_once(lambda stage: stage.answer(id, text))
 
     def stop_flow(self, cut: bool = False) -> None:
         """End the run between two actions; `cut` ends the action under way too."""
-        self._on_stage(lambda stage, estate, vantages: stage.stop(cut))
+        self._at_once(lambda stage: stage.stop(cut))
 
     def flow(self) -> RunStatus | None:
         """The run that is on, or was last: all a screen needs that comes late."""
@@ -177,7 +185,7 @@ class Engine:
             return
         if self._refiner is not None:
             self._refiner.heard = self._read_again
-        estate = self._read(None)
+        estate = self._read()
         vantages = self.open_vantages(estate, self.log, self.ask)
         self._opened = estate, vantages
         opening = asyncio.create_task(self._open(vantages))
@@ -188,28 +196,59 @@ class Engine:
         finally:
             if self._stage is not None:
                 await self._stage.close()
-            opening.cancel()
+            for task in (opening, self._acting, self._again):
+                if task is not None:
+                    task.cancel()
             if self._refiner is not None:
                 await self._refiner.close()
             await vantages.close()
 
     def _on_stage(self, act: Callable[[Stage, Estate, Vantages], None]) -> None:
-        """Have something done on the engine's loop, as soon as there are hosts."""
+        """Do something on the engine's loop, with the files as they are now, as soon as there are hosts."""
         self._early.append(act)
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._catch_up)
 
-    def _catch_up(self) -> None:
-        if self._opened is None or self._closing:
-            return
-        estate, vantages = self._opened
-        while self._early:
-            from console.engine.stage import Stage
+    def _at_once(self, act: Callable[[Stage], None]) -> None:
+        """Do something to the run that is on, without reading a file first; after what is still to be started."""
 
-            if self._stage is None:
-                self._stage = Stage(self._notify)
-            self._early.pop(0)(self._stage, self._read(estate), vantages)
+        def now() -> None:
+            if self._stage is not None:
+                act(self._stage)
+            if self._early:
+                self._early.append(lambda stage, estate, vantages: act(stage))
+
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(now)
+
+    def _catch_up(self) -> None:
+        if self._opened is None or self._closing or not self._early:
+            return
+        if self._acting is None or self._acting.done():
+            self._acting = asyncio.create_task(self._act(*self._opened))
+
+    async def _act(self, estate: Estate, vantages: Vantages) -> None:
+        from console.engine.stage import Stage
+
+        if self._stage is None:
+            self._stage = Stage(self._notify, self._renew)
+        while self._early:
+            fresh = await self._read_aside(estate)
+            self._early.pop(0)(self._stage, fresh, vantages)
+
+    async def _renew(self) -> Surroundings:
+        """For a flow that has changed the site: the files as they are now, and the hosts that they name."""
+        from console.runner.context import Surroundings
+
+        assert self._opened is not None
+        estate, vantages = self._opened
+        fresh = await self._read_aside(estate)
+        await vantages.renew(fresh.site)
+        self._opened = fresh, vantages
+        self._wake.set()
+        return Surroundings(fresh, vantages.named, vantages.reasons)
 
     async def _open(self, vantages: Vantages) -> None:
         """Open the ways in, however long the operator thinks; what opens late is looked at from at once."""
@@ -237,7 +276,7 @@ class Engine:
                 vantages.forget()
                 if self._refiner is not None:
                     self._refiner.forget()
-            fresh = self._read(estate)
+            fresh = await self._read_aside(estate)
             if fresh is not estate:
                 estate = fresh
                 sweeps.renew(estate.topology)
@@ -258,34 +297,45 @@ class Engine:
                 await self._wake.wait()
         self._wake.clear()
 
-    def _read(self, known: Estate | None) -> Estate:
-        from console.diagnosis.lint import lint
-        from console.mask import mask
-
-        try:
-            guessed = self.load()
-        except CowhandError:
-            if known is None:
-                raise
-            return known
+    def _read(self) -> Estate:
+        guessed = self.load()
         estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
-        if known is not None and _same(known, estate):
-            return known
-        findings = lint(estate.sources, estate.topology)
-        texts = {name: mask(text) for name, text in estate.texts.items()}
-        read = EstateRead(
-            estate.title, estate.topology, findings, estate.problems, texts, estate.remark, estate.warnings
-        )
+        self._tell_estate(_told(estate), estate is guessed)
+        return estate
+
+    async def _read_aside(self, known: Estate) -> Estate:
+        """The files again, read in a thread: a large file that has just changed holds up no answer and no stop."""
+        async with self._reading:
+            try:
+                guessed = await asyncio.to_thread(self.load)
+            except CowhandError:
+                return known
+            estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
+            if await asyncio.to_thread(_same, known, estate):
+                return known
+            self._tell_estate(await asyncio.to_thread(_told, estate), estate is guessed)
+            return estate
+
+    def _tell_estate(self, read: EstateRead, guessed: bool) -> None:
         if read != self._told:
             self._told = read
             self._notify(read)
-            if estate is guessed:
+            if guessed:
                 self._on_read(read)
-        return estate
 
     def _read_again(self) -> None:
         if self._opened is not None and not self._closing:
-            self._read(self._opened[0])
+            self._again = asyncio.create_task(self._read_aside(self._opened[0]))
+
+
+def _told(estate: Estate) -> EstateRead:
+    """What the watchers are told of an estate: its findings, and its texts without secrets."""
+    from console.diagnosis.lint import lint
+    from console.mask import mask
+
+    findings = lint(estate.sources, estate.topology)
+    texts = {name: mask(text) for name, text in estate.texts.items()}
+    return EstateRead(estate.title, estate.topology, findings, estate.problems, texts, estate.remark, estate.warnings)
 
 
 def _same(known: Estate, fresh: Estate) -> bool:

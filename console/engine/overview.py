@@ -115,7 +115,7 @@ async def _ask(name: str, estate: Estate, vantages: Vantages) -> RunStatus | Non
         try:
             flow = find(name)
             ending = await Session(
-                flow, StepContext(estate, vantages.hosts, vantages.missing), nobody, hear, None
+                flow, StepContext(estate, vantages.named, vantages.reasons), nobody, hear, None
             ).run()
             return ending.outcome, ending.words
         except CowhandError as error:

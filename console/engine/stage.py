@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from console.runner.state import RunStatus, fold
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
+    from console.runner.context import Surroundings
 
 BETWEEN = 0.25
 """Seconds a closing console waits for the action under way before it cuts it off."""
@@ -25,10 +26,14 @@ BETWEEN = 0.25
 class Stage:
     """The run that is on, or was last. `state` may be read from any thread, everything else from the engine's loop."""
 
-    def __init__(self, notify: Callable[[FlowEvent | FlowsChecked], None]) -> None:
+    def __init__(
+        self,
+        notify: Callable[[FlowEvent | FlowsChecked], None],
+        renewal: Callable[[], Awaitable[Surroundings]] | None = None,
+    ) -> None:
         self.state: RunStatus | None = None
         self.overview = Overview(notify)
-        self._notify = notify
+        self._notify, self._renewal = notify, renewal
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[str | None]] = {}
@@ -38,11 +43,13 @@ class Stage:
         """Whether a run is on."""
         return self._task is not None and not self._task.done()
 
-    def begin(self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool) -> None:
-        """Start a run, unless one is on."""
+    def begin(
+        self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool, undoing: str = ""
+    ) -> None:
+        """Start a run, unless one is on; `undoing` names the earlier run of this flow that it takes back."""
         if not self.busy:
             self.overview.stop()  # a look would let the hosts hide its own secrets, not those of the run
-            self._task = asyncio.create_task(self._run(estate, vantages, name, answers, dry))
+            self._task = asyncio.create_task(self._run(estate, vantages, name, answers, dry, undoing))
 
     def look(self, estate: Estate, vantages: Vantages, name: str | None) -> None:
         """Ask how the steps of all flows stand, or of one; while a run is on nothing but the journal is read."""
@@ -75,15 +82,18 @@ class Stage:
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def _run(self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool) -> None:
+    async def _run(
+        self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool, undoing: str
+    ) -> None:
         from console.flows.registry import find
         from console.runner.context import StepContext
         from console.store import journal
 
         try:
-            context = StepContext(estate, vantages.hosts, vantages.missing, answers)
-            folder = None if dry else journal.place(estate.file, lab=vantages.lab is not None)
-            self._session = Session(find(name), context, self._ask, self._hear, folder)
+            context = StepContext(estate, vantages.named, vantages.reasons, answers, renewal=self._renewal)
+            folder = journal.place(estate.file, lab=vantages.lab is not None)
+            record = journal.find(folder, undoing) if undoing else None
+            self._session = Session(find(name), context, self._ask, self._hear, None if dry else folder, record)
             await self._session.run()
         except CowhandError as error:
             self._never_began(name, "refused", str(error))

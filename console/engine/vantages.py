@@ -7,6 +7,7 @@ import importlib
 import os
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,12 +36,28 @@ NEEDED: tuple[Role, ...] = ("proxy", "mail")
 
 
 class Vantages(Struct):
-    """The hosts by role, why a role has none, and the command log they write."""
+    """The hosts that probes look from, one a role; why a role has none; and the command log they write.
+
+    `named` are all hosts by the operator's names, `absent` the reason for each name without a way in. What flows do
+    with them is theirs: probes need one host a role, flows may need each."""
 
     hosts: dict[Role, Host]
     missing: dict[Role, str]
     log: deque[str]
     lab: Lab | None = None
+    named: dict[str, Host] = {}
+    absent: dict[str, str] = {}
+    site: Site | None = None
+    credentials: Credentials | None = None
+
+    def __post_init__(self) -> None:
+        if not self.named:
+            self.named = {"here" if role == "here" else host.name: host for role, host in self.hosts.items()}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why there is no way in: to a role, or to a host by its name."""
+        return {str(role): why for role, why in self.missing.items()} | self.absent
 
     async def open(self) -> None:
         """Connect to every host that has to be, and wait for the operator's answers; what fails is said when asked."""
@@ -51,34 +68,72 @@ class Vantages(Struct):
 
         await asyncio.gather(*(connect(host) for host in self.hosts.values()))
 
+    async def renew(self, site: Site) -> None:
+        """Reach the hosts of a site that was read again; a host whose way in is unchanged keeps its connection."""
+        known = self.site
+        if known is None or self.credentials is None or known.hosts == site.hosts:
+            return
+        same = {name for name in site.hosts if _way(known, name) == _way(site, name)}
+        fresh = open_site(site, self.log, self.credentials, {name: self.named[name] for name in same & {*self.named}})
+        gone = [host for name, host in self.named.items() if fresh.named.get(name) is not host and name != "here"]
+        fresh.named["here"] = fresh.hosts["here"] = self.named["here"]
+        for ours, theirs in ((self.hosts, fresh.hosts), (self.missing, fresh.missing)):
+            ours.clear()
+            ours.update(theirs)  # type: ignore[arg-type]
+        self.named, self.absent, self.site = fresh.named, fresh.absent, site
+        await asyncio.gather(*(host.close() for host in gone))
+        await self.open()
+
     def forget(self) -> None:
         """Try again at once what was refused, failed or not answered: the operator asked."""
-        for host in self.hosts.values():
+        for host in self.named.values():
             host.forget()
 
     async def close(self) -> None:
         """Let go of every host, and of the lab if it is ours alone."""
-        await asyncio.gather(*(host.close() for host in self.hosts.values()))
+        await asyncio.gather(*(host.close() for host in self.named.values()))
         if self.lab is not None:
             self.lab.close()
 
 
-def open_site(site: Site, log: deque[str] | None = None, ask: Asker | None = None) -> Vantages:
+def open_site(
+    site: Site,
+    log: deque[str] | None = None,
+    ask: Asker | Credentials | None = None,
+    open_already: Mapping[str, Host] | None = None,
+) -> Vantages:
     """Return the vantages of a site; opening costs nothing, a host is first dialled when it is first asked.
 
-    `ask` puts questions to the operator (host keys, passphrases, passwords); without it nobody can answer them."""
+    `ask` puts questions to the operator (host keys, passphrases, passwords); without it nobody can answer them. Hosts
+    that are `open_already` are used as they are."""
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
-    credentials = Credentials(ask)
-    hosts: dict[Role, Host] = {"here": Recorded(Local(), lines)}
+    credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
+    named: dict[str, Host] = {"here": Recorded(Local(), lines)}
+    absent: dict[str, str] = {}
+    for name, entry in site.hosts.items():
+        known = (open_already or {}).get(name)
+        machine = None if known is not None else _open(name, entry, credentials, lines, site)
+        if known is not None:
+            named[name] = known
+        elif machine is not None:
+            named[name] = Recorded(machine, lines)
+        else:
+            absent[name] = _why(entry.role, name, entry)
+    hosts: dict[Role, Host] = {"here": named["here"]}
     missing: dict[Role, str] = {}
     for role in ROLES:
-        name, entry = next(((name, entry) for name, entry in site.hosts.items() if entry.role == role), ("", None))
-        machine = _open(name, entry, credentials, lines, site) if entry is not None else None
-        if machine is not None:
-            hosts[role] = Recorded(machine, lines)
-        elif entry is not None or role in NEEDED:
-            missing[role] = _why(role, name, entry)
-    return Vantages(hosts, missing, lines)
+        name = next((name for name, entry in site.hosts.items() if entry.role == role), "")
+        if name in named and name:
+            hosts[role] = named[name]
+        elif name or role in NEEDED:
+            missing[role] = absent.get(name) or _why(role, "", None)
+    return Vantages(hosts, missing, lines, None, named, absent, site, credentials)
+
+
+def _way(site: Site, name: str) -> tuple[HostEntry | None, HostEntry | None]:
+    """All that says how a host is reached: its entry, and that of the host it is reached through."""
+    entry = site.hosts.get(name)
+    return entry, site.hosts.get(entry.via or "") if entry is not None else None
 
 
 def _open(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site) -> Host | None:

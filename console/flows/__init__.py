@@ -30,25 +30,23 @@ Where a step cannot look, it raises a `HostError`: the operator may have it look
 returns `refused` or raises `Refusal`: the run ends. A command whose `guards` do not hold right before it is not run."""
 
 from console.runner.context import StepContext
-from console.runner.step import (
+from console.runner.plan import (
     Action,
     Ask,
-    Change,
     CheckResult,
-    Flow,
     Loss,
     NotYetKnown,
     Plan,
     Refusal,
     Rollback,
     Run,
-    Step,
     Write,
     done,
     needed,
     refused,
     skipped,
 )
+from console.runner.step import Change, Flow, Step
 
 __all__ = [
     "Action",

@@ -15,6 +15,7 @@ from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable,
 from console.hosts import files, relay
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
+from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, LocalProcess, attend, called
 from console.model import Role
 from console.questions import Asker, Credentials
@@ -166,9 +167,10 @@ class Local:
 
     async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         """Run a command with a dialogue, as root when we become root."""
+        words = marked(argv)
         if self.root is None:
-            return await self._execute(argv, dialogue, timeout, cap)
-        return await self.root.run(self._execute, argv, dialogue, timeout, cap)
+            return plainly(argv, await self._execute(words, dialogue, timeout, cap))
+        return plainly(argv, await self.root.run(self._execute, words, dialogue, timeout, cap))
 
     async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         try:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from console.errors import NoWayIn
 from console.hosts.host import Completed, overhear
+from console.hosts.marks import unmarked
 from console.secret import Secret
 
 
@@ -94,7 +95,7 @@ def bounded(argv: Sequence[str], seconds: float) -> list[str]:
 def called(argv: Sequence[str]) -> str:
     """What the operator calls this command: its own name, not sudo's or that of its time limit."""
     rest = list(argv[argv.index("--") + 1 :] if argv[0] == "sudo" and "--" in argv else argv)
-    return rest[4] if rest[:3] == ["timeout", "-s", "KILL"] else rest[0]
+    return unmarked(rest[4:] if rest[:3] == ["timeout", "-s", "KILL"] else rest)[0]
 
 
 def unbounded(done: Completed) -> bool:

@@ -1,16 +1,18 @@
-"""What a step sees: the files, the machines to read from, and the answers."""
+"""What a step sees: the files, the hosts to read from, and the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_args
+
+from msgspec import Struct
 
 from console.errors import CowhandError, Missing, NoWayIn
 from console.hosts.host import Host
 from console.mask import DOTS, mask
 from console.model import Role
+from console.runner.plan import Ask, Write
 from console.runner.read_only import ReadOnlyHost
-from console.runner.step import Ask, Write
 from console.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,93 +23,157 @@ T = TypeVar("T")
 STAT = 10.0
 """Seconds a file's mode may take to be told."""
 
+ROLES: tuple[str, ...] = get_args(Role)
+
 
 class Unanswered(CowhandError):
-    """A step needs an answer that nobody has given yet."""
+    """A step needs answers that nobody has given yet; they can be asked for together."""
 
-    def __init__(self, question: Ask) -> None:
-        self.question = question
-        super().__init__(f"{question.text} (--answer {question.key}=…)")
+    def __init__(self, *questions: Ask) -> None:
+        self.questions = questions
+        super().__init__("; ".join(f"{each.text} (--answer {each.key}=…)" for each in questions))
+
+
+class Surroundings(Struct, frozen=True):
+    """The estate as the files tell it, its hosts by name, and the reason for each name or role that has none."""
+
+    estate: Estate
+    hosts: Mapping[str, Host]
+    missing: Mapping[str, str]
 
 
 class StepContext:
-    """The estate as the files tell it, its hosts to read from, and the answers known so far."""
+    """The estate as the files tell it, its hosts to read from, and the answers known so far.
+
+    `renewal` reads the files again and reaches new hosts. A host is asked for by its name, or by a role when exactly
+    one host has it. Between two changes what was read is kept: a check and a plan see the same world, once."""
 
     def __init__(
         self,
         estate: Estate,
-        hosts: Mapping[Role, Host],
-        missing: Mapping[Role, str] | None = None,
+        hosts: Mapping[str, Host],
+        missing: Mapping[str, str] | None = None,
         answers: Mapping[str, str] | None = None,
         destroy: tuple[str, ...] = (),
+        renewal: Callable[[], Awaitable[Surroundings]] | None = None,
     ) -> None:
         self.estate = estate
         self.hosts, self.missing = hosts, missing or {}
         self.answers: dict[str, str] = dict(answers or {})
         self.destroy: set[str] = set(destroy)
-        self.dry = False
-        """Whether nothing will be changed, so that a step may have to plan for what an earlier one has not done."""
+        self.planned: set[str] = set()
+        """Names of the steps that would have been done by now, if this were no dry run."""
+        self.keeping = False
+        """Whether what is read is kept until something changes; only while a step is checked and planned."""
+        self._renewal = renewal
         self._secrets: list[str] = []
         self._kept: dict[object, object] = {}
 
-    def host(self, role: Role) -> Host:
-        """The host of a role, to be read from only; raises `NoWayIn` with the reason when there is none."""
-        return ReadOnlyHost(self.machine(role))
+    # ── hosts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def machine(self, role: Role) -> Host:
-        """The host itself; for the runner."""
-        found = self.hosts.get(role)
-        if found is None:
-            raise NoWayIn(self.missing.get(role) or f'no way in: no host has role = "{role}" in site.toml')
-        return found
+    def named(self, role: str) -> tuple[str, ...]:
+        """The names of all hosts with a role, in the order of the site file."""
+        return tuple(name for name, host in self.hosts.items() if host.role == role)
 
-    def name(self, role: Role) -> str:
-        """What the operator calls the host of a role."""
-        found = self.hosts.get(role)
-        return found.name if found else role
+    def machine(self, which: str) -> Host:
+        """The host itself; for the runner. Raises `NoWayIn` with the reason when it is missing or not the only one."""
+        return self.hosts[self.key(which)]
 
-    async def data(self, role: Role, path: str, cap: int = 1 << 20) -> bytes | None:
+    def key(self, which: str) -> str:
+        """The name by which the site file knows a host; raises as `machine` does."""
+        named = self.hosts.get(which)
+        playing = self.named(which) if which in ROLES else ()
+        if named is not None and (named.role == which or not playing):
+            return which
+        if named is None and len(playing) == 1:
+            return playing[0]
+        if len(playing) > 1 or named is not None:
+            raise NoWayIn(f'"{which}" means more than one host: {", ".join(sorted({*playing, which} & {*self.hosts}))}')
+        raise NoWayIn(self.missing.get(which) or _missing(which))
+
+    def host(self, which: str, fresh: bool = False) -> Host:
+        """A host to be read from only; a `fresh` one answers nothing from memory. Raises as `machine` does."""
+        machine = self.machine(which)
+        return ReadOnlyHost(machine, self._kept if self.keeping and not fresh else None)
+
+    def name(self, which: str) -> str:
+        """What the operator calls a host."""
+        try:
+            return self.machine(which).name
+        except NoWayIn:
+            return which
+
+    async def renew(self) -> None:
+        """Read the files again and reach the hosts they name; raises `InputError` or `HostError`."""
+        self.invalidate()
+        if self._renewal is not None:
+            found = await self._renewal()
+            self.estate, self.hosts, self.missing = found.estate, found.hosts, found.missing
+
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def data(self, which: str, path: str, cap: int = 1 << 20, fresh: bool = False) -> bytes | None:
         """A file's content; None when there is no such file. Raises as `Host.read` does."""
         try:
-            return await self.machine(role).read(path, cap)
+            return await self.host(which, fresh).read(path, cap)
         except Missing:
             return None
 
-    async def text(self, role: Role, path: str, cap: int = 1 << 20) -> str | None:
+    async def text(self, which: str, path: str, cap: int = 1 << 20) -> str | None:
         """A file's text; None when there is no such file. Bytes that are not UTF-8 are kept by surrogateescape."""
-        found = await self.data(role, path, cap)
+        found = await self.data(which, path, cap)
         return None if found is None else found.decode("utf-8", "surrogateescape")
 
     async def edit(
-        self, role: Role, path: str, after: str | bytes, mode: int | None = None, sealed: bool = False
+        self, which: str, path: str, after: str | bytes, mode: int | None = None, sealed: bool = False
     ) -> Write:
         """Plan to replace a file by `after`; it keeps its mode unless one is given, a new one gets 0644."""
-        before = await self.data(role, path)
+        before = await self.data(which, path)
         if mode is None and before is not None:
-            said = await self.host(role).run(["stat", "-L", "-c", "%a", "--", path], STAT)
+            said = await self.host(which).run(["stat", "-L", "-c", "%a", "--", path], STAT)
             mode = int(said.stdout, 8) if said.status == 0 else None
         new = after if isinstance(after, bytes) else after.encode("utf-8", "surrogateescape")
-        return Write(role, path, before, new, 0o644 if mode is None else mode, sealed)
+        return Write(which, path, before, new, 0o644 if mode is None else mode, sealed)
+
+    # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ask(self, question: Ask) -> str:
-        """The answer to a question; the step is left here, and begun anew from its check, until there is one."""
-        known = self.answers.get(question.key, question.given)
-        if known is None or (question.choices and known not in question.choices):
-            raise Unanswered(question)
-        if question.secret:
-            self.hide(known)
+        """The answer to a question; without one the plan is left here, and made again when there is one."""
+        return self.ask_all(question)[0]
+
+    def ask_all(self, *questions: Ask) -> tuple[str, ...]:
+        """The answers to several questions, which are asked together when they are missing."""
+        missing = tuple(each for each in questions if self._known(each) is None)
+        if missing:
+            raise Unanswered(*missing)
+        known = tuple(self._known(each) or "" for each in questions)
+        for question, answer in zip(questions, known, strict=True):
+            if question.secret:
+                self.hide(answer)
         return known
 
-    async def once(self, key: object, make: Callable[[], Awaitable[T]]) -> T:
-        """What `make` gave for this key, asked anew after anything has changed."""
+    def _known(self, question: Ask) -> str | None:
+        known = self.answers.get(question.key, question.given)
+        return None if known is None or (question.choices and known not in question.choices) else known
+
+    # ── memory ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def expects(self, step: str) -> bool:
+        """Whether this is a dry run in which an earlier step of that name would have been done by now."""
+        return step in self.planned
+
+    async def cached(self, key: object, make: Callable[[], Awaitable[T]]) -> T:
+        """What `make` gave for this key; made again after anything has changed."""
         if key not in self._kept:
             self._kept[key] = await make()
         found: T = self._kept[key]  # type: ignore[assignment]
         return found
 
-    def forget(self) -> None:
-        """Ask everything anew."""
+    def invalidate(self) -> None:
+        """Drop all that was read: something changed, or may have."""
         self._kept.clear()
+
+    # ── secrets ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def hide(self, secret: str | Secret) -> None:
         """Keep a secret out of all that is shown, streamed and written from now on."""
@@ -125,3 +191,9 @@ class StepContext:
         for secret in self._secrets:
             text = text.replace(secret, DOTS)
         return mask(text)
+
+
+def _missing(which: str) -> str:
+    if which in ROLES:
+        return f'no way in: no host has role = "{which}" in site.toml'
+    return f'no way in: site.toml has no host "{which}"'

@@ -1,8 +1,9 @@
-"""The hand that changes machines: what is in the plan that was shown, told and journalled before and after."""
+"""Executes the actions of a confirmed plan; each is journalled before and after."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 
@@ -10,12 +11,12 @@ from console.errors import CowhandError, FileError, HostError, StreamError
 from console.events import ActionBegan, ActionEnded, ActionSaid, FlowEvent
 from console.facts.command import explain
 from console.hosts.host import Completed, overhearing
+from console.hosts.marks import marking
 from console.hosts.shell import line
 from console.runner import show
-from console.runner.context import StepContext
+from console.runner.plan import Action, Plan, Run, Write
+from console.runner.progress import Entry, Progress, Unsettled
 from console.runner.read_only import Forbidden
-from console.runner.step import Action, Plan, Run, Write
-from console.store.journal import Journal
 from console.text import clean
 
 WRITE = 60.0
@@ -36,34 +37,18 @@ OFTEN = 0.5
 
 
 class Failed(CowhandError):
-    """A planned action did not do what it should. `unsure`: whether it took effect is not known."""
-
-    def __init__(self, text: str, unsure: bool = False) -> None:
-        self.unsure = unsure
-        super().__init__(text)
-
-
-class Stopped(CowhandError):
-    """The operator stopped the run, between two actions."""
+    """A planned action did not do what it should."""
 
 
 class Executor:
-    """Does the actions of one plan of one step. `checkpoint` raises `Stopped` when the operator wants an end."""
+    """Executes the actions of one confirmed plan of one step; each is journalled before and after."""
 
-    def __init__(
-        self,
-        context: StepContext,
-        plan: Plan,
-        step: tuple[int, str],
-        journal: Journal,
-        tell: Callable[[FlowEvent], None],
-        checkpoint: Callable[[], None],
-    ) -> None:
-        self.context, self.plan = context, plan
+    def __init__(self, progress: Progress, entry: Entry, plan: Plan) -> None:
+        self.context, self.plan = progress.context, plan
         self.begun = self.made = 0
-        """Actions that were begun, and those of them that ended well."""
-        self._index, self._name = step
-        self._journal, self._tell, self._checkpoint = journal, tell, checkpoint
+        """Actions that were begun, and those of them that succeeded."""
+        self._progress, self._entry = progress, entry
+        self._journal = progress.journal
 
     async def do(self, action: Action) -> Completed | None:
         """Do one action; raises `Forbidden` when it is not in the plan, `Stopped`, `Failed` or `JournalError`."""
@@ -71,54 +56,70 @@ class Executor:
             raise Forbidden(f"{clean(action.text, 80)} was not in the plan that was shown")
         if isinstance(action, Run) and self.context.betrays(action.text):
             raise Forbidden(f"{action.argv[0]} would show a secret to every user of {self.context.name(action.host)}")
-        self._checkpoint()
+        self._progress.checkpoint()
         shown = show.action(self.context, action)
         limit = action.timeout if isinstance(action, Run) else WRITE
+        key = self.context.key(action.host)
+        begun = Unsettled(self._journal.run, f"{self._journal.run}-{_word()}", key, shown.text, time.time(), limit)
+        told = {
+            "step": self._entry.step.name, "flow": self._entry.flow, "host": shown.host, "text": shown.text,
+            "key": key, "mark": begun.mark,
+        }  # fmt: skip
         argv = list(action.argv) if isinstance(action, Run) else []
-        self._journal.write(
-            "do", step=self._name, role=action.host, host=shown.host, text=shown.text, argv=argv, limit=limit
-        )
-        self._tell(ActionBegan(self._journal.run, self._index, shown, time.time()))
+        self._journal.write("do", **told, argv=argv, limit=limit)
+        self._tell(ActionBegan(self._journal.run, self._at, shown, time.time(), self._entry.path))
         self.begun += 1
+        self._progress.begun += 1
         began = time.monotonic()
         done: Completed | None = None
-        problem = ""
+        problem, unsure = "", False
+        token = marking.set(begun.mark)
         try:
             async with asyncio.timeout(limit + GRACE + GUARD * len(getattr(action, "guards", ()))):
                 done = await (self._run(action) if isinstance(action, Run) else self._write(action))
             problem = self._problem(action, done)
         except TimeoutError:
-            problem = f"it did not end within {limit + GRACE:g} s"
-            raise Failed(f"{shown.text}: {problem}", unsure=True) from None
+            problem, unsure = f"it did not end within {limit + GRACE:g} s", True
+            raise Failed(f"{shown.text}: {problem}") from None
         except asyncio.CancelledError:
-            problem = "cut off while it ran: whether it took effect is not known"
+            problem, unsure = "cut off while it ran: whether it took effect is not known", True
             raise
         except Failed as error:
             problem = str(error)
             raise
         except HostError as error:
-            problem = clean(str(error), 400)
-            raise Failed(problem, unsure=_unsure(error)) from None
+            problem, unsure = clean(str(error), 400), _unsure(error)
+            raise Failed(problem) from None
         finally:
-            self.context.forget()
-            took = time.monotonic() - began
-            output = self._output(done)
-            status = done.status if done else None
+            marking.reset(token)
+            self.context.invalidate()
+            if unsure:
+                self._progress.unsettled.append(begun)
+            took = round(time.monotonic() - began, 3)
+            output, status = self._output(done), done.status if done else None
             self._tell(
-                ActionEnded(self._journal.run, self._index, shown, status, output, problem, round(took, 3), time.time())
+                ActionEnded(
+                    self._journal.run, self._at, shown, status, output, problem, took, time.time(), self._entry.path
+                )
             )
             self._journal.write(
-                "did", step=self._name, host=shown.host, text=shown.text, status=status, problem=problem,
-                output=output, seconds=round(took, 3),
-            )  # fmt: skip
+                "did", **told, status=status, problem=problem, output=output, seconds=took, unsure=unsure or None
+            )
         if problem:
             raise Failed(problem)
         self.made += 1
         return done
 
+    @property
+    def _at(self) -> int:
+        return self._progress.index(self._entry)
+
+    def _tell(self, event: FlowEvent) -> None:
+        self._progress.tell(event)
+
     async def _run(self, action: Run) -> Completed:
         for guard in action.guards:
-            passed = await self.context.host(action.host).run(guard, GUARD)
+            passed = await self.context.host(action.host, fresh=True).run(guard, GUARD)
             if passed.status:
                 why = explain(self.context.name(action.host), guard[0], passed)
                 raise Failed(f"{action.argv[0]} was not run, for {line(guard)} did not succeed: {why}")
@@ -132,10 +133,10 @@ class Executor:
 
     def _said(self, text: str) -> None:
         output = show.lines(self.context, text)[-TAIL:]
-        self._tell(ActionSaid(self._journal.run, self._index, output, time.time()))
+        self._tell(ActionSaid(self._journal.run, self._at, output, time.time(), self._entry.path))
 
     async def _write(self, action: Write) -> None:
-        now = await self.context.data(action.host, action.path)
+        now = await self.context.data(action.host, action.path, fresh=True)
         if now not in (action.before, action.after):
             raise Failed(f"{action.path} has changed since its plan was shown; it was left as it is")
         await self.context.machine(action.host).write(action.path, action.after, action.mode)
@@ -150,6 +151,11 @@ class Executor:
             return ""
         text = "\n".join(part for part in (_text(done.stdout), _text(done.stderr)) if part)
         return show.lines(self.context, text)[-TAIL:]
+
+
+def _word() -> str:
+    """A word that no other action has had, and that nobody can guess."""
+    return secrets.token_hex(8)
 
 
 class Ear:

@@ -6,9 +6,9 @@ import asyncio
 import re
 
 from console.errors import TimedOut
-from console.model import Role
 from console.runner.context import StepContext
-from console.runner.step import Plan, Rollback, Run, Step
+from console.runner.plan import Plan, Rollback, Run
+from console.runner.step import Step
 
 LOOK = 10.0
 """Seconds systemd may take to answer."""
@@ -22,27 +22,27 @@ def unit(flow: str, step: str) -> str:
     return "cowhand-" + re.sub(r"[^a-z0-9]+", "-", f"{flow} {step}".lower()).strip("-")
 
 
-def arm(host: Role, name: str, rollback: Rollback) -> Run:
+def arm(host: str, name: str, rollback: Rollback) -> Run:
     """The command that arms the timer."""
     timer = ("--collect", f"--unit={name}", f"--on-active={rollback.seconds}s", "--timer-property=AccuracySec=1s")
     return Run(host, ("systemd-run", *timer, "--", *rollback.argv), 30.0)
 
 
-def disarm(host: Role, name: str) -> Run:
+def disarm(host: str, name: str) -> Run:
     """The command that stops the timer; what it has begun already is not stopped."""
     return Run(host, ("systemctl", "stop", f"{name}.timer"), 30.0)
 
 
-async def armed(context: StepContext, host: Role, name: str) -> bool:
+async def armed(context: StepContext, host: str, name: str) -> bool:
     """Whether the timer waits; raises as `Host.run` does."""
-    done = await context.host(host).run(["systemctl", "is-active", f"{name}.timer"], LOOK)
+    done = await context.host(host, fresh=True).run(["systemctl", "is-active", f"{name}.timer"], LOOK)
     return done.stdout.strip() == b"active"
 
 
-async def settle(context: StepContext, host: Role, name: str) -> None:
+async def settle(context: StepContext, host: str, name: str) -> None:
     """Wait until the rollback itself does not run; raises as `Host.run` does, or `TimedOut`."""
     for _ in range(SETTLE):
-        done = await context.host(host).run(["systemctl", "is-active", f"{name}.service"], LOOK)
+        done = await context.host(host, fresh=True).run(["systemctl", "is-active", f"{name}.service"], LOOK)
         if done.stdout.strip() not in (b"active", b"activating", b"deactivating"):
             return
         await asyncio.sleep(0.5)

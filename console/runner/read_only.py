@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from console.errors import CowhandError
 from console.hosts.host import Completed, Host, Stream
 from console.model import Role
 from console.text import clean
+
+T = TypeVar("T")
 
 
 class Forbidden(CowhandError):
@@ -15,10 +18,12 @@ class Forbidden(CowhandError):
 
 
 class ReadOnlyHost:
-    """Passes on what reads; raises `Forbidden` for a write, and for a command not known to change nothing."""
+    """Passes on what reads; raises `Forbidden` for a write, and for a command not known to change nothing.
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
+    With `kept`, a command or file is asked for once, and then answered from there."""
+
+    def __init__(self, host: Host, kept: dict[object, object] | None = None) -> None:
+        self.host, self._kept = host, kept
         self.name: str = host.name
         self.role: Role = host.role
 
@@ -42,11 +47,19 @@ class ReadOnlyHost:
         """Run a command that is known to change nothing."""
         if not reads(argv):
             raise Forbidden(f"{clean(' '.join(argv), 80)} may change something: it belongs into a plan")
-        return await self.host.run(argv, timeout, cap)
+        return await self._once(("run", self.name, tuple(argv), cap), lambda: self.host.run(argv, timeout, cap))
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """As the host does."""
-        return await self.host.read(path, cap)
+        return await self._once(("read", self.name, path, cap), lambda: self.host.read(path, cap))
+
+    async def _once(self, key: object, ask: Callable[[], Awaitable[T]]) -> T:
+        if self._kept is None:
+            return await ask()
+        if key not in self._kept:
+            self._kept[key] = await ask()
+        found: T = self._kept[key]  # type: ignore[assignment]
+        return found
 
     async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
         """Never: a write belongs into a plan."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from console.estate.load import Estate
 from console.hosts.shell import line, spelled
-from console.model import Role
 from console.runner import guard, show
 from console.runner.context import StepContext
-from console.runner.step import CheckResult, Plan, Run, Step, Write
+from console.runner.plan import CheckResult, Plan, Run, Write
+from console.runner.step import Step
 from console.site import HostEntry
 
 Planned = tuple[Step, CheckResult, Plan]
@@ -41,7 +41,7 @@ def write(flow: str, words: str, context: StepContext, planned: Sequence[Planned
     site = show.line(context, str(context.estate.file))
     text = HEAD.format(flow=show.line(context, flow), words=show.line(context, words), site=site, when=when)
     roles = {action.host for _, _, plan in planned for action in plan.actions}
-    text += "".join(f"\non_{role}() {{ {_way(context.estate, context, role)}; }}" for role in sorted(roles))
+    text += "".join(f"\non_{_word(role)}() {{ {_way(context, role)}; }}" for role in sorted(roles))
     known = {step.name: (found, plan) for step, found, plan in planned}
     for number, step in enumerate(steps, 1):
         text += f"\n\n# ── {number} {show.line(context, step.name)}: {show.line(context, step.words)}\n"
@@ -66,7 +66,7 @@ def _step(context: StepContext, step: Step, found: CheckResult, plan: Plan) -> I
     for action in plan.actions:
         body = list(_run(context, action) if isinstance(action, Run) else _write(context, action))
         mark = _mark("COWHAND_STEP", body)
-        yield from (f"on_{action.host} <<'{mark}'", "set -eu", *body, mark)
+        yield from (f"on_{_word(action.host)} <<'{mark}'", "set -eu", *body, mark)
     if plan.rollback and step.guarded:
         stop = guard.disarm(step.guarded, "").argv
         yield f"# Now try the way in from outside. When it is well: {line(stop[:2])} NAME, else wait."
@@ -136,14 +136,20 @@ def _sum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _way(estate: Estate, context: StepContext, role: Role) -> str:
-    """The command that feeds its input to a shell on the host of a role."""
-    if role == "here":
+def _word(which: str) -> str:
+    """A host's name as a part of a shell function's name."""
+    return re.sub(r"\W", "_", which, flags=re.ASCII)
+
+
+def _way(context: StepContext, which: str) -> str:
+    """The command that feeds its input to a shell on a host."""
+    if which == "here":
         return "sh -s"
-    entry = next((entry for entry in estate.site.hosts.values() if entry.role == role), None)
+    name, known = context.name(which), context.estate.site.hosts
+    entry = known.get(name) or next((entry for entry in known.values() if entry.role == which), None)
     if entry is None:
-        return f"echo {line([f'on {context.name(role)}, by hand:'])}; cat"
-    return _reach(estate, entry)
+        return f"echo {line([f'on {name}, by hand:'])}; cat"
+    return _reach(context.estate, entry)
 
 
 def _reach(estate: Estate, entry: HostEntry) -> str:

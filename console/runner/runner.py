@@ -1,251 +1,144 @@
-"""The one mechanism through which everything changes: check, plan, a yes, intent, apply, verify, result."""
+"""One run of a flow, from its list of steps to its end: the only mechanism by which cowhand changes a host."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from console.errors import CowhandError, summarize
-from console.events import (
-    FlowAsked,
-    FlowBegan,
-    FlowEnded,
-    FlowEvent,
-    FlowSaid,
-    Prompt,
-    RunOutcome,
-    StepChanged,
-    StepState,
-)
+from console.events import FlowBegan, FlowEnded, StepsListed
 from console.runner import show
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended, Ending
-from console.runner.executor import Stopped
-from console.runner.step import Ask, CheckResult, Flow, Loss, Plan, Step
+from console.runner.plan import CheckResult, NotYetKnown, Plan
+from console.runner.progress import Entry, Progress, Stopped
+from console.runner.step import Flow, Step
 from console.runner.step_run import StepRun
-from console.store.journal import Journal
 from console.text import join_words
 
-Operator = Callable[[Prompt], Awaitable[str | None]]
-"""Puts a prompt to whoever can answer; None means nobody can, or not now."""
+
+class Unlisted(Step):
+    """Stands in the list for a flow whose steps are not known before earlier steps are done."""
+
+    def __init__(self, flow: Flow, why: str) -> None:
+        self.name, self.words, self.why = flow.name, flow.words, why
+
+    async def check(self, context: StepContext) -> CheckResult:
+        """Nothing is known yet."""
+        raise NotYetKnown(self.why)
+
+    async def plan(self, context: StepContext) -> Plan:
+        """Nothing is known yet."""
+        raise NotYetKnown(self.why)
 
 
 class Runner:
-    """One run of a flow. `tell` hears every event; a run that is `dry` plans each step and changes nothing."""
+    """Walks the steps of a flow, and of the flows inside it, in order."""
 
-    def __init__(
-        self,
-        flow: Flow,
-        context: StepContext,
-        operator: Operator,
-        tell: Callable[[FlowEvent], None],
-        journal: Journal,
-        dry: bool = False,
-    ) -> None:
-        self.flow, self.context, self.operator = flow, context, operator
-        self.journal, self.dry = journal, dry
-        self.steps: Sequence[Step] = ()
-        self.states: list[StepState] = []
-        self.planned: list[tuple[Step, CheckResult, Plan]] = []
-        """What a dry run found to be needed, in order."""
-        self.unproven: set[str] = set()
-        """Steps that were begun and not proven, by this run or an earlier one."""
-        self.typed: set[Loss] = set()
-        """What the operator agreed to lose, by typing its name."""
-        self.missing: list[str] = []
-        """Answers that a dry run went on without."""
-        self._tell = tell
-        self._stopping = asyncio.Event()
-        self._all = False
-        self._begun = 0
-        self._prompts = 0
-        context.dry = dry
-
-    def stop(self) -> None:
-        """End before the next action, or at once while it waits for the operator."""
-        self._stopping.set()
+    def __init__(self, flow: Flow, progress: Progress) -> None:
+        self.flow, self.progress = flow, progress
+        self.context = progress.context
 
     async def run(self) -> Ending:
-        """StepRun the steps and return how it ended; raises nothing but `CancelledError`, with the journal written."""
+        """Walk the steps and return how it ended; raises nothing but `CancelledError`, with the journal written."""
+        progress = self.progress
         ending = Ending("stopped", "it was cut off")
         try:
             ending = await self._walk()
         except asyncio.CancelledError:
-            self._mark("stopped", ending.words)
+            progress.close_steps("stopped", ending.words)
             raise
         finally:
             try:
-                self.journal.write("ended", outcome=ending.outcome, words=ending.words)
+                progress.journal.write("ended", outcome=ending.outcome, words=ending.words)
             except CowhandError as error:
                 ending = replace(ending, words=f"{ending.words}; {error}")
             ending = replace(ending, words=show.line(self.context, ending.words))
-            self._tell(FlowEnded(self.journal.run, ending.outcome, ending.words, ending.missing, time.time()))
+            progress.tell(FlowEnded(progress.journal.run, ending.outcome, ending.words, ending.missing, time.time()))
         return ending
 
     async def _walk(self) -> Ending:
+        progress = self.progress
         try:
-            self.steps = await self._read_steps()
-            self.states = ["waiting"] * len(self.steps)
-            names = tuple((step.name, step.words) for step in self.steps)
-            self._tell(FlowBegan(self.journal.run, self.flow.name, self.flow.words, names, self.dry, time.time()))
-            for index in range(len(self.steps)):
-                await StepRun(self, index).walk()
+            await self._list()
+            while (entry := self._next()) is not None:
+                if isinstance(entry.step, Unlisted):
+                    await self._list()
+                    if self._next() != entry:
+                        continue
+                await StepRun(progress, entry).walk()
+                if entry.step.renews and progress.states[entry.path] == "done":
+                    await self.context.renew()
+                    await self._list()
         except Ended as ended:
             return ended.ending
         except Stopped:
-            at = next((i for i, state in enumerate(self.states) if state in ("checking", "planned", "applying")), None)
-            if at is not None:
-                self.stand(at, "stopped", "stopped by the operator")
-            return Ending("stopped", f"stopped; {self._so_far()}")
+            progress.close_steps("stopped", "stopped by the operator")
+            return Ending("stopped", f"stopped; {progress.so_far()}")
         except CowhandError as error:
-            self._mark("failed", str(error))
-            return Ending("failed", f"{error}; {self._so_far()}")
+            progress.close_steps("failed", str(error))
+            return Ending("failed", f"{error}; {progress.so_far()}")
         except Exception as error:
-            self._mark("failed", summarize(error))
-            return Ending("failed", f"cowhand itself is at fault: {summarize(error)}; {self._so_far()}")
+            progress.close_steps("failed", summarize(error))
+            return Ending("failed", f"cowhand itself is at fault: {summarize(error)}; {progress.so_far()}")
         return self._end()
 
-    async def _read_steps(self) -> Sequence[Step]:
+    def _next(self) -> Entry | None:
+        """The first step that was not looked at yet."""
+        return next((entry for entry in self.progress.entries if entry.path not in self.progress.states), None)
+
+    async def _list(self) -> None:
+        """List the steps, and tell them when they are new; questions that this depends on are put."""
+        progress = self.progress
         while True:
             try:
-                steps = tuple(self.flow.steps(self.context))
+                entries = tuple(self._entries(self.flow, ()))
             except Unanswered as error:
-                await self.answer(0, error.question)
+                await progress.answer(None, error.questions)
                 continue
-            assert len({step.name for step in steps}) == len(steps), f"{self.flow.name}: two steps of one name"
-            return steps
+            break
+        assert len({entry.path for entry in entries}) == len(entries), f"{self.flow.name}: two steps of one name"
+        if not progress.entries:
+            progress.entries = entries
+            names, paths = _told(entries)
+            run, flow = progress.journal.run, self.flow
+            progress.tell(FlowBegan(run, flow.name, flow.words, names, progress.dry, time.time(), paths))
+        elif [entry.path for entry in entries] != [entry.path for entry in progress.entries]:
+            progress.entries = entries
+            progress.tell(StepsListed(progress.journal.run, *_told(entries), time.time()))
+        else:
+            progress.entries = entries
+
+    def _entries(self, flow: Flow, within: tuple[str, ...]) -> Iterator[Entry]:
+        flows = (*within, flow.name)
+        try:
+            listed: Sequence[Step | Flow] = tuple(flow.steps(self.context))
+        except NotYetKnown as error:
+            yield Entry(flows, Unlisted(flow, str(error)))
+            return
+        for each in listed:
+            if isinstance(each, Flow):
+                yield from self._entries(each, flows)
+            else:
+                yield Entry(flows, each)
 
     def _end(self) -> Ending:
-        left = [step.name for step, state in zip(self.steps, self.states, strict=True) if state == "left"]
-        if self.missing:
-            return Ending(
-                "unanswered", f"needs answers: {join_words(self.missing)}; nothing was changed", self.missing[0]
-            )
-        if self.dry:
+        progress = self.progress
+        left = [entry.step.name for entry in progress.entries if progress.states.get(entry.path) == "left"]
+        if progress.missing:
+            missing = progress.missing
+            return Ending("unanswered", f"needs answers: {join_words(missing)}; nothing was changed", missing[0])
+        if progress.dry:
             return Ending("planned", "this is what would be done; nothing was changed")
         if left:
-            return Ending("incomplete", f"left out: {join_words(left)}; {self._so_far()}")
-        if not self._begun:
-            return Ending("done", "nothing to do: it is all so already")
+            return Ending("incomplete", f"left out: {join_words(left)}; {progress.so_far()}")
+        if not progress.begun:
+            return Ending("done", "nothing to do: everything is as it should be")
         return Ending("done", "done, and verified")
 
-    def _so_far(self) -> str:
-        if not self._begun:
-            return "nothing was changed"
-        made = [s.name for s, state in zip(self.steps, self.states, strict=True) if state in ("done", "so")]
-        return (
-            f"{join_words(made)} {'is' if len(made) == 1 else 'are'} done"
-            if made
-            else "something was changed, see above"
-        )
 
-    # ── telling and asking ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def stand(self, index: int, state: StepState, words: str, evidence: Sequence[str] = ()) -> None:
-        """Tell how a step stands; whatever ends a state is journalled too."""
-        self.states[index] = state
-        words = show.line(self.context, words)
-        lines = tuple(show.line(self.context, line) for line in evidence)
-        self._tell(StepChanged(self.journal.run, index, state, words, lines, time.time()))
-        if state not in ("checking", "planned", "applying", "verifying"):
-            self.journal.write("step", step=self.steps[index].name, state=state, words=words, evidence=lines)
-
-    def say(self, text: str) -> None:
-        """Tell the operator a sentence."""
-        self._tell(FlowSaid(self.journal.run, show.line(self.context, text), time.time()))
-
-    def tell(self, event: FlowEvent) -> None:
-        """Pass an event on."""
-        self._tell(event)
-
-    def count(self, begun: int) -> None:
-        """Remember that changes were begun, however they ended."""
-        self._begun += begun
-
-    def checkpoint(self) -> None:
-        """Raise `Stopped` when the operator wants an end."""
-        if self._stopping.is_set():
-            raise Stopped("stopped by the operator")
-
-    @property
-    def all(self) -> bool:
-        """Whether the operator said yes to all that follows."""
-        return self._all
-
-    async def prompt(self, prompt: Prompt) -> str | None:
-        """Put a prompt and wait; raises `Stopped` when the operator stops the run instead."""
-        self.checkpoint()
-        self._tell(FlowAsked(self.journal.run, prompt))
-        asking = asyncio.ensure_future(self.operator(prompt))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                raise Stopped("stopped by the operator")
-            return asking.result()
-        finally:
-            asking.cancel()
-            stopping.cancel()
-            self._tell(FlowAsked(self.journal.run, None))
-
-    def id(self) -> str:
-        """A name for the next prompt of this run."""
-        self._prompts += 1
-        return f"{self.journal.run}:{self._prompts}"
-
-    async def answer(self, step: int, question: Ask) -> bool:
-        """Have a step's question answered; without an answer a dry run goes on with the next step, any other ends."""
-        text = await self.prompt(
-            Prompt(
-                self.id(),
-                "answer",
-                step,
-                show.line(self.context, question.text),
-                question.key,
-                {value: show.line(self.context, words) for value, words in question.choices.items()},
-                question.default,
-                secret=question.secret,
-            )
-        )
-        if text == "" and question.default is not None:
-            text = question.default
-        if text is None or (question.choices and text not in question.choices):
-            wrong = (
-                ""
-                if text is None
-                else f"{show.line(self.context, text, 60)} is none of {join_words([*question.choices])}; "
-            )
-            words = f"{wrong}needs an answer: {question.text} (--answer {question.key}=…)"
-            if self.dry and self.steps:
-                self.missing.append(question.key)
-                self.stand(step, "later", words)
-                return False
-            raise Ended(Ending("unanswered", f"{words}; {self._so_far()}", question.key))
-        self.context.answers[question.key] = text
-        if question.secret:
-            self.context.hide(text)
-        else:
-            self.journal.write("answer", key=question.key, value=text)
-        return True
-
-    def take_all(self) -> None:
-        """From now on every plan is agreed to; losses are still typed."""
-        self._all = True
-
-    def end(self, outcome: RunOutcome, words: str, missing: str = "") -> Ended:
-        """What to raise to end the run."""
-        return Ended(Ending(outcome, words, missing))
-
-    def so_far(self) -> str:
-        """What this run has changed, in a sentence."""
-        return self._so_far()
-
-    def _mark(self, state: StepState, words: str) -> None:
-        for index, known in enumerate(self.states):
-            if known in ("checking", "planned", "applying", "verifying"):
-                self.states[index] = state
-                line = show.line(self.context, words)
-                self._tell(StepChanged(self.journal.run, index, state, line, (), time.time()))
+def _told(entries: Sequence[Entry]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...]]:
+    return tuple((entry.step.name, entry.step.words) for entry in entries), tuple(entry.flows for entry in entries)

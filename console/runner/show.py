@@ -6,7 +6,7 @@ import time
 
 from console.events import ActionShown, PlanShown
 from console.runner.context import StepContext
-from console.runner.step import Action, Plan, Rollback, Run
+from console.runner.plan import Action, Plan, Rollback, Run
 from console.text import clean
 
 LONGEST = 4000

@@ -20,6 +20,7 @@ from console.events import (
     RunOutcome,
     StepChanged,
     StepPlanned,
+    StepsListed,
     StepState,
 )
 
@@ -44,6 +45,7 @@ class StepStatus(Struct, frozen=True):
 
     name: str
     words: str
+    flows: tuple[str, ...] = ()
     state: StepState = "waiting"
     said: str = ""
     evidence: tuple[str, ...] = ()
@@ -52,6 +54,11 @@ class StepStatus(Struct, frozen=True):
     actions: tuple[ActionStatus, ...] = ()
     began: float = 0.0
     changed: float = 0.0
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The flows that the step is in, and its name."""
+        return (*self.flows, self.name)
 
 
 class RunStatus(Struct, frozen=True):
@@ -80,11 +87,13 @@ class RunStatus(Struct, frozen=True):
 def fold(state: RunStatus | None, event: FlowEvent) -> RunStatus | None:
     """The run after one more event; an event of another run changes nothing."""
     if isinstance(event, FlowBegan):
-        steps = tuple(StepStatus(name, words) for name, words in event.steps)
+        steps = _listed({}, event)
         return RunStatus(event.run, event.flow, event.words, steps, event.dry, began=event.at)
     if state is None or state.run != event.run:
         return state
     match event:
+        case StepsListed():
+            return replace(state, steps=_listed({step.path: step for step in state.steps}, event))
         case FlowAsked():
             return replace(state, asked=event.prompt)
         case FlowSaid():
@@ -95,6 +104,12 @@ def fold(state: RunStatus | None, event: FlowEvent) -> RunStatus | None:
             )
     at = event.step
     return replace(state, steps=(*state.steps[:at], _step(state.steps[at], event), *state.steps[at + 1 :]))
+
+
+def _listed(known: dict[tuple[str, ...], StepStatus], event: FlowBegan | StepsListed) -> tuple[StepStatus, ...]:
+    paths = event.paths or ((),) * len(event.steps)
+    fresh = (StepStatus(name, words, flows) for (name, words), flows in zip(event.steps, paths, strict=True))
+    return tuple(known.get(each.path, each) for each in fresh)
 
 
 def _step(step: StepStatus, event: StepChanged | StepPlanned | ActionBegan | ActionSaid | ActionEnded) -> StepStatus:

@@ -1,10 +1,10 @@
-"""One step of a run: looked at, agreed to, changed, proven; and what is true when it was not."""
+"""One step of a run: checked, planned, agreed to, changed, proven; and what is true when that failed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -13,12 +13,11 @@ from console.events import Prompt, StepPlanned, StepState
 from console.runner import guard, show
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended
-from console.runner.executor import Executor, Failed, Stopped
+from console.runner.executor import Executor, Failed
+from console.runner.plan import CheckResult, NotYetKnown, Plan, Refusal
+from console.runner.progress import Entry, Progress, Stopped
 from console.runner.read_only import Forbidden
-from console.runner.step import CheckResult, NotYetKnown, Plan, Refusal
-
-if TYPE_CHECKING:
-    from console.runner.runner import Runner
+from console.runner.unsettled import Leftover, settle
 
 T = TypeVar("T")
 
@@ -29,11 +28,12 @@ TURNS = 3
 class StepRun:
     """One step of a run, from its check to its result."""
 
-    def __init__(self, runner: Runner, index: int) -> None:
-        self.runner, self.index = runner, index
-        self.step, self.context = runner.steps[index], runner.context
-        self.unit = guard.unit(runner.flow.name, self.step.name)
+    def __init__(self, progress: Progress, entry: Entry) -> None:
+        self.progress, self.entry = progress, entry
+        self.step, self.context = entry.step, progress.context
+        self.unit = guard.unit(entry.flow, self.step.name)
         self.waiting = False
+        """Whether the step's timed rollback is armed on its host."""
         self.turns = 0
 
     async def walk(self) -> None:
@@ -46,13 +46,15 @@ class StepRun:
                 if await self._change(plan):
                     return
             except Unanswered as error:
-                if not await self.runner.answer(self.index, error.question):
+                if not await self.progress.answer(self.entry, error.questions):
+                    self.context.planned.add(self.step.name)
                     return
             except NotYetKnown as error:
-                if not self.runner.dry:
+                if not self.progress.dry:
                     await self._failed(f"{self.step.name}: {error}", None)
                     continue
-                self.runner.stand(self.index, "later", str(error))
+                self.progress.stand(self.entry, "later", str(error))
+                self.context.planned.add(self.step.name)
                 return
             except Refusal as error:
                 raise self._refuse(str(error)) from None
@@ -60,44 +62,64 @@ class StepRun:
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _look(self) -> Plan | None:
-        """Check and plan; None when there is nothing to do here."""
-        runner = self.runner
+        """Check and plan; None when there is nothing to do here. Questions are put before anything is read again."""
+        progress = self.progress
         while True:
-            runner.checkpoint()
-            runner.stand(self.index, "checking", "")
-            self.context.forget()
+            progress.checkpoint()
+            progress.stand(self.entry, "checking", "")
+            self.context.invalidate()
             try:
-                found = await self._ask_world(self.step.check)
-                if found.standing == "done" and self.waiting and not runner.dry:
+                await settle(progress)
+                found = await self._read(self.step.check)
+                if found.state == "done" and self.waiting and not progress.dry:
                     if await self._disarm():
                         return None
                     continue
-                if found.standing == "done" and self.step.name in runner.unproven and not runner.dry:
+                if found.state == "done" and self.entry.identity in progress.unproven and not progress.dry:
                     found = await self._prove()
-                    if found.standing != "done":
-                        await self._failed(f"{self.step.name} is not so after all: {found.words}", None)
+                    if found.state != "done":
+                        await self._failed(f"{self.step.name} is not there after all: {found.words}", None)
                         continue
-                if found.standing in ("done", "skipped"):
-                    state: StepState = "so" if found.standing == "done" else "skipped"
-                    runner.stand(self.index, state, found.words, found.evidence)
+                if found.state in ("done", "skipped"):
+                    state: StepState = "so" if found.state == "done" else "skipped"
+                    progress.stand(self.entry, state, found.words, found.evidence)
                     return None
-                if found.standing == "refused":
+                if found.state == "refused":
                     raise self._refuse(found.words, found.evidence)
-                plan = await self._plan()
-            except (HostError, Forbidden) as error:
+                plan = await self._answered_plan()
+            except (HostError, Forbidden, Leftover) as error:
                 await self._blind(str(error))
                 continue
-            runner.stand(self.index, "planned", found.words, found.evidence)
-            runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.context, plan)))
-            if runner.dry:
-                runner.planned.append((self.step, found, plan))
+            if plan is None:
+                return None
+            progress.stand(self.entry, "planned", found.words, found.evidence)
+            shown = show.plan(self.context, plan)
+            progress.tell(StepPlanned(progress.journal.run, progress.index(self.entry), shown, path=self.entry.path))
+            if progress.dry:
+                progress.planned.append((self.step, found, plan))
+                self.context.planned.add(self.step.name)
                 return None
             return plan
 
-    async def _ask_world(self, ask: Callable[[StepContext], Awaitable[T]]) -> T:
+    async def _answered_plan(self) -> Plan | None:
+        """The plan, its questions answered from what the check has read; None when a dry run goes on without it."""
+        while True:
+            try:
+                return await self._plan()
+            except Unanswered as error:
+                if not await self.progress.answer(self.entry, error.questions):
+                    self.context.planned.add(self.step.name)
+                    return None
+
+    async def _read(self, ask: Callable[[StepContext], Awaitable[T]]) -> T:
+        """A check, with what it reads kept for the plan that follows."""
         if self.step.guarded:
             self.waiting = await guard.armed(self.context, self.step.guarded, self.unit)
-        return await self._patiently(ask(self.context))
+        self.context.keeping = True
+        try:
+            return await self._patiently(ask(self.context))
+        finally:
+            self.context.keeping = False
 
     async def _patiently(self, asked: Awaitable[T]) -> T:
         try:
@@ -107,221 +129,223 @@ class StepRun:
             raise TimedOut(f"{self.step.name} did not find out within {self.step.patience:g} s") from None
 
     async def _plan(self) -> Plan:
-        plan = await self._patiently(self.step.plan(self.context))
+        self.context.keeping = True
+        try:
+            plan = await self._patiently(self.step.plan(self.context))
+        finally:
+            self.context.keeping = False
         return replace(plan, actions=(*guard.guarded(self.step, plan, self.unit, self.waiting), *plan.actions))
 
     def _refuse(self, words: str, evidence: Sequence[str] = ()) -> Ended:
-        self.runner.stand(self.index, "refused", words, evidence)
-        return self.runner.end("refused", f"{self.step.name} was refused: {words}; {self.runner.so_far()}")
+        self.progress.stand(self.entry, "refused", words, evidence)
+        return self.progress.end("refused", f"{self.step.name} was refused: {words}; {self.progress.so_far()}")
 
     async def _blind(self, why: str) -> None:
-        """Nobody could look: ask whether to try again, or end."""
-        self.runner.stand(self.index, "failed", why)
-        choices = {"retry": "look again", "stop": "leave it so"}
+        """The hosts could not be asked: have it tried again, or end."""
+        self.progress.stand(self.entry, "failed", why)
         text = f"{self.step.name} could not be looked at: {why}"
-        if await self._choose(text, choices) != "retry":
-            raise self.runner.end("failed", f"{text}; {self.runner.so_far()}")
+        if await self._choose(text, {"retry": "look again", "stop": "stop here"}) != "retry":
+            raise self.progress.end("failed", f"{text}; {self.progress.so_far()}")
 
     async def _choose(self, text: str, choices: dict[str, str]) -> str | None:
-        line = show.line(self.context, text)
-        return await self.runner.prompt(Prompt(self.runner.id(), "failed", self.index, line, "", choices, "stop"))
+        return await self.progress.choose(self.progress.index(self.entry), "failed", text, choices, "stop")
 
     # ── agreeing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _agree(self, plan: Plan) -> bool:
         """Have the plan agreed to, and what is lost typed; False when the operator leaves the step out."""
-        runner = self.runner
+        progress = self.progress
         for loss in plan.loses:
-            if loss.name not in self.context.destroy and loss not in runner.typed:
-                text = f"type {loss.name}: {loss.words}"
-                line = show.line(self.context, text)
-                typed = await runner.prompt(
-                    Prompt(runner.id(), "destroy", self.index, line, "destroy", typed=loss.name)
-                )
-                if typed != loss.name:
-                    key = "" if typed else f"destroy={loss.name}"
-                    words = f"{loss.name} was not typed: {loss.words}" if typed else f"needs an answer: {text}"
-                    runner.stand(self.index, "stopped", words)
-                    raise runner.end(
-                        "unanswered" if key else "stopped", f"{words} (--answer {key}); {runner.so_far()}"
-                        if key else f"{words}; {runner.so_far()}", key,
-                    )  # fmt: skip
-                runner.typed.add(loss)
-        if runner.all:
+            if loss.name not in self.context.destroy and loss not in progress.typed:
+                await self._lose(loss.name, loss.words)
+                progress.typed.add(loss)
+        if progress.agreed:
             return True
-        choices = {"yes": "do it", "all": "do it, and all that follows", "skip": "leave it out", "stop": "end here"}
+        choices = {"yes": "do it", "all": "do it, and all that follows", "skip": "leave it out", "stop": "stop here"}
         text = f"{self.step.words or self.step.name}?"
-        said = await runner.prompt(
-            Prompt(runner.id(), "confirm", self.index, show.line(self.context, text), "yes", choices, "stop")
-        )
+        said = await progress.choose(progress.index(self.entry), "confirm", text, choices, "stop", "yes")
         if said == "all":
-            runner.take_all()
+            progress.agreed = True
         if said in ("yes", "all"):
             return True
         if said == "skip":
-            runner.stand(self.index, "left", "left out by the operator")
+            progress.stand(self.entry, "left", "left out by the operator")
             return False
-        runner.stand(self.index, "stopped", "not agreed to: nothing of it was done")
+        progress.stand(self.entry, "stopped", "not agreed to: nothing of it was done")
         if said is None:
-            raise runner.end("unanswered", f"{self.step.name} waits for a yes (--yes); {runner.so_far()}", "yes")
-        raise runner.end("stopped", f"stopped before {self.step.name}; {runner.so_far()}")
+            raise progress.end("unanswered", f"{self.step.name} waits for a yes (--yes); {progress.so_far()}", "yes")
+        raise progress.end("stopped", f"stopped before {self.step.name}; {progress.so_far()}")
+
+    async def _lose(self, name: str, words: str) -> None:
+        """Have the name of what is lost typed; ends the run when it is not."""
+        progress = self.progress
+        text = f"type {name}: {words}"
+        line = show.line(self.context, text)
+        at = progress.index(self.entry)
+        typed = await progress.prompt(Prompt(progress.id(), "destroy", at, line, "destroy", typed=name))
+        if typed == name:
+            return
+        if typed:
+            why = f"{name} was not typed: {words}"
+            progress.stand(self.entry, "stopped", why)
+            raise progress.end("stopped", f"{why}; {progress.so_far()}")
+        key, why = f"destroy={name}", f"needs an answer: {text}"
+        progress.stand(self.entry, "stopped", why)
+        raise progress.end("unanswered", f"{why} (--answer {key}); {progress.so_far()}", key)
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _change(self, plan: Plan) -> bool:
-        """Do what was agreed to, and prove it; False when the step begins anew."""
-        self.context.forget()
+        """Do what was agreed to, and prove it; False when the step begins again."""
+        progress = self.progress
+        self.context.invalidate()
         try:
-            found = await self._ask_world(self.step.check)
-            fresh = await self._plan() if found.standing == "needed" else None
+            found = await self._read(self.step.check)
+            fresh = await self._plan() if found.state == "needed" else None
         except (HostError, Forbidden) as error:
             await self._blind(str(error))
             return False
         if fresh != plan:
             self.turns += 1
             if self.turns > TURNS:
-                raise self.runner.end("failed", f"{self.step.name}: its plan is never twice the same")
-            self.runner.say(f"{self.step.name}: the world has changed since the plan was shown")
+                words = f"{self.step.name}: something changes its plan each time it is looked at"
+                raise progress.end("failed", f"{words}; {progress.so_far()}")
+            progress.say(f"{self.step.name}: things have changed since the plan was shown; this is the new plan")
             return False
-        hand = self._hand(plan)
+        executor = Executor(progress, self.entry, plan)
         try:
-            self.runner.stand(self.index, "applying", "")
-            await self._apply(hand, plan)
-            self.runner.stand(self.index, "verifying", "")
+            progress.stand(self.entry, "applying", "")
+            await self._apply(executor, plan)
+            progress.stand(self.entry, "verifying", "")
             found = await self._verify(plan.rollback is not None)
         except Stopped:
-            self.runner.count(hand.begun)
-            self.runner.stand(self.index, "stopped", await self._truth("stopped by the operator", hand))
-            raise self.runner.end("stopped", f"stopped in {self.step.name}; {self.runner.so_far()}") from None
+            progress.stand(self.entry, "stopped", await self._truth("stopped by the operator", executor))
+            raise progress.end("stopped", f"stopped in {self.step.name}; {progress.so_far()}") from None
         except (CowhandError, NotImplementedError) as error:
-            self.runner.count(hand.begun)
-            await self._failed(str(error), hand)
+            await self._failed(str(error), executor)
             return False
-        self.runner.count(hand.begun)
-        self.runner.stand(self.index, "done", found.words, found.evidence)
+        progress.stand(self.entry, "done", found.words, found.evidence)
         return True
 
-    def _hand(self, plan: Plan) -> Executor:
-        runner = self.runner
-        where = self.index, self.step.name
-        return Executor(self.context, plan, where, runner.journal, runner.tell, runner.checkpoint)
-
-    async def _apply(self, hand: Executor, plan: Plan) -> None:
+    async def _apply(self, executor: Executor, plan: Plan) -> None:
+        progress = self.progress
         actions = [action.text for action in plan.actions]
-        self.runner.journal.write("intent", step=self.step.name, actions=actions)
-        self.runner.unproven.add(self.step.name)
+        progress.journal.write("intent", step=self.step.name, flow=self.entry.flow, actions=actions)
+        progress.unproven.add(self.entry.identity)
         armed = guard.guarded(self.step, plan, self.unit, self.waiting)
         for action in armed:
-            await hand.do(action)
+            await executor.do(action)
         if plan.rollback and self.step.guarded:
             if not await guard.armed(self.context, self.step.guarded, self.unit):
                 raise Failed(f"the rollback {self.unit} was not armed: nothing else was done")
             self.waiting = True
-        await self.step.apply(hand, replace(plan, actions=plan.actions[len(armed) :]))
+        await self.step.apply(executor, replace(plan, actions=plan.actions[len(armed) :]))
 
     async def _verify(self, armed: bool) -> CheckResult:
-        """Prove it, and then disarm: a rollback that has begun meanwhile makes it untrue again."""
-        self.context.forget()
+        """Prove it, and then disarm: a rollback that has begun meanwhile undoes it again."""
+        self.context.invalidate()
         found = await self._patiently(self.step.verify(self.context))
-        if found.standing != "done":
-            raise Failed(f"{self.step.name} is not so after all: {found.words}")
+        if found.state != "done":
+            raise Failed(f"{self.step.name} is not there after all: {found.words}")
         if armed:
             await self._stop_timer()
-            self.context.forget()
+            self.context.invalidate()
             found = await self._patiently(self.step.verify(self.context))
-            if found.standing != "done":
+            if found.state != "done":
                 raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
         return found
 
     async def _prove(self) -> CheckResult:
         """It was changed, and not proven: by this run, or by one that was cut off."""
-        self.runner.stand(self.index, "verifying", "it was changed and not proven yet")
-        self.context.forget()
+        self.progress.stand(self.entry, "verifying", "it was changed and not proven yet")
+        self.context.invalidate()
         return await self._patiently(self.step.verify(self.context))
 
     async def _disarm(self) -> bool:
-        """An earlier run was cut off after it had changed this: prove it, and stop its timer; False to begin anew."""
-        self.runner.stand(self.index, "verifying", "an earlier run was cut off here")
+        """An earlier run was cut off after it had changed this: prove it, and stop its timer; False to begin again."""
+        self.progress.stand(self.entry, "verifying", "an earlier run was cut off here")
         try:
             found = await self._verify(armed=True)
         except CowhandError as error:
             await self._failed(str(error), None)
             return False
-        self.runner.stand(self.index, "done", found.words, found.evidence)
+        self.progress.stand(self.entry, "done", found.words, found.evidence)
         return True
 
     async def _stop_timer(self) -> None:
         assert self.step.guarded
         stop = guard.disarm(self.step.guarded, self.unit)
-        hand = self._hand(Plan((stop,)))
-        await hand.do(stop)
-        self.runner.count(hand.begun)
+        await Executor(self.progress, self.entry, Plan((stop,))).do(stop)
         if await guard.armed(self.context, self.step.guarded, self.unit):
-            raise Failed(f"the rollback {self.unit} is still armed: it takes this back by itself")
+            raise Failed(f"the rollback {self.unit} is still armed: the host will take this back")
         await guard.settle(self.context, self.step.guarded, self.unit)
         self.waiting = False
 
     # ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _truth(self, why: str, hand: Executor | None) -> str:
-        """What is known now, asked of the world and not remembered."""
-        self.context.forget()
+    async def _truth(self, why: str, executor: Executor | None) -> str:
+        """What is known now: asked of the hosts, not remembered."""
+        self.context.invalidate()
         parts = [why]
-        if hand is not None and len(hand.plan.actions) > 1:
-            parts.append(f"{hand.made} of {len(hand.plan.actions)} changes were made")
+        if executor is not None and len(executor.plan.actions) > 1:
+            parts.append(f"{executor.made} of {len(executor.plan.actions)} changes were made")
         try:
-            found = await self._ask_world(self.step.check)
+            found = await self._read(self.step.check)
             parts.append(f"now: {found.words}")
             if self.waiting:
                 parts.append("its rollback is armed: the host takes it back by itself")
         except (Unanswered, NotYetKnown):
             pass
         except CowhandError as error:
-            parts.append(f"how it stands now is not known: {error}")
+            parts.append(f"the state now is not known: {error}")
         return "; ".join(parts)
 
-    async def _failed(self, why: str, hand: Executor | None) -> None:
+    async def _failed(self, why: str, executor: Executor | None) -> None:
         """Say what is true now, and what can be done; returns when it is to be tried again."""
-        truth = await self._truth(why, hand)
-        self.runner.stand(self.index, "failed", truth)
+        truth = await self._truth(why, executor)
+        self.progress.stand(self.entry, "failed", truth)
         while True:
-            undo = await self._undoable() if hand is not None else None
+            undo = await self._undoable() if executor is not None else None
             choices = {"retry": "look again, and go on from there"}
             if undo is not None:
                 choices["undo"] = "take it back"
-            said = await self._choose(truth, {**choices, "stop": "leave it so"})
+            said = await self._choose(truth, {**choices, "stop": "stop here"})
             if said == "retry":
                 return
             if said != "undo" or undo is None:
-                raise self.runner.end("failed", f"{self.step.name} failed: {truth}")
+                raise self.progress.end("failed", f"{self.step.name} failed: {truth}")
             await self._undo(undo)
 
     async def _undoable(self) -> Plan | None:
+        if self.progress.unsettled:
+            return None  # what may still run cannot be taken back yet
         try:
             return await self._patiently(self.step.undo(self.context))
         except CowhandError:
             return None
 
     async def _undo(self, plan: Plan) -> None:
-        runner = self.runner
-        runner.tell(StepPlanned(runner.journal.run, self.index, show.plan(self.context, plan), undo=True))
-        choices = {"yes": "take it back", "stop": "leave it so"}
+        progress = self.progress
+        at = progress.index(self.entry)
+        shown = show.plan(self.context, plan)
+        progress.tell(StepPlanned(progress.journal.run, at, shown, undo=True, path=self.entry.path))
         text = f"take back {self.step.words or self.step.name}?"
-        line = show.line(self.context, text)
-        if await runner.prompt(Prompt(runner.id(), "confirm", self.index, line, "yes", choices, "stop")) != "yes":
+        if (
+            await progress.choose(at, "confirm", text, {"yes": "take it back", "stop": "stop here"}, "stop", "yes")
+            != "yes"
+        ):
             return
-        hand = self._hand(plan)
+        executor = Executor(progress, self.entry, plan)
         try:
-            runner.journal.write("intent", step=self.step.name, undo=True, actions=[a.text for a in plan.actions])
+            actions = [action.text for action in plan.actions]
+            progress.journal.write("intent", step=self.step.name, flow=self.entry.flow, undo=True, actions=actions)
             for action in plan.actions:
-                await hand.do(action)
+                await executor.do(action)
         except Stopped:
             raise
         except CowhandError as error:
-            runner.stand(self.index, "failed", await self._truth(f"taking it back failed: {error}", hand))
+            progress.stand(self.entry, "failed", await self._truth(f"taking it back failed: {error}", executor))
             return
-        finally:
-            runner.count(hand.begun)
-        truth = await self._truth("taken back", hand)
-        runner.stand(self.index, "undone", truth)
-        raise runner.end("failed", f"{self.step.name} was undone: {truth}")
+        truth = await self._truth("taken back", executor)
+        progress.stand(self.entry, "undone", truth)
+        raise progress.end("failed", f"{self.step.name} was undone: {truth}")

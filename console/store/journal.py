@@ -63,7 +63,8 @@ class Entry(Struct, frozen=True):
 class Record(Struct, frozen=True):
     """One run as its file tells it. `state` is how it ended, "interrupted" when it did not, "running" while it does.
 
-    `open` is the last change that was begun and has no result; `torn` says that the last line is not whole."""
+    `open` is the last change that was begun and of whose end nothing is known, `unsettled` are all of them; `undo` is
+    the run that this one took back; `torn` says that the last line is not whole."""
 
     run: str
     flow: str
@@ -74,6 +75,15 @@ class Record(Struct, frozen=True):
     open: dict[str, Any] | None
     torn: bool
     entries: tuple[Entry, ...]
+    undo: str = ""
+    unsettled: tuple[dict[str, Any], ...] = ()
+
+
+class Carried(Struct, frozen=True):
+    """What earlier runs left open: (flow, step) of what was changed and not proven, and changes that may still run."""
+
+    unproven: frozenset[tuple[str, str]] = frozenset()
+    open: tuple[dict[str, Any], ...] = ()
 
 
 def place(site: Path, lab: bool = False) -> Path:
@@ -234,12 +244,7 @@ def _record(path: Path, entries: tuple[Entry, ...], torn: bool) -> Record:
     last = entries[-1] if entries else None
     ended = last is not None and last.kind == "ended"
     state = str(last.data.get("outcome", "")) if ended and last else "running" if _alive(path, first) else "interrupted"
-    pending: dict[str, Any] | None = None
-    for entry in entries:
-        if entry.kind == "do":
-            pending = {"at": entry.at, **entry.data}
-        elif entry.kind == "did":
-            pending = None
+    pending = _pending(path.stem, entries)
     return Record(
         path.stem,
         str(first.data.get("flow", "")) if first else "",
@@ -247,10 +252,49 @@ def _record(path: Path, entries: tuple[Entry, ...], torn: bool) -> Record:
         first.at if first else 0.0,
         last.at if ended and last else 0.0,
         state,
-        pending,
+        pending[-1] if pending else None,
         torn,
         entries,
+        str(first.data.get("undo", "")) if first else "",
+        tuple(pending),
     )
+
+
+def _pending(run: str, entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
+    """The changes without a result, or with one that does not say whether they have ended."""
+    pending: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        mark = str(entry.data.get("mark", ""))
+        if entry.kind == "do":
+            pending[mark] = {"at": entry.at, "run": run, **entry.data}
+        elif entry.kind == "settled" or (entry.kind == "did" and not entry.data.get("unsure")):
+            pending.pop(mark, None)
+    return list(pending.values())
+
+
+def carried(folder: Path) -> Carried:
+    """What the runs of a site have left open. Each run carries on what was open before it, so that few are read."""
+    records: list[Record] = []
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name, reverse=True):
+        records.insert(0, read(path))
+        if records[0].entries and records[0].entries[0].data.get("carries"):
+            break
+    unproven: set[tuple[str, str]] = set()
+    open: dict[str, dict[str, Any]] = {}
+    for record in records:
+        for entry in record.entries:
+            key = str(entry.data.get("flow") or record.flow), str(entry.data.get("step", ""))
+            if entry.kind == "began" and record is records[0]:
+                unproven = {(str(flow), str(step)) for flow, step in entry.data.get("unproven", ())}
+                open = {str(each.get("mark", "")): each for each in entry.data.get("open", ())}
+            elif entry.kind == "intent":
+                unproven.add(key)
+            elif entry.kind == "step" and entry.data.get("state") in ("done", "so", "undone"):
+                unproven.discard(key)
+            elif entry.kind == "settled":
+                open.pop(str(entry.data.get("mark", "")), None)
+        open |= {str(each.get("mark", "")): each for each in record.unsettled}
+    return Carried(frozenset(unproven), tuple(open.values()))
 
 
 def _alive(path: Path, first: Entry | None) -> bool:

@@ -71,7 +71,7 @@ async def test_blank_disks_are_mounted_for_good_and_a_second_run_changes_nothing
     before = machine.snapshot()
     assert "/var/lib/docker " in before["mounts"]
     ending, stood = await walk(machine, destroy=())
-    assert ending.words == "nothing to do: it is all so already"
+    assert ending.words == "nothing to do: everything is as it should be"
     assert {each.state for each in stood.values()} == {"so", "skipped"}
     assert machine.snapshot() == before
 

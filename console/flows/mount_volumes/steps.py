@@ -77,7 +77,7 @@ class Looking(Step):
     async def program(self, context: StepContext) -> tuple[Write, ...]:
         """Our program once more, should the machine have been started anew since it was laid ready."""
         there = await context.data("mail", TOOL)
-        return (_program(there),) if there != doing().encode() and not context.dry else ()
+        return (_program(there),) if there != doing().encode() and not context.expects(Tool.name) else ()
 
     def mounted(self, survey: DiskReport, target: Target) -> bool:
         """Whether a volume is where it belongs."""
@@ -303,7 +303,7 @@ class Bring(Single):
         choices = {"copy": f"copy and compare them; the folder stays as {kept}", "leave": "change nothing here"}
         if context.ask(Ask(f"files-{self.target.short}", text, choices)) != "copy":
             raise Refusal(f"{path} holds files, which were to be left alone")
-        if not context.dry and survey.docker.active_state not in ("", "inactive", "failed"):
+        if not context.expects(Quiet.name) and survey.docker.active_state not in ("", "inactive", "failed"):
             raise Refusal(f"docker runs, and may write to {path} while it is copied")
         notes = (f"every byte is compared; {kept} is the folder as it was, and stays until you remove it",)
         action = tool("bring", node(self.target, disk), path, timeout=COPY)
@@ -408,18 +408,20 @@ class Mount(Looking):
         return needed(f"a proof was cut off at {join_words(left)}") if left else await self._confirm(context, survey)
 
     def _wrong(self, context: StepContext, survey: DiskReport, target: Target) -> str:
-        """Why nothing may be mounted; "" when it may. A dry run goes on with what earlier steps have not done yet."""
+        """Why nothing may be mounted; "" when it may, or when earlier steps of a dry run would have seen to it."""
         disk, folder = survey.volumes[target.name], survey.folders[target.path]
         judged = classify_disk(target, disk)
         if judged.standing == "foreign":
             return judged.words
         if folder.mounted and folder.mounted != disk.device:
             return f"{folder.mounted} is mounted at {target.path}, not {disk.device}"
-        if context.dry or self.mounted(survey, target):
+        if self.mounted(survey, target):
             return ""
-        if judged.standing != "ours":
+        if judged.standing != "ours" and not context.expects(f"format {target.short}"):
             raise NotYetKnown(f"{target.short} is not formatted yet")
-        return f"{target.path} holds files: nothing is mounted over them" if folder.entries else ""
+        if folder.entries and not context.expects(f"copy {target.short}"):
+            return f"{target.path} holds files: nothing is mounted over them"
+        return ""
 
     async def _confirm(self, context: StepContext, survey: DiskReport) -> CheckResult:
         """Ask findmnt, which reads another table than the look does."""
@@ -490,13 +492,17 @@ class Start(Looking):
         survey = await self.look(context)
         if survey.docker.load_state != "loaded":
             return skipped("there is no docker yet")
-        if survey.docker.active_state == "active" and (context.dry or not self.missing(survey)):
+        mounted = not self.missing(survey) or context.expects(Mount.name)
+        stopped = context.expects(Quiet.name)
+        if survey.docker.active_state == "active" and mounted and not stopped:
             return done("docker runs")
         if survey.docker.unit_file_state != "enabled":
             return skipped("docker is not enabled: it is left as it is")
-        if self.missing(survey) and not context.dry:
+        if not mounted:
             raise NotYetKnown(f"{join_words(self.missing(survey))} is not mounted")
-        return needed("docker is enabled and does not run")
+        return needed(
+            "docker is enabled and will have been stopped" if stopped else "docker is enabled and does not run"
+        )
 
     async def plan(self, context: StepContext) -> Plan:
         start = Run("mail", ("systemctl", "start", "docker.service"), DAEMON)

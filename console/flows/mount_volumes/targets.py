@@ -13,7 +13,7 @@ from msgspec import Struct
 from console.facts.volumes import Disk, DiskReport, Wanted, ask
 from console.model import Volume
 from console.runner.context import StepContext
-from console.runner.step import Ask
+from console.runner.plan import Ask
 from console.text import clean, join_words
 
 FOLDER = "/dev/disk/by-id/"
@@ -35,7 +35,7 @@ UNITS = {"": 1, "b": 1} | {
     for end, base in (("B", 1000), ("iB", 1024))
 }
 
-CheckState = Literal["blank", "begun", "ours", "foreign"]
+DiskState = Literal["blank", "begun", "ours", "foreign"]
 
 
 class Target(Struct, frozen=True):
@@ -58,7 +58,7 @@ class Target(Struct, frozen=True):
 class Judged(Struct, frozen=True):
     """What a disk is to us, why, and the lines that prove it. `foreign` is never touched."""
 
-    standing: CheckState
+    standing: DiskState
     words: str
     evidence: tuple[str, ...] = ()
 
@@ -146,7 +146,7 @@ def wrong(found: tuple[Target, ...]) -> str:
 
 async def look(context: StepContext, found: tuple[Target, ...]) -> DiskReport:
     """How the volumes are, asked once until something changes; raises `HostError`."""
-    return await context.once("volumes", lambda: ask(context.host("mail"), [each.wanted for each in found]))
+    return await context.cached("volumes", lambda: ask(context.host("mail"), [each.wanted for each in found]))
 
 
 def unusable(survey: DiskReport) -> str:

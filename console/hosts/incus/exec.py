@@ -11,6 +11,7 @@ from typing import Protocol
 from console.errors import NoWayIn, TimedOut, Unresolved
 from console.hosts import files
 from console.hosts.host import Completed, Stream
+from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, bounded, called
 from console.model import Role
 from console.text import clean
@@ -98,12 +99,13 @@ class Incus:
         await self.through.close()
 
     async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
+        words = marked(argv)
         if self._bounds:
-            done = await self._once(bounded(argv, timeout), argv, dialogue, timeout, cap)
+            done = plainly(argv, await self._once(bounded(words, timeout), argv, dialogue, timeout, cap))
             if not (done.status == 127 and b"Error: Command not found" in done.stderr):
                 return _named(done, argv)
             self._bounds = False  # there is no `timeout` in it
-        return _named(await self._once(argv, argv, dialogue, timeout, cap), argv)
+        return _named(plainly(argv, await self._once(words, argv, dialogue, timeout, cap)), argv)
 
     async def _once(
         self, words: Sequence[str], argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int

@@ -17,6 +17,7 @@ from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
+from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, attend, bounded, called, lost, unbounded
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
@@ -210,10 +211,11 @@ class Ssh:
 
     async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         """Run a command with a dialogue, as root when we become root."""
+        words = marked(argv)
         if self.root is None:
-            return await self._execute(argv, dialogue, timeout, cap)
+            return plainly(argv, await self._execute(words, dialogue, timeout, cap))
         self.root.user = self.link.user
-        return await self.root.run(self._execute, argv, dialogue, timeout, cap)
+        return plainly(argv, await self.root.run(self._execute, words, dialogue, timeout, cap))
 
     async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         if self._bounds and argv[0] != "sudo":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from console.hosts.marks import FIND
 from console.lab.daemons.services import Service
 from console.lab.machines.done import Done
 from console.lab.network.addresses import MAIL, PROXY, TAILNET
@@ -25,6 +26,8 @@ def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
         (MAIL, "docker"): _docker,
         (PROXY, "tailscale"): _tailscale,
     }
+    if argv[:3] == ("sh", "-c", FIND):
+        return Done(0)  # every command here ends before it is answered
     command = known.get((machine, argv[0])) if argv else None
     if command is None and machine == MAIL and (done := lab.disks.run(argv)) is not None:
         return done

@@ -98,7 +98,7 @@ def test_yes_runs_it_and_again_there_is_nothing_to_do(greeting: Path, capsys: Sa
     assert run(capsys, *words)[0] == 0
     assert greeting.read_text() == "hello\n"
     status, out, _ = run(capsys, *words)
-    assert (status, out.splitlines()[-1]) == (0, "done: nothing to do: it is all so already")
+    assert (status, out.splitlines()[-1]) == (0, "done: nothing to do: everything is as it should be")
 
 
 @pytest.mark.parametrize("words", [("--yes",), ("--plan",), ("--yes", "--answer", "who=mallory")])

@@ -174,5 +174,6 @@ def test_a_console_that_leaves_closes_the_journal_first(console: Console, tmp_pa
         console.wait(lambda state: bool(state.steps[0].actions))
     assert console.engine.close(5)
     record = console.record()
-    assert (record.state, record.open) == ("stopped", None)
+    assert record.state == "stopped"
+    assert (record.open is not None) == (moment == "acting"), "what was cut off may have taken effect"
     assert isinstance([event for event in console.heard if isinstance(event, FlowEvent)][-1], FlowEnded)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import secrets
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +14,7 @@ from console.errors import Missing
 from console.flows import Flow
 from console.hosts.host import Completed, Host
 from console.hosts.local import Local
+from console.hosts.marks import marked
 from console.model import Role
 
 CASES = Path(__file__).parent / "cases"
@@ -47,6 +51,34 @@ class Rooted(Local):
         ours = self.folder / "bin" / argv[0]
         words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
         return await super().run([str(ours) if ours.exists() else argv[0], *words], timeout, cap)
+
+    def orphan(self, argv: Sequence[str]) -> Callable[[], None]:
+        """Begin a command that is lost sight of; returns what lets it do its work, and waits until it has ended."""
+        gate = self.folder / f"gate-{secrets.token_hex(4)}"
+        os.mkfifo(gate)
+        ours = self.folder / "bin" / argv[0]
+        words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
+        command = marked([str(ours) if ours.exists() else argv[0], *words])
+        waiting = [*command[:2], "sh", "-c", 'read -r _ < "$0"; exec "$@"', str(gate), *command[2:]]
+        process = subprocess.Popen(waiting, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
+
+        def release() -> None:
+            gate.write_text("go\n")
+            process.wait()
+            gate.unlink()
+
+        return release
+
+    def orphan_write(self, path: str, data: bytes, mode: int) -> Callable[[], None]:
+        """As `orphan`, for a write: what was sent has arrived, and is put in place later."""
+        kept = self.folder / f"sent-{secrets.token_hex(4)}"
+        kept.write_bytes(data)
+        where = self.at(path)
+        script = (
+            'umask 077; cat "$1" > "$2.late"; chmod "$3" "$2.late"; [ ! -e "$2" ] || ln -f "$2" "$2.previous"; '
+            'mv -f "$2.late" "$2"; rm "$1"'
+        )
+        return self.orphan(["sh", "-c", script, "sh", str(kept), str(where), f"{mode:04o}"])
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Read a file of it."""

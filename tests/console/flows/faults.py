@@ -16,10 +16,10 @@ from console.model import Role
 from console.runner.read_only import reads
 from tests.console.flows.case import Case
 
-Fault = Literal["killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut"]
+Fault = Literal["killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut", "orphan"]
 Moment = Literal["looking", "before", "during", "after"]
 
-FAULTS: tuple[Fault, ...] = ("killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut")
+FAULTS: tuple[Fault, ...] = ("killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut", "orphan")
 MOMENTS: tuple[Moment, ...] = ("looking", "before", "during", "after")
 """While the step is looked at; before the action has any effect; half-way; when it has all its effect and nobody knows.
 """
@@ -35,9 +35,16 @@ class Trouble:
         self.fault, self.moment, self.number, self.step = fault, moment, number, step
         self.struck = self.over = False
         self.victim = ""
+        self.orphans: list[Callable[[], None]] = []
+        """What lets each command that outlived its link do its work and end."""
         self.stop: Callable[[], None] = lambda: None
         self._count = 0
         self._looking = -1
+
+    def release(self) -> None:
+        """Let every command that outlived its link end."""
+        while self.orphans:
+            self.orphans.pop()()
 
     def hear(self, event: FlowEvent) -> None:
         """Follow which step is looked at."""
@@ -90,6 +97,8 @@ class Faulty:
             os.environ["SLOW"] = "0.3"
             running = asyncio.ensure_future(self.host.run(argv, timeout, cap))
             await asyncio.wait({running}, timeout=0.1)
+        elif trouble.fault == "orphan" and trouble.moment in ("before", "during"):
+            self._leave(argv)
         elif trouble.moment == "during":
             trouble.case.half(trouble.root, argv)
         elif trouble.moment == "after":
@@ -97,6 +106,8 @@ class Faulty:
             if trouble.fault == "stop":
                 trouble.stop()
                 return done
+            if trouble.fault == "orphan":
+                trouble.orphans.append(self.host.orphan(["true"]))  # type: ignore[attr-defined]
         if trouble.fault == "stop":
             trouble.stop()
             return await self.host.run(argv, timeout, cap)
@@ -120,7 +131,13 @@ class Faulty:
         if not trouble.due(True):
             return await self.host.write(path, data, mode)
         trouble.struck, trouble.victim = True, "write"
-        if trouble.moment == "during":
+        if trouble.fault == "orphan":
+            if trouble.moment == "after":
+                await self.host.write(path, data, mode)
+                trouble.orphans.append(self.host.orphan(["true"]))  # type: ignore[attr-defined]
+            else:
+                trouble.orphans.append(self.host.orphan_write(path, data, mode))  # type: ignore[attr-defined]
+        elif trouble.moment == "during":
             draft = getattr(self.host, "at", Path)(path).parent / ".cowhand.half"
             draft.write_bytes(data[: len(data) // 2])
         elif trouble.moment == "after":
@@ -153,7 +170,7 @@ class Faulty:
         match trouble.fault:
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            case "link":
+            case "link" | "orphan":
                 raise NoWayIn(f"the connection to {self.name} was lost")
             case "reboot":
                 trouble.case.reboot(trouble.root)
@@ -167,6 +184,12 @@ class Faulty:
                 await asyncio.sleep(1)
             case "stop":
                 trouble.stop()
+
+    def _leave(self, argv: Sequence[str]) -> None:
+        """The command goes on without us: it has done nothing, half of its work, or all of it, and has not ended."""
+        if self.trouble.moment == "during":
+            self.trouble.case.half(self.trouble.root, argv)
+        self.trouble.orphans.append(self.host.orphan(argv))  # type: ignore[attr-defined]
 
     def _hang(self) -> NoReturn:
         raise TimedOut(f"{self.trouble.victim or 'it'} did not end within its time on {self.name}")

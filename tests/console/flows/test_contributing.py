@@ -61,7 +61,7 @@ def test_the_example_ends_well_in_every_trouble(note: str, tmp_path: Path, fault
 
     async def one(nobody: Nursery | None, moment: Moment, wanted: object) -> None:
         root = lay(cases.find("note"), tmp_path / moment)
-        await disturbed(nobody, "note", root, fault, moment, 1, 0)
-        await resumed("note", root, wanted)
+        trouble = await disturbed(nobody, "note", root, fault, moment, 1, 0)
+        await resumed("note", root, wanted, trouble=trouble)
 
     asyncio.run(table())

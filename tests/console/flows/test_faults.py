@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, Prompt, StepChanged
+from console.events import ActionBegan, ActionEnded, FlowBegan, FlowEnded, FlowEvent, FlowSaid, Prompt, StepChanged
 from console.flows import registry
-from console.runner import session
+from console.runner import unsettled
 from console.store import journal
 from tests.console.flows import case as cases
 from tests.console.flows.case import Case
@@ -20,6 +20,9 @@ from tests.console.flows.faults import FAULTS, MOMENTS, Fault, Moment, Trouble
 from tests.console.flows.walking import Nursery, context, folder, walk
 
 ENDINGS = {"done", "failed", "refused", "stopped"}
+
+UNSURE = {"link", "reboot", "hang", "cut", "orphan"}
+"""Faults after which a command may go on although its link is lost or its time is up."""
 
 
 class Witness:
@@ -32,10 +35,14 @@ class Witness:
         self.events: list[FlowEvent] = []
         self.lies: list[str] = []
         self.first = case.end(root)
+        self.found: Callable[[], None] = lambda: None
+        """Called when the run says that it waits for a command that still runs."""
 
     def hear(self, event: FlowEvent) -> None:
         self.events.append(event)
         match event:
+            case FlowSaid() if "still runs" in event.text:
+                self.found()
             case FlowBegan():
                 self.names = [name for name, _ in event.steps]
             case ActionBegan():
@@ -99,7 +106,7 @@ def _relative(end: object, root: Path) -> str:
 
 async def disturbed(
     nursery: Nursery | None, name: str, root: Path, fault: Fault, moment: Moment, number: int, step: int
-) -> None:
+) -> Trouble | None:
     """One run in trouble, and what was said in it held against the world."""
     case = cases.find(name)
     if fault == "killed":
@@ -110,20 +117,21 @@ async def disturbed(
         record = journal.runs(folder(root), 1)[0]
         assert record.state == "interrupted"
         assert (record.open is not None) == (moment != "looking")
-        return
+        return None
     trouble = Trouble(case, root, fault, moment, number, step)
     witness = Witness(case, root)
     ending = await walk(case, root, witness.hear, trouble)
     assert trouble.struck
     assert not witness.lies
     record = journal.runs(folder(root), 1)[0]
-    assert record.open is None, "every change that was begun has its result"
+    assert (record.open is None) or fault in UNSURE, "every change that was begun has its result"
     assert record.state in ENDINGS
     assert record.state == (ending.outcome if ending else "stopped")
     began = [event for event in witness.events if isinstance(event, ActionBegan)]
     ended = [event for event in witness.events if isinstance(event, ActionEnded)]
     assert [event.action for event in began] == [event.action for event in ended]
     await honest(case, root, witness)
+    return trouble
 
 
 async def honest(case: Case, root: Path, witness: Witness) -> None:
@@ -137,12 +145,17 @@ async def honest(case: Case, root: Path, witness: Witness) -> None:
     assert f"now: {found.words}" in said
 
 
-async def resumed(name: str, root: Path, wanted: object, again: bool = True) -> None:
+async def resumed(name: str, root: Path, wanted: object, again: bool = True, trouble: Trouble | None = None) -> None:
     """Start again: it ends as an undisturbed run does; and `again`: there is nothing to do."""
     case = cases.find(name)
     witness = Witness(case, root)
+    lost = list(trouble.orphans) if trouble else []
+    if trouble is not None:
+        witness.found = trouble.release
     ending = await walk(case, root, witness.hear)
     assert ending is not None
+    assert trouble is None or (not lost) == (trouble.fault != "orphan" or trouble.moment == "looking")
+    assert trouble is None or not trouble.orphans, "what still ran was waited for"
     assert (ending.outcome, witness.lies) == ("done", []), ending.words
     assert _relative(case.end(root), root) == wanted
     assert set(case.once(root).values()) <= {1}, case.once(root)
@@ -177,7 +190,8 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
 ) -> None:
     wanted, actions = await undisturbed(name, room / "calm")
     if (fault, moment) != ("killed", "during"):
-        monkeypatch.setattr(session, "SETTLE", 0)  # nothing was just being started
+        monkeypatch.setattr(unsettled, "SETTLE", 0)  # nothing was just being started
+    monkeypatch.setattr(unsettled, "OFTEN", 0.01)
     count = 0
     seen: set[int] = set()
     for number, step in enumerate(actions, 1):
@@ -187,13 +201,13 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
         for fires in (False, True):
             root = lay(cases.find(name), room / f"{number}-{fires}")
             case = cases.find(name)
-            await disturbed(nursery, name, root, fault, moment, number, step)
+            trouble = await disturbed(nursery, name, root, fault, moment, number, step)
             count += 1
             if fires:
                 await asyncio.sleep(0.5 if fault == "killed" else 0)
                 case.fire(root)
             armed = bool(case.armed(root))
-            await resumed(name, root, wanted, again=number == len(actions))
+            await resumed(name, root, wanted, again=number == len(actions), trouble=trouble)
             if not armed:
                 break
     record_property(f"troubles of {name}", count)
@@ -202,11 +216,18 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("fault", ["link", "reboot", "full", "denied", "missing", "hang"])
+@pytest.mark.parametrize("fault", ["link", "reboot", "full", "denied", "missing", "hang", "orphan"])
 @pytest.mark.parametrize("name", cases.names())
 async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_again(
-    name: str, fault: Fault, moment: Moment, room: Path, record_property: pytest.RecordProperty
+    name: str,
+    fault: Fault,
+    moment: Moment,
+    room: Path,
+    record_property: pytest.RecordProperty,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(unsettled, "SETTLE", 0)
+    monkeypatch.setattr(unsettled, "OFTEN", 0.01)
     wanted, actions = await undisturbed(name, room / "calm")
     case = cases.find(name)
     for number, step in enumerate(actions, 1):
@@ -215,12 +236,14 @@ async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_aga
 
         async def retry(prompt: Prompt, trouble: Trouble = trouble) -> str:
             trouble.over = prompt.kind == "failed" or trouble.over
-            return {"confirm": "yes", "failed": "retry"}[prompt.kind]
+            return {"confirm": "yes", "failed": "retry", "answer": "wait"}[prompt.kind]
 
         witness = Witness(case, root)
+        witness.found = trouble.release
         ending = await walk(case, root, witness.hear, trouble, retry)
         assert ending is not None
         assert (trouble.struck, ending.outcome, witness.lies) == (True, "done", []), ending.words
+        assert not trouble.orphans, "what still ran was waited for"
         assert _relative(case.end(root), root) == wanted
         assert set(case.once(root).values()) <= {1}
         assert not case.armed(root)

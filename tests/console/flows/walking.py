@@ -14,7 +14,7 @@ from console.estate import load as estate
 from console.events import FlowEvent, Prompt
 from console.flows import StepContext
 from console.runner.ending import Ending
-from console.runner.runner import Operator
+from console.runner.progress import Operator
 from console.runner.session import Session
 from console.store import journal
 from tests.console.flows.case import Case, find

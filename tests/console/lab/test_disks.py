@@ -55,7 +55,7 @@ async def test_the_flow_is_rehearsed_from_blank_disks_to_nothing_to_do(
     assert ending.words == "done, and verified"
     assert b" /opt ext4 defaults 0 2\n" in await hosts["mail"].read("/etc/fstab")
     ending, _ = await walk(hosts, tmp_path)
-    assert ending.words == "nothing to do: it is all so already"
+    assert ending.words == "nothing to do: everything is as it should be"
     disks.break_("disk-held")
     disks.heal("disk-held")
     assert b"/opt" not in await hosts["mail"].read("/etc/fstab")

@@ -77,7 +77,7 @@ async def test_run_again_there_is_nothing_to_do_and_nothing_is_asked(tmp_path: P
     before = (tmp_path / "a").stat()
     play = Play(tmp_path, [Leave(tmp_path / "a")])
     ending = await play.run()
-    assert (ending.outcome, ending.words) == ("done", "nothing to do: it is all so already")
+    assert (ending.outcome, ending.words) == ("done", "nothing to do: everything is as it should be")
     assert (play.prompts, play.states()) == ([], ["so"])
     assert (tmp_path / "a").stat() == before
 
@@ -306,7 +306,7 @@ class Restless(Planned):
 
 async def test_a_plan_that_is_never_twice_the_same_is_given_up(tmp_path: Path) -> None:
     ending = await Play(tmp_path, [Restless(tmp_path / "b")], ["yes"] * 9).run()
-    assert (ending.outcome, "never twice the same" in ending.words) == ("failed", True)
+    assert (ending.outcome, "something changes its plan each time" in ending.words) == ("failed", True)
     assert not list(tmp_path.glob("b*"))
 
 
@@ -351,7 +351,7 @@ async def test_every_change_lands_in_the_command_log_with_its_result_and_without
 async def test_a_command_that_succeeds_and_does_not_help_is_a_failure(tmp_path: Path) -> None:
     ending = await Play(tmp_path, [Planned(tmp_path / "b", Run("here", ("true",)))], ["yes", "stop"]).run()
     assert ending.outcome == "failed"
-    assert ending.words == "planned failed: planned is not so after all: it is not so; now: it is not so"
+    assert ending.words == "planned failed: planned is not there after all: it is not so; now: it is not so"
 
 
 class Unproven(Leave):

@@ -1,0 +1,73 @@
+"""Marks on changing commands, by which they are found again when the link to them was lost.
+
+A mark is a variable in the command's environment: its children inherit it, `ps` does not show it, and another command
+with the same words does not have it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+from console.errors import HostError
+from console.hosts.host import Completed, Host
+
+VARIABLE = "COWHAND_ACTION"
+
+LOOK = 10.0
+"""Seconds a look for a mark may take."""
+
+marking: ContextVar[str] = ContextVar("marking", default="")
+"""The mark of the change that this task makes; "" while it only reads."""
+
+FIND = """\
+[ -r /proc/self/environ ] || exit 3
+grep -alzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null
+[ $? -le 2 ]
+"""
+"""Prints /proc/PID/environ of each process with the mark; status 3 where environments cannot be read at all."""
+
+END = """\
+[ -r /proc/self/environ ] || exit 3
+for each in $(grep -alzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null); do
+  pid=${each#/proc/}
+  kill -s "$2" "${pid%/environ}" 2>/dev/null
+done
+:
+"""
+
+
+def marked(argv: Sequence[str]) -> list[str]:
+    """The command with this task's mark, if it has one."""
+    mark = marking.get()
+    return ["env", f"{VARIABLE}={mark}", *argv] if mark else [*argv]
+
+
+def unmarked(argv: Sequence[str]) -> list[str]:
+    """The command without its mark."""
+    return [*argv[2:]] if argv[:1] == ["env"] and argv[1].startswith(f"{VARIABLE}=") else [*argv]
+
+
+def plainly(argv: Sequence[str], done: Completed) -> Completed:
+    """What the command left, where `env` says in its own words that there is no such command."""
+    if done.status == 127 and _NO_COMMAND.match(done.stderr):
+        return Completed(127, done.stdout, f"{argv[0]}: command not found".encode())
+    return done
+
+
+_NO_COMMAND = re.compile(rb"^env: [^\n]*No such file or directory\s*$")
+
+
+async def find(host: Host, mark: str) -> tuple[int, ...] | None:
+    """The processes on a host that have the mark; None where that cannot be told. Raises `HostError`."""
+    done = await host.run(["sh", "-c", FIND, "sh", f"{VARIABLE}={mark}"], LOOK)
+    if done.status:
+        return None
+    return tuple(sorted(int(each.split(b"/")[2]) for each in done.stdout.split()))
+
+
+async def signal(host: Host, mark: str, name: str) -> None:
+    """Send a signal (TERM, KILL …) to the processes with the mark; raises `HostError` when the host cannot be asked."""
+    done = await host.run(["sh", "-c", END, "sh", f"{VARIABLE}={mark}", name], LOOK)
+    if done.status:
+        raise HostError(f"{host.name} does not show which processes belong to the command")

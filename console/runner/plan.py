@@ -1,0 +1,150 @@
+"""What steps find and what they plan to change, as values: shown first, compared, journalled, and only then done."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Literal
+
+from msgspec import Struct
+
+from console.errors import CowhandError
+from console.hosts import shell
+from console.mask import mask
+
+CheckState = Literal["done", "needed", "skipped", "refused"]
+
+
+class CheckResult(Struct, frozen=True):
+    """What a check or a verification found, in words for the operator; `evidence` are lines that prove it.
+
+    `done`: the step's result is there. `needed`: it is missing, and can be made. `skipped`: it does not apply here.
+    `refused`: it must not be made."""
+
+    state: CheckState
+    words: str
+    evidence: tuple[str, ...] = ()
+
+
+def done(words: str, *evidence: str) -> CheckResult:
+    """The step's result is there."""
+    return CheckResult("done", words, evidence)
+
+
+def needed(words: str, *evidence: str) -> CheckResult:
+    """The step's result is missing, and can be made."""
+    return CheckResult("needed", words, evidence)
+
+
+def skipped(words: str, *evidence: str) -> CheckResult:
+    """The step does not apply here, for this reason."""
+    return CheckResult("skipped", words, evidence)
+
+
+def refused(words: str, *evidence: str) -> CheckResult:
+    """The step must not be done, for this reason; the flow ends, and nothing of this step was changed."""
+    return CheckResult("refused", words, evidence)
+
+
+class Refusal(CowhandError):
+    """Raised in a step instead of returning `refused`; its text is the reason."""
+
+
+class NotYetKnown(CowhandError):
+    """Raised where a check, a plan or a list of steps depends on an earlier step that is not done yet."""
+
+
+class Ask(Struct, frozen=True):
+    """Something only the operator or the site knows. `key` is what `--answer KEY=VALUE` calls it.
+
+    `choices` are value → words; with none, anything may be typed. `default` is taken by `--yes` and by an empty answer,
+    `given` is what the site says already. A `secret` is never shown, logged or kept."""
+
+    key: str
+    text: str
+    choices: dict[str, str] = {}
+    default: str | None = None
+    given: str | None = None
+    secret: bool = False
+
+
+class Run(Struct, frozen=True, tag="run"):
+    """A command that changes something on a host, with its time limit in seconds and the statuses of success.
+
+    `host` is a host's name, or a role that exactly one host has. `guards` are commands that only read, and must all
+    succeed right before; a runbook has them too."""
+
+    host: str
+    argv: tuple[str, ...]
+    timeout: float = 60.0
+    well: tuple[int, ...] = (0,)
+    guards: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The exact command, quoted for a POSIX shell."""
+        return shell.line(self.argv)
+
+
+class Write(Struct, frozen=True, tag="write"):
+    """A file replaced as a whole; `before` is its present content (None: there is no file), kept as PATH.previous.
+
+    A `sealed` one holds a secret: its content is never shown. A `summary` is shown instead of a diff that nobody would
+    read."""
+
+    host: str
+    path: str
+    before: bytes | None
+    after: bytes
+    mode: int = 0o644
+    sealed: bool = False
+    summary: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is done, in one line."""
+        kept = "" if self.before is None else f", the version before kept as {self.path}.previous"
+        return f"write {shell.line([self.path])} (mode {self.mode:04o}, {len(self.after)} bytes{kept})"
+
+    @property
+    def diff(self) -> str:
+        """The unified diff, secrets masked; "" when it is sealed or not text."""
+        if self.summary:
+            return f"+ {self.summary}\n"
+        if self.sealed:
+            return ""
+        try:
+            old, new = (mask((side or b"").decode()).splitlines() for side in (self.before, self.after))
+        except UnicodeDecodeError:
+            return ""
+        names = "/dev/null" if self.before is None else self.path, self.path
+        return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, *names, lineterm=""))
+
+
+Action = Run | Write
+
+
+class Loss(Struct, frozen=True):
+    """What is lost for good: `name` is typed by the operator (`--answer destroy=NAME`), `words` say what is lost."""
+
+    name: str
+    words: str
+
+
+class Rollback(Struct, frozen=True):
+    """A command by which the host itself takes the change back after `seconds`, unless the step was verified."""
+
+    argv: tuple[str, ...]
+    seconds: int = 120
+
+
+class Plan(Struct, frozen=True):
+    """What a step would do, in order. `notes` are lines of what it knows, `undo` how it could be taken back ("": not).
+
+    `later` says what the exact text still depends on, when an earlier step of the flow is not done yet."""
+
+    actions: tuple[Action, ...] = ()
+    notes: tuple[str, ...] = ()
+    loses: tuple[Loss, ...] = ()
+    undo: str = ""
+    rollback: Rollback | None = None
+    later: str = ""
