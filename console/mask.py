@@ -1,39 +1,439 @@
-"""Secrets in the operator's own files, hidden before a file is shown or kept: what is parsed stays as it is."""
+"""Hides secrets in a text before it is shown, copied or written down; what is parsed stays as it is.
+
+A value is hidden by its name, by the statement it is in and by its shape: see `console.masking`. It may be as short as
+a line of a program's output or as long as a file. What a line leaves open (a block of YAML, a heredoc, a quote, a key)
+is hidden to its end. The work grows with the length of the text: lines without a word of `_TRIGGERS` are not looked at,
+no expression goes back, and a line over `LONGEST` is hidden whole."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from functools import cache
 
-DOTS = "••••••"
+from console.masking import names, pairs, shapes, values
+from console.masking.found import Found, Opens
+from console.masking.pairs import Pairs
+from console.masking.statements import Statement
+from console.masking.values import DOTS as DOTS
 
-_NAMED = re.compile(
-    r"""(?ix)
-    (\b[\w.-]*(?:pass(?:word|wd|phrase)?|secret|token|api_?key|private_?key|access_?key|credential)s?[\w.-]*["']?
-      [ \t]*[=:][ \t]*)
-    (["']?)([^"'\s#][^"'\n]*?)(\2)(?=[ \t]*(?:\#|,|\}|$))
-    """,
-    re.MULTILINE,
-)
-"""name = value, name: value, NAME=value, where the name says that the value is a secret."""
+LONGEST = 4096
+"""Characters of a line that is looked at; a longer one is hidden."""
 
-_HAPROXY = re.compile(
-    r"(?m)^([ \t]*(?:user[ \t]+\S+[ \t]+(?:insecure-)?password|stats[ \t]+auth"
-    r"|(?:pre)?setenv[ \t]+\S*(?i:pass|secret|token|api_?key|private_?key|access_?key|credential)\S*)[ \t]+)(\S+)"
-)
-"""HAProxy's userlists, `stats auth user:password`, and environment variables that are named like secrets."""
+_TRIGGERS = (
+    "pass", "pwd", "pw", "secret", "token", "cred", "key", "auth", "salt", "dsn", "webhook", "psk", "jwt", "cookie",
+    "dbroot", "_pat", "otp", "hmac", "bearer", "basic", "sig", "connectionstring", "connection_string", "env", "hdr",
+    "header", "send", "set-var", "set_var", "login", "identified", "-p", "curl", "http -a", "lftp", "smb", "redis-cli",
+    "valkey-cli", "ldap", "zip", "mongo", "mysql", "maria", "mydumper", "ipmitool", "mosquitto", "add_user", "snmp",
+    "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
+    *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS,
+)  # fmt: skip
+"""Parts of lines, in lower case, one of which each line has that is looked through."""
 
-_REFERENCE = re.compile(r"^(?:\$\{?\w|(?:var|local|data|module|random_\w+)\.)")
-"""A name for a secret kept elsewhere is not one."""
+_TOKENS = (*shapes.SURE, *shapes.LIKELY, ".atlasv1.", ":aa")
 
-_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_PLAIN, _TOKEN = 1, 2
+_Place = tuple[int, int, bool]
+"""A line, the place in it behind which to look, and whether it is inside of a secret's block."""
+
+_WHOLE = ((0, LONGEST + 1),)
 
 
 def mask(text: str) -> str:
     """Return `text` with dots for its secrets; lines stay lines, so that places stay true."""
-    text = _NAMED.sub(_hidden, text)
-    text = _HAPROXY.sub(rf"\1{DOTS}", text)
-    return _KEY.sub(lambda found: found[1] + "\n" * found[0].count("\n") + found[2], text)
+    if not text:
+        return text
+    walk = _Walk(text)
+    return text if not walk.run() else "\n".join(walk.lines)
 
 
-def _hidden(found: re.Match[str]) -> str:
-    return found[0] if _REFERENCE.match(found[3]) else f"{found[1]}{found[2]}{DOTS}{found[4]}"
+def _occurrences(low: str, needle: str) -> list[int]:
+    """Return a place of `needle` in each line that has it."""
+    found, at = [], low.find(needle)
+    while at >= 0:
+        found.append(at)
+        end = low.find("\n", at)
+        at = low.find(needle, end) if end >= 0 else -1
+    return found
+
+
+def _suspects(low: str, starts: list[int]) -> dict[int, int]:
+    """Return the numbers of lines that may hold a secret, and what is to be looked for in each."""
+    from bisect import bisect_right
+
+    found: dict[int, int] = {}
+    for needles, flag in ((_TRIGGERS, _PLAIN), (_TOKENS, _TOKEN)):
+        for needle in needles:
+            for at in _occurrences(low, needle):
+                row = bisect_right(starts, at) - 1
+                found[row] = found.get(row, 0) | flag
+    return found
+
+
+@cache
+def _begin() -> re.Pattern[str]:
+    return re.compile(r"-{4,5} ?BEGIN ([A-Za-z0-9 ]{0,40}(?:PRIVATE|SECRET|Static)[A-Za-z0-9 ]{0,40}?) ?-{4,5}")
+
+
+@cache
+def _end() -> re.Pattern[str]:
+    return re.compile(r"-{4,5} ?END [A-Za-z0-9 ]{0,40}(?:PRIVATE|SECRET|Static)[A-Za-z0-9 ]{0,40}-{4,5}")
+
+
+@cache
+def _body() -> re.Pattern[str]:
+    """A line of a key: base64 and no blanks; or one of its headers."""
+    return re.compile(r"[\s>#+*|;/\"'-]*+(?:[^\s]*+[\s\"',\\]*+|[A-Z][A-Za-z-]{2,30}: .*+)")
+
+
+@cache
+def _base64() -> re.Pattern[str]:
+    return re.compile(r"[\s>#+*|;\"'-]*+[A-Za-z0-9+/=]{8,}+[\s\"',\\nr]*+")
+
+
+@cache
+def _header() -> re.Pattern[str]:
+    """A block's opening: `variable "x" {`, `"x": {`, `x = {`."""
+    return re.compile(r"([\w.-]++)[\"']?(?:\s*+[=:]\s*+|\s++)?\Z")
+
+
+@cache
+def _brace() -> re.Pattern[str]:
+    return re.compile(
+        r"\$?\{|\}|\"(?:[^\"\\]++|\\.)*+\"|(?:^|\s)#.*+|(?:^|\s)//.*+|\bsensitive[\"']?\s*+[=:]\s*+true\b", re.MULTILINE
+    )
+
+
+@cache
+def _named() -> re.Pattern[str]:
+    """name: DB_PASSWORD, whose value is another line's."""
+    return re.compile(r"([\s>#-]*+)[\"']?(?:name|key|variable|type)[\"']?\s*+[:=]\s*+[\"']?([\w.-]++)[\"']?,?\s*+\Z")
+
+
+@cache
+def _its_value() -> re.Pattern[str]:
+    return re.compile(r"[\s>#-]*+[\"']?(\w++)[\"']?\s*+[:=]")
+
+
+class _Walk:
+    """Goes through a text line by line, and on where a line leaves something open."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        low = text.lower()
+        # Lower case may be longer than what it is made of, so that places are counted in its own lines.
+        starts, at = [], 0
+        for line in low.split("\n") if len(low) != len(text) else self.lines:
+            starts.append(at)
+            at += len(line) + 1
+        self.marks = _suspects(low, starts)
+        self._wireguard(text)
+        for row, line in enumerate(self.lines):
+            if len(line) > LONGEST:
+                self.marks[row] = _PLAIN
+        self.inside = _Blocks(self.lines).rows() if "sensitive" in low or self._labels() else {}
+        self.last_end = max((row for row in self.marks if _end().search(self.lines[row][:LONGEST])), default=-1)
+        self.next = 0
+        self.ended = 0
+        """The line behind the last end of a key whose beginning was seen."""
+
+    def _labels(self) -> bool:
+        return any("{" in self.lines[row] for row in self.marks)
+
+    def _wireguard(self, text: str) -> None:
+        at, row, behind = text.find("="), 0, 0
+        while at >= 0:
+            if at >= 43 and text[at - 43 : at].replace("+", "").replace("/", "").isalnum():
+                row += text.count("\n", behind, at)
+                behind = at
+                self.marks[row] = self.marks.get(row, 0) | _PLAIN
+            at = text.find("=", at + 1)
+
+    def run(self) -> bool:
+        """Mask the lines in place; False when there was nothing to look at."""
+        rows = sorted({*self.marks, *self.inside})
+        for row in rows:
+            if row >= self.next:
+                self._go((row, 0, False))
+        return bool(rows)
+
+    def _go(self, place: _Place | None) -> None:
+        """Mask a line, what it leaves open below it, and what follows the end of that on its line."""
+        while place is not None:
+            place = self._line(*place)
+
+    def _line(self, row: int, start: int, inside: bool) -> _Place | None:
+        text = self.lines[row]
+        self.next = row + 1
+        if len(text) > LONGEST:
+            return self._too_long(row, text)
+        found = self._read(text, start, self.marks.get(row, 0), _WHOLE if inside else self.inside.get(row, ()))
+        private = self._private(row, text, found)
+        self.lines[row] = found.masked(text)
+        if private is not None:
+            return private()
+        opens = found.opens
+        if opens is not None:
+            # What is inside already needs no second count of its depth.
+            return None if inside and opens.kind in ("nested", "brackets") else self._below(row, opens)
+        named = _named().match(text)
+        return self._after(row) if named and names.kind(named[2]) == "strong" else None
+
+    def _read(self, text: str, start: int, marks: int, inside: Sequence[tuple[int, int]]) -> Found:
+        found = Found()
+        if marks or inside:
+            Pairs(text, found, inside).read(start)
+            opens = found.opens
+            Statement(text, found).read(start)
+            found.opens = opens or found.opens
+            low = text.lower()
+            found.spans += [each for each in shapes.spans(text, low, bool(marks & _TOKEN)) if each[0] >= start]
+            if "</" in low:
+                for name, span in shapes.tags(text):
+                    if names.kind(name) and not values.harmless(text[slice(*span)], "strong"):
+                        found.hide(*span)
+        return found
+
+    def _too_long(self, row: int, text: str) -> _Place | None:
+        self.lines[row] = f"({len(text)} characters in one line: too many to look through for what must not be shown)"
+        # It may open what goes on below it, as any other line does.
+        tail = text[-LONGEST // 2 :]
+        head, ends = (self._read(each, 0, _PLAIN, ()) for each in (text[: LONGEST // 2], tail))
+        private = self._private(row, tail, Found())
+        if private is not None:
+            return private()
+        opens = ends.opens or head.opens
+        return self._below(row, opens) if opens and opens.kind != "brackets" else None
+
+    # ── what goes on ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _below(self, row: int, opens: Opens) -> _Place | None:
+        found: _Place | None = getattr(self, f"_{opens.kind}")(row, opens)
+        return found
+
+    def _hide(self, row: int) -> None:
+        """Hide a line but for its indentation."""
+        text = self.lines[row]
+        if text.strip():
+            self.lines[row] = text[: len(text) - len(text.lstrip())] + DOTS + ("\r" if text.endswith("\r") else "")
+        self.next = row + 1
+
+    def _rest(self, row: int, end: int) -> _Place:
+        """Hide a line up to the end of what was open, and go on behind it."""
+        text = self.lines[row]
+        lead = len(text) - len(text.lstrip())
+        shown = text[:lead] + DOTS if text[lead:end].strip(" \t\"')]}#>+-") else text[:end]
+        self.lines[row] = shown + text[end:]
+        return row, len(shown), False
+
+    def _quote(self, row: int, opens: Opens) -> _Place | None:
+        for below in range(row + 1, len(self.lines)):
+            end = values.quoted_end(self.lines[below][:LONGEST], 0, opens.mark)
+            if end >= 0:
+                _, start, inside = self._rest(below, end - len(opens.mark))
+                return below, start + len(opens.mark), inside
+            self._hide(below)
+        return None
+
+    def _block(self, row: int, opens: Opens) -> None:
+        below = row + 1
+        while below < len(self.lines) and _deeper(self.lines[below], opens.indent):
+            self._hide(below)
+            below += 1
+
+    def _nested(self, row: int, opens: Opens) -> None:
+        below = row + 1
+        while below < len(self.lines):
+            text = self.lines[below]
+            item = text.lstrip().startswith("- ") and len(text) - len(text.lstrip()) == opens.indent
+            if not item and (not text.strip() or not _deeper(text, opens.indent)):
+                return
+            self._go((below, 0, True))
+            below = max(self.next, below + 1)
+
+    def _brackets(self, row: int, opens: Opens) -> _Place | None:
+        below, depth = row + 1, opens.indent
+        while below < len(self.lines):
+            end, depth = pairs.closing(self.lines[below][:LONGEST], 0, depth)
+            if depth == 0:
+                return self._rest(below, end - 1)
+            self._go((below, 0, True))
+            below = max(self.next, below + 1)
+        return None
+
+    def _heredoc(self, row: int, opens: Opens) -> None:
+        for below in range(row + 1, len(self.lines)):
+            if self.lines[below].strip() == opens.mark:
+                self.next = below + 1
+                return
+            self._hide(below)
+
+    def _next(self, row: int, opens: Opens) -> _Place | None:
+        if row + 1 >= len(self.lines):
+            return None
+        text = self.lines[row + 1][:LONGEST]
+        start = len(text) - len(text.lstrip(" \t#"))
+        if text.startswith("- ", start):
+            start += 2
+        word = text[start : values.word_end(text, start)].rstrip(",")
+        bare = word.strip("\"'")
+        if not word or word.startswith("-") or values.harmless(bare, "strong"):
+            return None
+        if opens.mark == "random" and not values.random(bare):
+            return None
+        self.lines[row + 1] = text[:start] + DOTS + self.lines[row + 1][start + len(word) :]
+        return row + 1, start + len(DOTS), False
+
+    def _continued(self, row: int, opens: Opens) -> None:
+        below = row + 1
+        while below < len(self.lines):
+            goes_on = self.lines[below].rstrip("\r").endswith("\\")
+            self._hide(below)
+            if not goes_on:
+                return
+            below += 1
+
+    def _after(self, row: int) -> _Place | None:
+        """Hide the `value:` beside a `name:` that is a secret's, in the two lines below it."""
+        for below in range(row + 1, min(row + 3, len(self.lines))):
+            value = _its_value().match(self.lines[below][:LONGEST])
+            if value and value[1].lower() in pairs.VALUES:
+                return below, 0, True
+            if not value or below in self.marks:
+                return None
+        return None
+
+    # ── private keys ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _private(self, row: int, text: str, found: Found) -> Callable[[], _Place | None] | None:
+        """Hide what a line has of private keys; return how to go on when one does not end in it."""
+        if text.lstrip().startswith("Private-Lines:"):
+            return lambda: self._count(row, int("".join(filter(str.isdecimal, text))[:4] or 0))
+        at = 0
+        for end in _end().finditer(text):
+            begin = _begin().search(text, at, end.start())
+            if begin is None and at == 0 and row + 1 > self.ended:
+                self._before(row)
+            found.hide(begin.end() if begin else at, end.start())
+            at = end.end()
+        begin = _begin().search(text, at)
+        if begin is None:
+            return None
+        # A pattern that a script looks for ends with its quote; a key goes on.
+        pattern = text.startswith(("'", '"', "/"), begin.end())
+        if not pattern:
+            found.hide(begin.end(), len(text.rstrip()))
+        return lambda: self._to_end(row, self.last_end > row and not pattern)
+
+    def _count(self, row: int, number: int) -> None:
+        for below in range(row + 1, min(row + 1 + number, len(self.lines))):
+            self._hide(below)
+
+    def _to_end(self, row: int, ends: bool) -> _Place | None:
+        for below in range(row + 1, len(self.lines)):
+            text = self.lines[below]
+            end = _end().search(text[:LONGEST])
+            if end:
+                self.ended = below + 1
+                _, start, inside = self._rest(below, end.start())
+                return below, start + end.end() - end.start(), inside
+            if not ends and not _body().fullmatch(text[:LONGEST]):
+                self.next = below
+                return None
+            self._hide(below)
+        return None
+
+    def _before(self, row: int) -> None:
+        """Hide the lines of a key whose beginning is not in this text."""
+        above = row - 1
+        while above >= 0 and _base64().fullmatch(self.lines[above][:LONGEST]) and DOTS not in self.lines[above]:
+            self._hide(above)
+            above -= 1
+        self.next = row + 1
+
+
+def _deeper(text: str, column: int) -> bool:
+    """Say whether a line is empty or begins behind a column."""
+    inner = text.lstrip(" \t")
+    return not inner.strip() or len(text) - len(inner) > column
+
+
+class _Blocks:
+    """Finds the blocks in braces that are a secret's: their label says so, or `sensitive = true` in them."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.open: list[list[int]] = []
+        """Of each open block: its line, its column, and whether it is a secret's."""
+        self.found: list[tuple[int, int, int, int]] = []
+
+    def rows(self) -> dict[int, list[tuple[int, int]]]:
+        """Return the parts of lines, by their numbers, that are inside of such blocks."""
+        for row, line in enumerate(self.lines):
+            if len(line) <= LONGEST and ("{" in line or "}" in line or "sensitive" in line):
+                if line[:1].isalpha() and _OPENING.match(line):
+                    self._end_all(row - 1)
+                self._line(row, line)
+        self._end_all(len(self.lines) - 1)
+        rows: dict[int, list[tuple[int, int]]] = {}
+        done = -1
+        # Blocks in blocks end before those around them: the widest of each place comes last, so that they go first.
+        for first, start, last, end in sorted(self.found, key=lambda each: (each[0], each[1], -each[2])):
+            if last <= done:
+                continue
+            if first == last:
+                rows.setdefault(first, []).append((start, end))
+                continue
+            rows.setdefault(first, []).append((start, LONGEST + 1))
+            for row in range(max(first, done) + 1, last):
+                rows[row] = list(_WHOLE)
+            rows.setdefault(last, []).append((0, end))
+            done = last
+        return rows
+
+    def _line(self, row: int, line: str) -> None:
+        at = 0
+        for each in _brace().finditer(line):
+            said = each[0]
+            if said in ("{", "${"):
+                self.open.append([row, each.start(), int(said == "{" and _label(line[at : each.start()]))])
+                at = each.end()
+            elif said == "}":
+                if self.open:
+                    self._close(row, each.end())
+                at = each.end()
+            elif said.startswith("sensitive"):
+                if not self.open:
+                    self.open.append([self._paragraph(row), 0, 1])
+                self.open[-1][2] = 1
+
+    def _paragraph(self, row: int) -> int:
+        """Return the first line of a piece of a block whose opening is not in this text."""
+        first = row
+        while first > 0 and row - first < 50 and "{" not in self.lines[first - 1] and "}" not in self.lines[first - 1]:
+            first -= 1
+        return first
+
+    def _close(self, row: int, column: int) -> None:
+        first, start, secret = self.open.pop()
+        if secret:
+            self.found.append((first, start, row, column))
+
+    def _end_all(self, row: int) -> None:
+        while self.open:
+            self._close(row, LONGEST + 1)
+
+
+_OPENING = re.compile(
+    r"(?:variable|output|resource|data|module|provider|locals|terraform|moved|import|check|ephemeral)\b"
+)
+
+
+def _label(before: str) -> bool:
+    """Say whether what stands before a brace names a secret: the labels of HCL's blocks, a key of JSON."""
+    said = re.findall(r"[\w.-]+", before[-200:])
+    if not said or ("(" in before and "=" not in before):
+        return False
+    hcl = re.fullmatch(r"\s*\w+(?:\s+\"[^\"]*\")+\s*", before[-200:]) is not None
+    labels = said[1:] if hcl else said[-1:]
+    return any(names.kind(each) == "strong" and each.lower() != "secrets" for each in labels)

@@ -1,0 +1,518 @@
+"""Finds secrets by the statement they are part of: HAProxy's directives, options of programs, pipes, headers, ACLs."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from console.masking import names, terms, values
+from console.masking.found import Found, Opens
+from console.masking.values import harmless, random
+
+
+class Word(NamedTuple):
+    """A word of a line, in its place: `plain` is without quotes and backslashes, `low` the same in lower case."""
+
+    start: int
+    end: int
+    plain: str
+    low: str
+
+
+DEEPEST = 3
+"""Commands within quotes within quotes are read to this depth."""
+
+_SECRET_OPTIONS = {
+    "sshpass": "p", "mysql": "", "maria": "", "mydumper": "", "ldap": "wy", "redis-cli": "a", "valkey-cli": "a",
+    "mongo": "p", "zip": "P", "unzip": "P", "7z": "", "7za": "", "rar": "", "ipmitool": "P", "mosquitto": "P",
+    "useradd": "p", "usermod": "p", "doveadm": "p", "rspamadm": "p", "testsaslauthd": "p", "login": "p", "az": "p",
+    "snmp": "cAX", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p", "influx": "p", "smbpasswd": "", "plink": "",
+    "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "mount.cifs": "", "ncat": "", "htdigest": "", "tsh": "p",
+}  # fmt: skip
+"""Options of one letter whose value is a secret, by the beginning of the program's name."""
+
+_GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "mongo", "rspamadm")
+"""Programs that take -pSECRET in one word."""
+
+_USER = {"curl": "uU", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
+         "net": "U", "xh": "a", "mcurl": "u"}  # fmt: skip
+"""Options whose value is user:password."""
+
+_FAMILIES = ("mysql", "maria", "mongo", "ldap", "mosquitto", "snmp")
+"""Beginnings of names of programs that take the same options: mysqldump, mariadb-admin."""
+
+_PORTS = terms("""
+    mkdir cp ssh scp sftp rsync read docker-compose compose iptables ip6tables nft nc ncat ps tar git install
+    blkid systemctl loginctl journalctl trap parted mkfs lsof patch pgrep kill test findmnt su sudo declare type
+    command docker podman nmap export unzip cpio socat time pmap perf make grep psql pg_dump pg_dumpall
+    pg_restore pidstat tcpdump dig chown chmod telnet swaks mosh tail ss top sysctl udevadm loginctl touch
+""")
+"""Programs whose -p is a port, a path, a project or nothing of the kind."""
+
+_CONSUMERS = (
+    "chpasswd", "--password-stdin", "sudo -s", "passwd --stdin", "--passphrase-fd", "cryptsetup", "stdin", "passwd",
+    "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure",
+)  # fmt: skip
+"""What reads a secret from its standard input."""
+
+_DIRECTIVES = terms("""
+    setenv presetenv set-header add-header replace-header set-req-header hdr fastcgi_param uwsgi_param
+    proxy_set_header add_header more_set_headers more_set_input_headers set-cookie env arg set export
+    requestheader header default_env set-var set-query unset-var set_real_header http-send-name-header
+""")
+
+_CONFIGURATIONS = terms("""
+    user machine default option login stats peer nmcli alter grant
+""")
+"""First words of lines in which `password X` is an assignment."""
+
+_PASSWORDS = terms("""
+    password insecure-password passwd passphrase requirepass masterauth auth-pass psk wifi-sec.psk
+""")
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(
+        r"[|;&]++|(?:[^\s\"'\\,|;&]++|\\.|\\$|,(?![\"'\s]|$)|\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'|[\"'])++", re.DOTALL
+    )
+
+
+@cache
+def _fetch() -> re.Pattern[str]:
+    """A sample of HAProxy's that reads a header, a cookie or a parameter by its name."""
+    return re.compile(r"\w\(([\w.-]++)")
+
+
+@cache
+def _here() -> re.Pattern[str]:
+    return re.compile(r"(?<!<)<<[-~]?[ \t]*+\\?[\"']?([A-Za-z_]\w*+)")
+
+
+@cache
+def _target() -> re.Pattern[str]:
+    return re.compile(r">[|&]?[ \t]*+([^\s;&|<>\"']++)")
+
+
+def split(text: str, start: int = 0, end: int | None = None) -> list[Word]:
+    """Return the words of a line; runs of |, ; and & are words of their own."""
+    found = []
+    for each in _word().finditer(text, start, len(text) if end is None else end):
+        raw = each[0]
+        plain = raw
+        if "\\" in raw or '"' in raw or "'" in raw:
+            plain = re.sub(r"\\(.)|[\"']", r"\1", raw)
+        plain = plain.lstrip("[({`$" if plain.startswith(("[", "(", "{", "`", "$(")) else "").rstrip("])`,") or raw
+        found.append(Word(each.start(), each.end(), plain, plain.lower()))
+    return found
+
+
+def _operator(word: Word) -> bool:
+    return word.low[:1] in ("|", ";", "&") and not word.low.strip("|;&")
+
+
+class Statement:
+    """Reads the words of one line into `found`."""
+
+    def __init__(self, text: str, found: Found, depth: int = 0) -> None:
+        self.text, self.found, self.depth = text, found, depth
+        self.words: list[Word] = []
+        self.program = ""
+        self.first = ""
+        self.ends: list[int] = []
+        self.seen: dict[str, int] = {}
+
+    def read(self, start: int = 0, end: int | None = None) -> None:
+        """Read the words between two places; those in quotes that are lines of their own are read the same way."""
+        self.words = split(self.text, start, end)
+        said = [word for word in self.words if word.low.strip("#/;*-+>")]
+        self.first = said[0].low.lstrip("#/;") if said else ""
+        self.ends = [word.start for word in self.words if word.low in ("if", "unless", "groups")]
+        self.program = ""
+        for at, word in enumerate(self.words):
+            if _operator(word):
+                self.program = ""
+                continue
+            self._program(word)
+            self._one(at, word)
+        self._pipes()
+        self._heredoc()
+        if self.depth < DEEPEST:
+            for word in self.words:
+                quote = self.text[word.start]
+                if quote in "\"'" and " " in word.plain and word.end - word.start > 2:
+                    Statement(self.text, self.found, self.depth + 1).read(word.start + 1, word.end - 1)
+
+    def _program(self, word: Word) -> None:
+        name = re.split(r"[=(`$/]", word.low)[-1]
+        known = name in _SECRET_OPTIONS or name in _USER or name.startswith(_FAMILIES)
+        if known or (not self.program and name in _PORTS):
+            self.program = name
+
+    def _one(self, at: int, word: Word) -> None:
+        low = word.low
+        if low.startswith("-") and len(low) > 1:
+            self._option(at, word)
+            return
+        if low.startswith("/p:") and self.program.startswith("xfreerdp"):
+            self.found.hide(word.start + 3, word.end)
+        rule = _RULES.get(low.rstrip(":"))
+        if rule is not None:
+            rule(self, at)
+        elif low in _DIRECTIVES:
+            self._directive(at)
+        elif "(" in low:
+            self._fetches(at, word)
+        elif low in _PASSWORDS or (
+            low in ("token", "secret", "apikey", "api_key") and not self.text.startswith(":", word.end)
+        ):
+            self._password(at)
+
+    def again(self, rule: str, at: int) -> bool:
+        """Say whether a rule has read this place before, so that no line is read over and over; note how far it is."""
+        before = self.seen.get(rule, -1)
+        self.seen[rule] = max(before, at)
+        return at <= before
+
+    # ── words and their values ──────────────────────────────────────────────────────────────────────────────────────
+
+    def next(self, at: int) -> Word | None:
+        """The word behind the one at `at`, in the same command."""
+        word = self.words[at + 1] if at + 1 < len(self.words) else None
+        return None if word is None or _operator(word) or word.plain in ("", "\\") else word
+
+    def hide(self, word: Word, skip: int = 0) -> None:
+        """Hide a word to its end, blanks in quotes and escapes included."""
+        start, end = word.start, max(word.end, values.word_end(self.text, word.start))
+        raw = self.text[start:end]
+        closing = len(raw) - len(raw.rstrip("])},;"))
+        if closing and self.text[:start].count("[") + self.text[:start].count("{") > 0:
+            end -= closing
+        if self.text[start] in "\"'" and self.text[end - 1] == self.text[start] and end - start > 1:
+            start, end = start + 1, end - 1
+        self.found.hide(start + skip, end)
+
+    def hide_rest(self, word: Word) -> None:
+        """Hide everything from a word to the condition of its rule, or to the end of its line."""
+        later = bisect_right(self.ends, word.start)
+        end = len(self.text[: self.ends[later] if later < len(self.ends) else None].rstrip())
+        if not harmless(self.text[word.start : end].strip("\"'"), "strong"):
+            self.found.hide(word.start, end)
+
+    # ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _option(self, at: int, word: Word) -> None:
+        if "=" in word.low and word.low.startswith("--"):
+            if word.low.startswith(("--user=", "--proxy-user=")) and self.program in _USER:
+                self._user(word, word.plain.index("=") + 1)
+            elif word.low.startswith("--from-literal="):
+                self.hide(word, len("--from-literal="))
+            return
+        name = word.plain.lstrip("-")
+        if len(name) <= 1 or "=" in name or (not word.low.startswith("--") and not names.kind(name)):
+            self._letter(at, word)
+            return
+        if name in ("user", "proxy-user", "cookie") and self.program in _USER and (value := self.next(at)):
+            self._user(value, 0) if name != "cookie" else self.hide(value)
+            return
+        kind = names.kind(name)
+        if not kind or names.asks(name):
+            return
+        value = self.next(at)
+        if value is None:
+            self.found.opens = Opens("next")
+        elif not value.low.startswith("-") and not harmless(value.plain, kind):
+            self.hide(value)
+
+    def _letter(self, at: int, word: Word) -> None:
+        letters = _SECRET_OPTIONS.get(self.program) if self.program else None
+        if letters is None:
+            letters = (
+                next((each for name, each in _SECRET_OPTIONS.items() if self.program.startswith(name)), "")
+                if self.program
+                else ""
+            )
+        letter, value = word.plain[1:2], self.next(at)
+        if self.program in _USER and letter in _USER[self.program]:
+            if len(word.plain) > 2:
+                self._user(word, 2)
+            elif value is not None:
+                self._user(value, 0)
+            else:
+                self.found.opens = Opens("next")
+        elif self.program == "curl" and letter == "b" and value is not None and len(word.plain) == 2:
+            self.hide(value)
+        elif letter and letter in letters and len(word.plain) == 2:
+            if value is None:
+                self.found.opens = Opens("next")
+            elif not harmless(value.plain, "strong"):
+                self.hide(value)
+        elif letter == "p" and len(word.plain) > 2 and self.program.startswith(_GLUED):
+            if not harmless(word.plain[2:], "strong") and not (self.program.startswith("7z") and len(word.plain) < 4):
+                self.found.hide(
+                    word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
+                )
+        elif word.plain in ("-p", "-ap") and self.program not in _PORTS:
+            self._perhaps(at, value)
+
+    def _perhaps(self, at: int, value: Word | None) -> None:
+        """-p of a program that is not known: a password, unless it looks like a port, a path or a project."""
+        if value is None:
+            self.found.opens = Opens("next", "random") if at == 0 or self.first.startswith("-") else self.found.opens
+        elif not re.match(r"[\w.\[\]:]*:\d|\d+(?:[:/]|$)|[./~]", value.plain) and not harmless(value.plain, "weak"):
+            listed = self.first in ("command:", "entrypoint:", "cmd", "args:")
+            self.hide(value) if listed or random(value.plain) else None
+
+    def _user(self, word: Word, skip: int) -> None:
+        """user:password, of which the password is hidden."""
+        raw = self.text[word.start : word.end]
+        at = re.compile(r"[:%,]").search(raw, skip)
+        if at and not harmless(raw[at.end() :].strip("\"'"), "strong"):
+            quoted = raw[-1] in "\"'"
+            end = values.word_end(self.text, word.start) if not quoted else word.end - 1
+            self.found.hide(word.start + at.end(), end)
+
+    # ── statements ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _password(self, at: int) -> None:
+        """password X, in a line that is no sentence, or where X was never an English word."""
+        value = self.next(at)
+        if value is None or value.plain[:1] in ("=", ":"):
+            return
+        if value.low in ("is", "was", "are", "now", "->", "=>", "will", "to", "for", "ist", "war", "von", "vom"):
+            value = next((word for word in self.words[at + 2 : at + 5] if random(word.plain)), None)
+            if value is None or re.fullmatch(r"[\w-]+\.[a-z]{2,5}", value.low):
+                return
+        statement = self.first in _CONFIGURATIONS or self.first in _PASSWORDS
+        if harmless(value.plain, "strong") or not (statement or random(value.plain)):
+            return
+        if self.first == "user" and self.words[at].low in ("password", "insecure-password"):
+            self.hide_rest(value)
+        else:
+            self.hide(value)
+
+    def _directive(self, at: int) -> None:
+        """NAME VALUE behind a word that sets: setenv, set-header, proxy_set_header, ENV."""
+        where = at + 1
+        while where < len(self.words) and self.words[where].low in (
+            "set",
+            "add",
+            "append",
+            "always",
+            "onsuccess",
+            "-x",
+            "-g",
+        ):
+            where += 1
+        if where >= len(self.words):
+            return
+        name, value = self.words[where], self.next(where)
+        sure = names.header(name.plain.strip("$%()")) if self.words[at].low != "env" else bool(names.kind(name.plain))
+        if self.words[at].low in ("setenv", "presetenv") and value is not None and not sure:
+            sure = not _ordinary(value.plain) and names.words(name.plain)[-1:] not in (
+                [each] for each in _ORDINARY_NAMES
+            )
+        spoken = (
+            self.words[at].low in ("set", "arg", "env", "export", "header")
+            and name.plain.isalpha()
+            and name.plain.islower()
+        )
+        if spoken and value is not None and not random(value.plain):
+            return
+        if sure and value is not None and value.plain[:1] not in ("=", ":"):
+            if self.words[at].low == "hdr":
+                if not harmless(value.plain, "strong"):
+                    self.hide(value)
+            else:
+                self.hide_rest(value)
+
+    def _stats(self, at: int) -> None:
+        word = self.next(at)
+        if word is not None and word.low == "auth" and (value := self.next(at + 1)):
+            self.hide_rest(value)
+
+    def _auth(self, at: int) -> None:
+        """AUTH of Redis, SMTP and tcp-check; a mechanism's name is none."""
+        value = self.next(at)
+        if self.first in ("tcp-check", "stats") or value is None:
+            return
+        while value is not None and value.low.upper() in (
+            "PLAIN",
+            "LOGIN",
+            "XOAUTH2",
+            "CRAM-MD5",
+            "OAUTHBEARER",
+            "EXTERNAL",
+        ):
+            at += 1
+            value = self.next(at)
+        shouted = self.words[at].plain.isupper() and random(value.plain) if value is not None else False
+        if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
+            self.hide_rest(value)
+
+    def _send(self, at: int) -> None:
+        """What a check says to a server: AUTH, PASS and LOGIN with what follows, and their bytes."""
+        value = self.next(at)
+        if value is None:
+            return
+        said = value.low
+        if "binary" in self.words[at].low:
+            try:
+                said = bytes.fromhex(value.low).decode("latin-1").lower()
+            except ValueError:
+                return
+        if re.search(r"\b(?:auth|pass|login|user|password|hello \d auth)\b", said) and not re.fullmatch(
+            r"user \w+\W*", said
+        ):
+            self.hide_rest(value)
+
+    def _server(self, at: int) -> None:
+        if self.first not in ("server", "default-server", "server-template"):
+            return
+        value = self.next(at)
+        if value is not None and at > 1:
+            self.hide(value)
+
+    def _passwords_last(self, at: int) -> None:
+        """htpasswd -b FILE USER SECRET, openssl passwd SECRET, doveadm auth test USER SECRET: the last word."""
+        if self.again("last", at):
+            return
+        rest = []
+        for word in self.words[at + 1 :]:
+            if _operator(word) or word.low.startswith((">", "<", "2>")):
+                break
+            rest.append(word)
+        self.again("last", at + len(rest))
+        said = [word for word in rest if not word.low.startswith("-")]
+        options = "".join(word.plain.lstrip("-") for word in rest if word.low.startswith("-"))
+        program = self.words[at].low.rpartition("/")[2]
+        if program in ("htpasswd", "mosquitto_passwd"):
+            wanted = "b" in options and len(said) > 1
+        elif program == "passwd":
+            wanted = at > 0 and self.words[at - 1].low.endswith("openssl") and bool(said) and "stdin" not in options
+        elif program in ("add_user", "change_password", "authenticate_user", "wpa_passphrase"):
+            wanted = len(said) > 1
+        elif program == "test":
+            wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
+        elif program == "login":
+            wanted = self.words[at - 1].low == "vault" and bool(said)
+        else:
+            wanted = len(said) > 2
+        if wanted and not harmless(said[-1].plain, "strong"):
+            self.hide(said[-1])
+
+    def _imap(self, at: int) -> None:
+        """LOGIN user password, as IMAP says it; `docker login` and `vault login` have options."""
+        self._passwords_last(at)
+        user, value = self.next(at), self.next(at + 1)
+        if self.words[at].plain != "LOGIN" or user is None or value is None:
+            return
+        if user.low.upper() not in ("PLAIN", "CRAM-MD5") and not value.plain.isupper():
+            self.hide_rest(value)
+
+    def _pass(self, at: int) -> None:
+        """PASS secret, as POP3 and FTP say it."""
+        value = self.next(at)
+        if self.words[at].plain != "PASS" or value is None:
+            return
+        if random(value.plain) or (at <= 2 and len(self.words) == at + 2):
+            self.hide_rest(value)
+
+    def _fetches(self, at: int, word: Word) -> None:
+        """An ACL on a header, a cookie or a parameter that carries a secret: what it is compared with."""
+        sets = "set-var" in word.low or "set_var" in word.low
+        opened = at > 0 and self.words[at - 1].low in ("{", "!{", "!")
+        found = _fetch().search(word.plain)
+        if not found or not (sets or opened or self.first == "acl") or not names.header(found[1]):
+            return
+        if self.again("fetch", at):
+            return
+        where = at + 1
+        while where < len(self.words):
+            later = self.words[where]
+            self.again("fetch", where)
+            if later.low in ("}", "||", "or", "if", "unless") or _operator(later):
+                return
+            if later.low in ("-m", "-f"):
+                where += 1
+            elif not later.low.startswith("-") and later.plain not in ("{", "!") and (not sets or "str(" in later.low):
+                self.hide(later) if not harmless(later.plain, "strong") else None
+            where += 1
+
+    def _pipes(self) -> None:
+        """echo SECRET | program, program <<< SECRET, echo SECRET > secret.txt."""
+        low = self.text.lower()
+        for at, word in enumerate(self.words):
+            name = word.low.rpartition("/")[2]
+            if name in ("echo", "printf", "print") and self._takes(low, word):
+                self._said(at)
+            elif word.low.startswith("<<<") and any(each in low for each in _CONSUMERS):
+                value = word if len(word.low) > 3 else self.next(at)
+                if value is not None and not harmless(value.plain.removeprefix("<<<"), "strong"):
+                    self.found.hide(value.start + (3 if value is word else 0), value.end)
+
+    def _heredoc(self) -> None:
+        """chpasswd <<EOF, cat > secret.txt <<EOF: what follows is all secret."""
+        found = _here().search(self.text) if "<<" in self.text else None
+        if found is None or self.found.opens is not None:
+            return
+        low = self.text.lower()
+        files = [*_target().findall(low), *(each for each in low.split() if "tee" in low and "/" in each)]
+        if any(each in low for each in _CONSUMERS) or any(
+            names.kind(each.rpartition("/")[2].partition(".")[0]) == "strong" for each in files
+        ):
+            self.found.opens = Opens("heredoc", found[1])
+
+    def _takes(self, low: str, word: Word) -> bool:
+        pipe, into = low.find("|", word.end), low.rfind(">", word.end)
+        if pipe >= 0 and any(each in low[pipe:] for each in _CONSUMERS):
+            return True
+        target = low[into + 1 :].split()[:1] if into >= 0 else []
+        return bool(target) and names.kind(target[0].strip("\"'").rpartition("/")[2].partition(".")[0]) == "strong"
+
+    def _said(self, at: int) -> None:
+        if self.again("said", at):
+            return
+        for where in range(at + 1, len(self.words)):
+            later = self.words[where]
+            self.again("said", where)
+            if _operator(later) or later.low.startswith(">"):
+                return
+            if (
+                not later.low.startswith("-")
+                and not harmless(later.plain, "strong")
+                and not _FORMAT.fullmatch(later.plain)
+            ):
+                user, colon, password = later.plain.partition(":")
+                if not (colon and (harmless(password, "strong"))) and user:
+                    self.hide(later)
+
+
+_ORDINARY_NAMES = terms("""
+    host hosts port ports mode tz lang domain name address addr log level dir path url uri ip bind version user
+""")
+
+
+def _ordinary(value: str) -> bool:
+    """Say whether a value is an address, a host, a number, a path or a switch."""
+    return harmless(value, "weak") or bool(
+        re.fullmatch(
+            r"\d{1,6}[smhd]?|[\d.:/]+|[\w-]+(?:\.[\w-]+)+(?::\d+)?|\[?[0-9a-fA-F:]+\]?(?::\d+)?|/[\w./-]*|[A-Z][a-z]+/[A-Z][A-Za-z_]+",
+            value,
+        )
+    )
+
+
+_FORMAT = re.compile(r"(?:%s|[:\s]|\\?n)*+")
+
+_RULES: dict[str, Callable[[Statement, int], None]] = {
+    "stats": Statement._stats, "auth": Statement._auth, "send": Statement._send, "send-lf": Statement._send,
+    "send-binary": Statement._send, "send-binary-lf": Statement._send, "cookie": Statement._server,
+    "htpasswd": Statement._passwords_last, "passwd": Statement._passwords_last, "add_user": Statement._passwords_last,
+    "change_password": Statement._passwords_last, "wpa_passphrase": Statement._passwords_last,
+    "mosquitto_passwd": Statement._passwords_last, "test": Statement._passwords_last, "login": Statement._imap,
+    "pass": Statement._pass,
+}  # fmt: skip
