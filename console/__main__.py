@@ -1,4 +1,4 @@
-"""The door: arguments lead to a one-shot command or to the screens, and each imports only what it needs."""
+"""The entry point: runs a command or opens the screens, and imports only what that needs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections import deque
     from pathlib import Path
 
     from console.engine.engine import Engine
+    from console.engine.vantages import Vantages
     from console.estate.load import Estate
     from console.events import EstateRead
+    from console.questions import Asker
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _screens(arguments: argparse.Namespace) -> int:
-    """Open the screens: the leaver first, then Textual, with the collector quiet while much is made."""
+    """Open the screens: signals are handled before Textual is imported, and garbage is collected rarely."""
     import gc
 
     from console.commands.opening import site_file
@@ -80,35 +83,29 @@ def _screens(arguments: argparse.Namespace) -> int:
 
 
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
+    """Return the engine; what it works with is imported in its own thread, after the first paint."""
     from console.engine.engine import Engine
-    from console.engine.vantages import open_lab, open_site
     from console.process.crash import report
     from console.tofu.refine import Refiner
 
-    return Engine(
-        lambda: _load(path),
-        (lambda _, log, ask: open_lab(log))
-        if arguments.lab
-        else (lambda estate, log, ask: open_site(estate.site, log, ask)),
-        arguments.every,
-        opening,
-        lambda read: _cache(path, read),
-        None if arguments.lab else Refiner(),
-        report,
-    )
+    def load() -> Estate:
+        from console.estate.load import load
 
+        return load(path)
 
-def _cache(path: Path, read: EstateRead) -> None:
-    from console.estate import cache
-    from console.estate.load import beside
+    def open_vantages(estate: Estate, log: deque[str], ask: Asker) -> Vantages:
+        from console.engine.vantages import open_lab, open_site
 
-    cache.write(path, read, beside(path))
+        return open_lab(log) if arguments.lab else open_site(estate.site, log, ask)
 
+    def write_cache(read: EstateRead) -> None:
+        from console.estate import cache
+        from console.estate.load import beside
 
-def _load(path: Path) -> Estate:
-    from console.estate.load import load
+        cache.write(path, read, beside(path))
 
-    return load(path)
+    refiner = None if arguments.lab else Refiner()
+    return Engine(load, open_vantages, arguments.every, opening, write_cache, refiner, report)
 
 
 if __name__ == "__main__":

@@ -136,3 +136,33 @@ def test_make_check_refuses_an_import_that_a_wall_is_against(tmp_path: Path, fil
     done = subprocess.run([linter], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "BROKEN" in done.stdout
+
+
+FIRST_PAINT = """
+import os, sys
+from pathlib import Path
+from textual.app import App
+from console.__main__ import main
+
+def run(self, **options):
+    print(*(name for name in sys.modules if name.partition(".")[0] in ("console", "screens", "assets")))
+    sys.stdout.flush()
+    os._exit(0)
+
+for stream in (sys.stdin, sys.stderr):
+    stream.isatty = lambda: True
+App.run = run
+main(["--site", sys.argv[1]])
+"""
+"""Starts the screens up to where Textual takes over; the engine starts after the first paint."""
+
+
+def test_few_of_our_modules_are_loaded_before_the_first_paint(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text("[[lane]]\nport = 25\nprotocol = 'smtp'\ntarget = '127.0.0.1:10025'\n")
+    program = [sys.executable, "-c", FIRST_PAINT, site]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    loaded = done.stdout.split()
+    assert "screens.app" in loaded
+    assert len(loaded) <= 45
+    assert not {name for name in loaded if name.startswith(("console.hosts.ssh", "console.sources", "console.runner"))}
