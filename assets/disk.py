@@ -132,8 +132,8 @@ def describe_disk(ids: list[str], mounts: list[Mount]) -> Disk:
     found: Disk = {
         "ids": sorted(there), "device": "", "size": 0, "serial": "", "disk": False, "readonly": False, "busy": "",
         "parts": [], "holders": [], "mounted": [], "wipefs": None, "signatures": [], "blkid": None, "kind": "",
-        "label": "", "uuid": "", "bytes": 0, "zero": False, "stray": -1,
-        "claim": "", "twins": [], "entries": 0, "copying": False,
+        "label": "", "uuid": "", "bytes": 0, "zero": False, "first_data_offset": -1,
+        "format_mark": "", "twins": [], "entries": 0, "copying": False,
     }  # fmt: skip
     if len(set(there.values())) != 1:
         found["ids"] = sorted(name + " is " + device for name, device in there.items())
@@ -191,15 +191,15 @@ def read_disk(raw: FileIO, found: Disk) -> None:
     """Add what the disk's own bytes tell: its size, the first MiB, our mark, data beyond, the size of an ext4."""
     found["size"] = raw.seek(0, os.SEEK_END)
     found["zero"] = first_byte(raw, 0, MIB) < 0
-    found["claim"] = format_mark(read_at(raw, mark_offset(found["size"]), ROOM))
-    if found["zero"] and not found["claim"]:
-        found["stray"] = first_data_offset(raw, found["size"])
+    found["format_mark"] = format_mark(read_at(raw, mark_offset(found["size"]), ROOM))
+    if found["zero"] and not found["format_mark"]:
+        found["first_data_offset"] = first_data_offset(raw, found["size"])
     if found["kind"] == "ext4":
         block = read_at(raw, 1024, 1024)
         found["bytes"] = int.from_bytes(block[4:8] + block[336:340], "little") << (10 + block[24])
         # the time of its last mount, and how often it was mounted: once it was, its format had come to its end
-        if found["claim"] == found["uuid"] and any(block[44:48] + block[52:54]):
-            found["claim"] = ""
+        if found["format_mark"] == found["uuid"] and any(block[44:48] + block[52:54]):
+            found["format_mark"] = ""
 
 
 def names(folder: str) -> list[str]:
@@ -371,24 +371,24 @@ def not_blank(found: Disk) -> str:
     if found["holders"] or found["mounted"]:
         return "it is in use by " + ", ".join(found["holders"] + found["mounted"])
     if found["wipefs"] != 0 or found["signatures"]:
-        return "wipefs finds " + (", ".join(found["signatures"]) or "no answer")
+        return "wipefs finds " + ", ".join(found["signatures"]) if found["signatures"] else "wipefs gives no answer"
     if found["blkid"] != 2:
-        return "blkid finds " + (found["kind"] or f"status {found['blkid']}")
-    if not found["zero"] and not found["claim"]:
+        return "blkid finds " + found["kind"] if found["kind"] else f"blkid ended with status {found['blkid']}"
+    if not found["zero"] and not found["format_mark"]:
         return "its first MiB is not zero"
-    if found["stray"] >= 0:
-        return f"there is data at byte {found['stray']}"
+    if found["first_data_offset"] >= 0:
+        return f"there is data at byte {found['first_data_offset']}"
     return ""
 
 
 def not_the_disk(found: Disk, node: str, size: str, serials: str) -> str:
     """Why a disk is not the one that was to be formatted; "" when it is."""
     if found["device"] != node or not found["disk"]:
-        return "it is no whole disk"
+        return "it is not a whole disk"
     if str(found["size"]) != size or not found["serial"] or found["serial"] not in serials.split(","):
-        return f"it is {found['size']} bytes and its serial is {found['serial'] or 'unknown'}"
+        return f"its size is {found['size']} bytes and its serial {found['serial'] or 'unknown'}"
     if found["readonly"]:
-        return "it can only be read"
+        return "it is read-only"
     if mark_offset(found["size"]) + ROOM > found["size"]:
         return "it is too small"
     return ""
@@ -407,9 +407,9 @@ def format_disk(device: str, size: str, serials: str, label: str) -> str:
             found = describe_disk([os.path.basename(device)], mounted())
             if why := not_the_disk(found, node, size, serials):
                 raise Stop(why)
-            if found["claim"] and found["uuid"] == found["claim"]:
+            if found["format_mark"] and found["uuid"] == found["format_mark"]:
                 if is_sound(node):
-                    return clear_mark(held, found["size"], found["claim"])
+                    return clear_mark(held, found["size"], found["format_mark"])
                 found["blkid"] = 2  # what is there is what we began
                 found["signatures"] = [each for each in found["signatures"] if each != "ext4"]
             uuid = prove_blank(held, device, found)
@@ -438,7 +438,7 @@ def open_exclusive(device: str) -> int:
     try:
         return os.open(device, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
     except OSError as error:
-        raise Stop(f"it cannot be held: {error.strerror}") from None
+        raise Stop(f"it cannot be opened exclusively: {error.strerror}") from None
 
 
 def prove_blank(held: int, device: str, found: Disk) -> str:
@@ -447,15 +447,15 @@ def prove_blank(held: int, device: str, found: Disk) -> str:
 
     if why := not_blank(found):
         raise Stop(why)
-    if found["claim"]:
-        return found["claim"]
+    if found["format_mark"]:
+        return found["format_mark"]
     fresh = str(uuid.uuid4())
     os.pwrite(held, mark_block(fresh), mark_offset(found["size"]))
     os.fsync(held)
     again = describe_disk([os.path.basename(device)], mounted())  # sees what was on its way to the disk before
-    if not_blank(again) or not again["zero"] or again["claim"] != fresh:
+    if not_blank(again) or not again["zero"] or again["format_mark"] != fresh:
         clear_mark(held, found["size"], fresh)
-        raise Stop("it changed while it was looked at")
+        raise Stop("it changed while it was checked")
     return fresh
 
 
@@ -487,7 +487,7 @@ def copy_in(device: str, path: str) -> str:
         raise Stop("something is mounted at " + ", ".join(others))
     with closing(open_parent(path)) as parent:
         if why := busy(device):
-            raise Stop("it cannot be held: " + why)
+            raise Stop("it cannot be opened exclusively: " + why)
         os.makedirs(STAGE, exist_ok=True)
         status, _, said = call("mount", "-t", "ext4", "-o", "nodev,nosuid,noexec", device, STAGE)
         if status:
@@ -508,7 +508,7 @@ def separate_mounts() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     new_namespace, private, recursive = 0x20000, 0x40000, 0x4000
     if libc.unshare(new_namespace) or libc.mount(b"none", b"/", None, private | recursive, None):
-        raise Stop("a private mount: " + os.strerror(ctypes.get_errno()))
+        raise Stop("no mount namespace can be made: " + os.strerror(ctypes.get_errno()))
 
 
 def copy_folder(volume: int, parent: int, path: str) -> str:
@@ -519,7 +519,7 @@ def copy_folder(volume: int, parent: int, path: str) -> str:
     whole = is_folder(volume, COPIED)
     moved = whole and is_folder(parent, aside) and not entries(parent, name)
     if exists(parent, aside) and not moved:
-        raise Stop(path + ASIDE + " is there already")
+        raise Stop(path + ASIDE + " exists already")
     with closing(os.open(aside if moved else name, FOLDER, dir_fd=parent)) as source:
         if not whole:
             copy_and_compare(source, volume, path)
@@ -535,15 +535,15 @@ def copy_folder(volume: int, parent: int, path: str) -> str:
     os.fsync(parent)
     os.rmdir(COPIED, dir_fd=volume)
     os.fsync(volume)
-    return f"{count} entries copied and compared; the folder as it was is {path}{ASIDE}"
+    return f"{count} entries copied and compared; the original folder is {path}{ASIDE}"
 
 
 def copy_and_compare(source: int, volume: int, path: str) -> None:
     """Copy a folder into one of its own on the volume, which gets its name when every byte was compared."""
     if set(os.listdir(volume)) - OURS:
-        raise Stop("both the volume and " + path + " hold files: which ones count is yours to say")
+        raise Stop("both the volume and " + path + " hold files: decide which to keep")
     if clash := sorted(OURS & set(os.listdir(source))):
-        raise Stop(f"{path}/{clash[0]} has a name that the volume needs for itself: move it away")
+        raise Stop(f"{path}/{clash[0]} has a name that cowhand or ext4 needs on the volume; move it away")
     ours, theirs = f"/proc/self/fd/{volume}/{COPYING}", f"/proc/self/fd/{source}"
     shutil.rmtree(ours, ignore_errors=True)
     os.mkdir(COPYING, 0o700, dir_fd=volume)
@@ -563,7 +563,7 @@ def put_in_place(volume: int) -> None:
     with closing(os.open(COPIED, FOLDER, dir_fd=volume)) as whole:
         for name in os.listdir(whole):
             if exists(volume, name):
-                raise Stop("the volume has a " + name + " of its own")
+                raise Stop("the volume already has " + name)
             os.rename(name, name, src_dir_fd=whole, dst_dir_fd=volume)
     os.fsync(volume)
 
@@ -672,7 +672,7 @@ def write_proof(device: str, path: str) -> str:
     with closing(open_mounted(device, path)) as folder:
         if exists(folder, PROOF):
             if not stat.S_ISREG(os.stat(PROOF, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise Stop(f"{path}/{PROOF} is not a plain file; it is not ours")
+                raise Stop(f"{path}/{PROOF} is not a regular file; remove it")
             os.unlink(PROOF, dir_fd=folder)
         data = secrets.token_bytes(MIB - 32)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -691,7 +691,7 @@ def check_proof(device: str, path: str) -> str:
         reread(folder, path)
         os.unlink(PROOF, dir_fd=folder)
         os.fsync(folder)
-    return "what was written is still there; it was taken away"
+    return "the file is still what was written; it was removed"
 
 
 def open_mounted(device: str, path: str) -> int:
@@ -702,13 +702,13 @@ def open_mounted(device: str, path: str) -> int:
     number = f"{os.major(state.st_dev)}:{os.minor(state.st_dev)}"
     if not on or on[-1]["device"] != os.path.realpath(device) or on[-1]["number"] != number:
         os.close(held)
-        raise Stop(path + " is not on " + device)
+        raise Stop(device + " is not mounted at " + path)
     return held
 
 
 def reread(folder: int, path: str) -> None:
     """Compare the proof on the disk, not in memory, with its own checksum."""
-    why = f"{path}/{PROOF} is not as it was written"
+    why = f"{path}/{PROOF} is not what was written"
     if not exists(folder, PROOF) or not stat.S_ISREG(os.stat(PROOF, dir_fd=folder, follow_symlinks=False).st_mode):
         raise Stop(why)
     with closing(os.open(PROOF, FILE, dir_fd=folder)) as proof:
@@ -723,17 +723,14 @@ def reread(folder: int, path: str) -> None:
 
 
 VERBS: dict[str, Callable[..., str]] = {
-    "make": format_disk,
-    "bring": copy_in,
-    "leave": write_proof,
-    "find": check_proof,
-}
+    "format": format_disk, "copy-in": copy_in, "write-proof": write_proof, "check-proof": check_proof,
+}  # fmt: skip
 
 
 def main(words: list[str]) -> int:
     """Do one thing and print it, or why not; status 1: the system refused, 2: wrong arguments, 3: we stopped."""
-    if len(words) != (5 if words[:1] == ["make"] else 3) or words[0] not in VERBS:
-        print("usage: make DEVICE SIZE SERIALS LABEL | bring|leave|find DEVICE PATH", file=sys.stderr)
+    if len(words) != (5 if words[:1] == ["format"] else 3) or words[0] not in VERBS:
+        print("usage: format DEVICE SIZE SERIALS LABEL | copy-in|write-proof|check-proof DEVICE PATH", file=sys.stderr)
         return 2
     try:
         print(VERBS[words[0]](*words[1:]))
@@ -790,8 +787,8 @@ if TYPE_CHECKING:  # nothing of it is imported where the program runs
         uuid: str
         bytes: int
         zero: bool
-        stray: int
-        claim: str
+        first_data_offset: int
+        format_mark: str
         twins: list[str]
         entries: int
         copying: bool

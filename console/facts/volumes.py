@@ -31,10 +31,11 @@ class Wanted(Struct, frozen=True):
 class Disk(Struct, frozen=True):
     """All that is known of one volume's disk; sizes in bytes.
 
-    `device` is "" when no by-id name leads to one disk. `busy` is why it cannot be held, "" when it can. `wipefs` and
-    `blkid` are exit statuses, None when there was no answer. `stray` is where a sample beyond the first MiB is not
-    zero, -1 when none is. `bytes` is the size of the file system, `claim` the UUID that a format which was cut off was
-    to give, `entries` how many names are in its top folder, `copying` whether a copy was cut off there."""
+    `device` is "" when no by-id name leads to one disk. `busy` is why it cannot be opened exclusively, "" when it can.
+    `wipefs` and `blkid` are exit statuses, None without an answer. `first_data_offset` is where the first byte is that
+    samples beyond the first MiB find, -1 when they find none. `bytes` is the size of the file system, `format_mark` the
+    UUID that an interrupted format was to give, `entries` how many names are in its top folder, `copying` whether a
+    copy was interrupted there."""
 
     ids: tuple[str, ...] = ()
     device: str = ""
@@ -54,8 +55,8 @@ class Disk(Struct, frozen=True):
     uuid: str = ""
     bytes: int = 0
     zero: bool = False
-    stray: int = -1
-    claim: str = ""
+    first_data_offset: int = -1
+    format_mark: str = ""
     twins: tuple[str, ...] = ()
     entries: int = 0
     copying: bool = False

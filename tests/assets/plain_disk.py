@@ -114,7 +114,7 @@ class PlainDisk:
 
     def format(self, size: int | None = None, serials: str = SERIAL) -> tuple[int, str]:
         """Format it as the command line does; returns the status and what was said."""
-        return said(["make", self.device, str(self.size if size is None else size), serials, "cowhand-opt"])
+        return said(["format", self.device, str(self.size if size is None else size), serials, "cowhand-opt"])
 
 
 def blocks(file: BinaryIO, length: int = 4096) -> Iterator[tuple[int, bytes]]:

@@ -222,7 +222,7 @@ def test_the_first_byte_that_is_not_zero_is_told_by_its_place_on_the_disk(data: 
 
 def test_a_blank_disk_is_told_to_be_one(plain: PlainDisk) -> None:
     found = plain.look()
-    assert (found["size"], found["zero"], found["stray"], found["claim"]) == (SIZE, True, -1, "")
+    assert (found["size"], found["zero"], found["first_data_offset"], found["format_mark"]) == (SIZE, True, -1, "")
     assert (found["wipefs"], found["blkid"], found["signatures"], found["kind"]) == (0, 2, [], "")
 
 
@@ -230,18 +230,18 @@ def test_a_blank_disk_is_told_to_be_one(plain: PlainDisk) -> None:
 def test_data_in_the_first_mib_needs_no_sample(plain: PlainDisk, offset: int) -> None:
     plain.put(offset, b"\1")
     plain.put(20 * MIB, b"\1")
-    assert (plain.look()["zero"], plain.look()["stray"]) == (False, -1)
+    assert (plain.look()["zero"], plain.look()["first_data_offset"]) == (False, -1)
 
 
 def test_the_first_mib_ends_where_the_samples_begin(plain: PlainDisk) -> None:
     plain.put(MIB, b"\1")
-    assert (plain.look()["zero"], plain.look()["stray"]) == (True, MIB)
+    assert (plain.look()["zero"], plain.look()["first_data_offset"]) == (True, MIB)
 
 
 def test_a_disk_with_a_mark_is_not_sampled(plain: PlainDisk) -> None:
     plain.mark(UUID)
     plain.put(SIZE - 1, b"\1")
-    assert (plain.look()["zero"], plain.look()["stray"], plain.look()["claim"]) == (True, -1, UUID)
+    assert (plain.look()["zero"], plain.look()["first_data_offset"], plain.look()["format_mark"]) == (True, -1, UUID)
 
 
 @pytest.mark.parametrize("block", [1024, 2048, 4096])
@@ -266,7 +266,7 @@ def test_only_an_ext4_has_its_size_told(plain: PlainDisk) -> None:
 def test_a_mark_counts_while_its_file_system_was_never_mounted(plain: PlainDisk) -> None:
     plain.real("mkfs.ext4", "-q", "-U", UUID, str(plain.image))
     plain.mark(UUID)
-    assert plain.look()["claim"] == UUID
+    assert plain.look()["format_mark"] == UUID
 
 
 @pytest.mark.parametrize("offset", [44, 45, 46, 47, 52, 53])
@@ -274,7 +274,7 @@ def test_a_mark_counts_no_more_once_its_file_system_was_mounted(plain: PlainDisk
     plain.real("mkfs.ext4", "-q", "-U", UUID, str(plain.image))
     plain.mark(UUID)
     plain.put(1024 + offset, b"\1")
-    assert plain.look()["claim"] == ""
+    assert plain.look()["format_mark"] == ""
 
 
 @pytest.mark.parametrize("offset", [43, 48, 51, 54])
@@ -283,11 +283,11 @@ def test_other_bytes_of_the_superblock_say_nothing_of_a_mount(plain: PlainDisk, 
     plain.mark(UUID)
     plain.put(1024 + offset, b"\1")
     plain.answers["blkid"] = (0, f"TYPE=ext4\nUUID={UUID}\n", "")
-    assert plain.look()["claim"] == UUID
+    assert plain.look()["format_mark"] == UUID
 
 
 def test_the_mark_of_another_file_system_is_told_whether_that_was_mounted_or_not(plain: PlainDisk) -> None:
     plain.real("mkfs.ext4", "-q", str(plain.image))
     plain.mark(UUID)
     plain.put(1024 + 52, b"\1")
-    assert plain.look()["claim"] == UUID
+    assert plain.look()["format_mark"] == UUID

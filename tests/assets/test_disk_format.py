@@ -130,19 +130,19 @@ def data(offset: int) -> Callable[[PlainDisk], None]:
 
 SAMPLE = SIZE // 256
 TIME = "no answer within 120 seconds"
-WRONG = f"it is {SIZE} bytes and its serial is"
+WRONG = f"its size is {SIZE} bytes and its serial"
 
 REFUSED: tuple[tuple[Callable[[PlainDisk], None], str], ...] = (
     (lambda plain: plain.mount("/mnt"), "it is in use by /mnt"),
     (partition, "it has partitions: sdb1"),
-    (is_partition, "it is no whole disk"),
+    (is_partition, "it is not a whole disk"),
     (holder, "it is in use by dm-0"),
     (lambda plain: plain.serial(""), f"{WRONG} unknown"),
     (lambda plain: plain.serial(None), f"{WRONG} unknown"),
     (lambda plain: plain.serial("incus_var"), f"{WRONG} incus_var"),
     (lambda plain: plain.serial("incus_op"), f"{WRONG} incus_op"),
-    (lambda plain: plain.serial(SERIAL, True), "it can only be read"),
-    (lambda plain: plain.serial(SERIAL, "1"), "it can only be read"),
+    (lambda plain: plain.serial(SERIAL, True), "it is read-only"),
+    (lambda plain: plain.serial(SERIAL, "1"), "it is read-only"),
     (lambda plain: ext4(plain, label="mail"), "wipefs finds ext4"),
     (table("dos"), "wipefs finds dos"),
     (table("gpt"), "wipefs finds PMBR"),
@@ -156,19 +156,19 @@ REFUSED: tuple[tuple[Callable[[PlainDisk], None], str], ...] = (
     (data(30 * MIB), f"there is data at byte {30 * MIB}"),
     (data(SIZE - MIB), f"there is data at byte {SIZE - MIB}"),
     (data(SIZE - 1), f"there is data at byte {SIZE - 1}"),
-    (answer("wipefs", 127, "", "wipefs: command not found"), "wipefs finds no answer"),
-    (answer("wipefs", 124, "", TIME), "wipefs finds no answer"),
-    (answer("wipefs", 1, "", "wipefs: error"), "wipefs finds no answer"),
-    (answer("wipefs", 0, "not json"), "wipefs finds no answer"),
-    (answer("wipefs", 0, '{"signatures": [{}]}'), "wipefs finds no answer"),
-    (answer("wipefs", 0, '{"signatures": null}'), "wipefs finds no answer"),
+    (answer("wipefs", 127, "", "wipefs: command not found"), "wipefs gives no answer"),
+    (answer("wipefs", 124, "", TIME), "wipefs gives no answer"),
+    (answer("wipefs", 1, "", "wipefs: error"), "wipefs gives no answer"),
+    (answer("wipefs", 0, "not json"), "wipefs gives no answer"),
+    (answer("wipefs", 0, '{"signatures": [{}]}'), "wipefs gives no answer"),
+    (answer("wipefs", 0, '{"signatures": null}'), "wipefs gives no answer"),
     (answer("wipefs", 0, '{"signatures": [{"type": "xfs"}, {"type": "dos"}]}'), "wipefs finds xfs, dos"),
     (answer("wipefs", 1, '{"signatures": [{"type": "xfs"}]}'), "wipefs finds xfs"),
-    (answer("blkid", 127), "blkid finds status 127"),
-    (answer("blkid", 124), "blkid finds status 124"),
-    (answer("blkid", 4), "blkid finds status 4"),
-    (answer("blkid", 8), "blkid finds status 8"),
-    (answer("blkid", 0), "blkid finds status 0"),
+    (answer("blkid", 127), "blkid ended with status 127"),
+    (answer("blkid", 124), "blkid ended with status 124"),
+    (answer("blkid", 4), "blkid ended with status 4"),
+    (answer("blkid", 8), "blkid ended with status 8"),
+    (answer("blkid", 0), "blkid ended with status 0"),
     (answer("blkid", 0, "DEVNAME=/dev/sdb\nTYPE=xfs\n"), "blkid finds xfs"),
     (answer("blkid", 0, "DEVNAME=/dev/sdb\nPTTYPE=gpt\n"), "blkid finds gpt"),
     (answer("lsblk", 127), f"{WRONG} unknown"),
@@ -197,7 +197,7 @@ def test_a_disk_that_another_program_holds_is_refused_before_it_is_looked_at(
 ) -> None:
     before = plain.sum()
     held(plain, monkeypatch)
-    assert plain.format() == (3, "not done: it cannot be held: Device or resource busy")
+    assert plain.format() == (3, "not done: it cannot be opened exclusively: Device or resource busy")
     assert plain.asked == []
     monkeypatch.undo()
     assert plain.sum() == before
@@ -241,7 +241,7 @@ def test_a_disk_that_somebody_took_while_mkfs_ran_is_left_marked(
         return 0, "", ""
 
     plain.answers["mkfs.ext4"] = mkfs
-    assert plain.format() == (3, "not done: it cannot be held: Device or resource busy")
+    assert plain.format() == (3, "not done: it cannot be opened exclusively: Device or resource busy")
     monkeypatch.undo()
     assert disk.format_mark(plain.read(disk.mark_offset(SIZE), disk.ROOM))
 
@@ -249,7 +249,7 @@ def test_a_disk_that_somebody_took_while_mkfs_ran_is_left_marked(
 @pytest.mark.parametrize("size", [SIZE - 512, SIZE + 512, 0, 1])
 def test_a_disk_of_another_size_is_refused(plain: PlainDisk, size: int) -> None:
     before = plain.sum()
-    assert plain.format(size=size) == (3, f"not done: it is {SIZE} bytes and its serial is {SERIAL}")
+    assert plain.format(size=size) == (3, f"not done: its size is {SIZE} bytes and its serial {SERIAL}")
     assert plain.sum() == before
 
 
@@ -284,12 +284,12 @@ def test_a_name_that_leads_to_another_disk_meanwhile_is_refused(plain: PlainDisk
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(disk, "lock_disk", lock)
-        assert plain.format() == (3, "not done: it is no whole disk")
+        assert plain.format() == (3, "not done: it is not a whole disk")
     assert (plain.sum(), other.read_bytes()) == (before, bytes(64))
 
 
 def test_a_name_that_leads_nowhere_is_refused(plain: PlainDisk) -> None:
-    status, words = said(["make", f"{plain.root}/by-id/none", str(SIZE), SERIAL, "cowhand-opt"])
+    status, words = said(["format", f"{plain.root}/by-id/none", str(SIZE), SERIAL, "cowhand-opt"])
     assert (status, words) == (1, f"not done: {plain.root}/by-id/none: No such file or directory")
 
 
@@ -383,20 +383,20 @@ def test_a_disk_that_changes_between_the_two_looks_is_refused_and_our_mark_is_ta
         return answer
 
     second(command, then, plain)
-    assert plain.format() == (3, "not done: it changed while it was looked at")
+    assert plain.format() == (3, "not done: it changed while it was checked")
     assert plain.sum() == after
 
 
 def test_a_mark_that_somebody_wrote_over_meanwhile_is_left_as_they_wrote_it(plain: PlainDisk) -> None:
     spot = disk.mark_offset(SIZE)
     second("wipefs", lambda: plain.put(spot, b"theirs"), plain)
-    assert plain.format() == (3, "not done: it changed while it was looked at")
+    assert plain.format() == (3, "not done: it changed while it was checked")
     assert plain.read(spot, 6) == b"theirs"
 
 
 def test_another_mark_than_ours_is_not_formatted_over(plain: PlainDisk) -> None:
     second("wipefs", lambda: plain.mark(OTHER), plain)
-    assert plain.format() == (3, "not done: it changed while it was looked at")
+    assert plain.format() == (3, "not done: it changed while it was checked")
     assert disk.format_mark(plain.read(disk.mark_offset(SIZE), disk.ROOM)) == OTHER
 
 
@@ -454,7 +454,7 @@ def test_mkfs_and_e2fsck_get_nine_minutes_each(plain: PlainDisk, monkeypatch: py
 def test_a_new_file_system_that_e2fsck_finds_unsound_keeps_its_mark(plain: PlainDisk, status: int) -> None:
     plain.answers["e2fsck"] = (status, "", "errors")
     assert plain.format() == (3, "not done: e2fsck does not find the new file system sound")
-    assert plain.look()["claim"] == plain.look()["uuid"]
+    assert plain.look()["format_mark"] == plain.look()["uuid"]
 
 
 @pytest.mark.parametrize(
@@ -525,8 +525,8 @@ def test_a_volume_that_was_mounted_since_is_not_formatted_whatever_its_mark_says
         (partition, "it has partitions: sdb1"),
         (holder, "it is in use by dm-0"),
         (lambda plain: plain.mount("/mnt"), "it is in use by /mnt"),
-        (answer("blkid", 8), "blkid finds status 8"),
-        (answer("wipefs", 1), "wipefs finds no answer"),
+        (answer("blkid", 8), "blkid ended with status 8"),
+        (answer("wipefs", 1), "wipefs gives no answer"),
         (answer("wipefs", 0, '{"signatures": [{"type": "xfs"}]}'), "wipefs finds xfs"),
     ],
     ids=range(7),
@@ -547,7 +547,7 @@ def test_a_mark_vouches_for_nothing_but_data_without_a_signature(
         (partition, "it has partitions: sdb1"),
         (holder, "it is in use by dm-0"),
         (answer("wipefs", 0, '{"signatures": [{"type": "ext4"}, {"type": "xfs"}]}'), "wipefs finds xfs"),
-        (answer("wipefs", 1, '{"signatures": [{"type": "ext4"}]}'), "wipefs finds no answer"),
+        (answer("wipefs", 1, '{"signatures": [{"type": "ext4"}]}'), "wipefs gives no answer"),
     ],
     ids=range(4),
 )

@@ -148,7 +148,7 @@ def test_all_keys_of_a_look_are_those_that_the_console_reads(plain: PlainDisk) -
     assert set(data["volumes"]["opt"]) == set(volumes.Disk.__struct_fields__)
     assert set(data["folders"][f"{plain.root}/none"]) == set(volumes.Folder.__struct_fields__)
     assert set(data["docker"]) == set(volumes.Unit.__struct_encode_fields__)
-    assert set(data) == set(volumes.Survey.__struct_fields__)
+    assert set(data) == set(volumes.DiskReport.__struct_fields__)
     told = volumes.parse(json.dumps(data).encode(), "mail").volumes["opt"]
     assert msgspec.to_builtins(told) == msgspec.to_builtins(msgspec.convert(data["volumes"]["opt"], volumes.Disk))
 
@@ -157,15 +157,15 @@ def test_a_blank_disk_is_told_in_every_field(plain: PlainDisk) -> None:
     assert plain.look() == {
         "ids": [ID], "device": str(plain.image), "size": SIZE, "serial": SERIAL, "disk": True, "readonly": False,
         "busy": "", "parts": [], "holders": [], "mounted": [], "wipefs": 0, "signatures": [], "blkid": 2, "kind": "",
-        "label": "", "uuid": "", "bytes": 0, "zero": True, "stray": -1, "claim": "", "twins": [], "entries": 0,
-        "copying": False,
+        "label": "", "uuid": "", "bytes": 0, "zero": True, "first_data_offset": -1, "format_mark": "", "twins": [],
+        "entries": 0, "copying": False,
     }  # fmt: skip
 
 
 NOTHING = {
     "device": "", "size": 0, "serial": "", "disk": False, "readonly": False, "busy": "", "parts": [], "holders": [],
     "mounted": [], "wipefs": None, "signatures": [], "blkid": None, "kind": "", "label": "", "uuid": "", "bytes": 0,
-    "zero": False, "stray": -1, "claim": "", "twins": [], "entries": 0, "copying": False,
+    "zero": False, "first_data_offset": -1, "format_mark": "", "twins": [], "entries": 0, "copying": False,
 }  # fmt: skip
 
 
@@ -499,12 +499,14 @@ def test_a_look_changes_nothing(plain: PlainDisk) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["look"], ["make"], ["make", "d", "1", "s"], ["make", "d", "1", "s", "l", "x"], ["bring", "d"],
-     ["bring", "d", "p", "x"], ["leave"], ["find", "d", "p", "x", "y"], ["find", "d", "p", "x"], ["other", "d", "p"]],
+    [each.split() for each in (
+        "", "look", "format", "format d 1 s", "format d 1 s l x", "copy-in d", "copy-in d p x", "write-proof",
+        "check-proof d p x y", "check-proof d p x", "other d p", "format d p", "other d 1 s l",
+    )],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_arguments_are_told_with_the_right_ones(words: list[str]) -> None:
-    assert said(words) == (2, "usage: make DEVICE SIZE SERIALS LABEL | bring|leave|find DEVICE PATH")
+    assert said(words) == (2, "usage: format DEVICE SIZE SERIALS LABEL | copy-in|write-proof|check-proof DEVICE PATH")
 
 
 @pytest.mark.parametrize(
@@ -516,7 +518,7 @@ def test_wrong_arguments_are_told_with_the_right_ones(words: list[str]) -> None:
         (OSError(28, "No space left on device", "/mnt/x"), 1, "not done: /mnt/x: No space left on device"),
     ],
 )
-@pytest.mark.parametrize("verb", ["bring", "leave", "find"])
+@pytest.mark.parametrize("verb", ["copy-in", "write-proof", "check-proof"])
 def test_what_was_done_or_why_not_is_printed(
     monkeypatch: pytest.MonkeyPatch, verb: str, error: Exception | None, status: int, words: str
 ) -> None:
@@ -532,12 +534,12 @@ def test_what_was_done_or_why_not_is_printed(
 def test_reasons_go_to_stderr_and_what_was_done_to_stdout(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(disk.VERBS, "find", lambda *words: "done")
-    disk.main(["find", "a", "b"])
+    monkeypatch.setitem(disk.VERBS, "check-proof", lambda *words: "done")
+    disk.main(["check-proof", "a", "b"])
     assert capsys.readouterr() == ("done\n", "")
     for error in (disk.Stop("x"), OSError(1, "x")):
-        monkeypatch.setitem(disk.VERBS, "find", lambda *words, error=error: (_ for _ in ()).throw(error))
-        disk.main(["find", "a", "b"])
+        monkeypatch.setitem(disk.VERBS, "check-proof", lambda *words, error=error: (_ for _ in ()).throw(error))
+        disk.main(["check-proof", "a", "b"])
         assert capsys.readouterr() == ("", "not done: x\n")
     disk.main([])
     assert capsys.readouterr().out == ""
@@ -557,7 +559,7 @@ def test_the_program_uses_no_syntax_and_no_function_newer_than_python_3_8() -> N
     assert not newer & (words | keywords)
 
 
-OLD = next((path for path in [*Path("/root/.pyenv/versions").glob("3.8*/bin/python3.8"), shutil.which("python3.8")]
+OLD = next((path for path in [*Path.home().glob(".pyenv/versions/3.8*/bin/python3.8"), shutil.which("python3.8")]
             if path and os.access(path, os.X_OK)), None)  # fmt: skip
 
 
@@ -565,9 +567,9 @@ OLD = next((path for path in [*Path("/root/.pyenv/versions").glob("3.8*/bin/pyth
 def test_the_program_runs_on_python_3_8(tmp_path: Path) -> None:
     program = tmp_path / "cowhand-disk"
     program.write_text(volumes.doing())
-    done = subprocess.run([str(OLD), "-W", "error", program, "find", "/dev/none", str(tmp_path)], capture_output=True,
-                          text=True, check=False)  # fmt: skip
-    assert (done.returncode, done.stderr) == (3, f"not done: {tmp_path} is not on /dev/none\n")
+    done = subprocess.run([str(OLD), "-W", "error", program, "check-proof", "/dev/none", str(tmp_path)],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (3, f"not done: /dev/none is not mounted at {tmp_path}\n")
     look = subprocess.run([str(OLD), "-W", "error", "-c", volumes.looking(),
                            json.dumps([{"name": "opt", "ids": [ID], "path": str(tmp_path)}])],
                           capture_output=True, check=True)  # fmt: skip

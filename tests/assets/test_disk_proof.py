@@ -39,10 +39,10 @@ class Volume:
             table.write(f"36 35 {number} / {target or self.path} rw - ext4 {DEVICE} rw\n")
 
     def write(self) -> tuple[int, str]:
-        return said(["leave", DEVICE, str(self.path)])
+        return said(["write-proof", DEVICE, str(self.path)])
 
     def check(self) -> tuple[int, str]:
-        return said(["find", DEVICE, str(self.path)])
+        return said(["check-proof", DEVICE, str(self.path)])
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_every_proof_is_another_one(volume: Volume) -> None:
 
 def test_a_proof_that_holds_is_removed_once_it_was_read_again(volume: Volume) -> None:
     volume.write()
-    assert volume.check() == (0, "what was written is still there; it was taken away")
+    assert volume.check() == (0, "the file is still what was written; it was removed")
     assert not volume.proof.exists()
     assert list(volume.path.iterdir()) == []
 
@@ -84,7 +84,7 @@ def test_a_proof_with_one_bit_changed_is_told_and_stays(volume: Volume, offset: 
     data = bytearray(volume.proof.read_bytes())
     data[offset] ^= 1
     volume.proof.write_bytes(data)
-    assert volume.check() == (3, f"not done: {volume.proof} is not as it was written")
+    assert volume.check() == (3, f"not done: {volume.proof} is not what was written")
     assert volume.proof.exists()
 
 
@@ -92,12 +92,12 @@ def test_a_proof_with_one_bit_changed_is_told_and_stays(volume: Volume, offset: 
 def test_a_proof_that_is_cut_short_is_told_even_with_a_checksum_that_fits(volume: Volume, length: int) -> None:
     data = bytes(length - 32) if length > 32 else b""
     volume.proof.write_bytes((hashlib.sha256(data).digest() + data)[:length])
-    assert volume.check() == (3, f"not done: {volume.proof} is not as it was written")
+    assert volume.check() == (3, f"not done: {volume.proof} is not what was written")
     assert volume.proof.exists()
 
 
 def test_a_proof_that_is_not_there_is_told(volume: Volume) -> None:
-    assert volume.check() == (3, f"not done: {volume.proof} is not as it was written")
+    assert volume.check() == (3, f"not done: {volume.proof} is not what was written")
 
 
 def test_a_proof_that_does_not_reach_the_disk_is_told_at_once(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_a_proof_that_does_not_reach_the_disk_is_told_at_once(volume: Volume, mo
         return count
 
     monkeypatch.setattr(os, "readv", lose)
-    assert volume.write() == (3, f"not done: {volume.proof} is not as it was written")
+    assert volume.write() == (3, f"not done: {volume.proof} is not what was written")
 
 
 def test_the_file_and_its_name_are_on_the_disk_before_it_is_read(
@@ -158,13 +158,13 @@ def test_a_file_system_without_direct_reads_is_proven_all_the_same(
 def test_a_path_on_which_nothing_is_mounted_is_refused_and_nothing_is_written(volume: Volume) -> None:
     volume.mounts.write_text("")
     for step in (volume.write, volume.check):
-        assert step() == (3, f"not done: {volume.path} is not on {DEVICE}")
+        assert step() == (3, f"not done: {DEVICE} is not mounted at {volume.path}")
     assert list(volume.path.iterdir()) == []
 
 
 def test_only_what_was_mounted_last_at_a_path_counts(volume: Volume) -> None:
     volume.mount("8:99")
-    assert volume.write() == (3, f"not done: {volume.path} is not on {DEVICE}")
+    assert volume.write() == (3, f"not done: {DEVICE} is not mounted at {volume.path}")
     volume.mount(volume.number)
     assert volume.write()[0] == 0
 
@@ -179,18 +179,18 @@ def test_a_path_that_leads_away_from_the_volume_is_refused(volume: Volume) -> No
     """The table tells the device, and the folder that is opened is on another one."""
     (volume.root / "sys/dev/block" / "8:98").symlink_to("../../sdb")
     volume.mount("8:98")
-    assert volume.write() == (3, f"not done: {volume.path} is not on {DEVICE}")
+    assert volume.write() == (3, f"not done: {DEVICE} is not mounted at {volume.path}")
     assert list(volume.path.iterdir()) == []
 
 
 def test_another_disk_than_the_mounted_one_is_refused(volume: Volume) -> None:
-    status, words = said(["leave", "/dev/sdc", str(volume.path)])
-    assert (status, words) == (3, f"not done: {volume.path} is not on /dev/sdc")
+    status, words = said(["write-proof", "/dev/sdc", str(volume.path)])
+    assert (status, words) == (3, f"not done: /dev/sdc is not mounted at {volume.path}")
 
 
 def test_a_disk_is_the_one_that_its_name_leads_to(volume: Volume) -> None:
     (volume.root / "by-id").symlink_to(DEVICE)
-    assert said(["leave", f"{volume.root}/by-id", str(volume.path)])[0] == 0
+    assert said(["write-proof", f"{volume.root}/by-id", str(volume.path)])[0] == 0
 
 
 def test_no_descriptor_is_left_open(volume: Volume) -> None:

@@ -80,7 +80,7 @@ def test_a_proof_is_not_written_through_what_somebody_laid_in_its_place(
 ) -> None:
     plant(volume.proof, secret)
     before, there = secret.stat(), volume.proof.lstat()
-    assert volume.write() == (3, f"not done: {volume.proof} is not a plain file; it is not ours")
+    assert volume.write() == (3, f"not done: {volume.proof} is not a regular file; remove it")
     assert untouched(secret, before)
     assert volume.proof.lstat().st_ino == there.st_ino
     assert not secret.with_name("cron.d").exists()
@@ -91,7 +91,7 @@ def test_a_proof_is_not_read_through_what_somebody_laid_in_its_place(
     volume: Volume, secret: Path, plant: Callable[[Path, Path], None]
 ) -> None:
     plant(volume.proof, secret)
-    assert volume.check() == (3, f"not done: {volume.proof} is not as it was written")
+    assert volume.check() == (3, f"not done: {volume.proof} is not what was written")
     assert volume.proof.lstat()
 
 
@@ -372,7 +372,7 @@ def test_the_attack_that_wrote_noise_over_a_file_of_the_host_does_so_no_more(vol
     """As it was found: the link is there, the proof is written, the proof is looked for."""
     before = secret.stat()
     volume.proof.symlink_to(secret)
-    said(["leave", DEVICE, str(volume.path)])
-    said(["find", DEVICE, str(volume.path)])
+    said(["write-proof", DEVICE, str(volume.path)])
+    said(["check-proof", DEVICE, str(volume.path)])
     assert untouched(secret, before)
     assert volume.proof.is_symlink()

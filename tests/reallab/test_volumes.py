@@ -186,13 +186,13 @@ REFUSED: tuple[tuple[Callable[[Machine], None], str], ...] = (
     (unsigned, "its first MiB is not zero: data without a signature"),
     (further, "there is data without a signature at byte"),
     (mounted, "it is mounted at /mnt/other"),
-    (elsewhere, "it cannot be held (device or resource busy), perhaps by another namespace"),
+    (elsewhere, "it cannot be opened exclusively (device or resource busy), perhaps by another namespace"),
     (missing, "there is no disk …incus_opt"),
     (swapped, "…incus_opt is /dev/loop"),
     (larger, "has 64 MiB, declared are 128 MiB"),
     (twice, "have the same UUID"),
     (labelled, "it holds xfs with the label cowhand-opt"),
-    (readonly, "can only be read"),
+    (readonly, "is read-only"),
 )
 
 

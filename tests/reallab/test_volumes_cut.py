@@ -93,7 +93,7 @@ async def test_files_on_both_sides_are_left_to_the_operator(machine: Machine) ->
     machine.do("touch", "/opt/other")
     before = machine.snapshot()
     ending, stood = await walk(machine)
-    assert stood["copy opt"].words == "both /opt and the volume hold files: which ones count is yours to say"
+    assert stood["copy opt"].words == "both /opt and the volume hold files: decide which to keep"
     assert ending.outcome == "refused"
     machine.do("rm", model.TOOL)
     assert {**machine.snapshot(), "files": ""} == {**before, "files": ""}
@@ -116,13 +116,13 @@ def machine_root(machine: Machine) -> str:
 # ── cut off ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def claim(machine: Machine, device: str, fresh: str) -> None:
+def mark(machine: Machine, device: str, fresh: str) -> None:
     """What a format writes before it begins."""
     put(machine, device, tool.mark_offset(SIZES[device]), tool.mark_block(fresh))
 
 
 async def test_a_format_that_was_cut_off_is_done_again(machine: Machine) -> None:
-    claim(machine, "opt", str(uuid.uuid4()))
+    mark(machine, "opt", str(uuid.uuid4()))
     put(machine, "opt", 2048, b"group descriptors" * 99)
     ending, stood = await walk(machine, destroy=("mailcow_var_lib_docker",))
     assert (ending.outcome, ending.missing) == ("unanswered", "destroy=mailcow_opt")
@@ -133,7 +133,7 @@ async def test_a_format_that_was_cut_off_is_done_again(machine: Machine) -> None
 
 async def test_a_format_that_came_to_its_end_is_not_done_again(machine: Machine) -> None:
     fresh = str(uuid.uuid4())
-    claim(machine, "opt", fresh)
+    mark(machine, "opt", fresh)
     machine.do("mkfs.ext4", "-q", "-L", "cowhand-opt", "-U", fresh, "-E", "nodiscard", machine.node("opt"))
     ending, _ = await walk(machine)
     assert ending.words == "done, and verified"
@@ -150,10 +150,10 @@ async def test_the_mark_of_a_format_counts_for_nothing_once_the_volume_was_used(
     machine.do("mount", machine.node("opt"), "/mnt")
     machine.do("touch", "/mnt/mail")
     machine.do("umount", "/mnt")
-    claim(machine, "opt", fresh)
+    mark(machine, "opt", fresh)
     put(machine, "opt", 1024 + 58, b"\2\0")  # errors were found in it
     sums = machine.sum("opt")
-    done = machine.run("python3", "-c", doing(), "make", "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_incus_opt",
+    done = machine.run("python3", "-c", doing(), "format", "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_incus_opt",
                        str(SIZES["opt"]), "incus_opt", "cowhand-opt")  # fmt: skip
     assert (done.returncode, done.stderr) == (3, "not done: wipefs finds ext4\n")
     assert machine.sum("opt") == sums
@@ -176,12 +176,12 @@ def _holds(root: Path, step: str) -> bool:
 
 def _half(root: Path, argv: Sequence[str]) -> None:
     machine = Machine(root)
-    if "make" in argv[:3]:
+    if "format" in argv[:3]:
         fresh = str(uuid.uuid4())
-        claim(machine, "opt", fresh)
+        mark(machine, "opt", fresh)
         machine.do("mkfs.ext4", "-q", "-U", fresh, "-E", "nodiscard", machine.node("opt"))
         put(machine, "opt", 1024, bytes(1024))
-    elif "leave" in argv[:3]:
+    elif "write-proof" in argv[:3]:
         machine.do("sh", "-c", f"echo half > /opt/{tool.PROOF}")
 
 
@@ -280,32 +280,32 @@ def plain(value: object) -> str:
 
 
 SAME: tuple[tuple[str, ...], ...] = (
-    ("python3", model.TOOL, "make", f"{BY_ID}opt", "1", "incus_opt", "cowhand-opt"),
-    ("python3", model.TOOL, "make", f"{BY_ID}opt", str(SIZES["opt"]), "other", "cowhand-opt"),
-    ("python3", model.TOOL, "make", f"{BY_ID}opt", str(SIZES["opt"]), "incus_opt", "cowhand-opt"),
-    ("python3", model.TOOL, "make", f"{BY_ID}opt", str(SIZES["opt"]), "incus_opt", "cowhand-opt"),
+    ("python3", model.TOOL, "format", f"{BY_ID}opt", "1", "incus_opt", "cowhand-opt"),
+    ("python3", model.TOOL, "format", f"{BY_ID}opt", str(SIZES["opt"]), "other", "cowhand-opt"),
+    ("python3", model.TOOL, "format", f"{BY_ID}opt", str(SIZES["opt"]), "incus_opt", "cowhand-opt"),
+    ("python3", model.TOOL, "format", f"{BY_ID}opt", str(SIZES["opt"]), "incus_opt", "cowhand-opt"),
     ("fstab",),
     ("findmnt", "--verify"),
-    ("python3", model.TOOL, "leave", f"{BY_ID}opt", "/opt"),
+    ("python3", model.TOOL, "write-proof", f"{BY_ID}opt", "/opt"),
     ("mount", "/opt"),
-    ("python3", model.TOOL, "leave", f"{BY_ID}opt", "/opt"),
+    ("python3", model.TOOL, "write-proof", f"{BY_ID}opt", "/opt"),
     ("umount", "/opt"),
     ("umount", "/opt"),
     ("mount", "-a"),
-    ("python3", model.TOOL, "find", f"{BY_ID}opt", "/opt"),
-    ("python3", model.TOOL, "make", f"{BY_ID}opt", str(SIZES["opt"]), "incus_opt", "cowhand-opt"),
+    ("python3", model.TOOL, "check-proof", f"{BY_ID}opt", "/opt"),
+    ("python3", model.TOOL, "format", f"{BY_ID}opt", str(SIZES["opt"]), "incus_opt", "cowhand-opt"),
     ("mount", "/nowhere"),
     ("mkdir", "-p", "--", "/etc/systemd/system/docker.service.d"),
     ("drop-in",),
     ("systemctl", "daemon-reload"),
     ("stat", "-L", "-c", "%a", "--", "/etc/fstab"),
     ("stat", "-L", "-c", "%a", "--", "/etc/none"),
-    ("python3", model.TOOL, "make", f"{BY_ID}var_lib_docker", str(SIZES["var_lib_docker"]), "incus_var_lib_docker",
+    ("python3", model.TOOL, "format", f"{BY_ID}var_lib_docker", str(SIZES["var_lib_docker"]), "incus_var_lib_docker",
      "cowhand-var"),
     ("mkdir", "-p", "--", "/var/lib/docker"),
     ("file",),
-    ("python3", model.TOOL, "bring", f"{BY_ID}var_lib_docker", "/var/lib/docker"),
-    ("python3", model.TOOL, "bring", f"{BY_ID}var_lib_docker", "/var/lib/docker"),
+    ("python3", model.TOOL, "copy-in", f"{BY_ID}var_lib_docker", "/var/lib/docker"),
+    ("python3", model.TOOL, "copy-in", f"{BY_ID}var_lib_docker", "/var/lib/docker"),
 )  # fmt: skip
 
 

@@ -189,7 +189,9 @@ class Format(Single):
         """The program holds the disk, proves all that once more, and then formats it."""
         _, disk, _, judged = await self.seen(context)
         device = node(self.target, disk)
-        action = tool("make", device, str(disk.size), ",".join(self.target.serials), self.target.label, timeout=FORMAT)
+        action = tool(
+            "format", device, str(disk.size), ",".join(self.target.serials), self.target.label, timeout=FORMAT
+        )
         words = f"{spelled(disk.size)} at {disk.device} are formatted; what may be on them is lost"
         notes = ["one command holds the disk, proves all that again, and formats it"]
         if judged.standing == "begun":
@@ -261,7 +263,7 @@ class Order(Looking):
         return Plan((Run("mail", ("rm", "--", DROP_IN), LOOK), _reload()))
 
 
-class Bring(Single):
+class CopyIn(Single):
     """What is at the path already goes onto the volume first."""
 
     def __init__(self, found: tuple[Target, ...], target: Target) -> None:
@@ -290,7 +292,7 @@ class Bring(Single):
         if not folder.entries:
             return skipped(f"{path} is {'empty' if folder.kind == 'folder' else 'not there yet'}")
         if disk.entries:
-            return refused(f"both {path} and the volume hold files: which ones count is yours to say")
+            return refused(f"both {path} and the volume hold files: decide which to keep")
         if folder.aside:
             return refused(f"{path} holds files, and {path}.before-cowhand of an earlier copy is still there")
         return needed(f"{path} holds files: nothing is mounted over them")
@@ -306,7 +308,7 @@ class Bring(Single):
         if not context.expects(Quiet.name) and survey.docker.active_state not in ("", "inactive", "failed"):
             raise Refusal(f"docker runs, and may write to {path} while it is copied")
         notes = (f"every byte is compared; {kept} is the folder as it was, and stays until you remove it",)
-        action = tool("bring", node(self.target, disk), path, timeout=COPY)
+        action = tool("copy-in", node(self.target, disk), path, timeout=COPY)
         program = await self.program(context)
         return Plan((*program, action), notes, undo=f"{kept} is moved back by hand; the copy stays on the volume")
 
@@ -442,10 +444,12 @@ class Mount(Looking):
         survey = await self.look(context)
         fresh = [each for each in self.found if not self.mounted(survey, each)]
         left = [each for each in self.found if survey.folders[each.path].proof]
-        leave, find = ([self._tool(verb, survey, each) for each in (*fresh, *left)] for verb in ("leave", "find"))
+        write, check = (
+            [self._tool(verb, survey, each) for each in (*fresh, *left)] for verb in ("write-proof", "check-proof")
+        )
         program = await self.program(context)
         if not fresh:
-            return Plan((*program, *leave, *find), ("mounted already: not unmounted for the proof",))
+            return Plan((*program, *write, *check), ("mounted already: not unmounted for the proof",))
         again = [Run("mail", ("mount", "-a"), DAEMON)]
         notes = ["a file is written and read back; then umount and mount -a, as at a start"]
         if others := await self._others(context):
@@ -457,7 +461,7 @@ class Mount(Looking):
         undo = " && ".join(f"umount {each.path}" for each in reversed(fresh))
         known = all(survey.volumes[each.name].uuid for each in fresh)
         later = "" if known else f"the lines of {TABLE} come first, and wait for the UUIDs"
-        return Plan((*program, *reload, *on, *leave, *off, *again, *find), tuple(notes), undo=undo, later=later)
+        return Plan((*program, *reload, *on, *write, *off, *again, *check), tuple(notes), undo=undo, later=later)
 
     def _tool(self, verb: str, survey: DiskReport, target: Target) -> Run:
         return tool(verb, node(target, survey.volumes[target.name]), target.path)
@@ -537,7 +541,7 @@ def steps(context: StepContext) -> Sequence[Step]:
         *(Format(found, each) for each in found),
         Order(found),
         Quiet(found),
-        *(Bring(found, each) for each in found),
+        *(CopyIn(found, each) for each in found),
         Table(found),
         Mount(found),
         Start(found),

@@ -187,7 +187,7 @@ def classify_disk(target: Target, disk: Disk) -> Judged:
     why = _written(disk)
     if why:
         return Judged("foreign", f"{disk.device} is not blank: {why}; it is left as it is", lines)
-    if disk.claim:
+    if disk.format_mark:
         words = "a format was begun and cut off"
         return Judged("begun", words, (*lines, "it was proven blank before; no signature, nobody holds it"))
     proof = "wipefs none · blkid none · O_EXCL ok · no partitions · first MiB zero"
@@ -201,13 +201,13 @@ def _stranger(target: Target, disk: Disk) -> str:
             return f"more than one disk has its name: {join_words(list(disk.ids))}"
         return f"there is no disk {short(target.ids[0])}: is it attached to the VM, and the VM restarted since?"
     if not disk.disk:
-        return f"{disk.device} is no whole disk"
+        return f"{disk.device} is not a whole disk"
     if disk.serial not in target.serials:
         serial = f"its serial is {disk.serial}" if disk.serial else "it tells no serial"
         return f"{short(disk.ids[0])} is {disk.device}, but {serial}"
     if disk.size not in {-(-target.size // grain) * grain for grain in GRAINS}:
         return f"{disk.device} has {spelled(disk.size)}, declared are {spelled(target.size)}"
-    return f"{disk.device} can only be read" if disk.readonly else ""
+    return f"{disk.device} is read-only" if disk.readonly else ""
 
 
 def _ours(target: Target, disk: Disk, lines: tuple[str, ...]) -> Judged:
@@ -222,7 +222,7 @@ def _ours(target: Target, disk: Disk, lines: tuple[str, ...]) -> Judged:
         return Judged("foreign", f"{disk.device} is mounted at {join_words(list(disk.mounted))}", lines)
     if disk.parts or disk.holders or (disk.busy and not disk.mounted):
         return Judged("foreign", f"{disk.device} is in use: {_used(disk)}", lines)
-    if disk.claim == disk.uuid:
+    if disk.format_mark == disk.uuid:
         return Judged("begun", "its format was not brought to its end", lines)
     small = f" of {spelled(disk.bytes)}" if disk.size - disk.bytes > 4096 * 16 else ""
     return Judged("ours", f"ext4{small}, label {disk.label}", (*lines, f"UUID {disk.uuid}"))
@@ -243,14 +243,14 @@ def _written(disk: Disk) -> str:
         return f"wipefs ended with status {disk.wipefs}"
     if disk.blkid != 2:
         return f"blkid ended with status {disk.blkid}"
-    if disk.claim:
+    if disk.format_mark:
         return ""
     if not disk.zero:
         return "its first MiB is not zero: data without a signature"
-    return f"there is data without a signature at byte {disk.stray}" if disk.stray >= 0 else ""
+    return f"there is data without a signature at byte {disk.first_data_offset}" if disk.first_data_offset >= 0 else ""
 
 
 def _used(disk: Disk) -> str:
     if disk.parts or disk.holders:
         return join_words([*disk.parts, *disk.holders])
-    return f"it cannot be held ({disk.busy.lower()}), perhaps by another namespace"
+    return f"it cannot be opened exclusively ({disk.busy.lower()}), perhaps by another namespace"

@@ -35,7 +35,7 @@ class Disk(Struct):
     kind: str = ""
     label: str = ""
     uuid: str = ""
-    claim: str = ""
+    format_mark: str = ""
     used: bool = False
     busy: str = ""
     files: dict[str, str] = {}
@@ -107,10 +107,10 @@ class Machine(Struct):
         if words[:1] != [TOOL] or TOOL not in self.files:
             return Done(2, "", f"python3: can't open file '{words[0]}': [Errno 2] No such file or directory\n")
         verbs: dict[str, Callable[..., str]] = {
-            "make": self._make,
-            "bring": self._bring,
-            "leave": self._leave,
-            "find": self._find,
+            "format": self._format,
+            "copy-in": self._copy_in,
+            "write-proof": self._write_proof,
+            "check-proof": self._check_proof,
         }
         try:
             return Done(0, verbs[words[1]](*words[2:]) + "\n")
@@ -216,7 +216,7 @@ class Machine(Struct):
     def put(self, node: str, kind: str, label: str = "") -> None:
         """Have something on a disk that was there before."""
         disk = self.disks[node]
-        disk.kind, disk.label, disk.uuid, disk.claim = kind, label, str(uuid.uuid4()) if label else "", ""
+        disk.kind, disk.label, disk.uuid, disk.format_mark = kind, label, str(uuid.uuid4()) if label else "", ""
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,8 +266,9 @@ class Machine(Struct):
             "readonly": False, "busy": "Device or resource busy" if on else disk.busy, "parts": [], "holders": [],
             "mounted": on, "wipefs": 0, "signatures": [disk.kind] if signed else [],
             "blkid": STATUSES.get(disk.kind, 0), "kind": disk.kind if signed else "", "label": disk.label,
-            "uuid": disk.uuid, "bytes": disk.size if disk.kind == "ext4" else 0, "zero": not disk.kind, "stray": -1,
-            "claim": "" if disk.used else disk.claim, "twins": twins,
+            "uuid": disk.uuid, "bytes": disk.size if disk.kind == "ext4" else 0, "zero": not disk.kind,
+            "first_data_offset": -1,
+            "format_mark": "" if disk.used else disk.format_mark, "twins": twins,
             "entries": len(set(disk.files) - OURS), "copying": COPYING in disk.files,
         }  # fmt: skip
 
@@ -282,49 +283,49 @@ class Machine(Struct):
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _make(self, path: str, size: str, serials: str, label: str) -> str:
+    def _format(self, path: str, size: str, serials: str, label: str) -> str:
         node = self._named(path)
         disk = self.disks[node]
         if disk.size != int(size) or disk.serial not in serials.split(","):
-            raise _Stop(f"it is {disk.size} bytes and its serial is {disk.serial}")
+            raise _Stop(f"its size is {disk.size} bytes and its serial {disk.serial}")
         if disk.busy or node in self.mounted.values():
-            raise _Stop("it cannot be held: Device or resource busy")
-        if not disk.claim and disk.kind:
+            raise _Stop("it cannot be opened exclusively: Device or resource busy")
+        if not disk.format_mark and disk.kind:
             data = disk.kind == "data"
             raise _Stop("its first MiB is not zero" if data else f"wipefs finds {disk.kind}")
-        disk.kind, disk.label, disk.uuid, disk.claim = "ext4", label, disk.claim or str(uuid.uuid4()), ""
+        disk.kind, disk.label, disk.uuid, disk.format_mark = "ext4", label, disk.format_mark or str(uuid.uuid4()), ""
         disk.files = {"lost+found": ""}
         disk.formats += 1
         return f"formatted, UUID {disk.uuid}"
 
-    def _bring(self, device: str, path: str) -> str:
+    def _copy_in(self, device: str, path: str) -> str:
         disk = self.disks[self._named(device)]
         if path + ASIDE in self.folders:
-            raise _Stop(f"{path}{ASIDE} is there already")
+            raise _Stop(f"{path}{ASIDE} exists already")
         if set(disk.files) - OURS:
-            raise _Stop(f"both the volume and {path} hold files: which ones count is yours to say")
+            raise _Stop(f"both the volume and {path} hold files: decide which to keep")
         there = self.folders.get(path, {})
         disk.files = {"lost+found": "", **there}
         self.folders[path + ASIDE], self.folders[path] = there, {}
         disk.used = True
         self.copies += 1
-        return f"{len(there)} entries copied and compared; the folder as it was is {path}{ASIDE}"
+        return f"{len(there)} entries copied and compared; the original folder is {path}{ASIDE}"
 
-    def _leave(self, device: str, path: str) -> str:
+    def _write_proof(self, device: str, path: str) -> str:
         self._on(device, path)[PROOF] = "proof"
         return "1 MiB written, and read back from the disk"
 
-    def _find(self, device: str, path: str) -> str:
+    def _check_proof(self, device: str, path: str) -> str:
         inside = self._on(device, path)
         if inside.get(PROOF) != "proof":
-            raise _Stop(f"{path}/{PROOF} is not as it was written")
+            raise _Stop(f"{path}/{PROOF} is not what was written")
         del inside[PROOF]
-        return "what was written is still there; it was taken away"
+        return "the file is still what was written; it was removed"
 
     def _on(self, device: str, path: str) -> dict[str, str]:
         node = self._named(device)
         if self.mounted.get(path) != node:
-            raise _Stop(f"{path} is not on {device}")
+            raise _Stop(f"{device} is not mounted at {path}")
         return self.disks[node].files
 
 

@@ -24,7 +24,7 @@ IN_THE_WAY = {
     "disk-unsigned": ("refused", "data without a signature"),
     "disk-missing": ("refused", "there is no disk …incus_opt"),
     "disk-swapped": ("refused", "…incus_var_lib_docker is /dev/sdc, but its serial is incus_opt"),
-    "disk-held": ("refused", "it cannot be held"),
+    "disk-held": ("refused", "it cannot be opened exclusively"),
     "folders-in-use": ("unanswered", "docker has to be stopped"),
 }
 

@@ -135,7 +135,7 @@ def holds(root: Path, step: str) -> bool:
         case "program":
             return TOOL in machine.files
         case "format":
-            return disk is not None and disk.kind == "ext4" and not disk.claim
+            return disk is not None and disk.kind == "ext4" and not disk.format_mark
         case "stop":
             return machine.docker == "inactive" or mounted
         case "docker":
@@ -160,7 +160,7 @@ def end(root: Path) -> object:
     text = msgspec.json.encode(machine, order="sorted").decode()
     for node, disk in machine.disks.items():
         text = text.replace(disk.uuid, f"UUID of {node}") if disk.uuid else text
-    return re.sub(r'"claim":"[^"]*"', '"claim":""', text)
+    return re.sub(r'"format_mark":"[^"]*"', '"format_mark":""', text)
 
 
 def once(root: Path) -> dict[str, int]:
@@ -177,12 +177,12 @@ def half(root: Path, argv: Sequence[str]) -> None:
     disk = next((disk for disk in machine.disks.values() for name in disk.ids if any(name in word for word in words)),
                 None)  # fmt: skip
     match words[:1] + words[2:3]:
-        case ["python3", "make"] if disk is not None and not disk.kind:
-            disk.kind, disk.claim = "data", "11111111-2222-4333-8444-555555555555"
-        case ["python3", "bring"] if disk is not None:
+        case ["python3", "format"] if disk is not None and not disk.kind:
+            disk.kind, disk.format_mark = "data", "11111111-2222-4333-8444-555555555555"
+        case ["python3", "copy-in"] if disk is not None:
             disk.files[COPYING] = ""
             disk.used = True
-        case ["python3", "leave"] if disk is not None:
+        case ["python3", "write-proof"] if disk is not None:
             disk.files[PROOF] = "pro"
         case ["mount"] if words[1] == "-a":
             machine.run(["mount", "/opt"])
