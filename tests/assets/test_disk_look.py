@@ -559,8 +559,15 @@ def test_the_program_uses_no_syntax_and_no_function_newer_than_python_3_8() -> N
     assert not newer & (words | keywords)
 
 
-OLD = next((path for path in [*Path.home().glob(".pyenv/versions/3.8*/bin/python3.8"), shutil.which("python3.8")]
-            if path and os.access(path, os.X_OK)), None)  # fmt: skip
+def runs(python: object) -> bool:
+    """Whether this is a Python 3.8 that really runs; what a version manager puts on PATH may be none."""
+    version = "import sys; sys.exit(sys.version_info[:2] != (3, 8))"
+    return (
+        bool(python) and not subprocess.run([str(python), "-c", version], capture_output=True, check=False).returncode
+    )
+
+
+OLD = next(filter(runs, [*Path.home().glob(".pyenv/versions/3.8*/bin/python3.8"), shutil.which("python3.8")]), None)
 
 
 @pytest.mark.skipif(OLD is None, reason="there is no Python 3.8 here")
