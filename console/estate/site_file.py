@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.estate import text_file
+from console.hosts import names
 from console.model import Protocol, ProxyVersion, Role
 from console.site import CertificateEntry, DeclaredLane, HostEntry, PublicEntry, Site, SourceFiles
-from console.text import clean, join_words
+from console.text import clean, is_plain, join_words
 
 FILE = "site.toml"
 
@@ -150,8 +151,8 @@ def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
 
 
 def _strange(where: Where, value: Any) -> Iterator[Complaint]:
-    if isinstance(value, str) and not value.isprintable():
-        yield where, f'"{clean(value, 60)}" has a control character in it'
+    if isinstance(value, str) and not is_plain(value):
+        yield where, f'"{clean(value, 60)}" has a control or invisible character in it'
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _strange((*where, key), inner)
@@ -237,6 +238,13 @@ def _hosts(site: Site) -> Iterator[Complaint]:
         label = f"[hosts.{clean(name, 40)}]"
         if host.role == "here":
             yield (*where, "role"), f'"here" is no role: {_either(_CHOICES["role"])}'
+        if host.ssh and (wrong := names.complaint(host.ssh)):
+            yield (*where, "ssh"), wrong
+        if host.incus and not names.INSTANCE.fullmatch(host.incus):
+            yield (
+                (*where, "incus"),
+                f'"{clean(host.incus, 60)}" is no instance of Incus; written "remote:name" or "name"',
+            )
         ways = [bool(host.ssh), bool(host.via or host.incus), host.local]
         if sum(ways) > 1:
             yield where, f"{label} has more than one way in; keep ssh, via with incus, or local = true"

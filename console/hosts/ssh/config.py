@@ -18,6 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from console.errors import NoWayIn
+from console.hosts import names
 from console.hosts.ssh.reader import read_without_ssh
 from console.text import clean
 
@@ -82,8 +83,8 @@ async def resolve(destination: str, file: Path | None = None) -> Resolved:
     """Return how OpenSSH would reach `destination` (an alias, user@host or ssh:// URI); `file` stands for ssh's -F.
 
     Raises `NoWayIn` when the configuration cannot be read, or asks for what we cannot do."""
-    if not destination or destination.startswith("-") or not destination.isprintable():
-        raise NoWayIn(f"{clean(destination, 60)!r} cannot be an SSH destination")
+    if wrong := names.complaint(destination):
+        raise NoWayIn(wrong)
     if shutil.which("ssh"):
         raw = await ask_ssh(destination, file)
     else:
@@ -135,12 +136,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def interpret(destination: str, raw: Raw) -> Resolved:
     """Turn directives into what we do; raises `NoWayIn` for those that would lead us astray."""
-    alias = _alias(destination)
+    _, alias, _ = names.split(destination)
     host = (_last(raw, "hostname") or alias).lower()
     port = int(_last(raw, "port") or 22)
     user = _last(raw, "user") or pwd.getpwuid(os.getuid()).pw_name
     key_alias = _last(raw, "hostkeyalias")
     jump = _last(raw, "proxyjump")
+    _check(alias, host, user, key_alias)
     expand = Tokens(alias, host, port, user, key_alias, jump or "")
     proxy = _last(raw, "proxycommand")
     if proxy and _yes(raw, "proxyusefdpass"):
@@ -251,12 +253,13 @@ class Tokens:
         return self.values[token]
 
 
-def _alias(destination: str) -> str:
-    rest = destination.removeprefix("ssh://").rstrip("/")
-    rest = rest.rpartition("@")[2]
-    if destination.startswith("ssh://"):
-        rest = re.sub(r":\d+$", "", rest)
-    return rest.strip("[]") if rest.startswith("[") else rest
+def _check(alias: str, host: str, user: str, key_alias: str | None) -> None:
+    """Refuse names that a shell would take apart where they stand for %h, %k and %r; raises `NoWayIn`."""
+    for directive, name in (("HostName", host), ("HostKeyAlias", key_alias or host)):
+        if not names.is_host(name):
+            raise NoWayIn(f'{directive} of {alias} is "{clean(name, 60)}", which OpenSSH does not take for a host')
+    if not names.is_user(user):
+        raise NoWayIn(f'User of {alias} is "{clean(user, 60)}", which OpenSSH does not take for a user')
 
 
 def _last(raw: Raw, name: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import NoWayIn
+from console.hosts import names
 from console.text import clean
 
 SYSTEM = Path("/etc/ssh/ssh_config")
@@ -42,7 +43,7 @@ def read_without_ssh(destination: str, file: Path | None = None) -> dict[str, tu
 
     Raises `NoWayIn` with file and line of what cannot be read."""
     me = pwd.getpwuid(os.getuid())
-    user, host, port = _parts(destination)
+    user, host, port = names.split(destination)
     paths = [file] if file else [Path(me.pw_dir, ".ssh", "config"), SYSTEM]
     try:
         options = _load(paths, me.pw_name, user, host, port, file is not None)
@@ -107,13 +108,3 @@ def _load(paths: list[Path], me: str, user: str | None, host: str, port: int | N
     if options.get("CanonicalizeHostname"):
         raise ValueError("CanonicalizeHostname needs OpenSSH's own ssh, which is not installed here")
     return options
-
-
-def _parts(destination: str) -> tuple[str | None, str, int | None]:
-    """Take user, host and port out of a destination."""
-    rest = destination.removeprefix("ssh://").rstrip("/")
-    user, at, host = rest.rpartition("@")
-    port = None
-    if destination.startswith("ssh://") and (match := re.fullmatch(r"(.*):(\d+)", host)):
-        host, port = match[1], int(match[2])
-    return (user if at else None), host.strip("[]"), port

@@ -173,7 +173,7 @@ class TestRead:
             '[hosts.a]\nrole = "mail"\nvia = "b"\nincus = "x"\n[hosts.b]\nrole = "mail"\nvia = "a"\nincus = "x"',
             "3:1: [hosts.a] is reached through itself; one host of the chain needs ssh or local",
         ),
-        ('public.names = ["a", "b\\u001b[31m"]', '1:22: "b\\x1b[31m" has a control character in it'),
+        ('public.names = ["a", "b\\u001b[31m"]', '1:22: "b\\x1b[31m" has a control or invisible character in it'),
         ("a = = 1", "1:5: this is not TOML: invalid value"),
         ("[sources]\nhaproxy = [", "2:12: this is not TOML: invalid value"),
         ("name = 1\nname = 2", "2:9: this is not TOML: cannot overwrite a value"),

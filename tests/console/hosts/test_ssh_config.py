@@ -205,7 +205,8 @@ FAKE = """#!/bin/sh
 case "$6" in
   hangs) sleep 60;;
   broken) echo; echo "config: line 3: Bad configuration option: foo" >&2; exit 255;;
-  *) echo "user $2"; echo "port 2222"; echo "identityfile ~/.ssh/a b"; echo "identityfile /c"; echo "identityfile";;
+  *) echo "certificatefile $2"; echo "port 2222"; echo "identityfile ~/.ssh/a b"; echo "identityfile /c"
+    echo "identityfile";;
 esac
 """
 
@@ -216,7 +217,7 @@ async def test_ssh_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     file = tmp_path / "my config"
     found = await config.resolve("vps", file)
-    assert (found.user, found.port) == (str(file), 2222)
+    assert (found.certificates, found.port) == ((file,), 2222)
     assert found.identities == (HOME / ".ssh/a b", Path("/c"))
     with pytest.raises(
         NoWayIn, match="cannot read its configuration for broken: config: line 3: Bad configuration option"
