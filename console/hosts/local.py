@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from console.hosts.become import Become
 from console.hosts.host import Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, LocalProcess, attend, called
+from console.hosts.programs import environment, program
 from console.model import Role
 from console.questions import Asker, Credentials
 
@@ -75,7 +75,9 @@ def _pair(name: object) -> tuple[str, int] | None:
 
 
 class Local:
-    """The machine cowhand runs on; with `become`, commands are run by sudo and `ask` puts its question."""
+    """The machine cowhand runs on; with `become`, commands are run by sudo and `ask` puts its question.
+
+    `keep` are beginnings of environment variables that its commands get, beside those of `programs.environment`."""
 
     def __init__(
         self,
@@ -84,8 +86,9 @@ class Local:
         *,
         become: str | None = None,
         ask: Asker | Credentials | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
-        self.name, self.role = name, role
+        self.name, self.role, self.keep = name, role, keep
         self.credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
         self.root = Become(name, self.credentials) if become else None
 
@@ -128,12 +131,12 @@ class Local:
 
     async def _unix_as_root(self, root: Become, path: str, timeout: float) -> Stream:
         dialogue = Dialogue(stay=True)
-        found = [tool for tool in relay.TOOLS if shutil.which(tool)]
+        found = [tool for tool in relay.TOOLS if program(tool)]
         argv = next((made for tool in found if (made := relay.unix(tool, path, timeout))), None)
         if argv is None:
             raise NoWayIn(f"{path} was not asked: only root may, and there is neither python3 nor socat here")
         prefix = await root.prefix(self._execute, dialogue, timeout)
-        process = await LocalProcess.start([*prefix, *argv], {**os.environ, "LC_ALL": "C"})
+        process = await LocalProcess.start([*prefix, *argv], environment(self.keep))
         stream = relay.CommandStream(process, None, lambda: None, f"{path}: only root may open it, asked by {argv[0]}")
         try:
             await stream.open(dialogue, path, timeout)
@@ -174,7 +177,7 @@ class Local:
 
     async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         try:
-            process = await LocalProcess.start(argv, {**os.environ, "LC_ALL": "C"})
+            process = await LocalProcess.start(argv, environment(self.keep))
         except FileNotFoundError:
             return Completed(127, b"", f"{argv[0]}: command not found".encode())
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from console.errors import NoWayIn
 from console.hosts.host import Completed, overhear
 from console.hosts.marks import unmarked
+from console.hosts.programs import program
 from console.secret import Secret
 
 
@@ -159,9 +161,11 @@ class LocalProcess:
 
     @classmethod
     async def start(cls, argv: Sequence[str], env: dict[str, str] | None = None) -> LocalProcess:
-        """Start `argv`; raises OSError when it cannot be."""
-        pipe = asyncio.subprocess.PIPE
-        return cls(await spawn(*argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env))
+        """Start `argv`, its program found by `programs.program`; raises OSError when it cannot be."""
+        pipe, path = asyncio.subprocess.PIPE, program(argv[0])
+        if path is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
+        return cls(await spawn(path, *argv[1:], stdin=pipe, stdout=pipe, stderr=pipe, env=env))
 
     async def read_out(self, limit: int) -> bytes:
         """Return some of its output; b"" at its end."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 from console.errors import InputError
 from console.estate.load import Estate
+from console.hosts.programs import environment, program
 from console.mend.plan import Plan
 from console.store import atomic
 from console.store.safe_folder import why
@@ -65,13 +65,15 @@ def write(made: Plan) -> list[str]:
 
 def check(estate: Estate) -> str | None:
     """Ask HAProxy, where it is installed, for its opinion of the files as they are: None when it takes them."""
-    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/sbin")
-    if program is None or estate.sources.haproxy is None:
+    haproxy = program("haproxy") or program("/usr/sbin/haproxy") or program("/usr/local/sbin/haproxy")
+    if haproxy is None or estate.sources.haproxy is None:
         return None
     files = [path_of(estate, document.file).absolute() for document in estate.sources.haproxy.documents]
-    argv = [program, "-c", *(word for file in files for word in ("-f", str(file)))]
+    argv = [haproxy, "-c", *(word for file in files for word in ("-f", str(file)))]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=PATIENCE, cwd=estate.file.parent, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, timeout=PATIENCE, cwd=estate.file.parent, check=False, env=environment()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     if done.returncode == 0:

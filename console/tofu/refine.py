@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from console.estate.cache import stamp
+from console.hosts.programs import program
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 LIMIT = 4.0
 """Seconds that a one-shot command waits for OpenTofu."""
+
+ENVIRONMENT = (
+    "TF_", "TOFU_", "AWS_", "ARM_", "AZURE_", "GOOGLE_", "OS_", "PG", "CONSUL_", "KUBE", "ALIBABA_CLOUD_", "INCUS_",
+)  # fmt: skip
+"""Beginnings of the variables that OpenTofu and its state backends read."""
 
 MOST = 4
 """Folders that are asked for."""
@@ -48,7 +53,7 @@ def refined(estate: Estate, network: bool = True) -> Estate:
 def initialised(estate: Estate) -> tuple[Path, ...]:
     """The estate's folders of *.tf that `tofu init` was run in, when `tofu` is on PATH."""
     tofu = estate.sources.tofu
-    if tofu is None or shutil.which("tofu") is None:
+    if tofu is None or program("tofu") is None:
         return ()
     folders = []
     for shown in dict.fromkeys(posixpath.dirname(block.span.file) for block in tofu.blocks):
@@ -141,7 +146,7 @@ async def _ask(folders: tuple[Path, ...], timeout: float) -> Shown:
     from console.hosts.local import Local
     from console.tofu import show as tofu
 
-    here = Local("this machine")
+    here = Local("this machine", keep=ENVIRONMENT)
     each = await asyncio.gather(*(tofu.show(here, str(folder), timeout=timeout) for folder in folders))
     return tofu.Shown(
         version=each[0].version,

@@ -7,7 +7,6 @@ import hashlib
 import os
 import pwd
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from msgspec import Struct
 
 from console.errors import NoWayIn
 from console.hosts import names
+from console.hosts.programs import own_environment, program
 from console.hosts.ssh.reader import read_without_ssh
 from console.text import clean
 
@@ -85,16 +85,16 @@ async def resolve(destination: str, file: Path | None = None) -> Resolved:
     Raises `NoWayIn` when the configuration cannot be read, or asks for what we cannot do."""
     if wrong := names.complaint(destination):
         raise NoWayIn(wrong)
-    if shutil.which("ssh"):
-        raw = await ask_ssh(destination, file)
+    if ssh := program("ssh"):
+        raw = await ask_ssh(ssh, destination, file)
     else:
         raw = read_without_ssh(destination, file)
     return interpret(destination, raw)
 
 
-async def ask_ssh(destination: str, file: Path | None = None) -> Raw:
-    """Return what `ssh -G` prints for a destination; raises `NoWayIn` with ssh's own words."""
-    argv = ["ssh", *(("-F", str(file)) if file else ()), "-T", "-G", "--", destination]
+async def ask_ssh(ssh: str, destination: str, file: Path | None = None) -> Raw:
+    """Return what `ssh -G` prints for a destination, `ssh` being its path; raises `NoWayIn` with ssh's own words."""
+    argv = [ssh, *(("-F", str(file)) if file else ()), "-T", "-G", "--", destination]
     process = _spawn(argv)
     try:
         out, err = await asyncio.to_thread(_finish, process)
@@ -116,7 +116,9 @@ async def ask_ssh(destination: str, file: Path | None = None) -> Raw:
 
 def _spawn(argv: list[str]) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
-    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True)
+    return subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, env=own_environment()
+    )
 
 
 def _finish(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:

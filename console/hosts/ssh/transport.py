@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from console.errors import NoWayIn
 from console.hosts.process import spawn
+from console.hosts.programs import own_environment, program
 from console.hosts.ssh.config import Resolved
 from console.text import clean, quote
 
@@ -82,12 +83,13 @@ class Proxy:
         ours.setblocking(False)
         try:
             process = await spawn(
-                os.environ.get("SHELL") or "/bin/sh",
+                program(os.environ.get("SHELL", "")) or "/bin/sh",
                 "-c",
                 f"exec {command}",
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=asyncio.subprocess.PIPE,
+                env=own_environment(),
             )
         except OSError as error:
             ours.close()

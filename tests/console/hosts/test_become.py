@@ -80,7 +80,7 @@ async def stage(
         monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
 
         def make(ask: Asker | None) -> Host:
-            return Local("vps", "proxy", become="sudo", ask=ask)
+            return Local("vps", "proxy", become="sudo", ask=ask, keep=("COWHAND_TEST",))
     else:
         server.path = f"{place}:{server.path}"
         await server.start()

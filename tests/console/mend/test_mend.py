@@ -84,7 +84,7 @@ def lint(estate: Path, *argv: str) -> int:
 @pytest.fixture(autouse=True)
 def no_haproxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests say themselves what HAProxy says."""
-    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr("console.mend.write.program", lambda name: None)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_what_haproxy_refuses_now_and_took_before_is_put_back(
         f"exit {first}\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr(shutil, "which", lambda name, path=None: str(program))
+    monkeypatch.setattr("console.mend.write.program", lambda name: str(program))
     before = (estate / "haproxy.cfg").read_bytes()
     if stays:
         with pytest.raises(InputError, match=r"put back as it was, for HAProxy refuses it: no such"):

@@ -1,0 +1,126 @@
+"""A program that lies in a clone is not run because PATH leads there: absolute entries alone count, everywhere."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from console.errors import NoWayIn
+from console.estate.load import load
+from console.hosts import programs
+from console.hosts.local import Local
+from console.hosts.ssh import config
+from console.hosts.ssh.transport import Proxy
+from console.mend.write import check
+from console.tofu.refine import refined
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("ssh", "tofu", "haproxy", "docker", "tailscale", "sudo", "incus", "true", "sh", "timeout")
+PATHS = (":/usr/bin:/bin", "/usr/bin:/bin:", ".:/usr/bin:/bin", "tools:/usr/bin:/bin", "/usr/bin::/bin", "", ":")
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path or "nothing")
+def clone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cloned repository with programs in it, as the working folder, and a PATH that leads to them."""
+    shutil.copytree(ROOT / "tests/screens/seed", tmp_path / "clone")
+    here = tmp_path / "clone"
+    (here / "tools").mkdir()
+    (here / ".terraform").mkdir()
+    files = 'haproxy = ["haproxy.cfg"]\nopentofu = ["mailcow.tf"]'
+    (here / "site.toml").write_text(f"[sources]\n{files}\n")
+    for folder in (here, here / "tools"):
+        for name in NAMES:
+            (folder / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/pwned-{name}\n")
+            (folder / name).chmod(0o755)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PATH", request.param)
+    return here
+
+
+def pwned(clone: Path) -> list[str]:
+    return sorted(path.name for path in clone.parent.glob("pwned-*"))
+
+
+async def test_no_program_of_the_working_folder_is_run(clone: Path) -> None:
+    for name in NAMES:
+        await Local().run([name], 5)
+    await Local().run(["timeout", "1", "docker"], 5)
+    with suppress(NoWayIn):
+        await config.resolve("vps")
+    proxy = await Proxy.start("docker")
+    await proxy.process.wait()
+    await proxy.close()
+    assert pwned(clone) == []
+
+
+def test_what_reads_and_mends_runs_none_either(clone: Path) -> None:
+    estate = load(clone / "site.toml")
+    assert estate.sources.haproxy is not None
+    check(estate)
+    refined(estate)
+    assert pwned(clone) == []
+
+
+@pytest.mark.parametrize("name", ["./ssh", "tools/ssh", "../clone/ssh", "", "/", ".", ".."])
+def test_a_relative_path_is_no_program(clone: Path, name: str) -> None:
+    assert programs.program(name) is None
+
+
+def test_a_folder_or_a_file_that_may_not_run_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a/ssh").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/ssh").write_text("")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/ssh").write_text("")
+    (tmp_path / "c/ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c")
+    assert programs.program("ssh") == f"{tmp_path}/c/ssh"
+    assert programs.program(f"{tmp_path}/c/ssh") == f"{tmp_path}/c/ssh"
+    assert programs.program(f"{tmp_path}/b/ssh") is None
+
+
+def test_without_a_path_the_usual_folders_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PATH", raising=False)
+    assert programs.program("sh") in ("/usr/bin/sh", "/bin/sh")
+
+
+LOADING = {
+    "LD_PRELOAD": "", "LD_LIBRARY_PATH": "/tmp/x", "LD_AUDIT": "", "BASH_ENV": "/tmp/x", "ENV": "/tmp/x",
+    "PYTHONPATH": "/tmp/x", "PERL5OPT": "-Mx", "NODE_OPTIONS": "-r x", "GIT_SSH_COMMAND": "x",
+    "GCONV_PATH": "/tmp/x", "IFS": "x", "VAULT_TOKEN": "geheim", "EDITOR": "x", "PAGER": "x", "LESSOPEN": "|x",
+}  # fmt: skip
+"""Variables that load code into what is run, and one of another program's secrets."""
+
+
+async def test_a_local_tool_gets_a_small_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (LOADING | {"DOCKER_HOST": "unix:///x", "HOME": "/root"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", ":/usr/bin:.:/bin")
+    done = await Local().run(["env"], 5)
+    found = dict(line.split("=", 1) for line in done.stdout.decode().splitlines())
+    assert not set(LOADING) & set(found)
+    assert found["PATH"] == "/usr/bin:/bin"
+    assert (found["DOCKER_HOST"], found["HOME"], found["LC_ALL"]) == ("unix:///x", "/root", "C")
+
+
+def test_programs_are_looked_up_and_started_in_known_places_alone() -> None:
+    starts = {"Popen", "create_subprocess_exec", "create_subprocess_shell", "posix_spawn", "system", "execv", "execvp",
+              "execvpe", "popen", "which", "check_output", "check_call"}  # fmt: skip
+    found = set()
+    for file in [*(ROOT / "console").rglob("*.py"), *(ROOT / "screens").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            name, whose = node.func.attr, getattr(node.func.value, "id", "")
+            if name in starts or (name == "run" and whose == "subprocess"):
+                found.add((str(file.relative_to(ROOT)), name))
+    assert found == {
+        ("console/hosts/process.py", "create_subprocess_exec"),
+        ("console/hosts/ssh/config.py", "Popen"),
+        ("console/lab/client.py", "Popen"),
+        ("console/mend/write.py", "run"),
+    }
