@@ -11,7 +11,7 @@ from console.facts import containers, haproxy_stats, listeners, mounts, tailscal
 from console.hosts.host import Stream
 from console.probes.ladder import PROBES
 from console.probes.wire import Broken, Wire
-from tests.console.facts.recorded import CASES, SUBJECTS, expected, files, text
+from tests.console.facts.recorded import SUBJECTS, expected, files, text
 
 
 def variants(subject: str, *endings: str) -> list[str]:
@@ -23,12 +23,6 @@ def test_every_recorded_answer_says_where_it_comes_from(subject: str) -> None:
     table = expected(subject)
     told = set(table["from"]) if "from" in table else {file for file, row in table.items() if row["from"]}
     assert told == set(files(subject))
-
-
-def test_there_are_more_than_twenty_variants() -> None:
-    assert sum(len(files(subject)) for subject in SUBJECTS) >= 60
-    assert all(len(files(subject)) >= 4 for subject in SUBJECTS)
-    assert all(path.stat().st_size < 8000 for path in CASES.glob("*/*"))
 
 
 @pytest.mark.parametrize("file", files("haproxy_stats"))

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def serving(
+    handler: Handler, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
+) -> AsyncIterator[int]:
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await handler(reader, writer)
@@ -37,7 +40,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(once, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(once, address, 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -59,9 +62,10 @@ async def ask(
     header: ProxyVersion | None = None,
     tls: ssl.SSLContext | None = None,
     depth: str = "greeting",
+    address: str = "127.0.0.1",
 ) -> Ladder:
-    async with serving(handler, tls) as port:
-        target = ProbeTarget("127.0.0.1", port, protocol, header, depth=depth)  # type: ignore[arg-type]
+    async with serving(handler, tls, address) as port:
+        target = ProbeTarget(address, port, protocol, header, depth=depth)  # type: ignore[arg-type]
         return await climb(target, Local())
 
 
@@ -165,27 +169,36 @@ async def test_a_refused_port_and_an_unresolved_name_stop_at_their_rung() -> Non
     assert unresolved.rungs[-1].name in ("resolve", "connect")
 
 
-HEADERS: list[tuple[ProxyVersion, bytes]] = [
-    ("v1", b"PROXY TCP4 127.0.0.1 127.0.0.1 "),
-    ("v2", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"),
-]
+def header_v1(source: tuple[str, int], target: tuple[str, int]) -> bytes:
+    return f"PROXY TCP4 {source[0]} {target[0]} {source[1]} {target[1]}\r\n".encode()
 
 
-@pytest.mark.parametrize(("version", "begins"), HEADERS)
-async def test_the_header_claims_only_our_own_address_and_comes_first(version: ProxyVersion, begins: bytes) -> None:
-    heard = bytearray()
+def header_v2(source: tuple[str, int], target: tuple[str, int]) -> bytes:
+    ends = ip_address(source[0]).packed + ip_address(target[0]).packed
+    ports = source[1].to_bytes(2, "big") + target[1].to_bytes(2, "big")
+    return b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + ends + ports
+
+
+@pytest.mark.parametrize(("version", "written"), [("v1", header_v1), ("v2", header_v2)])
+async def test_the_header_claims_our_own_address_as_source_and_the_server_as_destination(
+    version: ProxyVersion, written: Callable[[tuple[str, int], tuple[str, int]], bytes]
+) -> None:
+    heard: list[bytes] = []
+    ends: list[tuple[str, int]] = []
 
     async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.extend(await reader.read(200))
+        ends.extend((writer.get_extra_info("peername"), writer.get_extra_info("sockname")))
+        heard.append(await reader.read(200))
         writer.write(b"220 x\r\n")
         await asyncio.sleep(0.2)
 
-    ladder = await ask(server, header=version)
-    assert ladder.cause == ""
+    ladder = await ask(server, header=version, address="127.0.0.2")
+    source, target = ends
+    assert source[0] != target[0], "with one address at both ends nobody could tell them apart"
+    assert heard == [written(source, target)]
+    assert (ladder.cause, ladder.source) == ("", source)
     assert [rung.name for rung in ladder.rungs] == ["connect", "header", "greeting"]
-    assert heard.startswith(begins)
-    assert ladder.source is not None
-    assert str(ladder.source[1]).encode() in heard or ladder.source[1].to_bytes(2, "big") in heard
+    assert ladder.rungs[1].detail == f"PROXY {version} from {source[0]}"
 
 
 @pytest.mark.parametrize(
@@ -306,5 +319,37 @@ async def test_a_server_without_starttls_is_said_so() -> None:
     assert (await ask(server, depth="starttls")).cause == "no-starttls"
 
 
-def test_no_line_longer_than_the_cap_is_kept() -> None:
-    assert wire.LINE < wire.GREETING
+class Pieces:
+    """Stands for a stream on which these pieces arrive, one a read, and then no more."""
+
+    local = peer = None
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+
+    async def read(self, most: int) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+    async def write(self, data: bytes) -> None:
+        raise AssertionError("nothing is said here")
+
+    def close(self) -> None:
+        pass
+
+
+async def test_a_line_of_the_longest_length_is_read_and_one_byte_more_is_a_flood() -> None:
+    longest = b"2" * wire.LINE
+    assert (await wire.Wire(Pieces(longest, b"\r\n"), 5).line()).startswith("222")
+    with pytest.raises(wire.Broken) as broken:
+        await wire.Wire(Pieces(longest, b"2", b"\r\n"), 5).line()
+    assert broken.value.cause == "flood"
+
+
+async def test_lines_up_to_the_cap_are_read_and_one_byte_more_is_a_flood() -> None:
+    lines = [b"220-\r\n".rjust(wire.LINE, b"x")] * (wire.GREETING // wire.LINE)
+    whole = wire.Wire(Pieces(*lines, b"\n"), 5)
+    for _ in lines:
+        await whole.line()
+    with pytest.raises(wire.Broken) as broken:
+        await whole.line()
+    assert broken.value.cause == "flood"

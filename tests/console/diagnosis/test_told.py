@@ -1,0 +1,78 @@
+"""What the operator is told of every case, to the word: `told.txt`, read by people; RETELL=1 writes it anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.diagnosis.diagnose import diagnose
+from console.diagnosis.judge import judge, verdict
+from console.model import Finding, Reading
+from console.observation import Seen
+from tests.console.diagnosis.more_cases import MORE
+from tests.console.diagnosis.test_judge import CASES, MARKS, stage
+
+TOLD = Path(__file__).with_name("told.txt")
+
+
+def tell(seen: Seen) -> Iterator[str]:
+    readings = [reading for lane in seen.lanes.values() for reading in judge(seen, lane)]
+    yield f"verdict: {verdict(readings)}"
+    for reading in readings:
+        yield from reading_lines(reading)
+    for finding in diagnose(seen, readings):
+        yield from finding_lines(finding)
+
+
+def reading_lines(reading: Reading) -> Iterator[str]:
+    parts = [MARKS[reading.outcome], reading.lane, reading.hop, reading.word or "-"]
+    parts += [f"{reading.latency_ms:g} ms"] if reading.latency_ms is not None else []
+    parts += [f"from {reading.vantage}"] if reading.vantage else []
+    parts += [f"to {reading.asked}"] if reading.asked else []
+    parts += [] if reading.whole else ["so far"]
+    proof = ", ".join(f"{MARKS[rung.outcome]} {rung.name} {rung.detail}".rstrip() for rung in reading.evidence)
+    yield f"{' | '.join(parts)} | {proof or '-'}"
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    places = [
+        str(place) if isinstance(place, str) else f"{place.file}:{place.line}"
+        for place in (finding.where, *finding.also)
+    ]
+    yield f"{finding.id} {finding.severity} at {', '.join(places)}, hop {finding.hop}, {' '.join(finding.lanes)}"
+    yield f"    {finding.summary}"
+    yield f"    → {finding.remedy}"
+    assert finding.observed
+
+
+def everything() -> dict[str, str]:
+    stories = {case.says: stage(case) for case in CASES} | {says: make() for says, make in MORE.items()}
+    return {says: "\n".join(tell(seen)) for says, seen in stories.items()}
+
+
+def written() -> dict[str, str]:
+    stories = TOLD.read_text(encoding="utf-8").split("\n\n── ")
+    return {says: told.rstrip("\n") for says, _, told in (story.partition("\n") for story in stories[1:])}
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, str]:
+    found = everything()
+    if os.environ.get("RETELL"):
+        head = "What the operator is told of each case of test_judge.py and more_cases.py; RETELL=1 writes it anew."
+        TOLD.write_text(
+            head + "".join(f"\n\n── {says}\n{text}" for says, text in found.items()) + "\n", encoding="utf-8"
+        )
+    return found
+
+
+@pytest.mark.parametrize("says", [*(case.says for case in CASES), *MORE], ids=lambda says: says.replace(" ", "-"))
+def test_the_operator_is_told_exactly_this(told: dict[str, str], says: str) -> None:
+    assert told[says] == written()[says]
+
+
+def test_nothing_is_told_of_a_case_that_is_gone(told: dict[str, str]) -> None:
+    assert written().keys() == told.keys()
