@@ -5,14 +5,31 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyte
+
+LATENCY = re.compile(r"\s*\d+(\.\d)? m?s\b\s*")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One drawing: the bytes it took, and the rows it changed, before and after."""
+
+    size: int
+    rows: list[tuple[str, str]]
+
+    @property
+    def only_latencies(self) -> bool:
+        """Whether nothing changed but how many milliseconds something took: of a real connection no test can know."""
+        return bool(self.rows) and all(LATENCY.sub("", old) == LATENCY.sub("", new) for old, new in self.rows)
 
 
 class Terminal:
@@ -95,10 +112,24 @@ class Terminal:
     def screen(self) -> list[str]:
         """What a person would see: the lines of the screen."""
         screen = pyte.Screen(self.columns, self.rows)
-        stream = pyte.ByteStream(screen)
         with self._lock:
-            stream.feed(bytes(self.received))
+            pyte.ByteStream(screen).feed(bytes(self.received))
         return [line.rstrip() for line in screen.display]
+
+    def frames(self, since: int) -> list[Frame]:
+        """What was drawn at once, each time, after the first `since` bytes (DEC 2026: begin and end of a drawing)."""
+        with self._lock:
+            received = bytes(self.received)
+        screen = pyte.Screen(self.columns, self.rows)
+        stream = pyte.ByteStream(screen)
+        stream.feed(received[:since])
+        drawn = []
+        for piece in re.findall(rb".*?\x1b\[\?2026l|.+", received[since:], re.DOTALL):
+            before = list(screen.display)
+            stream.feed(piece)
+            rows = zip(before, screen.display, strict=True)
+            drawn.append(Frame(len(piece), [(old, new) for old, new in rows if old != new]))
+        return drawn
 
     def text(self) -> str:
         """The screen as one string."""

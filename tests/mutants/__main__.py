@@ -193,8 +193,11 @@ def _clean(worker: Copy, target: Target) -> list[str]:
     text = (worker.folder / target.module).read_text(encoding="utf-8")
     target.mutants = mutants(text)
     ours = sorted({file for _, file in answer["loaded"] if file.startswith(f"{worker.folder}/tests/")})
-    target.own = _digest([text, *((HERE / name).read_text() for name in ("mistakes.py", "worker.py"))])
-    target.key = _digest([target.own, repr(target.tests), *(Path(file).read_text(encoding="utf-8") for file in ours)])
+    target.own = _digest([text, (HERE / "mistakes.py").read_text()])
+    worker_text = (HERE / "worker.py").read_text()
+    target.key = _digest(
+        [target.own, worker_text, repr(target.tests), *(Path(file).read_text(encoding="utf-8") for file in ours)]
+    )
     return [name for name, file in answer["loaded"] if not file.startswith(f"{worker.folder}/")]
 
 

@@ -6,6 +6,7 @@ nothing of the project is loaded before, so what a mistake does at import is see
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -43,6 +44,7 @@ class Chosen:
         self.seconds: dict[str, float] = {}
         self.failed: list[str] = []
         self.passed = 0
+        self.current = ""
         self.coverage: Any = None
         if job["measure"]:
             import coverage
@@ -57,13 +59,24 @@ class Chosen:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        began = time.perf_counter()
+        began, self.current = time.perf_counter(), item.nodeid
         if self.coverage is not None:
             self.coverage.switch_context(item.nodeid)
         done = yield
         if self.coverage is not None:
             self.coverage.switch_context("")
         self.seconds[item.nodeid] = time.perf_counter() - began
+        return done
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Any:
+        """What a fixture runs for many tests, none of them runs alone."""
+        shared = self.coverage is not None and fixturedef.scope != "function"
+        if shared:
+            self.coverage.switch_context("")
+        done = yield
+        if shared:
+            self.coverage.switch_context(self.current)
         return done
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -92,6 +105,8 @@ def load(names: list[str]) -> dict[str, Any]:
         if name.partition(".")[0] not in OURS:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # else every trial walks all of it again, when pytest collects garbage
     assert not [name for name in sys.modules if name.partition(".")[0] in OURS[:-1]]
     return {}
 

@@ -1,9 +1,9 @@
-"""What the operator is told of every case, to the word: `told.txt`, read by people; RETELL=1 writes it anew."""
+"""What the operator is told of every case, to the word; `python -m tests.console.diagnosis.test_told` writes it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,9 +48,8 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     assert finding.observed
 
 
-def everything() -> dict[str, str]:
-    stories = {case.says: stage(case) for case in CASES} | {says: make() for says, make in MORE.items()}
-    return {says: "\n".join(tell(seen)) for says, seen in stories.items()}
+STORIES: dict[str, Callable[[], Seen]] = {**{case.says: partial(stage, case) for case in CASES}, **MORE}
+HEAD = "What the operator is told of each case of test_judge.py and more_cases.py, as `python -m %s` writes it."
 
 
 def written() -> dict[str, str]:
@@ -58,21 +57,15 @@ def written() -> dict[str, str]:
     return {says: told.rstrip("\n") for says, _, told in (story.partition("\n") for story in stories[1:])}
 
 
-@pytest.fixture(scope="module")
-def told() -> dict[str, str]:
-    found = everything()
-    if os.environ.get("RETELL"):
-        head = "What the operator is told of each case of test_judge.py and more_cases.py; RETELL=1 writes it anew."
-        TOLD.write_text(
-            head + "".join(f"\n\n── {says}\n{text}" for says, text in found.items()) + "\n", encoding="utf-8"
-        )
-    return found
+@pytest.mark.parametrize("says", STORIES, ids=lambda says: says.replace(" ", "-"))
+def test_the_operator_is_told_exactly_this(says: str) -> None:
+    assert "\n".join(tell(STORIES[says]())) == written()[says]
 
 
-@pytest.mark.parametrize("says", [*(case.says for case in CASES), *MORE], ids=lambda says: says.replace(" ", "-"))
-def test_the_operator_is_told_exactly_this(told: dict[str, str], says: str) -> None:
-    assert told[says] == written()[says]
+def test_nothing_is_told_of_a_case_that_is_gone() -> None:
+    assert written().keys() == STORIES.keys()
 
 
-def test_nothing_is_told_of_a_case_that_is_gone(told: dict[str, str]) -> None:
-    assert written().keys() == told.keys()
+if __name__ == "__main__":
+    stories = "".join(f"\n\n── {says}\n" + "\n".join(tell(make())) for says, make in STORIES.items())
+    TOLD.write_text(HEAD % "tests.console.diagnosis.test_told" + stories + "\n", encoding="utf-8")
