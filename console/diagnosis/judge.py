@@ -121,8 +121,8 @@ def _public(seen: SweepData, lane: LaneData) -> Reading | None:
         latency = min(ladder.latency or 0.0 for ladder in judged)
         whole = all(ladder.done for ladder in ladders)
         return _reading(lane, "public", here, "ok", milliseconds(latency), evidence, latency, asked, whole)
-    worst = bad[0]
-    if all(ladder.cause in ("no-way", "no-source") for ladder in bad):
+    worst = next((ladder for ladder in bad if ladder.cause not in ("no-way", "no-source")), None)
+    if worst is None:
         return _reading(lane, "public", here, "unknown", "not asked", evidence, asked=asked)
     if blocked_here(seen, lane):
         return _reading(lane, "public", here, "unknown", "blocked?", evidence, asked=asked)

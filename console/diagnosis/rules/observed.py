@@ -280,8 +280,8 @@ def service_stopped_inside(seen: Observed) -> Iterator[Finding]:
             groups.setdefault(lane.lane.service or service_label(lane.lane), []).append(lane)
     host = seen.seen.vantages.get("mail", "the mail host")
     for service, lanes in groups.items():
-        refused = all(lane.service is not None and lane.service.cause == "refused" for lane in lanes)
-        state = "is stopped" if refused else "does not answer as it should"
+        stopped = all(lane.service and lane.service.cause == "refused" and not lane.service.connected for lane in lanes)
+        state = "is stopped" if stopped else "does not answer as it should"
         summary = f"{service.removesuffix('-mailcow')} {state} inside {host}, {_ports(lanes)}"
         remedy = f"docker compose ps {service}; docker compose up -d {service}; then read its log"
         yield finding("CH029", summary, host, observed=True, lanes=_ids(lanes), hop="service", remedy=remedy)

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from console.diagnosis.diagnose import diagnose
-from console.diagnosis.judge import judge, verdict
+from console.diagnosis.judge import judge_lane, verdict
 from console.model import Finding, Reading
-from console.observation import Seen
+from console.observation import SweepData
 from tests.console.diagnosis.more_cases import MORE
 from tests.console.diagnosis.test_judge import CASES, MARKS, stage
 
 TOLD = Path(__file__).with_name("told.txt")
 
 
-def tell(seen: Seen) -> Iterator[str]:
-    readings = [reading for lane in seen.lanes.values() for reading in judge(seen, lane)]
+def tell(seen: SweepData) -> Iterator[str]:
+    readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
     yield f"verdict: {verdict(readings)}"
     for reading in readings:
         yield from reading_lines(reading)
@@ -48,7 +48,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     assert finding.observed
 
 
-STORIES: dict[str, Callable[[], Seen]] = {**{case.says: partial(stage, case) for case in CASES}, **MORE}
+STORIES: dict[str, Callable[[], SweepData]] = {**{case.says: partial(stage, case) for case in CASES}, **MORE}
 HEAD = "What the operator is told of each case of test_judge.py and more_cases.py, as `python -m %s` writes it."
 
 
