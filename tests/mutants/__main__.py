@@ -8,6 +8,7 @@ MODULE is a part of a path in targets.toml. A module whose text and tests are as
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -17,8 +18,9 @@ import sys
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -108,11 +110,21 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not targets:
             raise Broken("no such module in targets.toml")
-        run(targets, options.n, fresh=options.fresh, survivors=options.survivors)
+        with _alone():
+            run(targets, options.n, fresh=options.fresh, survivors=options.survivors)
     except Broken as broken:
         print(broken, file=sys.stderr)
         return 2
     return report(targets, equivalents())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other run works in the copies: it would try its mistakes in ours."""
+    WORK.mkdir(exist_ok=True)
+    with (WORK / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def load() -> list[Target]:
@@ -148,10 +160,10 @@ def run(targets: list[Target], copies: int, *, fresh: bool, survivors: bool) -> 
             list(threads.map(one, jobs))
 
     try:
-        loaded: set[str] = set()
-        each(lambda worker, target: loaded.update(_clean(worker, target)), targets)
+        loaded: dict[str, None] = {}
+        each(lambda worker, target: loaded.update(dict.fromkeys(_clean(worker, target))), targets)
         for worker in workers:
-            worker.ask({"load": sorted(loaded)})
+            worker.ask({"load": list(loaded)})
         for target in targets:
             _recall(target, known.get(target.module, {}), survivors)
         jobs = [(target, at) for target in targets for at, done in enumerate(target.outcomes) if done is None]

@@ -102,7 +102,7 @@ def main() -> None:
 def load(names: list[str]) -> dict[str, Any]:
     """Import other people's modules, so that no trial has to."""
     for name in names:
-        if name.partition(".")[0] not in OURS:
+        if name.partition(".")[0] not in OURS and not name.startswith("_"):  # _asyncio before asyncio breaks both
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
     gc.collect()
@@ -192,8 +192,8 @@ def _bytecode(write: bool) -> None:
 
 
 def _loaded() -> list[list[str]]:
-    """Return name and file of every module that is loaded."""
-    return [[name, getattr(module, "__file__", None) or ""] for name, module in sorted(sys.modules.items())]
+    """Return name and file of every module that is loaded, in the order in which that began."""
+    return [[name, getattr(module, "__file__", None) or ""] for name, module in sys.modules.items()]
 
 
 if __name__ == "__main__":

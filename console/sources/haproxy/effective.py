@@ -56,7 +56,7 @@ class Rule(Struct, frozen=True, gc=False):
 
     words: tuple[str, ...]
     place: Span
-    perhaps: bool = False
+    perhaps: bool
 
 
 class Lists(Struct, frozen=True, gc=False):
@@ -85,7 +85,7 @@ class Backend(Struct, frozen=True, gc=False):
     address: str
     settings: Mapping[str, Setting]
     place: Span
-    perhaps: bool = False
+    perhaps: bool
 
 
 class Effective(Struct, frozen=True, gc=False):

@@ -185,3 +185,83 @@ def test_a_long_chain_of_defaults_is_followed_without_being_copied():
     found = proxy("x", text + "listen x from d2999\n    log stdout daemon\n")
     assert len(found.rules("log")) == 3001
     assert len(found.chain) == 64
+
+
+def test_a_setting_that_nobody_made_has_no_value():
+    assert proxy("in").value("backlog") is None
+
+
+def test_what_belongs_to_a_section_alone_is_not_taken_from_its_defaults():
+    text = "defaults\n    bind :1\n    description d\n    acl a src 1\nlisten x\n    bind :2\nlisten y\n    bind :3\n"
+    for name, port in (("x", ":2"), ("y", ":3")):
+        found = proxy(name, text)
+        assert [rule.words for rule in found.rules("bind")] == [("bind", port)]
+        assert (found.rules("acl"), found.value("description")) == ((), None)
+
+
+def test_sections_that_are_no_proxies_are_passed_over():
+    assert proxy("x", "global\n    maxconn 5\nlisten x\n    maxconn 6\n").value("maxconn") == "6"
+
+
+def test_a_frontend_has_no_servers_whatever_its_lines_say():
+    text = "frontend f\n    server a 10.0.0.1:1\nbackend b\n    server a 10.0.0.1:1\n"
+    assert proxy("f", text).servers == ()
+    assert [server.name for server in proxy("b", text).servers] == ["a"]
+
+
+def test_a_proxy_is_switched_off_and_on():
+    text = "defaults\n    disabled\nlisten off\nlisten on\n    enabled\nlisten no\n    no disabled\n"
+    assert proxy("off", text).settings["disabled"].on
+    assert not proxy("on", text).settings["disabled"].on
+    assert lines(proxy("on", text).settings["disabled"]) == [2, 5]
+
+
+def test_no_log_puts_away_the_lines_before_it_and_not_those_behind():
+    text = "defaults\n    log global\nlisten x\n    log a local0\n    no log\n    log b local0\n"
+    assert [rule.words[1] for rule in proxy("x", text).rules("log")] == ["b"]
+
+
+@pytest.mark.parametrize("line", ["no", "timeout", "option", "errorfile"])
+def test_a_word_that_says_no_more_is_kept_for_what_it_is(line: str):
+    found = proxy("x", f"listen x\n    {line}\n")
+    if line == "no":
+        assert found.rules("no")[0].words == ("no",)
+    else:
+        assert (found.value(line), lines(found.settings[line])) == ("", [2])
+
+
+def test_an_inspection_delay_of_a_keyword_nobody_knows_is_a_rule():
+    found = proxy("x", "listen x\n    moon inspect-delay 5s\n")
+    assert (found.rules("moon")[0].words, "moon inspect-delay" in found.settings) == (
+        ("moon", "inspect-delay", "5s"),
+        False,
+    )
+
+
+def test_only_options_exclude_each_other():
+    found = proxy("x", "listen x\n    option tcplog\n    timeout httplog 5s\n    no option httpslog\n")
+    assert (found.value("option tcplog"), lines(found.settings["option tcplog"])) == ("", [2])
+
+
+def test_a_server_s_words_take_a_value_only_where_they_have_one():
+    (server,) = proxy("x", "listen x\n    server a 10.0.0.1:1 inter 30s check port 26 track b/c fall 4\n").servers
+    said = {key: setting.words for key, setting in server.settings.items() if setting.places}
+    assert said == {"inter": ("30s",), "check": (), "port": ("26",), "track": ("b/c",), "fall": ("4",)}
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("server a", []),
+        ("server a 10.0.0.1:1", ["a"]),
+        ("server-template t 2", []),
+        ("server-template t 2 10.0.0.1:1", ["t1", "t2"]),
+        ("server-template t 3-4 10.0.0.1:1", ["t3", "t4"]),
+        ("server-template t 4-3 10.0.0.1:1", ["t4"]),
+        ("server-template t many 10.0.0.1:1", []),
+    ],
+)
+def test_a_server_line_makes_servers_only_when_it_is_whole(line: str, names: list[str]):
+    found = proxy("x", f"listen x\n    {line}\n").servers
+    assert [server.name for server in found] == names
+    assert {server.address for server in found} <= {"10.0.0.1:1"}
