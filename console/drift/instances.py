@@ -11,6 +11,12 @@ from console.facts import incus
 from console.hosts.host import Host
 from console.observation import Drifted
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+"""A name that Incus takes; what a file leaves open, such as `var.name`, is none."""
+
+_AMOUNT = re.compile(r"[0-9][\w.]*")
+"""A number with or without a unit; `var.memory` is none."""
+
 
 async def instances(estate: Estate, host: Host) -> Compared:
     """Compare the instances of the OpenTofu files with what Incus says of them."""
@@ -21,7 +27,7 @@ async def instances(estate: Estate, host: Host) -> Compared:
         return Compared(file, host.name, f"incus list {names}", "unknown", "unknown", told.error)
     before, after = [], []
     for instance in estate.topology.instances:
-        if "$" in instance.name or not re.fullmatch(r"[\w.-]+", instance.name):
+        if not _NAME.fullmatch(instance.name):
             continue
         there = told.instance(instance.name)
         before.append(f"instance {instance.name} {instance.type}")
@@ -29,7 +35,7 @@ async def instances(estate: Estate, host: Host) -> Compared:
             continue
         after.append(f"instance {there.name} {there.type}")
         for key, mine in (("limits.cpu", instance.cpu), ("limits.memory", instance.memory), ("root", instance.disk)):
-            if mine and re.fullmatch(r"[\w.]+", mine):
+            if _AMOUNT.fullmatch(mine or ""):
                 before.append(f"{instance.name} {key} {mine}")
                 after.append(f"{instance.name} {key} {there.settings.get(key, 'unset')}")
         before += [f"{instance.name} address {address}" for address in sorted(instance.addresses)]

@@ -52,8 +52,8 @@ async def _file(estate: Estate, each: Tracked, hosts: Mapping[Role, Host], missi
         compared = _compare(each, host.name, text, theirs)
     if configuration is None:
         return compared
-    running = haproxy.parse(theirs, each.path) if theirs is not None else configuration
-    return await with_running(estate, each, host, compared, running, theirs is not None)
+    deployed = haproxy.parse(theirs, each.path) if theirs is not None else None
+    return await with_running(estate, each, host, compared, configuration, deployed)
 
 
 async def _read(host: Host, each: Tracked) -> tuple[str | None, State, str]:
@@ -79,7 +79,7 @@ def _configuration(estate: Estate, each: Tracked) -> Configuration | None:
 def _stranger(ours: Configuration, theirs: str, path: str) -> bool:
     """Whether a file that was found where such files usually are has nothing to do with ours."""
     names = {proxy.name for proxy in haproxy.parse(theirs, path).proxies}
-    return bool(ours.proxies) and not names & {proxy.name for proxy in ours.proxies}
+    return not names & {proxy.name for proxy in ours.proxies}
 
 
 def _compare(each: Tracked, host: str, text: str, theirs: str) -> Compared:

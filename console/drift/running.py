@@ -21,9 +21,10 @@ from console.text import clean
 
 
 async def with_running(
-    estate: Estate, each: Tracked, host: Host, compared: Compared, said: Configuration, deployed: bool
+    estate: Estate, each: Tracked, host: Host, compared: Compared, ours: Configuration, deployed: Configuration | None
 ) -> Compared:
-    """Add what HAProxy runs; `said` is the host's own file where it could be read (`deployed`)."""
+    """Add what HAProxy runs, against the host's own file where it could be read (`deployed`), else against ours."""
+    said = deployed or ours
     sockets = said.stats_sockets or estate.topology.stats_sockets or SOCKETS
     told, heard = await asyncio.gather(haproxy_running.ask(host, sockets), listeners.ask(host))
     if told.error:
@@ -32,9 +33,9 @@ async def with_running(
     ports = None if heard.error else {each.port for each in heard.found}
     whole = not estate.site.lane
     before, after, gone = _views(said, told, ports, whole)
-    if deployed and estate.sources.haproxy is not None:
-        ours, theirs, _ = _views(estate.sources.haproxy, told, ports, whole)
-        compared = replace(compared, runs_ours=ours == theirs)
+    if deployed:
+        mine, theirs, _ = _views(ours, told, ports, whole)
+        compared = replace(compared, runs_ours=mine == theirs)
     if before == after:
         return replace(compared, running_state="same")
     file = f"{host.name}:{each.path}" if deployed else each.file

@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
+from console.diagnosis.certificates import certificate_trouble, matches
 from console.diagnosis.diagnose import GRAVITY, diagnose
 from console.diagnosis.judge import (
-    certificate_trouble,
     configured_without_header,
     header_missing,
     header_unwanted,
     header_waited_for,
     headerless,
-    matches,
     milliseconds,
     overloaded,
     tunnel_slow,
