@@ -5,7 +5,8 @@ CowhandError
 ├── HostError          a machine could not be asked
 │   ├── NoWayIn        there is no way to that machine (none configured, or it does not answer)
 │   ├── FileError      it was reached, the file could not be read or written
-│   │   └── Missing      there is no such file
+│   │   ├── Missing      there is no such file
+│   │   └── Changed      it is not what it was when its change was planned; nothing was written
 │   └── StreamError    it was reached, the stream it should open was not
 │       ├── Refused      the far end answered, and said no
 │       ├── TimedOut     nobody answered in time
@@ -63,6 +64,10 @@ class FileError(HostError):
 
 class Missing(FileError):
     """There is no such file."""
+
+
+class Changed(FileError):
+    """The file is not what it was when its change was planned; nothing was written."""
 
 
 class StreamError(HostError):

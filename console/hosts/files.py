@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 
-from console.errors import FileError, Missing
-from console.hosts.host import Completed
+from console.errors import Changed, FileError, Missing
+from console.hosts.host import ANY, Before, Completed
 from console.hosts.process import Dialogue
 from console.text import clean
 
@@ -21,34 +22,108 @@ PREVIOUS = ".previous"
 
 Run = Callable[[Sequence[str], Dialogue, float, int], Awaitable[Completed]]
 
+LOCKS = "/run/cowhand"
+"""Where root's locks are on a host: a folder that only root may enter, and that does not outlive the system's start."""
+
+SAID, CHANGED = 3, 4
+"""The script's status when its last line says what is wrong, and when the file is not what it must be."""
+
 SCRIPT = """\
 set -eu
 umask 077
-say() { echo "$1" >&2; exit 3; }
-path=$1 mode=$2 size=$3 ready=$4
-if [ -L "$path" ]; then path=$(readlink -f -- "$path"); fi
-[ ! -d "$path" ] || say "it is a folder"
-folder=$(dirname -- "$path")
-draft=$(mktemp "$folder/.cowhand.XXXXXX")
+path=$1 mode=$2 size=$3 ready=$4 draft=./$5 before=$6 locks=$7
+me=$(id -u)
+say() { printf '%s\\n' "$1" >&2; exit 3; }
+belongs() { say "$1 belongs to $(stat -c %U -- "$2"), who could redirect what is written there"; }
+check() {
+  set -- "$1" $(stat -c '%u %a' .)
+  if [ "$me" != 0 ] && [ "$1" != last ]; then return; fi
+  if [ "$2" != 0 ] && [ "$2" != "$me" ]; then belongs "$shown" .; fi
+  who=
+  case $3 in
+    *[2367]) who=everybody ;;
+    *[2367]?) if [ "$me" = 0 ]; then who="group $(stat -c %G .)"; fi ;;
+  esac
+  case $1$3 in parent[1357]???) who= ;; esac
+  [ -z "$who" ] || say "$who can change $shown (mode $3), and so what is written there"
+}
+case $path in /*) ;; *) path=$(pwd -P)/$path ;; esac
+cd /
+shown=/ rest=$path links=0
+while :; do
+  part=${rest%%/*}
+  case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+  case $part in ''|.) [ -n "$rest" ] || say "it is a folder"; continue ;; esac
+  here=${shown%/}/$part
+  check parent
+  if [ -L "./$part" ]; then
+    links=$((links + 1))
+    [ $links -le 40 ] || say "Too many levels of symbolic links"
+    if [ "$me" = 0 ] && [ "$(stat -c %u -- "./$part")" != 0 ]; then belongs "$here" "./$part"; fi
+    target=$(readlink -- "./$part")
+    case $target in /*) cd /; shown=/ ;; esac
+    rest=$target${rest:+/$rest}
+  elif [ -n "$rest" ] || [ "$part" = .. ]; then
+    [ -e "./$part" ] || say "there is no folder $here"
+    cd -P -- "./$part" 2>/dev/null || say "$here is no folder that can be entered"
+    shown=$(pwd -P)
+  else
+    break
+  fi
+done
+check last
+file=./$part
 trap 'rm -f -- "$draft"' EXIT
-trap 'exit 3' HUP INT TERM
-if [ -e "$path" ]; then
-  owner=$(stat -c %u:%g -- "$path")
-  if [ "$owner" != "$(stat -c %u:%g -- "$draft")" ]; then
-    chown "$owner" "$draft" 2>/dev/null || say "its owner cannot be kept: Permission denied"
+trap 'exit 5' HUP INT TERM
+set -C
+exec 9>"$draft"
+set +C
+out=/proc/self/fd/9
+[ -e $out ] || say "/proc is not mounted there"
+printf %s "$ready" >&2
+cat >&9
+[ "$(stat -L -c %s $out)" -eq "$size" ] || say "what was sent did not arrive whole"
+sync $out 2>/dev/null || sync
+command -v flock >/dev/null || say "there is no flock there (of util-linux)"
+if [ "$me" = 0 ]; then
+  mkdir -p -- "$locks"
+  if [ -L "$locks" ] || [ "$(stat -c '%u %a' -- "$locks")" != "0 700" ]; then
+    say "$locks is not a folder of root alone (mode 0700)"
+  fi
+  exec 8>>"$locks/files"
+else
+  exec 8<.
+fi
+flock 8
+was=absent
+if [ -e "$file" ] || [ -L "$file" ]; then
+  [ ! -d "$file" ] || say "it is a folder"
+  if [ -L "$file" ] || [ ! -f "$file" ]; then say "it is not a plain file"; fi
+  exec 7<"$file"
+  was=$(sha256sum <&7)
+  was=${was%% *}
+fi
+case $before in any | "$was") ;; *) exit 4 ;; esac
+new=$(sha256sum <$out)
+if [ "$was" != absent ]; then
+  owner=$(stat -L -c %u:%g /proc/self/fd/7)
+  if [ "$owner" != "$(stat -L -c %u:%g $out)" ]; then
+    chown "$owner" $out 2>/dev/null || say "its owner cannot be kept"
   fi
 fi
-chmod "$mode" "$draft"
-printf %s "$ready" >&2
-cat > "$draft"
-[ "$(wc -c < "$draft")" -eq "$size" ] || say "what was sent did not arrive whole"
-sync "$draft" 2>/dev/null || sync
-if [ -e "$path" ] && ! [ "$path" -ef "$path.previous" ]; then ln -f -- "$path" "$path.previous"; fi
-mv -f -- "$draft" "$path"
+chmod "$mode" $out
+if [ "$was" != absent ] && [ "$was" != "${new%% *}" ]; then
+  rm -f -- "$file.previous"
+  ln -- "$file" "$file.previous"
+fi
+mv -f -- "$draft" "$file"
 trap - EXIT
-sync "$folder" 2>/dev/null || sync
+sync . 2>/dev/null || sync
 """
-"""Mode first, then content, then disk, then name: a reader sees the old file or the new one, and a cut changes none."""
+"""Goes to the file's folder step by step and works from there, by names without a slash and by descriptors.
+
+No link is followed but root's own, when we are root. Owner and mode are the draft's before it gets its name: a reader
+sees the old file or the new one, and a cut changes neither. What the file is now is compared under a lock."""
 
 
 async def read(run: Run, host: str, path: str, cap: int) -> bytes:
@@ -61,19 +136,28 @@ async def read(run: Run, host: str, path: str, cap: int) -> bytes:
     return done.stdout
 
 
-async def write(run: Run, host: str, path: str, data: bytes, mode: int) -> None:
+async def write(run: Run, host: str, path: str, data: bytes, mode: int, before: Before = ANY) -> None:
     """Replace a file whole or not at all, keeping its owner, and the version before as `PATH.previous`.
 
-    Raises `FileError`; then the file is as it was."""
-    mark = f"[{secrets.token_hex(6)}]"
-    argv = ["sh", "-c", SCRIPT, "sh", path, f"{mode & 0o7777:04o}", str(len(data)), mark]
+    Raises `Changed` when it is not what it must be `before`, and `FileError`, also where another user of the host could
+    redirect the write; then the file is as it was."""
+    mark, draft = f"[{secrets.token_hex(6)}]", f".cowhand.{secrets.token_hex(6)}"
+    argv = ["sh", "-c", SCRIPT, "sh", path, f"{mode & 0o7777:04o}", str(len(data)), mark, draft, sum_of(before), LOCKS]
     done = await run(argv, Dialogue(data, mark.encode()), WRITE, 4096)
+    if done.status == CHANGED:
+        raise Changed(f"{path} on {host} has changed meanwhile; nothing was written")
     if done.status:
         raise _error(done, f"{path} on {host} was not written", path, host)
 
 
+def sum_of(before: Before) -> str:
+    """The SHA-256 of a content in hexadecimal; "any" and "absent" as they are."""
+    return before if isinstance(before, str) else hashlib.sha256(before).hexdigest()
+
+
 def _error(done: Completed, what: str, path: str, host: str) -> FileError:
-    said = clean(done.stderr.strip().rpartition(b"\n")[2], 120)
+    said = clean(done.stderr.strip().rpartition(b"\n")[2], 300)
     if b"No such file or directory" in done.stderr and "was not" not in what:
         return Missing(f"{path} is not there on {host}")
-    return FileError(f"{what}: {said.rpartition(': ')[2] or f'status {done.status}'}")
+    why = said if done.status == SAID else said.rpartition(": ")[2]
+    return FileError(f"{what}: {why or f'status {done.status}'}")

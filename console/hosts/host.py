@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -19,6 +19,13 @@ def overhear(data: bytes) -> None:
     hear = overhearing.get()
     if hear is not None and data:
         hear(data)
+
+
+Before = bytes | Literal["any", "absent"]
+"""What a file must be right before it is replaced: its content, not there at all, or whatever it is."""
+
+ANY: Literal["any"] = "any"
+ABSENT: Literal["absent"] = "absent"
 
 
 class Completed(Struct, frozen=True):
@@ -74,8 +81,10 @@ class Host(Protocol):
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content; raises `Missing`, `FileError` (also beyond `cap` bytes), `TimedOut` or `NoWayIn`."""
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
-        """Replace a file whole or not at all, the version before kept as `PATH.previous`; raises as `read` does."""
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
+        """Replace a file whole or not at all, the version before kept as `PATH.previous`.
+
+        Raises `Changed` when the file is not what it must be `before`, else as `read` does."""
 
     def forget(self) -> None:
         """Try again at once what was refused, failed or not answered: the operator asked."""

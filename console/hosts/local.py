@@ -13,7 +13,7 @@ from contextlib import suppress
 from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts import files, relay
 from console.hosts.become import Become
-from console.hosts.host import Completed, Stream
+from console.hosts.host import ANY, Before, Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, LocalProcess, attend, called
 from console.hosts.programs import environment, program
@@ -153,9 +153,9 @@ class Local:
         """Return a file's content, read as `run` would."""
         return await files.read(self.execute, self.name, path, cap)
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Replace a file whole or not at all, written as `run` would."""
-        await files.write(self.execute, self.name, path, data, mode)
+        await files.write(self.execute, self.name, path, data, mode, before)
 
     def forget(self) -> None:
         """Try again what sudo refused, and ask again."""

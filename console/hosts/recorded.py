@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from console.errors import HostError
 from console.hosts import shell
-from console.hosts.host import Completed, Host, Stream
+from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.model import Role
 from console.text import clean
 
@@ -68,12 +68,12 @@ class Recorded:
         self._note(began, f"read {path}", f"{len(data)} bytes")
         return data
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """As the host does, noted; never what was written."""
         began = time.perf_counter()
         what = f"write {path} {mode:04o}"
         try:
-            await self.host.write(path, data, mode)
+            await self.host.write(path, data, mode, before)
         except HostError as error:
             self._note(began, what, clean(str(error), 80))
             raise

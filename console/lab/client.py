@@ -15,6 +15,7 @@ import msgspec
 
 import console
 from console.errors import (
+    Changed,
     FileError,
     HostError,
     LabError,
@@ -25,7 +26,8 @@ from console.errors import (
     Unreachable,
     Unresolved,
 )
-from console.hosts.host import Completed
+from console.hosts.files import sum_of
+from console.hosts.host import ANY, Before, Completed
 from console.hosts.local import SocketStream
 from console.lab import place
 from console.lab.daemons.messages import (
@@ -113,9 +115,9 @@ class LabHost:
             raise FileError(f"{path} on {self.name} is larger than {cap} bytes")
         return data
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Replace a file of the VM; the other machines' cannot be written."""
-        await self._ask(Write(self.name, path, data, mode), ANSWER)
+        await self._ask(Write(self.name, path, data, mode, sum_of(before)), ANSWER)
 
     def forget(self) -> None:
         """Nothing is remembered."""
@@ -158,6 +160,7 @@ class LabHost:
 def _raise(reply: Reply) -> None:
     kinds: dict[str, type[HostError]] = {
         "missing": Missing,
+        "changed": Changed,
         "denied": FileError,
         "refused": Refused,
         "timeout": TimedOut,

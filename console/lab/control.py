@@ -12,6 +12,8 @@ from ipaddress import ip_address
 import msgspec
 
 from console.errors import LabError, Refused, StreamError, Unreachable
+from console.hosts.files import sum_of
+from console.hosts.host import ABSENT, ANY
 from console.lab import faults
 from console.lab.daemons.messages import (
     LIMIT,
@@ -155,6 +157,9 @@ class Control:
 
     def _write(self, request: Write) -> Reply:
         if request.on == MAIL and (request.on, request.path) not in self.lab.files:
+            now = self.lab.disks.read(request.path)
+            if request.before not in (ANY, sum_of(ABSENT if now is None else now)):
+                return Reply("changed", f"{request.path} on {request.on} has changed meanwhile; nothing was written")
             if self.lab.disks.write(request.path, request.data, request.mode):
                 return Reply()
             return Reply("denied", f"{request.path} on {request.on} was not written: No such file or directory")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from console.errors import CowhandError, FileError, HostError, StreamError
 from console.events import ActionBegan, ActionEnded, ActionSaid, FlowEvent
 from console.facts.command import explain
-from console.hosts.host import Completed, overhearing
+from console.hosts.host import ABSENT, Completed, overhearing
 from console.hosts.marks import marking
 from console.hosts.shell import line
 from console.runner import show
@@ -139,7 +139,8 @@ class Executor:
         now = await self.context.data(action.host, action.path, fresh=True)
         if now not in (action.before, action.after):
             raise Failed(f"{action.path} has changed since its plan was shown; it was left as it is")
-        await self.context.machine(action.host).write(action.path, action.after, action.mode)
+        before = ABSENT if now is None else now
+        await self.context.machine(action.host).write(action.path, action.after, action.mode, before)
 
     def _problem(self, action: Action, done: Completed | None) -> str:
         if done is None or not isinstance(action, Run) or done.status in action.well:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from console.errors import CowhandError
-from console.hosts.host import Completed, Host, Stream
+from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.model import Role
 from console.text import clean
 
@@ -61,7 +61,7 @@ class ReadOnlyHost:
         found: T = self._kept[key]  # type: ignore[assignment]
         return found
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Never: a write belongs into a plan."""
         raise Forbidden(f"{clean(path, 80)} would be written: it belongs into a plan")
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from console.errors import NoWayIn, TimedOut, Unresolved
 from console.hosts import files
-from console.hosts.host import Completed, Stream
+from console.hosts.host import ANY, Before, Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, bounded, called
 from console.model import Role
@@ -85,9 +85,9 @@ class Incus:
         """Return a file's content."""
         return await files.read(self._execute, self.name, path, cap)
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Replace a file whole or not at all, written there and not pushed: `incus file push` truncates first."""
-        await files.write(self._execute, self.name, path, data, mode)
+        await files.write(self._execute, self.name, path, data, mode, before)
 
     def forget(self) -> None:
         """Try again what was refused."""

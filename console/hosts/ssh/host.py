@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
-from console.hosts.host import Completed, Stream
+from console.hosts.host import ANY, Before, Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, attend, bounded, called, lost, unbounded
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
@@ -185,9 +185,9 @@ class Ssh:
         """Return a file's content, read as `run` would."""
         return await files.read(self.execute, self.name, path, cap)
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Replace a file whole or not at all, written as `run` would."""
-        await files.write(self.execute, self.name, path, data, mode)
+        await files.write(self.execute, self.name, path, data, mode, before)
 
     def forget(self) -> None:
         """Try again at once what was refused, failed or not answered."""

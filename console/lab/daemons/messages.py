@@ -51,12 +51,13 @@ class Read(Struct, frozen=True, tag_field="op", tag="read"):
 
 
 class Write(Struct, frozen=True, tag_field="op", tag="write"):
-    """Replace a file of machine `on`, the version before kept."""
+    """Replace a file of machine `on`, the version before kept; `before` is its sum (SHA-256), "absent" or "any"."""
 
     on: str
     path: str
     data: bytes
     mode: int
+    before: str = "any"
 
 
 class Break(Struct, frozen=True, tag_field="op", tag="break"):
@@ -82,7 +83,7 @@ class Down(Struct, frozen=True, tag_field="op", tag="down"):
 Request = Open | Unix | Resolve | Run | Read | Write | Break | Heal | Ask | Down
 Error = Literal[
     "", "refused", "timeout", "unreachable", "unresolved", "unknown fault", "bad request", "no such machine", "missing",
-    "denied",
+    "denied", "changed",
 ]  # fmt: skip
 
 

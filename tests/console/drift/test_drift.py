@@ -19,7 +19,7 @@ from console.errors import Missing, NoWayIn
 from console.estate import load as estate
 from console.facts import haproxy_running, incus
 from console.formats import drift as formats
-from console.hosts.host import Completed, Host, Stream
+from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.model import Lane, Role, Topology
 from console.observation import Drifted, Ladder, LaneData, ProbeTarget, SweepData
 from console.sources import haproxy
@@ -79,7 +79,7 @@ class Machine:
             raise Missing(f"{path} is not there on {self.name}")
         return self.files[path].encode()
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         raise AssertionError("drift only reads")
 
     def forget(self) -> None: ...

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from console.errors import Missing
 from console.flows import Flow
-from console.hosts.host import Completed, Host
+from console.hosts.host import ANY, Before, Completed, Host
 from console.hosts.local import Local
 from console.hosts.marks import marked
 from console.model import Role
@@ -87,9 +87,9 @@ class Rooted(Local):
         except FileNotFoundError:
             raise Missing(f"{path} is not there on {self.name}") from None
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Write a file of it, as on any machine."""
-        await super().write(str(self.at(path)), data, mode)
+        await super().write(str(self.at(path)), data, mode, before)
 
 
 @dataclass(frozen=True)

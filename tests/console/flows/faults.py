@@ -11,7 +11,7 @@ from typing import Literal, NoReturn
 
 from console.errors import FileError, NoWayIn, TimedOut
 from console.events import FlowEvent, StepChanged
-from console.hosts.host import Completed, Host, Stream
+from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.model import Role
 from console.runner.read_only import reads
 from tests.console.flows.case import Case
@@ -123,13 +123,13 @@ class Faulty:
                 raise FileError(f"{path} on {self.name} cannot be read: {SAID[self.trouble.fault]}")
         return await self.host.read(path, cap)
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         trouble = self.trouble
         self._cut_off()
         if trouble.struck and self._still("write"):
             raise FileError(f"{path} on {self.name} was not written: {SAID[trouble.fault]}")
         if not trouble.due(True):
-            return await self.host.write(path, data, mode)
+            return await self.host.write(path, data, mode, before)
         trouble.struck, trouble.victim = True, "write"
         if trouble.fault == "orphan":
             if trouble.moment == "after":
@@ -141,10 +141,10 @@ class Faulty:
             draft = getattr(self.host, "at", Path)(path).parent / ".cowhand.half"
             draft.write_bytes(data[: len(data) // 2])
         elif trouble.moment == "after":
-            await self.host.write(path, data, mode)
+            await self.host.write(path, data, mode, before)
         if trouble.fault == "stop":
             trouble.stop()
-            return None if trouble.moment == "after" else await self.host.write(path, data, mode)
+            return None if trouble.moment == "after" else await self.host.write(path, data, mode, before)
         await self._strike()
         raise FileError(f"{path} on {self.name} was not written: {SAID[trouble.fault]}")
 

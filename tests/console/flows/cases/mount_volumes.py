@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 import assets
-from console.errors import FileError, Missing, NoWayIn
+from console.errors import Changed, FileError, Missing, NoWayIn
 from console.flows import registry
-from console.hosts.host import Completed, Host, Stream
+from console.hosts.host import ABSENT, ANY, Before, Completed, Host, Stream
 from console.hosts.local import Local
 from console.hosts.marks import FIND, marked
 from console.lab.machines.disks import COPYING, DROP_IN, PROOF, TABLE, TOOL, Machine
@@ -90,8 +90,11 @@ class Model:
             raise Missing(f"{path} is not there on {self.name}")
         return data
 
-    async def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+    async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         machine = load(self.root)
+        now = machine.read(path)
+        if before not in (ANY, ABSENT if now is None else now):
+            raise Changed(f"{path} on {self.name} has changed meanwhile; nothing was written")
         if not machine.write(path, data, mode):
             raise FileError(f"{path} on {self.name} was not written: No such file or directory")
         save(self.root, machine)
