@@ -55,7 +55,7 @@ def plainly(argv: Sequence[str], done: Completed) -> Completed:
     return done
 
 
-_NO_COMMAND = re.compile(rb"^env: [^\n]*No such file or directory\s*$")
+_NO_COMMAND = re.compile(rb"^(?:/[^ ]*/)?env: [^\n]*No such file or directory\s*$")  # it says how it was called
 
 
 async def find(host: Host, mark: str) -> tuple[int, ...] | None:
