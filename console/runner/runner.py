@@ -67,8 +67,7 @@ class Runner:
             while (entry := self._next()) is not None:
                 if isinstance(entry.step, Unlisted):
                     await self._list()
-                    if self._next() != entry:
-                        continue
+                    entry = self._next() or entry
                 await StepRun(progress, entry).walk()
                 if entry.step.renews and progress.states[entry.path] == "done":
                     await self.context.renew()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from console.estate import load as estate
@@ -11,6 +11,7 @@ from console.events import FlowEvent, Prompt
 from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed
 from console.hosts.host import Host
 from console.hosts.local import Local
+from console.runner.context import Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
 from console.runner.state import RunStatus, fold
@@ -42,23 +43,29 @@ class Play:
     def __init__(
         self,
         root: Path,
-        steps: Sequence[Step],
+        steps: Sequence[Step | Flow],
         say: Sequence[str | None] = (),
         answers: dict[str, str] | None = None,
         destroy: tuple[str, ...] = (),
         dry: bool = False,
         host: Host | None = None,
+        name: str = "play",
+        undoing: journal.Record | None = None,
+        renewal: Callable[[], Awaitable[Surroundings]] | None = None,
+        hosts: dict[str, Host] | None = None,
     ) -> None:
         (root / "site.toml").write_text(SITE)
         self.folder = journal.place(root / "site.toml")
-        self.context = StepContext(estate.load(root / "site.toml"), {"here": host or Local()}, {}, answers, destroy)
+        self.context = StepContext(
+            estate.load(root / "site.toml"), hosts or {"here": host or Local()}, {}, answers, destroy, renewal
+        )
         self.words = list(say)
         self.prompts: list[Prompt] = []
         self.events: list[FlowEvent] = []
         self.state: RunStatus | None = None
         self.before: Callable[[Prompt], None] = lambda prompt: None
-        flow = Flow(lambda context: steps, "play", "a small flow")
-        self.session = Session(flow, self.context, self._ask, self._hear, None if dry else self.folder)
+        flow = Flow(lambda context: steps, name, "a small flow")
+        self.session = Session(flow, self.context, self._ask, self._hear, None if dry else self.folder, undoing)
 
     async def run(self) -> Ending:
         """StepRun it to its end."""
