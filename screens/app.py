@@ -8,36 +8,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.console import RenderableType
 from textual import events
-from textual.app import App, ComposeResult
-from textual.filter import NoColor
-from textual.geometry import Region, Size
+from textual.app import ComposeResult
 from textual.screen import Screen
 
-from console.events import EstateRead, Event
+from console.events import EstateRead
 from console.model import Finding, Span
 from screens import themes
 from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
 from screens.board import Board
 from screens.bridge import Bridge, EnginePort, EngineSpoke, News
 from screens.text import Line, wrap
+from screens.textual_private import OncePaintedScreen, PlacedWidget, PrivateApp
 from screens.view import View
 from screens.views.evidence import labelled
 from screens.views.lanes import Lanes
 from screens.widgets.bar import Bar
-from screens.widgets.foot import foot
-from screens.widgets.masthead import masthead
-from screens.widgets.pane import Box, Pane
-
-if TYPE_CHECKING:
-    from typing import Self
-
-LEAST = (60, 15)
-"""Columns and rows below which only the verdict and its sentence are shown."""
+from screens.widgets.edges import foot, masthead
+from screens.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from screens.question import QuestionBar
+
+LEAST = (60, 15)
+"""Columns and rows below which only the verdict and its sentence are shown."""
 
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
@@ -47,32 +41,15 @@ def _unreported(error: BaseException) -> str:
     return "nowhere"
 
 
-class Frame(Screen[None], inherit_bindings=False):
-    """The one screen that Textual knows of; like a `Box` it takes its size as given, and it paints once at start."""
-
-    _resuming = False
+class Frame(OncePaintedScreen, inherit_bindings=False):
+    """The one screen that Textual knows of."""
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when there is too little room."""
         self.set_class(event.size.width < LEAST[0] or event.size.height < LEAST[1], "-cramped")
 
-    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Paint again, but not in the moment in which Textual has just painted everything."""
-        if self._resuming:
-            return self
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
-    def _on_screen_resume(self, event: events.ScreenResume) -> None:
-        event.prevent_default()
-        self._resuming = True
-        super()._on_screen_resume(event)
-        self._resuming = False
-
-    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
-        return super()._size_updated(size, virtual_size, container_size, layout=False)
-
-
-class CowhandApp(App[None], inherit_bindings=False):
+class CowhandApp(PrivateApp, inherit_bindings=False):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
     `theme` is dark, light or terminal; `opening` is what is known of the estate before anything is read. `on_loop` is
@@ -117,24 +94,9 @@ class CowhandApp(App[None], inherit_bindings=False):
         self._leaving = False
         for known in themes.themes():
             self.register_theme(known)
-        self._wear(f"cowhand-{theme}" if theme else themes.TERMINAL if self.no_color else themes.DARK)
-
-    def _wear(self, name: str) -> None:
-        """Set the first theme before anything is drawn, so that nothing is drawn twice."""
-        self._worn = name
-        self.set_reactive(App.theme, name)
-        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
-        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
-        self.ink = themes.ink(name, colour=not self.no_color)
-        self.stylesheet.set_variables(self.get_css_variables())
-        self._refresh_truecolor_filter(self.ansi_theme)
-        if self.no_color:
-            self._filters[1:] = [NoColor()]
-
-    def _watch_theme(self, theme_name: str) -> None:
-        if theme_name != self._worn:
-            self._worn = theme_name
-            super()._watch_theme(theme_name)
+        worn = f"cowhand-{theme}" if theme else themes.TERMINAL if self.no_color else themes.DARK
+        self.ink = themes.ink(worn, colour=not self.no_color)
+        self.wear(worn)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the frame."""
@@ -143,7 +105,7 @@ class CowhandApp(App[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         """Lay out the frame."""
         yield Pane(self._masthead, id="masthead")
-        yield Box(self.view, id="body")
+        yield PlacedWidget(self.view, id="body")
         yield Pane(self._cramped, id="cramped")
         yield Pane(self._foot, id="foot")
         yield Bar()
@@ -193,10 +155,6 @@ class CowhandApp(App[None], inherit_bindings=False):
                 self._question_bar = QuestionBar(self)
             self._question_bar.show_next_question()
         self.view.show_next_prompt()
-
-    def notify_engine(self, event: Event) -> None:
-        """Take an event as the engine would give it."""
-        self._bridge.notify(event)
 
     def _frame(self, whole: bool = False) -> None:
         for id in ("#masthead", "#cramped", "#foot"):
@@ -328,9 +286,7 @@ class CowhandApp(App[None], inherit_bindings=False):
         if written is None:
             self.say("too long to copy" if text else "nothing to copy here")
         else:
-            if self._driver is not None:
-                self._driver.write(written)
-                self._driver.flush()
+            self.write_to_terminal(written)
             self.say(f"sent {len(text.splitlines())} lines to your terminal's clipboard")
 
     def _filter(self) -> None:
@@ -423,21 +379,15 @@ class CowhandApp(App[None], inherit_bindings=False):
 
     # the end
 
-    def panic(self, *renderables: RenderableType) -> None:
-        """Say nothing but where it was: what an error prints of itself may hold a secret."""
-        self._fatal_error()
-
-    def _fatal_error(self) -> None:
+    def crashed(self, error: BaseException) -> None:
+        """Keep one line for stderr: what and where, never a value."""
         if self.crash is None:
-            failure = self._exception
-            error: BaseException = getattr(failure, "error", None) or failure or RuntimeError()
             places = [
                 f"{frame.name} {frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
                 for frame in traceback.extract_tb(error.__traceback__)[-3:]
             ]
             where = " > ".join(places) or "an unknown place"
             self.crash = f"cowhand stopped: {type(error).__name__} at {where}; the report is in {self._report(error)}"
-        self._close_messages_no_wait()
 
 
 def _make(name: str) -> View:

@@ -10,7 +10,7 @@ from screens.themes import Ink
 from screens.widgets.bar import Bar
 
 if TYPE_CHECKING:
-    from screens.app import CowhandApp
+    from screens.port import AppPort
 
 PROMPTS = {
     "host-key": "type yes to trust this key, esc to cancel:",
@@ -30,7 +30,7 @@ QUOTED = 9
 class QuestionBar:
     """Opens the bar for the oldest question when the bar is free, and closes it when the question is withdrawn."""
 
-    def __init__(self, app: CowhandApp) -> None:
+    def __init__(self, app: AppPort) -> None:
         self.app = app
         self.shown: str | None = None
 

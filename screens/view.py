@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from console.model import Finding, Span
 from screens.actions import KEY_LINES
 from screens.board import Board, Change
+from screens.textual_private import PlacedWidget
 from screens.themes import Ink
-from screens.widgets.pane import Box, Pane
+from screens.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from screens.app import CowhandApp
-
+    from screens.port import AppPort
 
 BROAD, WIDE = 120, 160
 """Columns from which a screen says more on a row, and from which it stands in two halves side by side."""
 
 
-class View(Box):
+class View(PlacedWidget):
     """A screen. Keys arrive as action ids; `do` answers whether it had a use for one."""
 
     NAME: ClassVar[str]
@@ -27,9 +27,9 @@ class View(Box):
     """The filter of now."""
 
     @property
-    def cowhand(self) -> CowhandApp:
+    def cowhand(self) -> AppPort:
         """The app."""
-        return cast("CowhandApp", self.app)
+        return cast("AppPort", self.app)
 
     @property
     def board(self) -> Board:

@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 
 from screens.board import Change
 from screens.text import Line, cells, clip, clock, follow, wrap
+from screens.textual_private import PlacedWidget
 from screens.view import View
 from screens.views import flow_bar, flow_rows
 from screens.views.evidence import rule
 from screens.widgets.bar import Bar
-from screens.widgets.pane import Box, Pane
+from screens.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
@@ -43,7 +44,7 @@ class Flow(View):
         self.fit()
         yield Pane(self._title, id="flow-title")
         panes = Pane(self._steps, id="flow-steps"), Pane(self._edge, id="flow-edge"), Pane(self._plan, id="flow-plan")
-        yield Box(*panes, id="flow-body")
+        yield PlacedWidget(*panes, id="flow-body")
         yield Pane(self._now, id="flow-now")
 
     # what is known

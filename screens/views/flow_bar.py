@@ -13,7 +13,7 @@ from screens.widgets.bar import Bar
 
 if TYPE_CHECKING:
     from console.runner.state import RunStatus
-    from screens.app import CowhandApp
+    from screens.port import AppPort
 
 MOST = 8
 """Rows of a question at most, so that the plan stays in view."""
@@ -24,7 +24,7 @@ ACTIONS = 3
 Settle = Callable[[str | None], None]
 
 
-def agree(app: CowhandApp, run: RunStatus, prompt: Prompt, everything: bool, settle: Settle) -> None:
+def agree(app: AppPort, run: RunStatus, prompt: Prompt, everything: bool, settle: Settle) -> None:
     """Have a step's plan agreed to, or all that follow too; `settle` gets the answer, None for not now."""
 
     def head(width: int) -> list[Line]:
@@ -49,7 +49,7 @@ def agree(app: CowhandApp, run: RunStatus, prompt: Prompt, everything: bool, set
     _typed(app, "all" if everything else "yes", "do it", head, settle)
 
 
-def destroy(app: CowhandApp, run: RunStatus, prompt: Prompt, settle: Settle) -> None:
+def destroy(app: AppPort, run: RunStatus, prompt: Prompt, settle: Settle) -> None:
     """Have the name of what is lost typed; anything else is not now."""
     name = prompt.typed or ""
     chosen = run.steps[prompt.step]
@@ -71,7 +71,7 @@ def destroy(app: CowhandApp, run: RunStatus, prompt: Prompt, settle: Settle) -> 
     app.query_one(Bar).ask(f"type {clip(name, 40)} to lose it, esc for not now:", done, head=head)
 
 
-def answer(app: CowhandApp, prompt: Prompt, settle: Settle) -> None:
+def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
     """Have a step's question answered: typed, or chosen."""
 
     def head(width: int) -> list[Line]:
@@ -96,7 +96,7 @@ def answer(app: CowhandApp, prompt: Prompt, settle: Settle) -> None:
     bar.ask("↑ ↓ and enter, esc for not now:", done, head=head, suggest=suggest, picked=picked)
 
 
-def sure(app: CowhandApp, word: str, does: str, words: str, settle: Settle) -> None:
+def sure(app: AppPort, word: str, does: str, words: str, settle: Settle) -> None:
     """Have a word typed for anything else; `words` say what it does to what."""
 
     def head(width: int) -> list[Line]:
@@ -105,7 +105,7 @@ def sure(app: CowhandApp, word: str, does: str, words: str, settle: Settle) -> N
     _typed(app, word, does, head, settle)
 
 
-def stop(app: CowhandApp, run: RunStatus) -> None:
+def stop(app: AppPort, run: RunStatus) -> None:
     """End the run: between two commands, or at once."""
     busy = _busy(run)
 
@@ -118,7 +118,7 @@ def stop(app: CowhandApp, run: RunStatus) -> None:
     app.query_one(Bar).ask(_endings(busy, "stop"), done, head=head)
 
 
-def leave(app: CowhandApp) -> None:
+def leave(app: AppPort) -> None:
     """Leaving would end the run: ask."""
     run = app.board.flow
     assert run is not None
@@ -151,7 +151,7 @@ def _endings(busy: str, what: str) -> str:
     return f"type stop to {what}, esc to stay:"
 
 
-def _end(app: CowhandApp, said: str | None, end: Callable[[bool], None]) -> None:
+def _end(app: AppPort, said: str | None, end: Callable[[bool], None]) -> None:
     word = (said or "").strip().lower()
     if word in ("stop", "cut"):
         end(word == "cut")
@@ -160,7 +160,7 @@ def _end(app: CowhandApp, said: str | None, end: Callable[[bool], None]) -> None
         app.say(f"{clip(said, 20)} is neither stop nor cut: it goes on")
 
 
-def _typed(app: CowhandApp, word: str, does: str, head: Callable[[int], list[Line]], settle: Settle) -> None:
+def _typed(app: AppPort, word: str, does: str, head: Callable[[int], list[Line]], settle: Settle) -> None:
     def done(said: str | None) -> None:
         agreed = said is not None and said.strip().lower() == word
         if said and not agreed:

@@ -12,10 +12,11 @@ from textual.app import ComposeResult
 from console.model import HOPS, Finding, HopName, Lane, Span
 from screens.board import Change, Key
 from screens.text import Line, Piece, clip, fit, follow
+from screens.textual_private import PlacedWidget
 from screens.themes import MARKS
 from screens.view import WIDE, View
 from screens.views.evidence import brief, evidence, excerpt, place_of, plain, rule
-from screens.widgets.pane import Box, Pane
+from screens.widgets.pane import Pane
 
 TITLES: dict[HopName, str] = {
     "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
@@ -50,8 +51,8 @@ class Lanes(View):
         """Lay out left (matrix, excerpt) and evidence."""
         self.fit()
         columns = [Pane(partial(self._column, at), classes="hop") for at in range(len(HOPS))]
-        yield Box(
-            Box(Pane(self._labels, id="labels"), *columns, id="matrix"),
+        yield PlacedWidget(
+            PlacedWidget(Pane(self._labels, id="labels"), *columns, id="matrix"),
             Pane(self._excerpt, id="excerpt"),
             id="left",
         )

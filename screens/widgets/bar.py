@@ -12,7 +12,7 @@ from screens.text import Line, clean, fit
 from screens.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from screens.app import CowhandApp
+    from screens.port import AppPort
 
 MATCHES = 6
 """Rows of suggestions at most."""
@@ -75,7 +75,7 @@ class Bar(Pane):
         return list(self._suggest(self.value))[:MATCHES] if self._suggest else []
 
     def _rows_of(self, width: int, height: int) -> list[Line]:
-        ink = cast("CowhandApp", self.app).ink
+        ink = cast("AppPort", self.app).ink
         if self._note is not None:
             return [(("─" * width, ink.faint),), *self._note(width)]
         room = width - cell_len(self.prompt) - 4
@@ -145,4 +145,4 @@ class Bar(Pane):
         self._secret = False
         self.styles.height = 0
         self._done(answer)
-        cast("CowhandApp", self.app).show_next_question()
+        cast("AppPort", self.app).show_next_question()

@@ -7,25 +7,18 @@ from typing import TYPE_CHECKING, cast
 
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from screens.text import Line, changed_span, settle, to_strip
+from screens.textual_private import PlacedWidget, drop_repaints
 
 if TYPE_CHECKING:
-    from screens.app import CowhandApp
+    from screens.port import AppPort
 
 Painter = Callable[[int, int], Sequence[Line]]
 """From width and height in cells to at most that many lines."""
 
 
-class Box(Widget):
-    """A widget whose size comes from the layout, and asks for no second layout and no second painting because of it."""
-
-    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
-        return super()._size_updated(size, virtual_size, container_size, layout=False)
-
-
-class Pane(Box):
+class Pane(PlacedWidget):
     """Rows from a painter. Textual sends a row from the pane's left edge to the last cell marked: narrow is cheap."""
 
     DEFAULT_CSS = ""
@@ -52,7 +45,7 @@ class Pane(Box):
         """Drop what is still to be sent, for a layout is about to paint all of this pane.
 
         Textual keeps what a hidden widget asked for, and would send the whole pane again with its next change."""
-        self._exchange_repaint_regions()
+        drop_repaints(self)
 
     def render_line(self, y: int) -> Strip:
         """Draw one row."""
@@ -63,7 +56,7 @@ class Pane(Box):
 
     def _settle(self) -> None:
         size = self.size
-        base = cast("CowhandApp", self.app).ink.text
+        base = cast("AppPort", self.app).ink.text
         painted = list(self._paint(size.width, size.height)[: size.height]) if size else []
         painted += [()] * (size.height - len(painted))
         self._rows = [settle(line, size.width, base) for line in painted]

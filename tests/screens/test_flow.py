@@ -203,7 +203,7 @@ async def test_a_failure_says_what_is_true_and_a_retry_goes_on(app: CowhandApp, 
         assert "now: roof is not there" in text
         assert "R look again" in text
         assert "u take it back" in text
-        assert "x leave it so" in text
+        assert "x stop here" in text
         assert "✗ paint-barn 6/6 failed" in text
         (root / "storm").unlink()
         await settle(pilot, "R")

@@ -1,12 +1,13 @@
-"""The top three rows: the verdict, the one sentence that matters, and the screens' names in the rule."""
+"""What is above and below every screen: the verdict, its sentence and the screens' names; the key line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.style import Style
 
-from screens.actions import BY_ID, SCREENS
+from screens.actions import BY_ID, SCREENS, Action
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clock
 from screens.themes import MARKS, VERDICTS, Ink
@@ -25,6 +26,16 @@ def masthead(board: Board, ink: Ink, view: str, wanted: str, width: int, *, read
         ((" ", ink.text), *_sentence(board, ink, width - 2)),
         _tabs(ink, view, wanted, width),
     ]
+
+
+def foot(ink: Ink, said: str, actions: Iterable[Action], width: int) -> Line:
+    """Return the key line; a message stands in its place until the next key."""
+    if said:
+        return ((" " + clip(said, width - 2), ink.bright),)
+    offers = [(action.label, f" {action.words}  ") for action in actions]
+    while len(offers) > 2 and sum(len(key + words) for key, words in offers) - 1 > width:
+        del offers[-3]
+    return ((" ", ink.text), *(piece for key, words in offers for piece in ((key, ink.key), (words, ink.muted))))
 
 
 def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool) -> Line:

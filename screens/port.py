@@ -1,0 +1,51 @@
+"""What a view or a widget may ask of the app; they know this and not the app itself.
+
+It is for the type checker alone: nothing imports it at run time."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from textual.geometry import Size
+from textual.widget import Widget
+
+from console.model import Finding, Span
+from screens.board import Board
+from screens.bridge import EnginePort
+from screens.themes import Ink
+
+Kind = TypeVar("Kind", bound=Widget)
+
+
+class AppPort(Protocol):
+    """The app, as its parts see it."""
+
+    engine: EnginePort
+    board: Board
+    ink: Ink
+    read_only: bool
+
+    @property
+    def size(self) -> Size:
+        """The terminal's columns and rows."""
+
+    def query_one(self, selector: type[Kind]) -> Kind:
+        """Return the one widget of a class."""
+
+    def say(self, words: str) -> None:
+        """Show a short message in the key line until the next key."""
+
+    def show_next_question(self) -> None:
+        """Put the next question of the engine or of a run, if there is one and the bar is free."""
+
+    def show_finding(self, found: Finding | None) -> None:
+        """Go to the findings, with one of them chosen."""
+
+    def show_place(self, place: Span | None) -> None:
+        """Go to the sources, with one line of them chosen."""
+
+    def open_flow(self, name: str) -> None:
+        """Go to one flow."""
+
+    def leave_after(self, cut: bool) -> None:
+        """End the run, and leave as soon as it has ended."""
