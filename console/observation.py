@@ -12,7 +12,7 @@ IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https
 
 Cause = Literal[
     "", "unresolved", "refused", "timeout", "unreachable", "no-way", "no-source", "closed", "silent", "flood",
-    "unexpected", "tls", "not-tls", "no-starttls", "out-of-step",
+    "unfinished", "unexpected", "tls", "not-tls", "no-starttls", "out-of-step",
 ]  # fmt: skip
 
 

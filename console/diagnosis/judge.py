@@ -25,6 +25,7 @@ _WORDS: dict[Cause, str] = {
     "closed": "closed",
     "silent": "silent",
     "flood": "floods",
+    "unfinished": "unfinished",
     "unexpected": "strange",
     "tls": "TLS fails",
     "not-tls": "no TLS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import os
 import socket
 import sys
@@ -17,6 +18,7 @@ from console.hosts.host import ANY, Before, Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, LocalProcess, attend, called
 from console.hosts.programs import environment, program
+from console.hosts.resolver import look_up
 from console.model import Role
 from console.questions import Asker, Credentials
 
@@ -70,6 +72,14 @@ def _handshake(sock: socket.socket) -> float | None:
     return None
 
 
+def _numeric(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
 def _pair(name: object) -> tuple[str, int] | None:
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
@@ -99,22 +109,19 @@ class Local:
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name by this machine's resolver, IPv4 first."""
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            if getattr(error, "errno", None) == socket.EAI_AGAIN:
-                raise NoWayIn(f"{name} was not resolved: the resolver does not answer here") from None
-            raise Unresolved(f"{name} has no address") from None
-        addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+        addresses = dict.fromkeys(str(entry[4][0]) for entry in await look_up(name))
         return tuple(sorted(addresses, key=lambda address: ":" in address))
 
     async def connect(self, address: str, port: int, timeout: float) -> SocketStream:
-        """Open a TCP stream from this machine."""
+        """Open a TCP stream from this machine; a name is resolved first, in the resolver's own time."""
+        what = f"{address}:{port}"
+        if not _numeric(address):
+            address = (await self.resolve(address))[0]
         try:
             async with asyncio.timeout(timeout):
                 reader, writer = await asyncio.open_connection(address, port)
         except (OSError, UnicodeError) as error:
-            raise _explained(error, f"{address}:{port}", timeout) from None
+            raise _explained(error, what, timeout) from None
         sock = writer.transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return SocketStream(reader, writer, _handshake(sock))

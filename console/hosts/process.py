@@ -194,15 +194,17 @@ class LocalProcess:
         return await self.process.wait()
 
     async def kill(self) -> None:
-        """End it with its whole session; a command that became root is let go of, for we may not end it."""
+        """End it with its whole session and close its pipes; one that became root goes on, for we may not end it.
+
+        A pipe that still holds output is closed here: left to the garbage collector, it is closed after the loop."""
         if self.process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), 1)
-        if self.process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                self.process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
+        with suppress(ProcessLookupError, PermissionError):
+            self.process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
+        await asyncio.sleep(0)  # the pipes' descriptors are closed by the loop
 
 
 def lost(host: str) -> NoWayIn:

@@ -18,6 +18,7 @@ from console.observation import Cause, Ladder, ProbeTarget
 from console.probes import bare, http, imap, managesieve, pop3, proxy_header, smtp
 from console.probes.tls import TlsStream
 from console.probes.wire import Broken, Wire
+from console.text import clean
 
 PROBES: dict[Protocol, ModuleType] = {
     "smtp": smtp,
@@ -45,8 +46,11 @@ PATIENCE = 9.0
 GOODBYE = 3.0
 """Seconds a goodbye may take; one that takes longer is not waited for."""
 
+CONVERSATION = 20.0
+"""Seconds from the connection to the last answer: postscreen's 6, Postfix's 5 without a header, TLS, and a reserve."""
+
 TOTAL = 45.0
-"""Seconds after which a ladder is given up, whatever drips in."""
+"""Seconds after which a ladder is given up, the wait for a place on an SSH connection included."""
 
 
 async def climb(
@@ -85,6 +89,8 @@ class _Climber:
         self.ladder, self.host, self.seen, self.rest = ladder, host, seen, rest
         self.stream: Stream | None = None
         self.opened = self.started = time.perf_counter()
+        self.rung: RungName = "resolve"
+        self.wire: Wire | None = None
 
     def close(self) -> None:
         if self.stream is not None:
@@ -92,7 +98,13 @@ class _Climber:
 
     def give_up(self) -> None:
         """Say that time was up, at the rung that was being tried."""
-        self._broke("greeting", "silent", f"not done within {TOTAL:.0f} s")
+        wire, now = self.wire, time.perf_counter()
+        if wire is None or not wire.taken:
+            self._broke(self.rung, "silent", f"not done within {now - self.opened:.0f} s")
+            return
+        self.ladder.said = clean(bytes(wire.buffer), 60)
+        words = f"{wire.taken} bytes in {now - wire.began:.0f} s, and still no end of the answer"
+        self._broke(self.rung, "unfinished", words)
 
     def lose(self, error: HostError) -> None:
         """Say that the way to the asking machine went away: that is nothing the far end did."""
@@ -105,6 +117,11 @@ class _Climber:
             return
         if target.depth == "connect":
             return
+        async with asyncio.timeout(CONVERSATION):
+            await self._converse(stream)
+
+    async def _converse(self, stream: Stream) -> None:
+        target = self.ladder.target
         first = b""
         if target.header is not None:
             made = self._header(stream)
@@ -124,10 +141,10 @@ class _Climber:
         target, address = self.ladder.target, self.ladder.target.address
         try:
             if not _numeric(address):
-                self._start()
+                self._start("resolve")
                 address = (await self.host.resolve(address))[0]
                 self._held("resolve", address)
-            self._start()
+            self._start("connect")
             self.stream = await self.host.connect(address, target.port, CONNECT)
         except NoWayIn as error:
             self._broke("connect", "no-way", str(error), "unknown")
@@ -148,7 +165,7 @@ class _Climber:
     def _header(self, stream: Stream) -> bytes | None:
         target = self.ladder.target
         assert target.header is not None
-        self._start()
+        self._start("header")
         destination = stream.peer or (target.address, target.port)
         try:
             if stream.local is None:
@@ -161,7 +178,7 @@ class _Climber:
         return header
 
     async def _secure(self, stream: Stream, first: bytes = b"") -> TlsStream | None:
-        self._start()
+        self._start("tls")
         try:
             secured = TlsStream(stream, _server_name(self.ladder.target), first)
         except ValueError:
@@ -191,11 +208,11 @@ class _Climber:
     async def _talk(self, stream: Stream) -> None:
         target = self.ladder.target
         probe = PROBES[target.protocol]
-        wire = Wire(stream, PATIENCE, _server_name(target))
+        wire = self.wire = Wire(stream, PATIENCE, _server_name(target))
         wire.began = self.opened
         rung: Literal["greeting", "tls", "capability"] = "greeting"
         try:
-            self._start()
+            self._start("greeting")
             greeting = await probe.greet(wire)
             self.ladder.imposed = wire.imposed
             waited = f" (greeting held back {wire.imposed:.1f} s)" if wire.imposed > 0.5 else ""
@@ -207,10 +224,10 @@ class _Climber:
                 secured = await self._secure(stream)
                 if secured is None:
                     return
-                wire = Wire(secured, PATIENCE, wire.name)
+                wire = self.wire = Wire(secured, PATIENCE, wire.name)
             elif target.depth == "capability":
                 rung = "capability"
-                self._start()
+                self._start("capability")
                 self._held("capability", " ".join(await probe.capability(wire))[:200])
             await self._leave(probe, wire)
         except Broken as broken:
@@ -226,12 +243,12 @@ class _Climber:
                 said = await probe.leave(wire)
         if said:
             self.ladder.said = said
-            self._start()
+            self._start(self.rung)
             taken = "took the PROXY header for a command" if self.ladder.target.header else "answered out of step"
             self._broke("header" if self.ladder.target.header else "greeting", "out-of-step", f"{taken}: {said}")
 
-    def _start(self) -> None:
-        self.started = time.perf_counter()
+    def _start(self, rung: RungName) -> None:
+        self.rung, self.started = rung, time.perf_counter()
 
     def _held(self, name: RungName, detail: str, took: float | None = None) -> None:
         ms = None if name == "header" else took or (time.perf_counter() - self.started) * 1000

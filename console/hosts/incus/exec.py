@@ -13,6 +13,7 @@ from console.hosts import files
 from console.hosts.host import ANY, Before, Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, bounded, called
+from console.hosts.resolver import ADDRESSES
 from console.model import Role
 from console.text import clean
 
@@ -67,7 +68,7 @@ class Incus:
         found = dict.fromkeys(line.split()[0] for line in done.stdout.decode("ascii", "replace").splitlines() if line)
         if done.status or not found:
             raise Unresolved(f"{clean(name, 60)} has no address")
-        return tuple(sorted(found, key=lambda address: ":" in address))
+        return tuple(sorted(found, key=lambda address: ":" in address))[:ADDRESSES]
 
     async def connect(self, address: str, port: int, timeout: float) -> Stream:
         """Never: a probe's timing would be that of Incus."""

@@ -19,6 +19,7 @@ from console.hosts.become import Become
 from console.hosts.host import ANY, Before, Completed, Stream
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, attend, bounded, called, lost, unbounded
+from console.hosts.resolver import ADDRESSES
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
 from console.model import Role
@@ -124,7 +125,7 @@ class Ssh:
         addresses = dict.fromkeys(line[0] for line in words if line and _numeric(line[0]))
         if done.status or not addresses:
             raise Unresolved(f"{name} has no address")
-        return tuple(sorted(addresses, key=lambda address: ":" in address))
+        return tuple(sorted(addresses, key=lambda address: ":" in address))[:ADDRESSES]
 
     async def connect(self, address: str, port: int, timeout: float) -> Stream:
         """Open a TCP stream from this machine."""

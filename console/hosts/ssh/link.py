@@ -31,7 +31,7 @@ QUESTION = 110.0
 """Seconds a server is kept waiting for an answer: OpenSSH itself hangs up after 120."""
 
 PAGE = 300.0
-"""Seconds a server that asks for a web page to be opened is waited for."""
+"""Seconds a server that asks for a web page to be opened is waited for; no login lasts longer, whatever is said."""
 
 PATIENCE = 20.0
 """Seconds a caller waits for a connection that is being made."""
@@ -273,6 +273,7 @@ class Link:
         arguments = negotiation.options(attempt, certificates)
         below = await self._below(resolved)
         loop, up = asyncio.get_running_loop(), False
+        latest = loop.time() + PAGE
         self.dials += 1
         try:
             async with asyncio.timeout(LOGIN) as limit:
@@ -280,7 +281,7 @@ class Link:
                 def hold(text: str) -> None:
                     longest = PAGE if "://" in text else QUESTION if text else LOGIN
                     with suppress(RuntimeError):  # time is up already
-                        limit.reschedule(loop.time() + longest)
+                        limit.reschedule(min(loop.time() + longest, latest))
                     self._pend(text)
 
                 self._hold = hold

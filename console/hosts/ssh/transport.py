@@ -8,11 +8,15 @@ import signal
 import socket
 from contextlib import suppress
 
-from console.errors import NoWayIn
+from console.errors import NoWayIn, Unresolved
 from console.hosts.process import spawn
 from console.hosts.programs import own_environment, program
+from console.hosts.resolver import look_up
 from console.hosts.ssh.config import Resolved
 from console.text import clean, quote
+
+ADDRESSES = 6
+"""Addresses of a host that are dialled, one after the other."""
 
 CAP = 2000
 """Bytes kept of what a proxy command says on its error output."""
@@ -23,16 +27,11 @@ async def dial(resolved: Resolved) -> socket.socket:
     loop = asyncio.get_running_loop()
     what = f"{clean(resolved.host, 80)}:{resolved.port}"
     try:
-        async with asyncio.timeout(resolved.timeout):
-            found = await loop.getaddrinfo(
-                resolved.host, resolved.port, family=resolved.family, type=socket.SOCK_STREAM
-            )
-    except TimeoutError:
-        raise NoWayIn(f"{what} was not resolved within {resolved.timeout:g} s") from None
-    except (OSError, UnicodeError):
+        found = await look_up(resolved.host, resolved.port, resolved.family)
+    except Unresolved:
         raise NoWayIn(f"{what} has no address here") from None
     failure = "has no address here"
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in found[:ADDRESSES]:
         sock = socket.socket(family, kind, protocol)
         try:
             _prepare(sock, resolved)

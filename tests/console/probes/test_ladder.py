@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -123,14 +124,16 @@ async def test_a_port_that_accepts_and_stays_silent_is_said_to_be_silent(protoco
 
 
 async def test_a_server_that_drips_bytes_does_not_outlast_the_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladders, "TOTAL", 1.0)
+    monkeypatch.setattr(ladders, "CONVERSATION", 1.0)
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(40):
             writer.write(b"220-x\r\n")
             await asyncio.sleep(0.05)
 
-    assert (await ask(drip)).cause == "silent"
+    ladder = await ask(drip)
+    assert ladder.cause == "unfinished" and ladder.failed is not None
+    assert re.fullmatch(r"\d+ bytes in 1 s, and still no end of the answer", ladder.failed.detail)
 
 
 async def test_nothing_is_sent_before_the_final_greeting_and_the_guest_says_goodbye() -> None:
