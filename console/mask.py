@@ -8,7 +8,8 @@ no expression goes back, and a line over `LONGEST` is hidden whole."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from console.masking import names, pairs, shapes, values
@@ -23,7 +24,7 @@ LONGEST = 4096
 _TRIGGERS = (
     "pass", "pwd", "pw", "secret", "token", "cred", "key", "auth", "salt", "dsn", "webhook", "psk", "jwt", "cookie",
     "dbroot", "_pat", "otp", "hmac", "bearer", "basic", "sig", "connectionstring", "connection_string", "env", "hdr",
-    "header", "send", "set-var", "set_var", "login", "identified", "-p", "curl", "http -a", "lftp", "smb", "redis-cli",
+    "header", "check send", "set-var", "set_var", "login", "identified", " -p", "\"-p", "'-p", "curl", "http -a", "lftp", "smb", "redis-cli",
     "valkey-cli", "ldap", "zip", "mongo", "mysql", "maria", "mydumper", "ipmitool", "mosquitto", "add_user", "snmp",
     "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS,
@@ -33,6 +34,8 @@ _TRIGGERS = (
 _TOKENS = (*shapes.SURE, *shapes.LIKELY, ".atlasv1.", ":aa")
 
 _PLAIN, _TOKEN = 1, 2
+
+_Tree = dict[str, "_Tree"]
 _Place = tuple[int, int, bool]
 """A line, the place in it behind which to look, and whether it is inside of a secret's block."""
 
@@ -47,26 +50,43 @@ def mask(text: str) -> str:
     return text if not walk.run() else "\n".join(walk.lines)
 
 
-def _occurrences(low: str, needle: str) -> list[int]:
-    """Return a place of `needle` in each line that has it."""
-    found, at = [], low.find(needle)
-    while at >= 0:
-        found.append(at)
-        end = low.find("\n", at)
-        at = low.find(needle, end) if end >= 0 else -1
-    return found
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Return an expression for any of the words as a tree of their letters: one pass, however many there are."""
+    tree: _Tree = {}
+    for word in words:
+        node = tree
+        for letter in word:
+            node = node.setdefault(letter, {})
+        node[""] = {}
+    return re.compile(_branches(tree))
+
+
+def _branches(node: _Tree) -> str:
+    if "" in node:
+        return ""
+    parts = [re.escape(letter) + _branches(below) for letter, below in sorted(node.items())]
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
+
+
+@cache
+def _triggers() -> re.Pattern[str]:
+    return _any_of(_TRIGGERS)
+
+
+@cache
+def _tokens() -> re.Pattern[str]:
+    return _any_of(_TOKENS)
 
 
 def _suspects(low: str, starts: list[int]) -> dict[int, int]:
     """Return the numbers of lines that may hold a secret, and what is to be looked for in each."""
-    from bisect import bisect_right
-
     found: dict[int, int] = {}
-    for needles, flag in ((_TRIGGERS, _PLAIN), (_TOKENS, _TOKEN)):
-        for needle in needles:
-            for at in _occurrences(low, needle):
-                row = bisect_right(starts, at) - 1
-                found[row] = found.get(row, 0) | flag
+    for expression, flag in ((_triggers(), _PLAIN), (_tokens(), _TOKEN)):
+        hit = expression.search(low)
+        while hit is not None:
+            row = bisect_right(starts, hit.start()) - 1
+            found[row] = found.get(row, 0) | flag
+            hit = expression.search(low, starts[row + 1]) if row + 1 < len(starts) else None
     return found
 
 
@@ -371,7 +391,7 @@ class _Blocks:
         """Return the parts of lines, by their numbers, that are inside of such blocks."""
         for row, line in enumerate(self.lines):
             if len(line) <= LONGEST and ("{" in line or "}" in line or "sensitive" in line):
-                if line[:1].isalpha() and _OPENING.match(line):
+                if line[:1].isalpha() and _opening().match(line):
                     self._end_all(row - 1)
                 self._line(row, line)
         self._end_all(len(self.lines) - 1)
@@ -424,9 +444,11 @@ class _Blocks:
             self._close(row, LONGEST + 1)
 
 
-_OPENING = re.compile(
-    r"(?:variable|output|resource|data|module|provider|locals|terraform|moved|import|check|ephemeral)\b"
-)
+@cache
+def _opening() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:variable|output|resource|data|module|provider|locals|terraform|moved|import|check|ephemeral)\b"
+    )
 
 
 def _label(before: str) -> bool:

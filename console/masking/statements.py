@@ -484,7 +484,7 @@ class Statement:
             if (
                 not later.low.startswith("-")
                 and not harmless(later.plain, "strong")
-                and not _FORMAT.fullmatch(later.plain)
+                and not _format().fullmatch(later.plain)
             ):
                 user, colon, password = later.plain.partition(":")
                 if not (colon and (harmless(password, "strong"))) and user:
@@ -506,7 +506,11 @@ def _ordinary(value: str) -> bool:
     )
 
 
-_FORMAT = re.compile(r"(?:%s|[:\s]|\\?n)*+")
+@cache
+def _format() -> re.Pattern[str]:
+    """A format of printf's with nothing in it."""
+    return re.compile(r"(?:%s|[:\s]|\\?n)*+")
+
 
 _RULES: dict[str, Callable[[Statement, int], None]] = {
     "stats": Statement._stats, "auth": Statement._auth, "send": Statement._send, "send-lf": Statement._send,
