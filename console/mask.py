@@ -24,8 +24,9 @@ LONGEST = 4096
 _TRIGGERS = (
     "pass", "pwd", "pw", "secret", "token", "cred", "key", "auth", "salt", "dsn", "webhook", "psk", "jwt", "cookie",
     "dbroot", "_pat", "otp", "hmac", "bearer", "basic", "sig", "connectionstring", "connection_string", "env", "hdr",
-    "header", "check send", "set-var", "set_var", "login", "identified", " -p", "\"-p", "'-p", "curl", "http -a", "lftp", "smb", "redis-cli",
-    "valkey-cli", "ldap", "zip", "mongo", "mysql", "maria", "mydumper", "ipmitool", "mosquitto", "add_user", "snmp",
+    "header", "check send", "set-var", "set_var", "login", "identified", " -p", "\"-p", "'-p", "curl", "http -a",
+    "lftp", "smb", "redis-cli", "valkey-cli", "ldap", "zip", "mongo", "mysql", "maria", "mydumper", "ipmitool",
+    "mosquitto", "add_user", "snmp",
     "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from console.drift.compared import Compared, State
-from console.drift.sameness import diff
+from console.drift.shown import diff
 from console.estate.load import Estate
 from console.facts import incus
 from console.hosts.host import Host

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Mapping
 
 from console.drift.compared import Compared, State
 from console.drift.instances import instances
 from console.drift.running import with_running
-from console.drift.sameness import diff, normal
+from console.drift.sameness import normal
+from console.drift.shown import changes, diff
 from console.drift.tracked import Tracked, tracked
 from console.errors import HostError, Missing
 from console.estate.load import Estate
@@ -86,11 +86,10 @@ def _compare(each: Tracked, host: str, text: str, theirs: str) -> Compared:
     mine, other = normal(each.path, text, theirs)
     if mine == other:
         return Compared(each.file, host, each.path, "same", "unknown")
-    matcher = difflib.SequenceMatcher(None, mine, other, autojunk=False)
-    changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
-    count = sum(max(change[2] - change[1], change[4] - change[3]) for change in changes)
-    place = Span(each.file, _place(text, mine, changes[0][1]))
-    shown = diff(mine, other, each.file, f"{host}:{each.path}")
+    found = changes(mine, other)
+    count = sum(max(change[2] - change[1], change[4] - change[3]) for change in found)
+    place = Span(each.file, _place(text, mine, found[0][1]))
+    shown = diff(mine, other, each.file, f"{host}:{each.path}", each.path, found)
     drifted = Drifted(each.file, host, each.path, place, "file", count, diff=tuple(shown.split("\n")))
     return Compared(each.file, host, each.path, "differs", "unknown", deployed=shown, drifted=(drifted,))
 

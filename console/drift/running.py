@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from msgspec.structs import replace
 
 from console.drift.compared import Compared
-from console.drift.sameness import diff
+from console.drift.shown import diff
 from console.drift.tracked import Tracked
 from console.estate.load import Estate
 from console.facts import haproxy_running, listeners

@@ -1,14 +1,10 @@
-"""Which differences between a file of the repository and its host's count, and how they are shown."""
+"""Which differences between a file of the repository and its host's count."""
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
 from collections.abc import Callable
-
-from console.mask import mask
-from console.text import clean
 
 
 def lines(text: str) -> list[str]:
@@ -52,12 +48,3 @@ def normal(path: str, ours: str, theirs: str) -> tuple[list[str], list[str]]:
 def _settings(text: str, names: set[str]) -> list[str]:
     found = {match[1]: line.strip() for line in lines(text) if (match := _KEY.match(line)) and match[1] in names}
     return [found[name] for name in sorted(found)]
-
-
-def diff(before: list[str], after: list[str], one: str, other: str) -> str:
-    """Return a unified diff without secrets; a pair of lines that differ by secrets alone says so."""
-    mine, theirs = (mask("\n".join(side)).split("\n") for side in (before, after))
-    if mine == theirs:
-        return f"--- {one}\n+++ {other}\n(they differ in a secret, which is not shown)"
-    rows = difflib.unified_diff(mine, theirs, one, other, lineterm="")
-    return "\n".join(clean(row.expandtabs(4), 400) for row in rows)

@@ -249,7 +249,7 @@ async def test_every_file_is_looked_for_where_it_is_usual_and_no_secret_is_shown
     assert states.pop("mailcow.conf") == states.pop("fstab") == "differs"
     assert set(states.values()) == {"same"} and len(states) == 8
     shown = formats.text(found, lambda text, state: text) + json.dumps(formats.document(found))
-    assert "geheim" not in shown and "they differ in a secret" in shown
+    assert "geheim" not in shown and "~ DBPASS differs" in shown
     assert "+tmpfs /mnt tmpfs" in shown
 
 
