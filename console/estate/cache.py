@@ -17,7 +17,7 @@ from console.errors import InputError
 from console.events import EstateRead
 from console.model import Finding, Topology
 
-FORMAT = "cowhand 3"
+FORMAT = "cowhand 4"
 
 ABSENT = (0, 0, 0)
 """The stamp of a file that is not there."""
@@ -31,12 +31,13 @@ class _Kept(Struct, frozen=True, array_like=True):
     topology: Topology
     findings: tuple[Finding, ...]
     problems: tuple[tuple[str, int, int, str], ...]
-    texts: dict[str, str]
     warnings: tuple[tuple[str, int, int, str], ...]
 
 
 def read(site: Path) -> EstateRead | None:
-    """Return what was read of this site last time; None when nothing is kept, a file changed, or TF_VAR_* is set."""
+    """Return what was read of this site last time, without the texts of its files, which may hold secrets.
+
+    None when nothing is kept, a file changed, or TF_VAR_* is set."""
     if _given():
         return None
     path = _place(site)
@@ -49,7 +50,7 @@ def read(site: Path) -> EstateRead | None:
     if any((stamp(Path(path)) or ABSENT) != tuple(rest) for path, *rest in kept.stamps):
         return None
     problems, warnings = (tuple(InputError(*each) for each in told) for told in (kept.problems, kept.warnings))
-    return EstateRead(kept.title, kept.topology, kept.findings, problems, kept.texts, warnings=warnings)
+    return EstateRead(kept.title, kept.topology, kept.findings, problems, {}, warnings=warnings)
 
 
 def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
@@ -68,7 +69,7 @@ def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
         tuple((each.file, each.line, each.column, each.problem) for each in told)
         for told in (read.problems, read.warnings)
     )
-    known = read.topology, read.findings, problems, read.texts, warnings
+    known = read.topology, read.findings, problems, warnings
     kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, *known)
     try:
         atomic.write(path, msgspec.msgpack.encode(kept))

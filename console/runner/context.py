@@ -13,7 +13,7 @@ from console.mask import DOTS, mask
 from console.model import Role
 from console.runner.plan import Ask, Write
 from console.runner.read_only import ReadOnlyHost
-from console.secret import Secret
+from console.secret import Secret, forms
 
 if TYPE_CHECKING:
     from console.estate.load import Estate
@@ -176,11 +176,9 @@ class StepContext:
     # ── secrets ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def hide(self, secret: str | Secret) -> None:
-        """Keep a secret out of all that is shown, streamed and written from now on."""
+        """Keep a secret out of all that is shown, streamed and written from now on, however it is encoded there."""
         text = secret.reveal() if isinstance(secret, Secret) else secret
-        if text and text not in self._secrets:
-            self._secrets.append(text)
-            self._secrets.sort(key=len, reverse=True)
+        self._secrets = sorted({*self._secrets, *forms(text)}, key=len, reverse=True)
 
     def betrays(self, text: str) -> bool:
         """Whether a text has a hidden secret in it."""

@@ -101,8 +101,13 @@ class Sources(View):
         return (
             [tuple(piece for _, pieces in names for piece in pieces)]
             if names
-            else [((" no file was read", ink.muted),)]
+            else [((f" {self._missing()}", ink.muted),)]
         )
+
+    def _missing(self) -> str:
+        """Say why there is no file: what is shown at the very start is kept without the texts."""
+        kept = self.board.estate is not None and self.board.estate.topology.lanes
+        return "the files are being read" if kept else "no file was read"
 
     def _text(self, width: int, height: int) -> list[Line]:
         self.top = follow(self.top, self.cursor - 1, len(self._rows), height)

@@ -9,7 +9,8 @@ import pytest
 
 from console.drift.compared import Compared, drifted
 from console.drift.look import look
-from console.drift.sameness import diff, lines, normal
+from console.drift.sameness import lines, normal
+from console.drift.shown import diff
 from console.drift.tracked import Tracked, tracked
 from console.errors import FileError, Missing
 from console.estate import load as estate

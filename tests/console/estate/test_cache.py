@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from console.diagnosis.lint import lint
 from console.engine.engine import Engine
@@ -38,10 +39,20 @@ def read(site: Path) -> EstateRead:
     )
 
 
-def test_an_unchanged_estate_is_recalled_whole(site: Path) -> None:
+def test_an_unchanged_estate_is_recalled_without_its_texts(site: Path) -> None:
     assert cache.read(site) is None
     cache.write(site, read(site))
-    assert cache.read(site) == read(site)
+    assert cache.read(site) == replace(read(site), texts={})
+
+
+def test_no_text_of_a_file_is_kept(site: Path) -> None:
+    config = site.parent / "haproxy.cfg"
+    config.write_text(config.read_text() + "    # a remark that is nowhere else\n")
+    cache.write(site, read(site))
+    folder = cache_folder()
+    assert folder is not None
+    (kept,) = folder.glob("estate-*")
+    assert b"remark that is" not in kept.read_bytes() and b"haproxy.cfg" in kept.read_bytes()
 
 
 def test_problems_are_recalled_too(site: Path) -> None:
@@ -59,7 +70,7 @@ def test_warnings_are_recalled_too(site: Path) -> None:
     cached = cache.read(site)
     assert cached is not None
     assert len(cached.warnings) == 1
-    assert cached == read(site)
+    assert cached == replace(read(site), texts={})
 
 
 @pytest.mark.parametrize("name", ["site.toml", "haproxy.cfg"])
@@ -140,8 +151,8 @@ def test_the_engine_tells_only_what_the_watcher_was_not_shown(site: Path) -> Non
     told: list[object] = []
     engine = Engine(lambda: estate.load(site), lambda estate, log, ask: None, opening=read(site))  # type: ignore[arg-type,return-value]
     engine._notify = told.append
-    engine._read(None)
+    engine._read()
     assert told == []
     (site.parent / "haproxy.cfg").write_text(LISTEN.replace("smtp", "mail"))
-    engine._read(None)
+    engine._read()
     assert len(told) == 1
