@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from console.errors import HostError
-from console.hosts import shell
+from console.hosts import lock, shell
 from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.model import Role
 from console.text import clean
@@ -49,12 +49,15 @@ class Recorded:
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """As the host does, noted."""
         began = time.perf_counter()
+        what = lock.described(argv)
+        what = shell.line(argv) if what is None else what
         try:
             completed = await self.host.run(argv, timeout, cap)
         except HostError as error:
-            self._note(began, shell.line(argv), clean(str(error), 80))
+            self._note(began, what or "renew the lock", clean(str(error), 80))
             raise
-        self._note(began, shell.line(argv), f"status {completed.status}")
+        if what:  # a lock that is still ours is no news
+            self._note(began, what, f"status {completed.status}")
         return completed
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:

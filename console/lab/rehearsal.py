@@ -13,6 +13,7 @@ from console.lab.daemons.postfix import postfix
 from console.lab.daemons.services import Service
 from console.lab.haproxy.proxy import Proxy
 from console.lab.machines.disks import Machine
+from console.lab.machines.locks import Locks
 from console.lab.network.addresses import MAIL_NAME
 from console.lab.network.network import Network
 from console.lab.plan import files
@@ -41,7 +42,7 @@ class Rehearsal:
         )
         self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
         self.files = files()
-        self.disks = Machine()
+        self.disks, self.locks = Machine(), Locks()
         self.broken: dict[str, None] = {}
         self.mishaps: list[str] = []
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from console.errors import CowhandError, Missing, NoWayIn
 from console.hosts.host import Host
+from console.hosts.lock import QUIET, HostLocked, HostLocks
 from console.mask import DOTS, mask
 from console.model import Role
 from console.runner.plan import Ask, Write
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 STAT = 10.0
 """Seconds a file's mode may take to be told."""
+
+TAKE_OVER = "take-over"
+"""The key of the answer that names the run whose lock is taken over."""
 
 ROLES: tuple[str, ...] = get_args(Role)
 
@@ -65,6 +69,8 @@ class StepContext:
         """Names of the steps that would have been done by now, if this were no dry run."""
         self.keeping = False
         """Whether what is read is kept until something changes; only while a step is checked and planned."""
+        self.locks: HostLocks | None = None
+        """The locks of the hosts that this run changes; a dry run has none."""
         self._renewal = renewal
         self._secrets: list[str] = []
         self._kept: dict[object, object] = {}
@@ -102,6 +108,23 @@ class StepContext:
             return self.machine(which).name
         except NoWayIn:
             return which
+
+    async def lock(self, which: str) -> None:
+        """Have a host's lock before it is changed; raises `HostLocked` while another console has it, or `HostError`.
+
+        Where that console has gone quiet, `Unanswered` asks whether its lock is to be taken over."""
+        if self.locks is None:
+            return
+        over = self.answers.get(TAKE_OVER, "")
+        try:
+            await self.locks.hold(self.machine(which), over)
+        except HostLocked as error:
+            holder = error.holder
+            if holder is None or holder.quiet < QUIET or over == "no":
+                raise
+            text = f"{error}; whether it still changes something there is not known. Take its lock over?"
+            choices = {holder.console.run: "take the lock over: that run has ended", "no": "leave it to that run"}
+            raise Unanswered(Ask(TAKE_OVER, text, choices)) from None
 
     async def renew(self) -> None:
         """Read the files again and reach the hosts they name; raises `InputError` or `HostError`."""

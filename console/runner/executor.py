@@ -57,6 +57,7 @@ class Executor:
         if isinstance(action, Run) and self.context.betrays(action.text):
             raise Forbidden(f"{action.argv[0]} would show a secret to every user of {self.context.name(action.host)}")
         self._progress.checkpoint()
+        await self.context.lock(action.host)
         shown = show.action(self.context, action)
         limit = action.timeout if isinstance(action, Run) else WRITE
         key = self.context.key(action.host)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from console.events import FlowEvent
+from console.hosts.lock import Console, HostLocks
 from console.hosts.recorded import Recorded
 from console.runner import undo, unsettled
 from console.runner.context import StepContext
@@ -62,6 +63,8 @@ class Session:
         with Lock(self.folder, self.flow.name):
             carried = journals.carried(self.folder)
             journal = Journal(self.folder, self.context.redact)
+            console = Console(journal.run, self.flow.name, **journals.whoever())
+            locks = self.context.locks = HostLocks(console, journals.identity(self.folder))
             try:
                 journal.write(
                     "began", flow=self.flow.name, site=str(self.context.estate.file), **journals.whoever(),
@@ -71,6 +74,7 @@ class Session:
                 )  # fmt: skip
                 return await self._walk(journal, dry=False, carried=carried)
             finally:
+                await locks.release()
                 journal.close()
 
     async def _walk(self, journal: Journal, dry: bool, carried: journals.Carried | None = None) -> Ending:

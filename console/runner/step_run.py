@@ -200,6 +200,8 @@ class StepRun:
         progress = self.progress
         self.context.invalidate()
         try:
+            for host in dict.fromkeys(action.host for action in plan.actions):
+                await self.context.lock(host)
             found = await self._read(self.step.check)
             fresh = await self._plan() if found.state == "needed" else None
         except (HostError, Forbidden) as error:

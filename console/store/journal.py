@@ -5,14 +5,17 @@ a flow stands is what its checks find in the world."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import getpass
+import hashlib
 import os
 import re
 import socket
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from console.errors import CowhandError
+from console.store import atomic
 from console.text import clean
 
 FOLDER = "journal"
@@ -101,35 +105,30 @@ def place(site: Path, lab: bool = False) -> Path:
 
 
 class Lock:
-    """A site's lock: held by one console at a time, and gone with its process however that ends."""
+    """A site's lock: held by one console at a time, and gone with its process however that ends.
+
+    What is locked is the folder of the journals; the file in it only tells who holds it, and may be removed."""
 
     def __init__(self, folder: Path, flow: str) -> None:
-        self.path = folder / LOCK
+        self.folder, self.path = folder, folder / LOCK
         self.holder = Holder(os.getpid(), _user(), socket.gethostname(), time.time(), flow)
         self._handle = -1
 
     def __enter__(self) -> Lock:
-        """Take it; raises `SiteLocked` when another console has it."""
+        """Take it; raises `SiteLocked` when another console has it, or `JournalError`."""
         try:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
-            raise JournalError(f"{self.path} cannot be used: {_why(error)}") from None
-        for last in (*[False] * 5, True):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if last:
-                    said = os.pread(handle, 4096, 0)
-                    os.close(handle)
-                    raise SiteLocked(_held(said)) from None
-            time.sleep(0.03)  # somebody who lists the runs looks at the lock for a moment
-        self._handle = handle
+            raise JournalError(f"{self.folder} cannot be used: {_why(error)}") from None
         try:
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, msgspec.json.encode(self.holder) + b"\n", 0)
-        except OSError:
-            pass  # who holds it is a courtesy; that it is held is not
+            self._take(handle)
+        except BaseException:
+            os.close(handle)
+            raise
+        self._handle = handle
+        with suppress(OSError):  # who holds it is a courtesy; that it is held is not
+            self.path.unlink(missing_ok=True)
+            atomic.write(self.path, msgspec.json.encode(self.holder) + b"\n")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,6 +136,33 @@ class Lock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+    def _take(self, handle: int) -> None:
+        for last in (*[False] * 5, True):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if last:
+                    raise SiteLocked(_held(_told(self.folder))) from None
+            except OSError as error:
+                why = f"{_why(error)}; set XDG_STATE_HOME to a folder on a local disk"  # NFS locks no folder
+                raise JournalError(f"{self.folder} cannot be locked: {why}") from None
+            time.sleep(0.03)  # somebody who lists the runs looks at the lock for a moment
+
+
+def _told(folder: Path) -> bytes:
+    """What the holder of a site's lock says of itself; b"" when that cannot be read."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        return os.pread(handle, 4096, 0)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
 
 
 def _held(said: bytes) -> str:
@@ -170,6 +196,8 @@ class Journal:
             while left:
                 left = left[os.write(self._handle, left) :]
             os.fsync(self._handle)
+            if not os.fstat(self._handle).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "it was removed")
         except OSError as error:
             raise JournalError(f"the journal {self.path} cannot be written: {_why(error)}") from None
 
@@ -300,15 +328,14 @@ def carried(folder: Path) -> Carried:
 def _alive(path: Path, first: Entry | None) -> bool:
     """Whether the process that wrote this run holds the site's lock."""
     try:
-        handle = os.open(path.parent / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        said = os.pread(handle, 4096, 0)
-    else:
         return False
+    except OSError:
+        said = _told(path.parent)
     finally:
         os.close(handle)
     try:
@@ -318,7 +345,17 @@ def _alive(path: Path, first: Entry | None) -> bool:
     return first is not None and first.data.get("pid") == holder.pid and first.at >= holder.since - 1
 
 
-def whoever() -> dict[str, object]:
+def identity(folder: Path) -> str:
+    """A word for the journals of this site, user and machine, the same in each run, that tells them from all others."""
+    try:
+        machine = Path("/etc/machine-id").read_text()
+    except OSError:
+        machine = ""
+    parts = machine.strip(), socket.gethostname(), str(os.geteuid()), os.path.realpath(folder)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def whoever() -> dict[str, Any]:
     """Process, user and machine of this console."""
     return {"pid": os.getpid(), "user": _user(), "host": socket.gethostname()}
 

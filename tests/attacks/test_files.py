@@ -15,22 +15,29 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
-from console.store import atomic
+from console.hosts.host import ANY, Before
+from console.hosts.local import Local
+from console.runner.ending import Ending
+from console.store import atomic, journal
 from console.store.safe_folder import UnsafePathError
 from tests.attacks.conftest import MALLORY, Mallory
 from tests.console.diagnosis.test_lint_corrected import CORRECTED
+from tests.console.flows.playing import Leave, Play
 
 
-def around(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None], before: bool = True) -> None:
-    """Have `act` happen once, right before or after the next call of a function of `os`."""
+def around(
+    monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None], before: bool = True, last: str = ""
+) -> None:
+    """Have `act` happen once, right before or after the next call of a function of `os` with such a last argument."""
     real = getattr(os, name)
     left = [act]
 
     def call(*words: Any, **more: Any) -> Any:
-        if before and left:
+        ours = str(words[-1]).endswith(last)
+        if before and ours and left:
             left.pop()()
         result = real(*words, **more)
-        if not before and left:
+        if not before and ours and left:
             left.pop()()
         return result
 
@@ -53,7 +60,7 @@ def test_lint_fix_in_the_folder_of_another_user_writes_nothing_and_gives_nothing
     # B6: as soon as the new file is in its place, its name leads to root's file; chown and a put-back would follow it.
     swap = lambda: mallory.does('ln -sfT "$1" "$2"', mallory.precious, file)  # noqa: E731
     for call in ("rename", "replace"):
-        around(monkeypatch, call, swap, before=False)
+        around(monkeypatch, call, swap, before=False, last=file.name)
     assert main(["--site", str(site / "site.toml"), "lint", "--fix", "--yes"]) == 2
     mallory.check_precious()
     assert file.read_bytes() == before and not (site / "mailcow.conf~").exists()
@@ -329,3 +336,38 @@ def test_a_user_who_is_not_root_writes_in_no_folder_of_a_stranger_or_of_everybod
         atomic.write(folder / "file", b"new")
     assert raised.value.strerror == sentence.format(folder)
     assert not [*folder.iterdir()]
+
+
+# ── two copies of one site (B13 g) ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_copies_of_a_site_do_not_change_a_host_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first stands before its change when the second begins: its own journals and lock are no obstacle."""
+    monkeypatch.setattr("console.hosts.lock.LOCKS", str(tmp_path / "locks"))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    second = Play(tmp_path / "two", [Leave(tmp_path / "b")], ["yes", "stop"])
+    endings: list[Ending] = []
+
+    class First(Local):
+        async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
+            endings.append(await second.run())
+            await super().write(path, data, mode, before)
+
+    first = Play(tmp_path / "one", [Leave(tmp_path / "a")], ["yes"], host=First())
+    assert (await first.run()).outcome == "done"
+    assert first.folder != second.folder
+    assert endings[0].outcome == "failed"
+    assert f"here is locked by the run {first.record.run} of play: process {os.getpid()} of" in endings[0].words
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_site_is_not_locked_twice_by_removing_its_lock_file(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").touch()
+    folder = journal.place(tmp_path / "site.toml")
+    with journal.Lock(folder, "first"):
+        (folder / journal.LOCK).unlink()
+        with pytest.raises(journal.SiteLocked), journal.Lock(folder, "second"):
+            pass

@@ -10,11 +10,12 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The developer's own site and state stay out of every test."""
+    """The developer's own site and state, and this machine's lock, stay out of every test."""
     folder = tmp_path_factory.mktemp("home")
     for name in ("CONFIG", "STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     monkeypatch.delenv("COWHAND_SITE", raising=False)
+    monkeypatch.setattr("console.hosts.lock.LOCKS", str(folder / "locks"))
     return folder
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
 from console.lab.daemons.services import Service
 from console.lab.machines.done import Done
@@ -28,6 +29,8 @@ def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     }
     if argv[:3] == ("sh", "-c", FIND):
         return Done(0)  # every command here ends before it is answered
+    if argv[:3] == ("sh", "-c", LOCK):
+        return lab.locks.run(machine, argv[4:])
     command = known.get((machine, argv[0])) if argv else None
     if command is None and machine == MAIL and (done := lab.disks.run(argv)) is not None:
         return done

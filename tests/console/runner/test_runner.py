@@ -338,7 +338,8 @@ async def test_every_change_lands_in_the_command_log_with_its_result_and_without
     play = Play(tmp_path, [step], ["yes", "stop"], host=Recorded(Local(), lines))
     play.context.hide("hunter2")
     await play.run()
-    assert re.search(r"here  sh -c 'exit 3'  status 3  \d+ ms", lines[-1])
+    assert re.search(r"here  sh -c 'exit 3'  status 3  \d+ ms", lines[-2])
+    assert [line.split("  ")[2] for line in (lines[0], lines[-1])] == ["take the lock", "release the lock"]
     await Play(tmp_path, [Leave(tmp_path / "c")], ["yes"], host=Recorded(Local(), lines)).run()
     assert any("write" in line and "6 bytes" in line for line in lines)
     await play.context.data("here", str(tmp_path / "token-hunter2"))

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -174,13 +175,65 @@ def test_a_command_that_outlives_its_console_does_not_hold_the_lock(folder: Path
 
 def test_somebody_who_looks_at_the_runs_holds_nobody_up(folder: Path) -> None:
     begun(folder).close()
-    handle = os.open(folder / journal.LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_SH)
     import threading
 
     threading.Timer(0.05, os.close, [handle]).start()
     with Lock(folder, "y"):
         pass
+
+
+def test_the_lock_cannot_be_taken_twice_by_removing_its_file(folder: Path) -> None:
+    with Lock(folder, "x"):
+        (folder / journal.LOCK).unlink()
+        with pytest.raises(SiteLocked, match=r"^another console runs a flow on this site$"), Lock(folder, "y"):
+            pass
+        (folder / journal.LOCK).write_text("")
+        with pytest.raises(SiteLocked), Lock(folder, "y"):
+            pass
+    with Lock(folder, "y"):
+        pass
+
+
+def test_what_tells_who_holds_the_lock_is_written_through_no_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "precious").chmod(0o644)
+    os.mkfifo(tmp_path / "fifo")
+    for target in ("precious", "fifo"):
+        with Lock(folder, "x"):
+            (folder / journal.LOCK).unlink()
+            (folder / journal.LOCK).symlink_to(tmp_path / target)
+            with pytest.raises(SiteLocked, match=r"^another console"), Lock(folder, "y"):
+                pass
+        with Lock(folder, "y"):
+            pass
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_locked_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(handle: int, how: int) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    words = f"^{folder} cannot be locked: bad file descriptor; set XDG_STATE_HOME to a folder on a local disk$"
+    with pytest.raises(JournalError, match=words), Lock(folder, "x"):
+        pass
+    with pytest.raises(JournalError, match="none cannot be used: no such file"), Lock(folder / "none", "x"):
+        pass
+
+
+def test_nothing_is_changed_under_a_journal_that_was_removed(folder: Path) -> None:
+    made = begun(folder)
+    made.path.unlink()
+    with pytest.raises(JournalError, match="cannot be written: it was removed"):
+        made.write("do", step="format")
+
+
+def test_the_journals_of_another_folder_are_another_sites(folder: Path, tmp_path: Path) -> None:
+    assert journal.identity(folder) == journal.identity(folder / ".." / folder.name)
+    assert journal.identity(folder) != journal.identity(tmp_path)
+    assert re.fullmatch("[0-9a-f]{32}", journal.identity(folder))
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────

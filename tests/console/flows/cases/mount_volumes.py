@@ -16,6 +16,7 @@ from console.errors import Changed, FileError, Missing, NoWayIn
 from console.flows import registry
 from console.hosts.host import ABSENT, ANY, Before, Completed, Host, Stream
 from console.hosts.local import Local
+from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND, marked
 from console.lab.machines.disks import COPYING, DROP_IN, PROOF, TABLE, TOOL, Machine
 from console.model import Role
@@ -77,6 +78,8 @@ class Model:
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         if tuple(argv[:3]) == ("sh", "-c", FIND):
             return await Local().run(argv, timeout, cap)
+        if tuple(argv[:3]) == ("sh", "-c", LOCK):
+            return await Local().run([*argv[:5], str(self.root / "locks"), *argv[6:]], timeout, cap)
         machine = load(self.root)
         done = machine.run(argv)
         save(self.root, machine)
