@@ -34,8 +34,8 @@ OURS = {"lost+found", PROOF, COPYING, COPIED}
 MAGIC = b"cowhand began to format this disk\n"
 ROOM = 4096
 KNOWN = tuple(start + offset * MIB for start in (0, MIB) for offset in (0, 1, 8, 32, 64, 128))
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Stop(Exception):
@@ -114,7 +114,7 @@ def mounted() -> list[Mount]:
 
 def parse_mount(line: str) -> Mount:
     """Read a line of mountinfo (proc(5)): target, device number, kind; the device is not known here."""
-    before, _, after = line.rstrip("\n").partition(" - ")
+    before, _, after = line.partition(" - ")
     words = before.split(" ")
     target = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), words[4])
     return {"target": target, "number": words[2], "kind": after.split(" ")[0], "device": ""}
@@ -161,7 +161,7 @@ def ask_kernel(device: str, number: str, found: Disk) -> None:
 def busy(device: str) -> str:
     """Why a disk cannot be opened by us alone; "" when it can."""
     try:
-        os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
     except OSError as error:
         return error.strerror or str(error)
     return ""
@@ -285,7 +285,7 @@ def top_folder(found: Disk) -> tuple[int, bool]:
     else:
         _, text, _ = call("debugfs", "-R", "ls -p /", found["device"])
         rows = [line.split("/") for line in text.splitlines()]
-        there = {row[5] for row in rows if len(row) > 6} - {"", ".", ".."}
+        there = {row[5] for row in rows if len(row) == 8} - {"", ".", ".."}
     return len(there - OURS), bool({COPYING, COPIED} & there)
 
 
@@ -401,7 +401,7 @@ def format_disk(device: str, size: str, serials: str, label: str) -> str:
     if tools := lacking():
         raise Stop("this machine has no " + ", ".join(tools))
     node = os.path.realpath(device)
-    with closing(os.open(node, os.O_RDONLY | os.O_CLOEXEC)) as lock:
+    with closing(os.open(node, os.O_RDONLY)) as lock:
         lock_disk(lock)
         with closing(open_exclusive(node)) as held:
             found = describe_disk([os.path.basename(device)], mounted())
@@ -436,7 +436,7 @@ def lock_disk(lock: int) -> None:
 def open_exclusive(device: str) -> int:
     """Open a disk so that nobody else can mount it or open it for itself."""
     try:
-        return os.open(device, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
+        return os.open(device, os.O_RDWR | os.O_EXCL)
     except OSError as error:
         raise Stop(f"it cannot be opened exclusively: {error.strerror}") from None
 
@@ -646,7 +646,7 @@ def entry(folder: int, name: str, state: os.stat_result, content: bool) -> tuple
 def checksum(folder: int, name: str) -> str:
     """The SHA-256 of a file as it is on its disk, not in memory."""
     whole = hashlib.sha256()
-    with open(os.open(name, FILE, dir_fd=folder), "rb", buffering=0) as file:
+    with open(os.open(name, FILE, dir_fd=folder), "rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while data := file.read(MIB):
             whole.update(data)
@@ -675,11 +675,11 @@ def write_proof(device: str, path: str) -> str:
                 raise Stop(f"{path}/{PROOF} is not a regular file; remove it")
             os.unlink(PROOF, dir_fd=folder)
         data = secrets.token_bytes(MIB - 32)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(PROOF, flags, 0o600, dir_fd=folder), "wb") as out:
-            out.write(hashlib.sha256(data).digest() + data)
-            out.flush()
-            os.fsync(out.fileno())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with closing(os.open(PROOF, flags, 0o600, dir_fd=folder)) as proof:
+            with open(proof, "wb", closefd=False) as out:
+                out.write(hashlib.sha256(data).digest() + data)
+            os.fsync(proof)
         os.fsync(folder)
         reread(folder, path)
     return "1 MiB written, and read back from the disk"

@@ -252,7 +252,7 @@ def test_the_size_of_an_ext4_is_told_in_bytes(plain: PlainDisk, block: int) -> N
 
 def test_the_size_of_a_large_ext4_has_more_than_32_bits_of_blocks(plain: PlainDisk) -> None:
     plain.real("mkfs.ext4", "-q", "-O", "64bit", "-b", "4096", str(plain.image))
-    plain.put(1024 + 336, (3).to_bytes(4, "little"))
+    plain.put(1024 + 336, (3).to_bytes(4, "little") + b"\1")  # the next field is that of reserved blocks
     plain.answers["blkid"] = (0, "TYPE=ext4\n", "")
     assert plain.look()["bytes"] == (3 << 32) * 4096 + SIZE
 

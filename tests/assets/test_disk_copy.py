@@ -242,6 +242,14 @@ def test_a_folder_of_an_earlier_copy_is_never_written_over(place: Place) -> None
     refused(place, f"{place.aside} exists already")
 
 
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_kept_is_copied_from_only_when_it_is_a_folder(place: Place, kind: str) -> None:
+    (place.volume / disk.COPIED).mkdir()
+    shutil.rmtree(place.path)
+    place.aside.symlink_to(place.volume) if kind == "link" else place.aside.write_text("x")
+    refused(place, f"{place.aside} exists already")
+
+
 def test_a_kept_folder_without_a_whole_copy_is_not_copied_from(place: Place) -> None:
     place.path.rename(place.aside)
     refused(place, f"{place.aside} exists already")
@@ -481,6 +489,41 @@ def test_what_is_ours_is_left_out_at_the_top_only(place: Place) -> None:
     found = tree(place.path)
     assert not disk.OURS & set(found)
     assert {f"empty/{name}" for name in disk.OURS} <= set(found)
+
+
+def test_the_attributes_are_those_of_a_link_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only root can give a link any, and only such as begin with trusted or security."""
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(os, "listxattr", lambda path, **how: (asked.append((path, how)), ["trusted.b", "trusted.a"])[1])
+    monkeypatch.setattr(os, "getxattr", lambda path, key, **how: (asked.append((path, key, how)), key.encode())[1])
+    assert disk.attributes("/link") == [("trusted.a", b"trusted.a"), ("trusted.b", b"trusted.b")]
+    assert [each[-1] for each in asked] == [{"follow_symlinks": False}] * 3
+
+
+def test_where_there_can_be_no_attributes_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, **how: object) -> list[str]:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "listxattr", refuse)
+    assert disk.attributes("/vfat") == []
+
+
+def test_another_file_system_below_a_folder_is_told_and_not_entered(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As cp -x does not enter it either."""
+    real = os.stat
+
+    def elsewhere(name: str, **kwargs: object) -> os.stat_result:
+        state = real(name, **kwargs)  # type: ignore[arg-type]
+        fields = list(state)
+        fields[2] += name == "a folder"
+        more = {"st_mtime_ns": state.st_mtime_ns, "st_rdev": state.st_rdev}
+        return os.stat_result(fields, more)
+
+    whole = set(tree(place.path))
+    monkeypatch.setattr(os, "stat", elsewhere)
+    assert whole - set(tree(place.path)) == {"a folder/deep", "a folder/deep/vmail"}
 
 
 def test_owners_are_compared(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

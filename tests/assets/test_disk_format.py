@@ -67,6 +67,53 @@ def test_one_of_several_serials_is_enough(plain: PlainDisk) -> None:
     assert plain.format(serials=f"other,{SERIAL}")[0] == 0
 
 
+# ── judged ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({}, ""),
+        ({"busy": "Device or resource busy"}, ""),
+        ({"zero": False, "format_mark": UUID}, ""),
+        ({"parts": ["sdb1", "sdb2"]}, "it has partitions: sdb1, sdb2"),
+        ({"holders": ["dm-0"], "mounted": ["/mnt"]}, "it is in use by dm-0, /mnt"),
+        ({"wipefs": None}, "wipefs gives no answer"),
+        ({"wipefs": 1}, "wipefs gives no answer"),
+        ({"signatures": ["xfs", "dos"]}, "wipefs finds xfs, dos"),
+        ({"blkid": None}, "blkid ended with status None"),
+        ({"blkid": 0, "kind": "xfs"}, "blkid finds xfs"),
+        ({"blkid": 1}, "blkid ended with status 1"),
+        ({"blkid": 3}, "blkid ended with status 3"),
+        ({"zero": False}, "its first MiB is not zero"),
+        ({"first_data_offset": 0}, "there is data at byte 0"),
+        ({"first_data_offset": 1}, "there is data at byte 1"),
+        ({"format_mark": UUID, "first_data_offset": 1}, "there is data at byte 1"),
+    ],
+)
+def test_a_disk_is_blank_only_when_everything_says_so(plain: PlainDisk, told: dict[str, object], reason: str) -> None:
+    assert disk.not_blank({**plain.look(), **told}) == reason  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({}, ""),
+        ({"device": "/dev/sdc"}, "it is not a whole disk"),
+        ({"disk": False}, "it is not a whole disk"),
+        ({"size": SIZE + 1}, f"its size is {SIZE + 1} bytes and its serial {SERIAL}"),
+        ({"serial": ""}, f"its size is {SIZE} bytes and its serial unknown"),
+        ({"serial": "b,a"}, f"its size is {SIZE} bytes and its serial b,a"),
+        ({"readonly": True}, "it is read-only"),
+    ],
+)
+def test_a_disk_is_the_right_one_only_when_everything_says_so(
+    plain: PlainDisk, told: dict[str, object], reason: str
+) -> None:
+    found = {**plain.look(), **told}
+    assert disk.not_the_disk(found, str(plain.image), str(SIZE), f"a,{SERIAL},b") == reason  # type: ignore[arg-type]
+
+
 # ── refused ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

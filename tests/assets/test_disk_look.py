@@ -233,7 +233,7 @@ def test_why_a_disk_cannot_be_opened_is_told(plain: PlainDisk, monkeypatch: pyte
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "open", refuse)
         assert disk.busy("/dev/sdb") == "Device or resource busy"
-    assert flags == [os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC]
+    assert flags == [os.O_RDONLY | os.O_EXCL]
     assert disk.busy(str(plain.image)) == ""
     assert disk.busy("/no/such/device") == "No such file or directory"
     with pytest.MonkeyPatch.context() as patch:
@@ -353,6 +353,14 @@ def test_a_copy_that_was_begun_is_told_on_a_volume_that_is_not_mounted(plain: Pl
     assert plain.asked[-1] == ("debugfs", "-R", "ls -p /", str(plain.image))
 
 
+def test_only_whole_rows_of_debugfs_are_entries(plain: PlainDisk) -> None:
+    """Inode, mode, owner, group, name and size, each after a slash, and a last slash (debugfs(8), ls -p)."""
+    rows = ["/2/040755/0/0/.//", "/2/040755/0/0/..//", "/12/100644/0/0/mail/5/", "/13/100644/0/0/short/5",
+            "/13/100644/0/0/shorter", "/13/100644/0/0/long/5//", "/0/000000/0/0//0/", "debugfs 1.47.0"]  # fmt: skip
+    plain.answers["debugfs"] = (0, "\n".join(rows), "")
+    assert disk.top_folder(found(plain)) == (1, False)
+
+
 def test_a_volume_that_is_no_ext4_is_not_looked_into(plain: PlainDisk) -> None:
     assert disk.top_folder(found(plain, kind="xfs", mounted=[str(plain.root)])) == (0, False)
     plain.asked.clear()
@@ -429,10 +437,10 @@ def test_a_folder_that_others_could_swap_is_told(plain: PlainDisk, top: Path) ->
 
 
 def test_a_unit_is_told_as_systemd_sees_it(plain: PlainDisk) -> None:
-    rows = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nMore=x\n"
+    rows = "LoadState=loaded\nActiveState=active\nUnitFileState=a=b\nNeedDaemonReload=no\nMore=x\n"
     plain.answers["systemctl"] = (0, rows, "")
     assert disk.describe_unit("docker.service") == {
-        "LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no",
+        "LoadState": "loaded", "ActiveState": "active", "UnitFileState": "a=b", "NeedDaemonReload": "no",
     }  # fmt: skip
     assert plain.asked == [("systemctl", "show", "-p", "LoadState,ActiveState,UnitFileState,NeedDaemonReload",
                             "docker.service")]  # fmt: skip

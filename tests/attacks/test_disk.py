@@ -212,6 +212,11 @@ def test_the_folder_above_is_the_one_that_is_opened(tmp_path: Path, monkeypatch:
         os.close(held)
 
 
+def test_a_folder_of_roots_is_safe_whoever_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    assert disk.exposed("/mail") == ""
+
+
 def test_the_walk_begins_at_the_root_of_the_file_system() -> None:
     assert disk.TOP == "/"
     held = disk.open_parent("/mail")
