@@ -8,8 +8,8 @@ import stat
 from functools import partial
 
 from console.estate.files import Files, is_a, stamps
+from console.sources import compose
 from console.sources.compose import env_file
-from console.sources.compose import files as compose
 from console.sources.compose.env_file import EnvFile
 from console.sources.compose.files import Compose
 

@@ -20,7 +20,7 @@ from console.sources.haproxy import Configuration
 from console.sources.mounts import Mounts
 from console.sources.settings import Settings
 from console.sources.shell import Script
-from console.topology import build as topology
+from console.topology.build import build
 from console.topology.sources import Sources
 
 LARGEST_HAPROXY = 32 << 20
@@ -107,7 +107,7 @@ class _Loading(Files):
             self.path,
             title,
             sources,
-            topology.build(sources),
+            build(sources),
             tuple(self.problems),
             dict(self.texts),
         )

@@ -12,7 +12,7 @@ from console.errors import InputError
 from console.estate import text_file
 from console.estate.boundary import Boundary
 from console.estate.files import File, Files, stamps, visible
-from console.sources.opentofu import files as opentofu
+from console.sources import opentofu
 from console.sources.opentofu import grammar, override
 from console.sources.opentofu.files import Tofu
 from console.sources.opentofu.syntax import Document

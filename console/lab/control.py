@@ -15,6 +15,7 @@ from console.errors import LabError, Refused, StreamError, Unreachable
 from console.hosts.files import sum_of
 from console.hosts.host import ABSENT, ANY
 from console.lab import faults
+from console.lab.commands import run
 from console.lab.daemons.messages import (
     LIMIT,
     Ask,
@@ -35,7 +36,6 @@ from console.lab.daemons.messages import (
     read_request,
 )
 from console.lab.haproxy.stats import answer
-from console.lab.machines.commands import run
 from console.lab.network.addresses import MAIL, PROXY, ROLES, SOCKET
 from console.lab.network.tunnel import End, relay
 from console.lab.place import ours

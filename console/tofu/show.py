@@ -16,7 +16,7 @@ from console.errors import InputError
 from console.facts import command
 from console.hosts.host import Host
 from console.model import Instance, Span
-from console.sources.opentofu import files as opentofu
+from console.sources import opentofu
 from console.sources.opentofu.files import Tofu
 from console.sources.opentofu.values import Attribute, Block, Document, Expression, Value
 from console.text import clean

@@ -7,9 +7,7 @@ from pathlib import Path
 from console.diagnosis.lint import lint
 from console.estate import load as estate
 from console.model import Lane, Span
-from console.sources import haproxy, shell
-from console.sources.compose import files as compose
-from console.sources.opentofu import files as opentofu
+from console.sources import compose, haproxy, opentofu, shell
 from console.topology.build import build
 from console.topology.sources import Sources
 

@@ -16,9 +16,9 @@ TOKENS = [
 def search(data: bytes) -> None:
     """Read, merge and edit bytes as compose files and as mailcow.conf; raises when something does not hold."""
     from console.errors import InputError
+    from console.sources import compose
     from console.sources.compose import edit as yaml_edit
     from console.sources.compose import env_edit, env_file
-    from console.sources.compose import files as compose
 
     text = data.decode("utf-8", "replace")
     half = len(text) // 2

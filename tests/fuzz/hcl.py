@@ -16,7 +16,7 @@ TOKENS = [
 
 def search(data: bytes) -> None:
     """Read bytes as *.tf, *.tf.json, *.tfvars and a module's folder; raises when something does not hold."""
-    from console.sources.opentofu import files as opentofu
+    from console.sources import opentofu
 
     text = data.decode("utf-8", "replace")
     asked: list[str] = []

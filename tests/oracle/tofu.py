@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import InputError
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import syntax
 from tests.oracle.hcl_blocks import Block, Broken, blocks
 
 _FENCE = re.compile(r"^([ \t]*)```(?:hcl|terraform|tf)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -41,7 +41,7 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
 def ours(text: str) -> list[Block] | str:
     """Return our read; an error as its words."""
     try:
-        document = hcl.parse(text, "it")
+        document = syntax.parse(text, "it")
     except InputError as error:
         return str(error)
     return [(block.kind, block.labels, block.span.line) for block in document.blocks]

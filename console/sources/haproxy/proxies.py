@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from console.errors import InputError
 from console.model import Span
-from console.sources.haproxy import servers as serving
+from console.sources.haproxy import servers
 from console.sources.haproxy.addresses import Transport, read
 from console.sources.haproxy.checks import Asks, Method, asks, check
 from console.sources.haproxy.inheritance import misplaced, rules, unfit
@@ -221,7 +221,7 @@ class _Reader:
             accepts = accepts or word == "accept-proxy"
             at += 2 if word in BIND_VALUES else 1
         span = line.span(self.file)
-        text = serving.expand(words[1], self.builder.variables)
+        text = servers.expand(words[1], self.builder.variables)
         for part in text.split(","):
             if not part:
                 continue
@@ -236,7 +236,7 @@ class _Reader:
             settings.binds.append(Listener(transport, host, first, last, tls, accepts, span, perhaps))
 
     def server(self, line: Line) -> None:
-        raw = serving.server(line, self.file, self.settings.options, self.builder.variables)
+        raw = servers.server(line, self.file, self.settings.options, self.builder.variables)
         if isinstance(raw, InputError):
             if len(self.builder.problems) < MOST_PROBLEMS:
                 self.builder.problems.append(raw)
@@ -244,7 +244,7 @@ class _Reader:
             self.settings.raws.append(raw)
 
     def default_server(self, line: Line) -> None:
-        self.settings.options = serving.apply(self.settings.options, line.words, 1)
+        self.settings.options = servers.apply(self.settings.options, line.words, 1)
 
     def mode(self, line: Line) -> None:
         if len(line.words) > 1:

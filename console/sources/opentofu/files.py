@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from console.errors import InputError
 from console.model import Instance, Span, Volume
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import syntax
 from console.sources.opentofu.functions import text
 from console.sources.opentofu.override import overlay, precedence
 from console.sources.opentofu.path import Copy, known
@@ -72,10 +72,10 @@ def parse(text: str, file: str) -> tuple[Block, ...]:
 def document(text: str, file: str) -> Document:
     """Return one file parsed, *.json as JSON; raises `InputError` with the place of what is neither."""
     if file.endswith(".json"):
-        from console.sources.opentofu import json as hcl_json
+        from console.sources.opentofu import json
 
-        return hcl_json.parse(text, file)
-    return hcl.parse(text, file)
+        return json.parse(text, file)
+    return syntax.parse(text, file)
 
 
 def read(

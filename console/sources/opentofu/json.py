@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.model import Span
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import syntax
 from console.sources.opentofu.scan import DEEPEST, Scan
 from console.sources.opentofu.values import Attribute, Block, Document, Expression, Value
 
@@ -208,7 +208,7 @@ class _Builder:
         if self.literal or ("${" not in value and "%{" not in value):
             return value
         try:
-            return hcl.template(value, self.file)
+            return syntax.template(value, self.file)
         except InputError:
             return Expression(value)
 
@@ -216,7 +216,7 @@ class _Builder:
         """Return what JSON writes in quotes but OpenTofu reads as an expression: types, mostly."""
         if isinstance(value, str) and "${" not in value:
             try:
-                found = hcl.expression(value, self.file)
+                found = syntax.expression(value, self.file)
             except InputError:
                 return value
             return value if isinstance(found, Expression) and not found.call else found

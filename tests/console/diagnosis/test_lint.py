@@ -13,9 +13,7 @@ from console.diagnosis.lint import lint
 from console.diagnosis.rule import STATIC
 from console.model import Span
 from console.site import DeclaredLane, Site
-from console.sources import haproxy
-from console.sources.compose import files as compose
-from console.sources.opentofu import files as opentofu
+from console.sources import compose, haproxy, opentofu
 from console.topology.build import build
 from console.topology.sources import Sources
 from tests.console.estates import CASES, SEED, findings, read, whole

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import syntax
 from console.sources.opentofu.scope import Root, Scope
 from console.sources.opentofu.values import Expression, Value
 
@@ -20,7 +20,7 @@ LEFT_OUT |= {'matchkeys(["a", "b"], ["x", "y"], ["y"])'}
 
 
 def worked(expression: str, around: str = "", root: Root | None = None) -> Value:
-    scope = Scope([hcl.parse(f"locals {{\n  it = {expression}\n}}\n{around}", "main.tf")], root=root)
+    scope = Scope([syntax.parse(f"locals {{\n  it = {expression}\n}}\n{around}", "main.tf")], root=root)
     return scope.value(Expression("local.it"))
 
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.errors import InputError
-from console.sources.opentofu import files as opentofu
-from console.sources.opentofu import syntax as hcl
+from console.sources import opentofu
+from console.sources.opentofu import syntax
 from console.sources.opentofu.syntax import Attribute, Document, Expression, Value
 
 
 def only(text: str) -> Attribute:
-    (attribute,) = hcl.parse(text, "a.tf").attributes
+    (attribute,) = syntax.parse(text, "a.tf").attributes
     return attribute
 
 
@@ -110,12 +110,12 @@ def test_a_heredoc_s_template_has_its_parts() -> None:
     ],
 )
 def test_what_opentofu_reads_is_read(text: str) -> None:
-    assert hcl.parse(text, "a.tf") != Document("a.tf")
+    assert syntax.parse(text, "a.tf") != Document("a.tf")
 
 
 def test_a_long_file_is_read_in_pieces_with_its_lines() -> None:
     one = 'resource "a" "b%d" {\n  c = [\n    1,\n  ]\n}\n\nd%d = "e"\n'
-    found = hcl.parse("".join(one % (n, n) for n in range(300)), "a.tf")
+    found = syntax.parse("".join(one % (n, n) for n in range(300)), "a.tf")
     assert [(block.labels[1], block.span.line, block.last) for block in found.blocks] == [
         (f"b{n}", 7 * n + 1, 7 * n + 5) for n in range(300)
     ]
@@ -124,7 +124,7 @@ def test_a_long_file_is_read_in_pieces_with_its_lines() -> None:
 
 def test_an_error_late_in_a_long_file_has_its_line() -> None:
     with pytest.raises(InputError) as caught:
-        hcl.parse("a = {\n}\n" * 2000 + "b = = 1\n", "a.tf")
+        syntax.parse("a = {\n}\n" * 2000 + "b = = 1\n", "a.tf")
     assert (caught.value.line, caught.value.column) == (4001, 5)
 
 
@@ -162,7 +162,7 @@ def test_every_block_attribute_and_key_has_its_place(text: str) -> None:
 
 def test_comments_are_kept_by_line() -> None:
     text = 'a = 1 # after\n// before\nb = "# no" /* one\n * two */\nc = <<E\n# no\nE\n## three\n'
-    assert hcl.parse(text, "a.tf").comments == {1: "after", 2: "before", 3: "one", 4: "two", 8: "three"}
+    assert syntax.parse(text, "a.tf").comments == {1: "after", 2: "before", 3: "one", 4: "two", 8: "three"}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_comments_are_kept_by_line() -> None:
 )
 def test_broken_text_is_said_at_its_place(text: str, said: str | None) -> None:
     with pytest.raises(InputError) as caught:
-        hcl.parse(text, "a.tf")
+        syntax.parse(text, "a.tf")
     assert caught.value.problem.startswith("this is not HCL: ")
     assert caught.value.problem.isprintable()
     assert said is None or str(caught.value) == f"a.tf:{said}"
@@ -210,7 +210,7 @@ def test_broken_text_is_said_at_its_place(text: str, said: str | None) -> None:
 )
 def test_what_would_take_the_grammar_for_ever_is_refused(text: str) -> None:
     with pytest.raises(InputError):
-        hcl.parse(text, "a.tf")
+        syntax.parse(text, "a.tf")
 
 
 _PIECES = st.sampled_from(
@@ -225,7 +225,7 @@ _PIECES = st.sampled_from(
 @given(st.one_of(st.text(max_size=80), st.lists(_PIECES, max_size=25).map("".join)))
 def test_any_text_is_a_document_or_an_input_error(text: str) -> None:
     try:
-        found = hcl.parse(text, "a.tf")
+        found = syntax.parse(text, "a.tf")
     except InputError as error:
         assert 1 <= error.line <= text.count("\n") + 2
         assert error.column >= 1

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from console.errors import InputError
-from console.sources.opentofu import scan as hcl_scan
-from console.sources.opentofu import syntax as hcl
+from console.sources.opentofu import scan, syntax
 from console.sources.opentofu.values import Document
 
 pytestmark = pytest.mark.slow
@@ -45,21 +44,21 @@ def written(shape: str, count: int) -> str:
 def given(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The lengths of what the grammar is given, blanks not counted."""
     lengths: list[int] = []
-    parse = hcl.parser().parse
+    parse = syntax.parser().parse
 
     def counting(text: str) -> object:
         lengths.append(len("".join(text.split())))
         return parse(text)
 
-    monkeypatch.setattr(hcl, "parser", lambda: SimpleNamespace(parse=counting))
+    monkeypatch.setattr(syntax, "parser", lambda: SimpleNamespace(parse=counting))
     return lengths
 
 
 def read(text: str, monkeypatch: pytest.MonkeyPatch, large: int, piece: int) -> Document | str:
-    monkeypatch.setattr(hcl_scan, "LARGE", large)
-    monkeypatch.setattr(hcl_scan, "PIECE", piece)
+    monkeypatch.setattr(scan, "LARGE", large)
+    monkeypatch.setattr(scan, "PIECE", piece)
     try:
-        return hcl.parse(text, "a.tf")
+        return syntax.parse(text, "a.tf")
     except InputError as error:
         return str(error)
 
@@ -102,7 +101,7 @@ def test_the_first_of_two_wrong_things_is_said(shape: str, monkeypatch: pytest.M
 def test_a_list_that_turns_into_a_loop_is_none() -> None:
     text = "a = [\n" + "".join(f"  {n},\n" for n in range(2000)) + "  for x in y : x\n]\n"
     with pytest.raises(InputError, match="this is not HCL"):
-        hcl.parse(text, "a.tf")
+        syntax.parse(text, "a.tf")
 
 
 @pytest.mark.parametrize("shape", ROWS)
@@ -111,8 +110,8 @@ def test_what_the_grammar_is_given_grows_with_the_file(shape: str, given: list[i
     for count in (400, 800):
         given.clear()
         text = written(shape, count)
-        hcl.parse(text, "a.tf")
-        assert max(given) < 2 * hcl_scan.PIECE
+        syntax.parse(text, "a.tf")
+        assert max(given) < 2 * scan.PIECE
         sums.append(sum(given))
         assert sums[-1] < 1.1 * len(text)
     assert sums[1] < 2.2 * sums[0]
@@ -122,8 +121,8 @@ def test_what_the_grammar_is_given_grows_with_the_file(shape: str, given: list[i
 def test_a_large_block_that_was_cut_off_is_said_without_reading_it_whole(shape: str, given: list[int]) -> None:
     head, row, _ = ROWS[shape]
     with pytest.raises(InputError, match="was the file cut"):
-        hcl.parse(head + "".join(row(n) for n in range(2000)), "a.tf")
-    assert sum(given) < 2 * hcl_scan.PIECE
+        syntax.parse(head + "".join(row(n) for n in range(2000)), "a.tf")
+    assert sum(given) < 2 * scan.PIECE
 
 
 @pytest.mark.slow
@@ -131,10 +130,10 @@ def test_a_large_block_that_was_cut_off_is_said_without_reading_it_whole(shape: 
 def test_a_block_of_5000_lines_takes_at_most_40_times_its_own_memory(shape: str) -> None:
     text = written(shape, 5000 // ROWS[shape][1](0).count("\n"))
     assert 4900 < text.count("\n") < 5100
-    hcl.parse(text, "a.tf")  # not counted: the grammar, and the interpreter's table of names when it grows
+    syntax.parse(text, "a.tf")  # not counted: the grammar, and the interpreter's table of names when it grows
     tracemalloc.start()
     try:
-        hcl.parse(text, "a.tf")
+        syntax.parse(text, "a.tf")
         assert tracemalloc.get_traced_memory()[1] < 40 * len(text)
     finally:
         tracemalloc.stop()

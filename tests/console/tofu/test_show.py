@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from console.errors import InputError
 from console.hosts.local import Local
-from console.sources.opentofu import files as opentofu
+from console.sources import opentofu
 from console.sources.opentofu.values import Expression
 from console.tofu import show as tofu
 from console.tofu import stream as tofu_stream

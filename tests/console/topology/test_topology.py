@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from console.model import Lane, Span, Target, Topology
 from console.site import DeclaredLane, HostEntry, PublicEntry, Site
-from console.sources import haproxy
-from console.sources.compose import files as compose
-from console.sources.opentofu import files as opentofu
+from console.sources import compose, haproxy, opentofu
 from console.topology.build import build
 from console.topology.sources import Sources
 from tests.console.estates import CASES, SEED, lanes, read
