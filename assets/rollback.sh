@@ -1,19 +1,22 @@
 #!/bin/sh
 # Timed rollback: takes a change on this host back by itself, unless it was proven in time. Laid here by cowhand.
 #
-#   arm NAME SECONDS [unless HOLD COUNT WORD…] -- WORD…   take back after SECONDS, by the command after --
+#   arm NAME SECONDS [after WHOM HOLD COUNT WORD…] -- WORD…   take back after SECONDS, by the command after --
+#   under NAME WORD…  run a command of the change, unless NAME is not armed any more (status 75)
 #   disarm NAME     keep the change; status 4 when it is being taken back, or was
-#   state [NAME]    none | armed LEFT | unwatched LEFT | firing | fired | failed STATUS | kept   (LEFT: seconds)
+#   state [NAME]    none | armed LEFT [after WHOM] | unwatched LEFT [after WHOM] | firing | fired | failed STATUS | kept
 #   fire NAME       take back now
 #   wait NAME       what the watchdog does: look every second until NAME is settled
 #   once NAME       look once, as the watchdog does
 #   resume          start the watchdogs again, after a restart of the host
 #   ways            how a watchdog can be run here: systemd | process cron | process at | process | none
 #
-# "unwatched": it is armed, but its watchdog is gone (the host was restarted, and nothing starts it again).
-# "unless": when time is up its command (COUNT words) is asked. 0, for HOLD seconds in a row: the change is kept.
-# 1: it is taken back. Anything else: nobody can tell yet, so it is asked again.
-# The command that takes back must stand being run again: a restart can cut it off.
+# "unwatched": it is armed, LEFT seconds are left, but its watchdog is gone: the host was restarted, and nothing starts
+# it again. "after": when time is up a command (COUNT words) is asked what has become of the host WHOM. 0, for HOLD
+# seconds in a row: it keeps its change, so this one is kept too. 1: it does not, so this one is taken back. Anything
+# else: nobody can tell yet, so it is asked again.
+# The command that takes back must stand being run again, for a restart can cut it off. Before it is run, what still
+# runs "under" NAME is ended.
 #
 # Where NAME stands is the name of one file in its folder: armed, firing.PID, kept, fired or failed. Renaming that file
 # is the only way from one to the next, so of a disarm and a fire exactly one wins, however either of them ends.
@@ -22,8 +25,8 @@
 set -u
 umask 077
 grace=15    # seconds after a restart of the host in which its services and its network come up
-pause=3     # seconds between two questions to "unless"
-patience=20 # seconds one answer of "unless" may take
+pause=3     # seconds between two questions what has become of the other host
+patience=20 # seconds one answer may take
 store=${0%/*}
 root=${store%/var/lib/cowhand/rollback}
 LC_ALL=C
@@ -118,7 +121,9 @@ show() { # prints the state
     word=armed
     watched || word=unwatched
     deadline look
-    echo "$word $left"
+    whom=''
+    [ ! -r "$dir/whom" ] || read -r whom <"$dir/whom"
+    echo "$word $left${whom:+ after $whom}"
     ;;
   firing.*) echo firing ;;
   failed)
@@ -196,7 +201,7 @@ start() { # starts a watchdog that outlives whoever calls
 
 detach() { # a process of its own session that belongs to no command of the console's
   (
-    unset COWHAND_ACTION COWHAND_GUARD
+    unset COWHAND_ACTION COWHAND_GUARD # it is no part of the change
     cd / && exec setsid sh "$0" wait "$name" </dev/null >/dev/null 2>&1
   ) &
 }
@@ -227,7 +232,7 @@ leave() { # a settled rollback leaves nothing behind that a restart would run
 
 # ── arming and disarming ─────────────────────────────────────────────────────────────────────────────────────────────
 
-arm() { # arm SECONDS [unless HOLD COUNT WORD…] -- WORD…
+arm() { # arm SECONDS [after WHOM HOLD COUNT WORD…] -- WORD…
   seconds=$1
   shift
   case $seconds in '' | *[!0-9]*) fail 2 "not a number of seconds: $seconds" ;; esac
@@ -240,17 +245,18 @@ arm() { # arm SECONDS [unless HOLD COUNT WORD…] -- WORD…
   rm -rf "$store/.new.$name."*
   new=$store/.new.$name.$$
   mkdir "$new" || fail 5 "$new cannot be made"
-  if [ "$1" = unless ]; then
-    [ $# -gt 3 ] || fail 2 'unless HOLD COUNT WORD…'
-    hold=$2 count=$3
-    shift 3
-    echo "$hold" >"$new/hold"
+  if [ "$1" = after ]; then
+    [ $# -gt 4 ] || fail 2 'after WHOM HOLD COUNT WORD…'
+    printf '%s\n' "$2" >"$new/whom"
+    echo "$3" >"$new/hold"
+    count=$4
+    shift 4
     while [ "$count" -gt 0 ] && [ $# -gt 0 ]; do
       quoted "$1"
       count=$((count - 1))
       shift
     done >"$new/words"
-    command_of <"$new/words" >"$new/unless"
+    command_of <"$new/words" >"$new/ask"
     rm -f "$new/words"
   fi
   [ "${1-}" = -- ] || fail 2 'no command that takes the change back'
@@ -270,6 +276,17 @@ arm() { # arm SECONDS [unless HOLD COUNT WORD…] -- WORD…
     leave
     fail 5 "$name was not armed: its watchdog did not start"
   fi
+}
+
+under() { # under WORD…: it can be found by its environment and ended before it is looked whether it may begin
+  if [ "${COWHAND_GUARD-}" != "$dir" ]; then
+    COWHAND_GUARD=$dir
+    export COWHAND_GUARD
+    exec sh "$0" under "$name" "$@"
+  fi
+  token
+  [ "$token" = armed ] || fail 75 "$name is not armed any more: this was not begun"
+  exec "$@"
 }
 
 keep() { # status 0 when this was what kept it
@@ -324,12 +341,12 @@ end() { # end VARIABLE=VALUE: ends every process that has this in its environmen
   done
 }
 
-ask() { # sets answer to the status of "unless", 99 when it took too long
+ask() { # sets answer to what the question ends with, 99 when it takes too long
   file=$dir/answer.$$
   rm -f "$file"
   (
     umask 022
-    cd / && COWHAND_ASKED=$name.$$ sh "$dir/unless" </dev/null >/dev/null 2>&1
+    cd / && COWHAND_ASKED=$name.$$ sh "$dir/ask" </dev/null >/dev/null 2>&1
     echo $? >"$file.new" && mv -f "$file.new" "$file"
   ) &
   tries=0
@@ -345,7 +362,7 @@ ask() { # sets answer to the status of "unless", 99 when it took too long
   rm -f "$file"
 }
 
-held() { # whether "unless" has said 0 for long enough, without a gap in which nobody asked
+held() { # whether the answer was 0 for long enough, without a gap in which nobody asked
   first='' last=''
   [ ! -r "$dir/seen" ] || read -r first last <"$dir/seen"
   if [ -z "$last" ] || [ "$last" -gt "$up" ] || [ "$((up - last))" -gt "$((patience + 2 * pause))" ]; then
@@ -370,7 +387,7 @@ once() { # one look; sets next to the seconds until the next one, "" when there 
     return 0
     ;;
   esac
-  if [ -e "$dir/unless" ]; then
+  if [ -e "$dir/ask" ]; then
     ask
     uptime
     next=$pause
@@ -443,7 +460,7 @@ state)
   ;;
 ways) ways ;;
 resume) resume ;;
-arm | disarm | fire | wait | once)
+arm | under | disarm | fire | wait | once)
   choose "${1-}"
   shift
   case $verb in
@@ -452,8 +469,9 @@ arm | disarm | fire | wait | once)
     [ $# -ge 3 ] || fail 2 'arm NAME SECONDS -- COMMAND'
     arm "$@"
     ;;
+  under) under "$@" ;;
   *) "$verb" ;;
   esac
   ;;
-*) fail 2 'a verb: arm, disarm, state, fire, wait, once, resume or ways' ;;
+*) fail 2 'a verb: arm, under, disarm, state, fire, wait, once, resume or ways' ;;
 esac

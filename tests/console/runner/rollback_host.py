@@ -228,4 +228,5 @@ class Machine:
             if pid != os.getpid():
                 self._kill(pid)
         for process in self._started:
+            process.kill()
             process.communicate()

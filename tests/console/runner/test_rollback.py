@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.runner.rollback_host import SCRIPT, SHELLS, Machine, ended
+from tests.console.runner.rollback_host import SCRIPT, SHELLS, Machine, ended, wait_until
 
 
 @pytest.fixture(params=SHELLS)
@@ -206,36 +206,41 @@ def test_a_clock_that_cannot_be_read_counts_as_a_restart(plain: Machine) -> None
     assert plain.state("way") == "armed 15"
 
 
-# ── unless ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── after the other host ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def unless(machine: Machine, hold: int = 0) -> tuple[str, ...]:
+def after(machine: Machine, hold: int = 0) -> tuple[str, ...]:
     """Asks a file for the status."""
-    return ("unless", str(hold), "4", "sh", "-c", 'exit "$(cat "$0")"', str(machine.root / "answer"))
+    return ("after", "mail", str(hold), "4", "sh", "-c", 'exit "$(cat "$0")"', str(machine.root / "answer"))
 
 
-def test_what_unless_says_decides_when_time_is_up(machine: Machine) -> None:
-    machine.good("arm", "way", "120", *unless(machine), "--", *back(machine))
+def test_what_has_become_of_the_other_host_decides_when_time_is_up(machine: Machine) -> None:
+    machine.good("arm", "way", "120", *after(machine), "--", *back(machine))
     machine.kill_watchdog("way")
     machine.answer(0)
     machine.good("once", "way")
-    assert machine.state("way") == "unwatched 120", "it is not asked before"
+    assert machine.state("way") == "unwatched 120 after mail", "it is not asked before"
     machine.advance(120)
     machine.answer(7)
     machine.good("once", "way")
-    assert machine.state("way") == "unwatched 0", "nobody can tell"
+    assert machine.state("way") == "unwatched 0 after mail", "nobody can tell"
     machine.answer(1)
     machine.listen()
     machine.good("once", "way")
     assert machine.state("way") == "fired"
 
 
-def test_a_change_that_is_to_stay_is_kept_when_unless_has_said_so_for_long_enough(machine: Machine) -> None:
-    machine.good("arm", "way", "120", *unless(machine, hold=40), "--", *back(machine))
+def test_a_change_is_kept_when_the_other_host_has_kept_its_own_for_long_enough(machine: Machine) -> None:
+    machine.good("arm", "way", "120", *after(machine, hold=40), "--", *back(machine))
     machine.kill_watchdog("way")
     machine.advance(120)
     machine.answer(0)
-    for passed, wanted in ((0, "unwatched 0"), (20, "unwatched 0"), (19, "unwatched 0"), (1, "kept")):
+    for passed, wanted in (
+        (0, "unwatched 0 after mail"),
+        (20, "unwatched 0 after mail"),
+        (19, "unwatched 0 after mail"),
+        (1, "kept"),
+    ):
         machine.advance(passed)
         machine.good("once", "way")
         assert machine.state("way") == wanted, passed
@@ -243,8 +248,8 @@ def test_a_change_that_is_to_stay_is_kept_when_unless_has_said_so_for_long_enoug
 
 
 @pytest.mark.parametrize("between", ["cannot tell", "not asked", "restarted"])
-def test_unless_must_say_so_without_a_gap(plain: Machine, between: str) -> None:
-    plain.good("arm", "way", "120", *unless(plain, hold=40), "--", *back(plain))
+def test_the_other_host_must_be_seen_to_keep_it_without_a_gap(plain: Machine, between: str) -> None:
+    plain.good("arm", "way", "120", *after(plain, hold=40), "--", *back(plain))
     plain.kill_watchdog("way")
     plain.advance(120)
     plain.answer(0)
@@ -262,27 +267,27 @@ def test_unless_must_say_so_without_a_gap(plain: Machine, between: str) -> None:
         plain.good("once", "way")
         plain.advance(1015)  # past where its clock was before
     plain.good("once", "way")
-    assert plain.state("way") == "unwatched 0"
+    assert plain.state("way") == "unwatched 0 after mail"
     for _ in range(2):
         plain.advance(20)
         plain.good("once", "way")
     assert plain.state("way") == "kept"
 
 
-def test_unless_that_does_not_answer_is_ended_and_asked_again(plain: Machine) -> None:
+def test_a_question_that_is_not_answered_is_ended_and_asked_again(plain: Machine) -> None:
     plain.tool("sleep", "exit 0")  # its patience passes at once
-    hung = ("unless", "0", "3", "sh", "-c", f"/bin/sleep 1000; : {plain.root}")
+    hung = ("after", "mail", "0", "3", "sh", "-c", f"/bin/sleep 1000; : {plain.root}")
     plain.good("arm", "way", "120", *hung, "--", *back(plain))
     plain.kill_watchdog("way")
     plain.advance(120)
     plain.good("once", "way")
-    assert plain.state("way") == "unwatched 0"
+    assert plain.state("way") == "unwatched 0 after mail"
     assert not plain.processes(f": {plain.root}")
 
 
 def test_the_watchdog_itself_asks_until_it_is_told(plain: Machine) -> None:
     plain.answer(5)
-    plain.good("arm", "way", "1", *unless(plain), "--", *back(plain))
+    plain.good("arm", "way", "1", *after(plain), "--", *back(plain))
     watchdog = plain.watchdog("way")
     plain.advance(1)
     plain.answer(0)
@@ -335,7 +340,8 @@ def test_a_name_is_not_a_path(plain: Machine, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("120",), ("120", "--"), ("1x", "--", "true"), ("120", "unless", "1", "9", "true", "--", "true")]
+    "words",
+    [(), ("120",), ("120", "--"), ("1x", "--", "true"), ("120", "after", "mail", "1", "9", "true", "--", "true")],
 )
 def test_what_is_not_understood_arms_nothing(plain: Machine, words: tuple[str, ...]) -> None:
     assert plain.run("arm", "way", *words).returncode == 2
@@ -350,15 +356,27 @@ def test_only_its_owner_may_look(plain: Machine) -> None:
 
 def test_a_change_that_still_runs_is_ended_before_it_is_taken_back(machine: Machine) -> None:
     machine.good("arm", "way", "120", "--", *back(machine))
-    mark = {**os.environ, "COWHAND_GUARD": str(machine.store / "way")}
-    change = subprocess.Popen(["sh", "-c", "sleep 1000; :"], env=mark, start_new_session=True)
-    other = subprocess.Popen(["sleep", "1000"], env={**mark, "COWHAND_GUARD": "way2"}, start_new_session=True)
+    machine.good("arm", "way2", "120", "--", "true")
+    change = machine.start("under", "way", "sh", "-c", f"echo > {machine.root}/begun; sleep 1000; :")
+    other = machine.start("under", "way2", "sleep", "1000")
+    wait_until((machine.root / "begun").exists)
     machine.listen()
     machine.good("fire", "way")
     assert change.wait() == -signal.SIGKILL
     assert other.poll() is None
-    other.kill()
-    other.wait()
+
+
+def test_a_change_is_begun_only_while_its_rollback_is_armed(machine: Machine) -> None:
+    mark = machine.root / "mark"
+    machine.good("arm", "way", "120", "--", *back(machine))
+    machine.good("under", "way", "touch", str(mark))
+    assert mark.exists()
+    machine.listen()
+    machine.good("fire", "way")
+    mark.unlink()
+    done = machine.run("under", "way", "touch", str(mark))
+    assert (done.returncode, done.stderr) == (75, "way is not armed any more: this was not begun\n")
+    assert not mark.exists()
 
 
 def test_all_that_is_known_is_listed(plain: Machine) -> None:
