@@ -103,13 +103,13 @@ class ActionShown(Struct, frozen=True, omit_defaults=True):
 class PlanShown(Struct, frozen=True, omit_defaults=True):
     """A step's plan as it is shown: redacted and free of control characters, but for the lines of a diff.
 
-    `loses` are (name to type, what is lost); `rollback` says what the host takes back by itself, and when."""
+    `loses` are (name to type, what is lost); `rollbacks` say what each host takes back by itself, and when."""
 
     actions: tuple[ActionShown, ...] = ()
     notes: tuple[str, ...] = ()
     loses: tuple[tuple[str, str], ...] = ()
     undo: str = ""
-    rollback: str = ""
+    rollbacks: tuple[str, ...] = ()
     later: str = ""
 
 

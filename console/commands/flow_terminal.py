@@ -247,7 +247,8 @@ def plan_lines(plan: PlanShown) -> list[str]:
 
 def _rest(plan: PlanShown) -> list[tuple[str, str]]:
     undo = plan.undo or ("" if not plan.actions else "nothing can take it back")
-    return [("not exact yet", plan.later), ("takes itself back", plan.rollback), ("undo", undo)]
+    back = [("takes itself back", words) for words in plan.rollbacks]
+    return [("not exact yet", plan.later), *back, ("undo", undo)]
 
 
 class Operator:

@@ -20,6 +20,9 @@ LOOK = 10.0
 marking: ContextVar[str] = ContextVar("marking", default="")
 """The mark of the change that this task makes; "" while it only reads."""
 
+guarding: ContextVar[tuple[str, str] | None] = ContextVar("guarding", default=None)
+"""The rollback under which this task changes a host: the path of rollback.sh there, and its name."""
+
 FIND = """\
 [ -r /proc/self/environ ] || exit 3
 grep -alzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null
@@ -38,14 +41,16 @@ done
 
 
 def marked(argv: Sequence[str]) -> list[str]:
-    """The command with this task's mark, if it has one."""
-    mark = marking.get()
-    return ["env", f"{VARIABLE}={mark}", *argv] if mark else [*argv]
+    """The command with this task's mark, and under its rollback, if it has them."""
+    mark, guard = marking.get(), guarding.get()
+    words = ["sh", guard[0], "under", guard[1], *argv] if mark and guard else [*argv]
+    return ["env", f"{VARIABLE}={mark}", *words] if mark else words
 
 
 def unmarked(argv: Sequence[str]) -> list[str]:
-    """The command without its mark."""
-    return [*argv[2:]] if argv[:1] == ["env"] and argv[1].startswith(f"{VARIABLE}=") else [*argv]
+    """The command without its mark, and without its rollback."""
+    words = [*argv[2:]] if argv[:1] == ["env"] and argv[1].startswith(f"{VARIABLE}=") else [*argv]
+    return words[4:] if words[:1] == ["sh"] and words[2:3] == ["under"] else words
 
 
 def plainly(argv: Sequence[str], done: Completed) -> Completed:

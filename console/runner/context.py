@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from console.errors import CowhandError, Missing, NoWayIn
 from console.hosts.host import Host
 from console.hosts.lock import QUIET, HostLocked, HostLocks
 from console.mask import DOTS, mask
-from console.model import Role
+from console.model import Outcome, Role
 from console.runner.plan import Ask, Write
 from console.runner.read_only import ReadOnlyHost
 from console.secret import Secret, forms
@@ -60,11 +60,14 @@ class StepContext:
         answers: Mapping[str, str] | None = None,
         destroy: tuple[str, ...] = (),
         renewal: Callable[[], Awaitable[Surroundings]] | None = None,
+        lanes: Callable[[], Awaitable[Sequence[tuple[str, Outcome]]]] | None = None,
     ) -> None:
         self.estate = estate
         self.hosts, self.missing = hosts, missing or {}
         self.answers: dict[str, str] = dict(answers or {})
         self.destroy: set[str] = set(destroy)
+        self.lanes = lanes
+        """Sees the lanes of mail from outside: pairs of a lane and its outcome (see model.Outcome)."""
         self.planned: set[str] = set()
         """Names of the steps that would have been done by now, if this were no dry run."""
         self.keeping = False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from console.errors import CowhandError, FileError, HostError, StreamError
 from console.events import ActionBegan, ActionEnded, ActionSaid, FlowEvent
 from console.facts.command import explain
 from console.hosts.host import ABSENT, Completed, overhearing
-from console.hosts.marks import marking
+from console.hosts.marks import guarding, marking
 from console.hosts.shell import line
 from console.runner import show
 from console.runner.plan import Action, Plan, Run, Write
@@ -45,6 +45,10 @@ class Executor:
 
     def __init__(self, progress: Progress, entry: Entry, plan: Plan) -> None:
         self.context, self.plan = progress.context, plan
+        self.under: Mapping[str, tuple[str, str]] = {}
+        """Host, by its name in the site file → the rollback (its program, its name) that must be armed there."""
+        self.always = False
+        """Whether it goes on though the operator has stopped the run: for what takes a change back."""
         self.begun = self.made = 0
         """Actions that were begun, and those of them that succeeded."""
         self._progress, self._entry = progress, entry
@@ -56,7 +60,8 @@ class Executor:
             raise Forbidden(f"{clean(action.text, 80)} was not in the plan that was shown")
         if isinstance(action, Run) and self.context.betrays(action.text):
             raise Forbidden(f"{action.argv[0]} would show a secret to every user of {self.context.name(action.host)}")
-        self._progress.checkpoint()
+        if not self.always:
+            self._progress.checkpoint()
         await self.context.lock(action.host)
         shown = show.action(self.context, action)
         limit = action.timeout if isinstance(action, Run) else WRITE
@@ -74,7 +79,7 @@ class Executor:
         began = time.monotonic()
         done: Completed | None = None
         problem, unsure = "", False
-        token = marking.set(begun.mark)
+        token, guard = marking.set(begun.mark), guarding.set(self.under.get(key))
         try:
             async with asyncio.timeout(limit + GRACE + GUARD * len(getattr(action, "guards", ()))):
                 done = await (self._run(action) if isinstance(action, Run) else self._write(action))
@@ -93,6 +98,7 @@ class Executor:
             raise Failed(problem) from None
         finally:
             marking.reset(token)
+            guarding.reset(guard)
             self.context.invalidate()
             if unsure:
                 self._progress.unsettled.append(begun)

@@ -131,10 +131,18 @@ class Loss(Struct, frozen=True):
 
 
 class Rollback(Struct, frozen=True):
-    """A command by which the host itself takes the change back after `seconds`, unless the step was verified."""
+    """A command by which a host itself takes its part of the change back after `seconds`, unless the step was proven.
 
+    It must stand being run again, and after a change that was only half made. With `after`, the name of another host,
+    it also waits for what that one decides: `asks` is asked on this host, and says by its status whether that host has
+    kept its part of the change (0, for `hold` seconds in a row: it is kept here too), or not (1). See groups.py."""
+
+    host: str
     argv: tuple[str, ...]
     seconds: int = 120
+    after: str = ""
+    asks: tuple[str, ...] = ()
+    hold: int = 0
 
 
 class Plan(Struct, frozen=True):
@@ -146,5 +154,5 @@ class Plan(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     loses: tuple[Loss, ...] = ()
     undo: str = ""
-    rollback: Rollback | None = None
+    rollbacks: tuple[Rollback, ...] = ()
     later: str = ""

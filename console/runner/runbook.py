@@ -46,13 +46,13 @@ def write(flow: str, words: str, context: StepContext, planned: Sequence[Planned
     for number, step in enumerate(steps, 1):
         text += f"\n\n# ── {number} {show.line(context, step.name)}: {show.line(context, step.words)}\n"
         if step.name in known:
-            text += "\n".join(_step(context, step, *known[step.name]))
+            text += "\n".join(_step(context, flow, step, *known[step.name]))
         else:
             text += "# Nothing to do here, or not known before what comes first is done.\n"
     return text.rstrip() + "\n\nsay 'done; cowhand flow ' " + line([flow]) + " 'verifies it'\n"
 
 
-def _step(context: StepContext, step: Step, found: CheckResult, plan: Plan) -> Iterator[str]:
+def _step(context: StepContext, flow: str, step: Step, found: CheckResult, plan: Plan) -> Iterator[str]:
     yield f"# Needed: {show.line(context, found.words)}"
     for note in (*found.evidence, *plan.notes):
         yield f"#   {show.line(context, note)}"
@@ -67,9 +67,12 @@ def _step(context: StepContext, step: Step, found: CheckResult, plan: Plan) -> I
         body = list(_run(context, action) if isinstance(action, Run) else _write(context, action))
         mark = _mark("COWHAND_STEP", body)
         yield from (f"on_{_word(action.host)} <<'{mark}'", "set -eu", *body, mark)
-    if plan.rollback and step.guarded:
-        stop = guard.disarm(step.guarded, "").argv
-        yield f"# Now try the way in from outside. When it is well: {line(stop[:2])} NAME, else wait."
+    for at, rollback in enumerate(plan.rollbacks):
+        words = "Then" if at else "Now prove it from outside. When it is well"
+        keep = guard.disarm(rollback.host, guard.name(flow, step.name, context.key(rollback.host))).argv
+        yield f"# {words}, on {context.name(rollback.host)}: {line(keep)}"
+    for rollback in plan.rollbacks:
+        yield f"# Else {show.rollback(context, rollback)}"
 
 
 def _run(context: StepContext, action: Run) -> Iterator[str]:

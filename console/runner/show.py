@@ -38,14 +38,16 @@ def plan(context: StepContext, planned: Plan) -> PlanShown:
         tuple(line(context, note) for note in planned.notes),
         tuple((loss.name, line(context, loss.words)) for loss in planned.loses),
         line(context, planned.undo),
-        rollback(context, planned.rollback) if planned.rollback else "",
+        tuple(rollback(context, each) for each in planned.rollbacks),
         line(context, planned.later),
     )
 
 
 def rollback(context: StepContext, planned: Rollback) -> str:
-    """What a host takes back by itself."""
-    return f"after {planned.seconds} s, unless this was verified: {line(context, Run('here', planned.argv).text)}"
+    """What a host takes back by itself, when, and how."""
+    when = f"when {context.name(planned.after)} has gone back" if planned.after else "unless this is proven"
+    how = line(context, Run("here", planned.argv).text)
+    return f"{context.name(planned.host)} goes back by itself after {planned.seconds} s, {when}: {how}"
 
 
 def clock(seconds: float) -> str:

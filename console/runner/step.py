@@ -24,14 +24,16 @@ class Change(Protocol):
 class Step:
     """One change and its proof; subclass it. `name` is short and unique in its flow, `words` say what it does.
 
-    `guarded` names the host on which a plan's `Rollback` is armed, for a step that can cut the way we came in.
+    `guarded` names the hosts on which a plan's `Rollback`s are armed, for a step that can cut the way we came in. What
+    is done `together` on several hosts is taken back on all of them at once when anything fails (see groups.py).
     `patience` is how many seconds a check, plan, verification or undo may take to find out what it wants to know.
     After a step that `renews`, the site's files are read again, new hosts are reached, and the rest of the flow is
     listed again: for a step that makes a machine, an address or a site file."""
 
     name: str = ""
     words: str = ""
-    guarded: str | None = None
+    guarded: tuple[str, ...] = ()
+    together: bool = False
     patience: float = 60.0
     renews: bool = False
 

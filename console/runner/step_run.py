@@ -14,10 +14,12 @@ from console.runner import guard, show
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended
 from console.runner.executor import Executor, Failed
-from console.runner.plan import CheckResult, NotYetKnown, Plan, Refusal
+from console.runner.guard import Guards
+from console.runner.plan import Action, CheckResult, NotYetKnown, Plan, Refusal, Run
 from console.runner.progress import Entry, Progress, Stopped
 from console.runner.read_only import Forbidden
 from console.runner.unsettled import Leftover, settle
+from console.text import join_words
 
 T = TypeVar("T")
 
@@ -31,9 +33,13 @@ class StepRun:
     def __init__(self, progress: Progress, entry: Entry) -> None:
         self.progress, self.entry = progress, entry
         self.step, self.context = entry.step, progress.context
-        self.unit = guard.unit(entry.flow, self.step.name)
-        self.waiting = False
-        """Whether the step's timed rollback is armed on its host."""
+        self.guards = Guards(self.context, entry.flow, self.step)
+        self.well: frozenset[str] = frozenset()
+        """The lanes that mail could use before the change."""
+        self.own: tuple[Action, ...] = ()
+        """The actions of the plan that are the step's, not its rollbacks'."""
+        self.deciding = False
+        """Whether the deciding host may have been told to keep the change."""
         self.turns = 0
 
     async def walk(self) -> None:
@@ -70,9 +76,12 @@ class StepRun:
             self.context.invalidate()
             try:
                 await settle(progress)
+                await self.guards.look()
+                if self.guards.kept and not progress.dry:
+                    await self._keep()
                 found = await self._read(self.step.check)
-                if found.state == "done" and self.waiting and not progress.dry:
-                    if await self._disarm():
+                if found.state == "done" and self.guards.armed and not progress.dry:
+                    if await self._prove_late():
                         return None
                     continue
                 if found.state == "done" and self.entry.identity in progress.unproven and not progress.dry:
@@ -87,7 +96,7 @@ class StepRun:
                 if found.state == "refused":
                     raise self._refuse(found.words, found.evidence)
                 plan = await self._answered_plan()
-            except (HostError, Forbidden, Leftover) as error:
+            except (HostError, Forbidden, Leftover, Failed) as error:
                 await self._blind(str(error))
                 continue
             if plan is None:
@@ -113,8 +122,6 @@ class StepRun:
 
     async def _read(self, ask: Callable[[StepContext], Awaitable[T]]) -> T:
         """A check, with what it reads kept for the plan that follows."""
-        if self.step.guarded:
-            self.waiting = await guard.armed(self.context, self.step.guarded, self.unit)
         self.context.keeping = True
         try:
             return await self._patiently(ask(self.context))
@@ -132,9 +139,12 @@ class StepRun:
         self.context.keeping = True
         try:
             plan = await self._patiently(self.step.plan(self.context))
+            before = await self.guards.before(plan)
+            notes = await self.guards.notes(plan)
         finally:
             self.context.keeping = False
-        return replace(plan, actions=(*guard.guarded(self.step, plan, self.unit, self.waiting), *plan.actions))
+        self.own = plan.actions
+        return replace(plan, actions=(*before, *plan.actions), notes=(*plan.notes, *notes))
 
     def _refuse(self, words: str, evidence: Sequence[str] = ()) -> Ended:
         self.progress.stand(self.entry, "refused", words, evidence)
@@ -202,6 +212,7 @@ class StepRun:
         try:
             for host in dict.fromkeys(action.host for action in plan.actions):
                 await self.context.lock(host)
+            await self.guards.look()
             found = await self._read(self.step.check)
             fresh = await self._plan() if found.state == "needed" else None
         except (HostError, Forbidden) as error:
@@ -219,12 +230,13 @@ class StepRun:
             progress.stand(self.entry, "applying", "")
             await self._apply(executor, plan)
             progress.stand(self.entry, "verifying", "")
-            found = await self._verify(plan.rollback is not None)
+            found = await self._verify()
         except Stopped:
-            progress.stand(self.entry, "stopped", await self._truth("stopped by the operator", executor))
+            why = await self._take_back("stopped by the operator")
+            progress.stand(self.entry, "stopped", await self._truth(why, executor))
             raise progress.end("stopped", f"stopped in {self.step.name}; {progress.so_far()}") from None
         except (CowhandError, NotImplementedError) as error:
-            await self._failed(str(error), executor)
+            await self._failed(await self._take_back(str(error)), executor)
             return False
         progress.stand(self.entry, "done", found.words, found.evidence)
         return True
@@ -234,28 +246,42 @@ class StepRun:
         actions = [action.text for action in plan.actions]
         progress.journal.write("intent", step=self.step.name, flow=self.entry.flow, actions=actions)
         progress.unproven.add(self.entry.identity)
-        armed = guard.guarded(self.step, plan, self.unit, self.waiting)
-        for action in armed:
+        self.deciding = False
+        for action in plan.actions[: len(plan.actions) - len(self.own)]:
             await executor.do(action)
-        if plan.rollback and self.step.guarded:
-            if not await guard.armed(self.context, self.step.guarded, self.unit):
-                raise Failed(f"the rollback {self.unit} was not armed: nothing else was done")
-            self.waiting = True
-        await self.step.apply(executor, replace(plan, actions=plan.actions[len(armed) :]))
+        if plan.rollbacks:
+            await self.guards.look()
+            for each in plan.rollbacks:
+                if each.host not in self.guards.armed:
+                    raise Failed(f"{self.context.name(each.host)} has not armed its rollback: nothing else was done")
+        if self.step.together:
+            self.well = await self._well()
+        executor.under = self.guards.over(plan.rollbacks)
+        await self.step.apply(executor, replace(plan, actions=self.own))
 
-    async def _verify(self, armed: bool) -> CheckResult:
+    async def _verify(self) -> CheckResult:
         """Prove it, and then disarm: a rollback that has begun meanwhile undoes it again."""
+        armed = self.guards.armed
         self.context.invalidate()
         found = await self._patiently(self.step.verify(self.context))
         if found.state != "done":
             raise Failed(f"{self.step.name} is not there after all: {found.words}")
+        lost = self.well - await self._well()
+        if lost:
+            raise Failed(f"{join_words(sorted(lost))} could be used before, and cannot any more")
         if armed:
-            await self._stop_timer()
+            await self._decide(armed)
             self.context.invalidate()
             found = await self._patiently(self.step.verify(self.context))
             if found.state != "done":
                 raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
         return found
+
+    async def _well(self) -> frozenset[str]:
+        """The lanes that mail can use now; none where nobody looks."""
+        if self.context.lanes is None:
+            return frozenset()
+        return frozenset([lane for lane, outcome in await self.context.lanes() if outcome in ("ok", "degraded")])
 
     async def _prove(self) -> CheckResult:
         """It was changed, and not proven: by this run, or by one that was cut off."""
@@ -263,25 +289,63 @@ class StepRun:
         self.context.invalidate()
         return await self._patiently(self.step.verify(self.context))
 
-    async def _disarm(self) -> bool:
-        """An earlier run was cut off after it had changed this: prove it, and stop its timer; False to begin again."""
+    async def _prove_late(self) -> bool:
+        """An earlier run was cut off after it had changed this: prove it, and disarm; False to begin again."""
         self.progress.stand(self.entry, "verifying", "an earlier run was cut off here")
         try:
-            found = await self._verify(armed=True)
+            found = await self._verify()
+        except Stopped:
+            raise
         except CowhandError as error:
-            await self._failed(str(error), None)
+            await self._failed(await self._take_back(str(error)), None)
             return False
         self.progress.stand(self.entry, "done", found.words, found.evidence)
         return True
 
-    async def _stop_timer(self) -> None:
-        assert self.step.guarded
-        stop = guard.disarm(self.step.guarded, self.unit)
-        await Executor(self.progress, self.entry, Plan((stop,))).do(stop)
-        if await guard.armed(self.context, self.step.guarded, self.unit):
-            raise Failed(f"the rollback {self.unit} is still armed: the host will take this back")
-        await guard.settle(self.context, self.step.guarded, self.unit)
-        self.waiting = False
+    async def _decide(self, armed: tuple[str, ...]) -> None:
+        """Keep the change everywhere: the first host decides, the others follow; raises `Failed` when one has not."""
+        await self.guards.look()
+        gone = [host for host in armed if host not in self.guards.armed]
+        if gone:
+            raise Failed(f"{join_words([self.context.name(host) for host in gone])} took it back before it was proven")
+        await self._keep()
+
+    async def _keep(self) -> None:
+        """Disarm every rollback that is armed, the deciding one first."""
+        self.deciding = True
+        for host in self.guards.armed:
+            await self._do_now(guard.disarm(host, self.guards.name(host)))
+        await self.guards.look()
+        if self.guards.armed:
+            names = join_words([self.context.name(host) for host in self.guards.armed])
+            raise Failed(f"the rollback is still armed on {names}: it will be taken back there")
+
+    async def _do_now(self, action: Run, always: bool = False) -> None:
+        """Do what belongs to the rollbacks of the plan that was shown."""
+        executor = Executor(self.progress, self.entry, Plan((action,)))
+        executor.always = always
+        await executor.do(action)
+
+    async def _take_back(self, why: str) -> str:
+        """Take back at once, in reverse, what was to be true on several hosts or on none; returns what came of it.
+
+        Nothing is done once the deciding host has kept its change, or may have: then each host finds out by itself."""
+        if not self.step.together:
+            return why
+        await self.guards.look(known=False)
+        armed, decider = self.guards.armed, self.guards.decider
+        if not armed or self.guards.kept:
+            return why
+        if decider not in self.guards.states and self.deciding:
+            return f"{why}; {self.context.name(decider)} may have decided to keep it, and the others will follow it"
+        parts = [why]
+        for host in reversed(armed):
+            try:
+                await self._do_now(guard.fire(host, self.guards.name(host)), always=True)
+                parts.append(f"taken back on {self.context.name(host)}")
+            except CowhandError as error:
+                parts.append(f"not taken back on {self.context.name(host)} yet: {error}")
+        return "; ".join(parts)
 
     # ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -294,8 +358,10 @@ class StepRun:
         try:
             found = await self._read(self.step.check)
             parts.append(f"now: {found.words}")
-            if self.waiting:
-                parts.append("its rollback is armed: the host takes it back by itself")
+            await self.guards.look(known=False)
+            if self.guards.armed:
+                names = join_words([self.context.name(host) for host in self.guards.armed])
+                parts.append(f"its rollback is armed: {names} takes it back by itself")
         except (Unanswered, NotYetKnown):
             pass
         except CowhandError as error:

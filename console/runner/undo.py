@@ -22,7 +22,7 @@ class Undo(Step):
     def __init__(self, step: Step, flow: str) -> None:
         self.step, self.flow = step, flow
         self.name, self.words = step.name, f"take back: {step.words or step.name}"
-        self.guarded, self.patience = None, step.patience
+        self.guarded, self.patience = (), step.patience
 
     async def check(self, context: StepContext) -> CheckResult:
         """Needed while the step's result is there and can be taken back."""

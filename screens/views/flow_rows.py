@@ -146,7 +146,8 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
     for at, note in enumerate(shown.notes):
         lines += labelled(ink, "" if at else "known", note, width)
     lines += labelled(ink, "later", shown.later, width, ink.unknown)
-    lines += labelled(ink, "reverts", shown.rollback, width)
+    for at, words in enumerate(shown.rollbacks):
+        lines += labelled(ink, "" if at else "reverts", words, width)
     if shown.actions and not chosen.undoing:
         lines += labelled(ink, "undo", shown.undo or "nothing can take it back", width, ink.text)
     return lines

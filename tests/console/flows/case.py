@@ -6,7 +6,8 @@ import importlib
 import os
 import secrets
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from console.errors import Missing
 from console.flows import Flow
 from console.hosts.host import ANY, Before, Completed, Host
 from console.hosts.local import Local
-from console.hosts.marks import marked
+from console.hosts.marks import guarding, marked
 from console.model import Role
 
 CASES = Path(__file__).parent / "cases"
@@ -31,14 +32,33 @@ def tree(folder: Path, *names: str) -> dict[str, object]:
     return found
 
 
+class Orphan:
+    """A command that waits at a gate; called, it is let through, and has ended."""
+
+    def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
+        self.process, self.gate = process, gate
+
+    @property
+    def alive(self) -> bool:
+        """Whether nobody has ended it."""
+        return self.process.poll() is None
+
+    def __call__(self) -> None:
+        """Let it do its work, and wait until it has ended."""
+        if self.alive:
+            self.gate.write_text("go\n")
+        self.process.wait()
+        self.gate.unlink()
+
+
 class Rooted(Local):
     """Stands for a machine: its files are below `root`, and the tools of `root/bin` come before those of this machine.
 
     Commands are real, and a path among their arguments is taken below `root`. It reads without `head`: there is much
     to read."""
 
-    def __init__(self, root: Path, role: Role = "mail") -> None:
-        super().__init__("shelf", role)
+    def __init__(self, root: Path, role: Role = "mail", name: str = "shelf") -> None:
+        super().__init__(name, role)
         self.folder = root
 
     def at(self, path: str) -> Path:
@@ -48,28 +68,36 @@ class Rooted(Local):
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command on it."""
+        with self._under():
+            return await super().run(self._words(argv), timeout, cap)
+
+    def _words(self, argv: Sequence[str]) -> list[str]:
         ours = self.folder / "bin" / argv[0]
         words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
-        return await super().run([str(ours) if ours.exists() else argv[0], *words], timeout, cap)
+        return [str(ours) if ours.exists() else argv[0], *words]
 
-    def orphan(self, argv: Sequence[str]) -> Callable[[], None]:
-        """Begin a command that is lost sight of; returns what lets it do its work, and waits until it has ended."""
+    @contextmanager
+    def _under(self) -> Iterator[None]:
+        """The rollback of the change is below `root` too."""
+        guard = guarding.get()
+        token = guarding.set((str(self.at(guard[0])), guard[1]) if guard else None)
+        try:
+            yield
+        finally:
+            guarding.reset(token)
+
+    def orphan(self, argv: Sequence[str], begun: bool = False) -> Orphan:
+        """Send a command that is lost sight of, on its way or `begun`; returns what lets it do its work, and waits."""
         gate = self.folder / f"gate-{secrets.token_hex(4)}"
         os.mkfifo(gate)
-        ours = self.folder / "bin" / argv[0]
-        words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
-        command = marked([str(ours) if ours.exists() else argv[0], *words])
-        waiting = [*command[:2], "sh", "-c", 'read -r _ < "$0"; exec "$@"', str(gate), *command[2:]]
-        process = subprocess.Popen(waiting, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
+        waiting = ["sh", "-c", 'read -r _ < "$0"; exec "$@"', str(gate)]
+        words = self._words(argv)
+        with self._under():
+            command = marked([*waiting, *words]) if begun else marked(words)
+        whole = command if begun else [*command[:2], *waiting, *command[2:]]
+        return Orphan(subprocess.Popen(whole, start_new_session=True, stdin=-3, stdout=-3, stderr=-3), gate)
 
-        def release() -> None:
-            gate.write_text("go\n")
-            process.wait()
-            gate.unlink()
-
-        return release
-
-    def orphan_write(self, path: str, data: bytes, mode: int) -> Callable[[], None]:
+    def orphan_write(self, path: str, data: bytes, mode: int) -> Orphan:
         """As `orphan`, for a write: what was sent has arrived, and is put in place later."""
         kept = self.folder / f"sent-{secrets.token_hex(4)}"
         kept.write_bytes(data)
@@ -89,7 +117,8 @@ class Rooted(Local):
 
     async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Write a file of it, as on any machine."""
-        await super().write(str(self.at(path)), data, mode, before)
+        with self._under():
+            await super().write(str(self.at(path)), data, mode, before)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.hosts.lock import SCRIPT as LOCK
 from console.model import Role
 from console.runner.read_only import reads
-from tests.console.flows.case import Case
+from tests.console.flows.case import Case, Rooted
 
 Fault = Literal["killed", "link", "reboot", "full", "denied", "missing", "hang", "stop", "cut", "orphan"]
 Moment = Literal["looking", "before", "during", "after"]
@@ -41,6 +41,11 @@ class Trouble:
         self.stop: Callable[[], None] = lambda: None
         self._count = 0
         self._looking = -1
+
+    @property
+    def running(self) -> list[Callable[[], None]]:
+        """Those that nobody has ended."""
+        return [each for each in self.orphans if getattr(each, "alive", True)]
 
     def release(self) -> None:
         """Let every command that outlived its link end."""
@@ -192,7 +197,8 @@ class Faulty:
         """The command goes on without us: it has done nothing, half of its work, or all of it, and has not ended."""
         if self.trouble.moment == "during":
             self.trouble.case.half(self.trouble.root, argv)
-        self.trouble.orphans.append(self.host.orphan(argv))  # type: ignore[attr-defined]
+        begun = {"begun": True} if self.trouble.moment == "during" and isinstance(self.host, Rooted) else {}
+        self.trouble.orphans.append(self.host.orphan(argv, **begun))  # type: ignore[attr-defined]
 
     def _hang(self) -> NoReturn:
         raise TimedOut(f"{self.trouble.victim or 'it'} did not end within its time on {self.name}")

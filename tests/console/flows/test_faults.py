@@ -155,7 +155,7 @@ async def resumed(name: str, root: Path, wanted: object, again: bool = True, tro
     ending = await walk(case, root, witness.hear)
     assert ending is not None
     assert trouble is None or (not lost) == (trouble.fault != "orphan" or trouble.moment == "looking")
-    assert trouble is None or not trouble.orphans, "what still ran was waited for"
+    assert trouble is None or not trouble.running, "what still ran was waited for"
     assert (ending.outcome, witness.lies) == ("done", []), ending.words
     assert _relative(case.end(root), root) == wanted
     assert set(case.once(root).values()) <= {1}, case.once(root)
@@ -243,7 +243,7 @@ async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_aga
         ending = await walk(case, root, witness.hear, trouble, retry)
         assert ending is not None
         assert (trouble.struck, ending.outcome, witness.lies) == (True, "done", []), ending.words
-        assert not trouble.orphans, "what still ran was waited for"
+        assert not trouble.running, "what still ran was waited for"
         assert _relative(case.end(root), root) == wanted
         assert set(case.once(root).values()) <= {1}
         assert not case.armed(root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from console.facts.command import explain
 from console.flows import CheckResult, Flow, Loss, Plan, Rollback, Run, Step, StepContext, done, needed, refused
 from console.hosts.host import Host
 from console.model import Role
+from tests.console.flows import rollbacks
 from tests.console.flows.case import Case, Rooted, tree
 
 LOOK = 10.0
@@ -29,20 +29,6 @@ sleep "${SLOW:-0}"
 echo mail >> "$1.new"
 mv "$1.new" "$1"
 echo filled >> "$ROOT/log/once"
-""",
-    "systemd-run": """\
-for word; do case "$word" in --unit=*) unit=${word#--unit=};; esac; done
-while [ "$1" != -- ]; do shift; done
-shift
-[ ! -e "$ROOT/run/$unit.timer" ] || { echo "Unit $unit.timer was already loaded" >&2; exit 1; }
-sleep "${SLOW:-0}"
-for word; do printf '%s\\n' "$word"; done > "$ROOT/run/$unit.timer"
-""",
-    "systemctl": """\
-case "$1" in
-is-active) if [ -e "$ROOT/run/$2" ]; then echo active; else echo inactive; exit 3; fi ;;
-stop) sleep "${SLOW:-0}"; rm -f "$ROOT/run/$2" ;;
-esac
 """,
 }
 
@@ -112,23 +98,24 @@ class Configure(Shelf):
 
 
 class Way(Shelf):
-    name, words, guarded = "way", "take the new way", "mail"
+    name, words, guarded = "way", "take the new way", ("mail",)
 
     async def check(self, context: StepContext) -> CheckResult:
         text = await context.text("mail", self.at("etc/way"))
         return done("the new way") if text == "new\n" else needed("the old way")
 
     async def plan(self, context: StepContext) -> Plan:
-        back = Rollback(("sh", "-c", 'echo old > "$1"', "sh", self.at("etc/way")))
-        return Plan((await context.edit("mail", self.at("etc/way"), "new\n"),), rollback=back)
+        back = Rollback("mail", ("sh", "-c", 'echo old > "$1"', "sh", self.at("etc/way")))
+        return Plan((await context.edit("mail", self.at("etc/way"), "new\n"),), rollbacks=(back,))
 
 
 STEPS = (Folder, Format, Fill, Configure, Way)
 
 
 def build(root: Path) -> None:
-    for name in ("bin", "data", "etc", "log", "run"):
+    for name in ("bin", "data", "etc", "log"):
         (root / name).mkdir()
+    rollbacks.lay(root)
     for name, text in TOOLS.items():
         tool = root / "bin" / name
         tool.write_text(f"#!/bin/sh\nset -eu\nROOT='{root}'\n{text}")
@@ -160,7 +147,7 @@ def holds(root: Path, step: str) -> bool:
 
 
 def end(root: Path) -> object:
-    return tree(root, "data", "etc", "run")
+    return tree(root, "data", "etc")
 
 
 def once(root: Path) -> dict[str, int]:
@@ -180,23 +167,8 @@ def half(root: Path, argv: Sequence[str]) -> None:
             (disk.parent / "disk.new").write_bytes(disk.read_bytes())
 
 
-def reboot(root: Path) -> None:
-    for path in (root / "run").iterdir():
-        path.unlink()
-
-
-def armed(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "run").glob("*.timer"))
-
-
-def fire(root: Path) -> None:
-    for path in (root / "run").glob("*.timer"):
-        argv = path.read_text().split("\n")[:-1]
-        path.unlink()
-        subprocess.run(argv, check=True)
-
-
 CASE = Case(
     Flow(lambda context: [step(context) for step in STEPS], "ledger", "a flow with one of everything"),
-    build, hosts, holds, end, once, half, reboot, armed, fire, destroy=("shelf",),
+    build, hosts, holds, end, once, half, rollbacks.reboot, rollbacks.armed,
+    rollbacks.fire, destroy=("shelf",),
 )  # fmt: skip
