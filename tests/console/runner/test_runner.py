@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import re
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,9 +30,10 @@ from console.flows import (
     refused,
     skipped,
 )
-from console.hosts.host import Completed
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
+from tests.console.flows import rollbacks
+from tests.console.flows.case import Rooted
 from tests.console.flows.playing import Leave, Play
 
 
@@ -493,52 +493,70 @@ async def test_a_cut_ends_the_command_and_closes_the_journal(tmp_path: Path) -> 
 # ── rollbacks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Systemd(Local):
-    """This machine, with a stand-in for systemd's timers: their names, and what was asked of them."""
-
-    def __init__(self, arms: bool = True) -> None:
-        super().__init__()
-        self.arms, self.timers, self.asked = arms, set[str](), list[Sequence[str]]()
-
-    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
-        if argv[0] == "systemd-run":
-            self.asked.append(argv)
-            if self.arms:
-                self.timers.add(next(word for word in argv if word.startswith("--unit="))[7:] + ".timer")
-            return Completed(0, b"", b"")
-        if argv[:2] == ("systemctl", "stop"):
-            self.timers.discard(argv[2])
-            return Completed(0, b"", b"")
-        if list(argv[:2]) == ["systemctl", "is-active"]:
-            return Completed(0, b"active\n", b"") if argv[2] in self.timers else Completed(3, b"inactive\n", b"")
-        return await super().run(argv, timeout, cap)
+def guarding(root: Path) -> Rooted:
+    """A host below a folder, with real timed rollbacks."""
+    rollbacks.lay(root)
+    return Rooted(root, "here", "here")
 
 
 class Guarded(Leave):
-    guarded = "here"
+    guarded = ("here",)
 
     async def plan(self, context: StepContext) -> Plan:
         actions = (await context.edit("here", self.path, self.text),)
-        return Plan(actions, rollback=Rollback(("rm", "--", self.path), 60))
+        return Plan(actions, rollbacks=(Rollback("here", ("rm", "--", self.path), 60),))
 
 
 async def test_a_rollback_is_armed_first_and_disarmed_when_it_is_proven(tmp_path: Path) -> None:
-    host = Systemd()
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes"], host=host)
+    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes"], host=guarding(tmp_path))
     assert (await play.run()).outcome == "done"
-    texts = [event.action.text.split(" ")[0] for event in play.events if isinstance(event, ActionBegan)]
-    assert texts == ["systemd-run", "write", "systemctl"]
-    assert list(host.asked[0][1:5]) == [
-        "--collect", "--unit=cowhand-play-leave", "--on-active=60s", "--timer-property=AccuracySec=1s",
-    ]  # fmt: skip
-    assert host.timers == set()
+    program = "sh /var/lib/cowhand/rollback/rollback.sh"
+    assert [event.action.text.partition(" (")[0] for event in play.events if isinstance(event, ActionBegan)] == [
+        "mkdir -p -m 0700 -- /var/lib/cowhand/rollback",
+        "write /var/lib/cowhand/rollback/rollback.sh",
+        f"{program} arm play.leave.here 60 -- rm -- {tmp_path}/a",
+        f"write {tmp_path}/a",
+        f"{program} disarm play.leave.here",
+    ]
+    assert rollbacks.state(tmp_path, "play.leave.here") == "kept"
+    again = Play(tmp_path, [Guarded(tmp_path / "b", name="other")], ["yes"], host=Rooted(tmp_path, "here", "here"))
+    await again.run()
+    first = next(event.action.text for event in again.events if isinstance(event, ActionBegan))
+    assert first.startswith(f"{program} arm play.other.here 60"), "the script is laid once"
 
 
 async def test_without_its_rollback_nothing_is_changed(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes", "stop"], host=Systemd(arms=False))
+    host = guarding(tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sh").write_text('#!/bin/sh\n[ "$2" = arm ] || exec sh "$@"\n')  # says well, and does nothing
+    (tmp_path / "bin" / "sh").chmod(0o755)
+    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes", "stop"], host=host)
     ending = await play.run()
-    assert "was not armed: nothing else was done" in ending.words
+    assert "here has not armed its rollback: nothing else was done" in ending.words
     assert not (tmp_path / "a").exists()
+
+
+async def test_where_nothing_can_take_it_back_the_step_is_refused(tmp_path: Path) -> None:
+    host = guarding(tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sh").write_text('#!/bin/sh\ncase $2 in "set -- ways"*) echo none ;; *) exec sh "$@" ;; esac\n')
+    (tmp_path / "bin" / "sh").chmod(0o755)
+    play = Play(tmp_path, [Guarded(tmp_path / "a")], [], host=host)
+    ending = await play.run()
+    assert (ending.outcome, "neither systemd nor setsid" in ending.words) == ("refused", True)
+    assert not [event for event in play.events if isinstance(event, ActionBegan)]
+
+
+async def test_the_plan_says_when_a_restart_of_the_host_forgets_its_rollback(tmp_path: Path) -> None:
+    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes"], host=guarding(tmp_path))
+    await play.run()
+    assert play.state is not None
+    plan = play.state.steps[0].plan
+    assert plan is not None
+    assert any("a restart of it forgets the rollback" in note for note in plan.notes)
+    assert plan.rollbacks == (
+        f"here goes back by itself after 60 s, unless this is proven: rm -- {tmp_path}/a",
+    )  # fmt: skip
 
 
 class Blind(Guarded):
@@ -547,17 +565,47 @@ class Blind(Guarded):
 
 
 async def test_a_rollback_stays_armed_when_the_change_is_not_proven(tmp_path: Path) -> None:
-    host = Systemd()
-    ending = await Play(tmp_path, [Blind(tmp_path / "a")], ["yes", "stop"], host=host).run()
-    assert "its rollback is armed" in ending.words
-    assert host.timers == {"cowhand-play-leave.timer"}
+    ending = await Play(tmp_path, [Blind(tmp_path / "a")], ["yes", "stop"], host=guarding(tmp_path)).run()
+    assert "its rollback is armed: here takes it back by itself" in ending.words
+    assert rollbacks.armed(tmp_path) == ["play.leave.here"]
+    rollbacks.fire(tmp_path)
+    assert not (tmp_path / "a").exists()
 
 
 async def test_a_later_run_proves_what_is_there_and_disarms(tmp_path: Path) -> None:
-    host = Systemd()
+    host = guarding(tmp_path)
     await Play(tmp_path, [Blind(tmp_path / "a")], ["yes", "stop"], host=host).run()
     play = Play(tmp_path, [Guarded(tmp_path / "a")], host=host)
-    assert ((await play.run()).outcome, play.states(), host.timers) == ("done", ["done"], set())
+    assert ((await play.run()).outcome, play.states(), rollbacks.armed(tmp_path)) == ("done", ["done"], [])
+
+
+class Late(Guarded):
+    """Its rollback is fired while it is proven: by a console that was too slow."""
+
+    async def verify(self, context: StepContext) -> CheckResult:
+        rollbacks.fire(Path(self.path).parent)
+        return done("it was there")
+
+
+async def test_a_change_that_was_taken_back_before_it_was_kept_is_not_called_done(tmp_path: Path) -> None:
+    play = Play(tmp_path, [Late(tmp_path / "a")], ["yes", "stop"], host=guarding(tmp_path))
+    ending = await play.run()
+    assert (ending.outcome, "here took it back before it was proven" in ending.words) == ("failed", True)
+
+
+class Slow(Guarded):
+    """Its first action takes so long that the second comes after its time."""
+
+    async def apply(self, change: Change, plan: Plan) -> None:
+        rollbacks.fire(Path(self.path).parent)
+        await super().apply(change, plan)
+
+
+async def test_no_change_is_begun_when_its_rollback_is_not_armed_any_more(tmp_path: Path) -> None:
+    play = Play(tmp_path, [Slow(tmp_path / "a")], ["yes", "stop"], host=guarding(tmp_path))
+    ending = await play.run()
+    assert "this was not begun" in ending.words
+    assert not (tmp_path / "a").exists()
 
 
 # ── coming late ─────────────────────────────────────────────────────────────────────────────────────────────────────
