@@ -24,7 +24,7 @@ Report = Callable[[BaseException], str]
 
 
 class CowhandError(Exception):
-    """Anything cowhand raises on purpose; its text is one sentence for the operator."""
+    """Base of all errors that cowhand raises on purpose; the text is one sentence for the operator."""
 
 
 class InputError(CowhandError):
@@ -51,19 +51,19 @@ class InputError(CowhandError):
 
 
 class HostError(CowhandError):
-    """A machine could not be asked."""
+    """A host could not be asked."""
 
 
 class NoWayIn(HostError):
-    """There is no way to that machine."""
+    """There is no way to reach that host."""
 
 
 class FileError(HostError):
-    """The machine was reached; the file could not be read or written."""
+    """The host was reached, but the file could not be read or written."""
 
 
 class Missing(FileError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 class Changed(FileError):
@@ -71,19 +71,19 @@ class Changed(FileError):
 
 
 class StreamError(HostError):
-    """The machine was reached; the stream it should open was not."""
+    """The host was reached, but could not open the stream."""
 
 
 class Refused(StreamError):
-    """The far end answered, and said no."""
+    """The other end refused the connection."""
 
 
 class TimedOut(StreamError):
-    """Nobody answered in time."""
+    """There was no answer in time."""
 
 
 class Unreachable(StreamError):
-    """The network said that there is no way."""
+    """The network reported that there is no route."""
 
 
 class Unresolved(StreamError):
@@ -109,5 +109,5 @@ def summarize(error: BaseException) -> str:
 
 
 def unreported(error: BaseException) -> str:
-    """Write nothing: the `Report` of those that are given no other."""
+    """Write nothing: the default `Report`."""
     return ""

@@ -1,4 +1,4 @@
-"""What the engine tells its watchers: frozen values, safe to hand to another thread."""
+"""The events that the engine sends: frozen values, safe to pass to another thread."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from console.questions import Question
 
 
 class EstateRead(Struct, frozen=True):
-    """The sources were read (again). `problems` are files that could not be used, as far as they could not."""
+    """The sources were read (again). `problems` are the files, or parts of them, that cannot be used."""
 
     title: str
     topology: Topology
     findings: tuple[Finding, ...]
     problems: tuple[InputError, ...]
     texts: dict[str, str]
-    """File name → its text, for the source view."""
+    """File name → text, for the screen of sources."""
     remark: str = ""
-    """What is worth knowing of how they were read, and is no problem."""
+    """A remark on how the sources were read that is not a problem."""
     warnings: tuple[InputError, ...] = ()
-    """Words that are read and probably wrong."""
+    """Words in the sources that are probably wrong."""
 
 
 class ReadingsChanged(Struct, frozen=True):
-    """One batch of readings that differ from the last known ones."""
+    """Readings that differ from the last known ones."""
 
     readings: tuple[Reading, ...]
 
@@ -50,7 +50,7 @@ class SweepOverdue(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """The questions that wait for the operator, oldest first; told anew whenever one comes or goes."""
+    """The questions that wait for the operator, oldest first; sent whenever one is added or removed."""
 
     questions: tuple[Question, ...]
 

@@ -74,7 +74,7 @@ def label(host: str) -> str:
 
 
 Asker = Callable[[Question], Awaitable[str | None]]
-"""Puts a question to the operator; None means not now."""
+"""Puts a question to the operator; None: dismissed."""
 
 
 class Credentials:
@@ -100,7 +100,7 @@ class Credentials:
         return self._ask is None or id in self._unanswered
 
     async def ask(self, question: Question) -> Secret | None:
-        """Put a question and wait, however long it takes; None when there is nobody, or they said not now."""
+        """Put a question and wait, however long it takes; None when nobody can answer, or it was dismissed."""
         if self._ask is None or question.id in self._unanswered:
             return None
         task = self._open.get(question.id)

@@ -27,7 +27,7 @@ class SourceFiles(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HostEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """A machine and its way in: `ssh` (an alias of OpenSSH's own configuration), `via` + `incus`, or `local = true`."""
+    """A machine and how to reach it: `ssh` (an alias of OpenSSH's configuration), `via` + `incus`, or `local`."""
 
     role: Role
     ssh: str | None = None
@@ -38,7 +38,7 @@ class HostEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeclaredLane(Struct, frozen=True, forbid_unknown_fields=True):
-    """A lane whose listener is in no given file."""
+    """A lane whose listener is in none of the given files."""
 
     port: int
     protocol: Protocol
@@ -49,13 +49,13 @@ class DeclaredLane(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublicEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """The names clients dial: each A and AAAA is dialled by address, with SNI = name."""
+    """The names that clients connect to: each A and AAAA address is probed, with the name as SNI."""
 
     names: tuple[str, ...] = ()
 
 
 class CertificateEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """The name on the certificate that is pushed."""
+    """The name on the certificate that is copied to the VM."""
 
     name: str
 
@@ -70,4 +70,4 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     lane: tuple[DeclaredLane, ...] = ()
     certificate: CertificateEntry | None = None
     deployed: dict[str, str] = {}
-    """A source's file as [sources] names it → "host:path" where it is in use, when that is not the usual place."""
+    """File as [sources] names it → "host:path" where it is in use, for files that are not at the usual path."""

@@ -1,4 +1,4 @@
-"""`check`: one sweep, or with --watch one after another: readings and findings."""
+"""`check`: prints the readings and findings of one sweep, or with --watch of one after another."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
             assert sweeps.findings is not None
             watch.tell(sweeps)
             if sweeps.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
-                say(sweeps.dark)  # a program that keeps the verdict alone must not take "well" for "all was seen"
+                say(sweeps.dark)  # a program that reads only the verdict must not take "well" for "everything was seen"
             said = sweeps.dark
             if not arguments.watch:
                 return sweeps.findings.verdict

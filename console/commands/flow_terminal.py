@@ -51,14 +51,14 @@ MARKS = {
 }  # fmt: skip
 
 OPENING = 20.0
-"""Seconds the ways in may take before the first step is looked at."""
+"""Seconds that connecting to the hosts may take before the first step is checked."""
 
 CUT = 0.3
-"""Seconds the action under way may still take after SIGTERM or SIGHUP."""
+"""Seconds that the action under way may still take after SIGTERM or SIGHUP."""
 
 
 class FlowOptions(msgspec.Struct, frozen=True):
-    """What the command line asked for; `destroy` are the names that were typed with --answer destroy=NAME."""
+    """The options of the command line; `destroy` are the names given by --answer destroy=NAME."""
 
     answers: Mapping[str, str]
     destroy: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class FlowOptions(msgspec.Struct, frozen=True):
 
 
 def flow_options(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook: bool) -> FlowOptions:
-    """Read the words of --answer; raises `InputError` for one that is not KEY=VALUE."""
+    """Return the options; raises `InputError` for an --answer that is not KEY=VALUE."""
     answers: dict[str, str] = {}
     destroy: list[str] = []
     for word in words:
@@ -132,7 +132,7 @@ async def run(
 
 
 class Signals:
-    """ctrl+c ends the run between two actions, and at once when pressed again; a hang-up cuts it soon."""
+    """Ctrl+C stops the run after the action under way, a second one at once; SIGTERM and SIGHUP cut it soon."""
 
     def __init__(self, session: Session, printer: Printer) -> None:
         self.session, self.printer = session, printer
@@ -140,13 +140,13 @@ class Signals:
         self._task = asyncio.current_task()
 
     def install(self) -> None:
-        """Take the signals."""
+        """Install the handlers."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._hear, number)
 
     def remove(self) -> None:
-        """Give the signals back."""
+        """Remove the handlers."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
@@ -164,7 +164,7 @@ class Signals:
 
 
 class Printer:
-    """Prints events from a thread of its own, so that a terminal that is stalled holds up no step."""
+    """Prints events from a thread of its own, so that a stalled terminal delays no step."""
 
     def __init__(self, asked: FlowOptions) -> None:
         self.asked = asked
@@ -175,7 +175,7 @@ class Printer:
         self._thread.start()
 
     def say(self, text: str) -> None:
-        """Print one line of narration."""
+        """Print one line on stderr."""
         self._lines.put((sys.stderr, f"{clean(text, 1000)}\n"))
 
     def ask(self, text: str) -> None:
@@ -192,7 +192,7 @@ class Printer:
             self._lines.put((self.out, text + "\n"))
 
     def close(self) -> None:
-        """Wait a moment for what is not printed yet."""
+        """Wait up to two seconds until everything is printed."""
         self._lines.put(None)
         self._thread.join(2.0)
 
@@ -235,7 +235,7 @@ class Printer:
 
 
 def plan_lines(plan: PlanShown) -> list[str]:
-    """A plan for a terminal."""
+    """Return the lines of a plan."""
     rows = [f"      {note}" for note in plan.notes]
     for action in plan.actions:
         rows.append(f"    {action.host}: {action.text}")
@@ -252,14 +252,14 @@ def _rest(plan: PlanShown) -> list[tuple[str, str]]:
 
 
 class Operator:
-    """Answers prompts from the command line's words, and from the terminal when there is one."""
+    """Answers prompts from the options of the command line, and from the terminal when there is one."""
 
     def __init__(self, asked: FlowOptions, printer: Printer) -> None:
         self.asked, self.printer = asked, printer
         self.present = sys.stdin.isatty() and not asked.json and not asked.yes
 
     async def ask(self, prompt: Prompt) -> str | None:
-        """Return the answer, or None when nobody is there to give one."""
+        """Return the answer; None when there is neither an option for it nor a terminal."""
         if prompt.kind == "confirm" and self.asked.yes:
             return "yes"
         if prompt.kind == "answer" and not self.present and self.asked.yes:
@@ -294,7 +294,7 @@ class Operator:
         return values[int(said) - 1] if said.isdecimal() and 1 <= int(said) <= len(values) else said
 
     async def _type(self, text: str, secret: bool) -> str | None:
-        """Read a line in a thread that may be left behind; None at the end of the input."""
+        """Read a line in a thread that is abandoned when the run is cut; None at the end of the input."""
         loop = asyncio.get_running_loop()
         typed: asyncio.Future[str | None] = loop.create_future()
         if not secret:

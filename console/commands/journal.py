@@ -1,4 +1,4 @@
-"""`journal`: what flows did here: every run, or one."""
+"""`journal`: lists the runs of flows, or shows one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _flat(entry: Entry) -> dict[str, Any]:
 
 
 def _rows(entry: Entry) -> list[str]:
-    """One line of the journal as an operator reads it."""
+    """Return the lines that show an entry."""
     from console.text import clean
 
     said = {key: value for key, value in entry.data.items() if isinstance(value, str | int | float)}

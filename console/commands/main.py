@@ -21,12 +21,12 @@ COMMANDS = {
     "journal": "what flows did here: every run, or one",
     "completion": "print the completion script of a shell",
 }
-"""Each command is the file of its name beside this one: `declare(parser)` adds its arguments, `run(arguments)` runs it
-and returns the exit status."""
+"""Each command is the module of its name in this package: `declare(parser)` adds its arguments, and `run(arguments)`
+runs it and returns the exit status."""
 
 
 class Command(argparse.ArgumentParser):
-    """The parser of one command; the command's file is imported only when its arguments are needed."""
+    """The parser of one command; the command's module is imported only when its arguments are needed."""
 
     module = ""
 

@@ -1,4 +1,4 @@
-"""The result of a comparison, and what differs in it."""
+"""The result of a comparison."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ State = Literal["same", "differs", "absent", "unknown"]
 
 
 class Compared(Struct, frozen=True):
-    """One file in its places. Diffs are unified ones, with secrets hidden; "" where there is no difference.
+    """One file, compared. Diffs are unified, with secrets masked; "" where there is no difference.
 
-    `deployed` is repository against host, `running` the host's file (or, without it, the repository's) against what
-    runs. `runs_ours` says that what runs agrees with the repository's, `why` what could not be looked at."""
+    `deployed` compares repository and host, `running` the host's file (or the repository's, when the host's cannot be
+    read) and what runs. `runs_ours`: what runs agrees with the repository's file. `why` says what could not be read."""
 
     file: str
     host: str
@@ -31,5 +31,5 @@ class Compared(Struct, frozen=True):
 
 
 def drifted(found: Iterable[Compared]) -> tuple[Drifted, ...]:
-    """Return what is not the same, of all files."""
+    """Return the differences of all files."""
     return tuple(each for compared in found for each in compared.drifted)

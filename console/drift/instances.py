@@ -1,4 +1,4 @@
-"""The instances of the OpenTofu files, compared with those of Incus."""
+"""Compares the instances of the OpenTofu files with those of Incus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AMOUNT = re.compile(r"[0-9][\w.]*")
 
 
 async def instances(estate: Estate, host: Host) -> Compared:
-    """Compare the instances of the OpenTofu files with what Incus says of them."""
+    """Compare the instances of the OpenTofu files with what Incus reports."""
     told = await incus.ask(host)
     names = " ".join(instance.name for instance in estate.topology.instances)
     file = estate.topology.instances[0].source.file

@@ -1,4 +1,4 @@
-"""The repository's files, those on the hosts, and what runs, compared; nothing is changed."""
+"""Compares the repository's files, those on the hosts, and what runs; nothing is changed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from console.sources.haproxy import Configuration
 from console.text import clean
 
 CAP = 4 << 20
-"""Bytes of a file on a host."""
+"""Most bytes of a file on a host that are read."""
 
 
 async def look(estate: Estate, hosts: Mapping[Role, Host], missing: Mapping[Role, str]) -> tuple[Compared, ...]:
-    """Compare every tracked file with its host's, HAProxy's with what runs, and instances with Incus's own view."""
+    """Compare every tracked file with the host's, HAProxy's with what runs, and the instances with those of Incus."""
     found = list(await asyncio.gather(*(_file(estate, each, hosts, missing) for each in tracked(estate))))
     if "hypervisor" in hosts and estate.topology.instances:
         found.append(await instances(estate, hosts["hypervisor"]))
@@ -77,7 +77,7 @@ def _configuration(estate: Estate, each: Tracked) -> Configuration | None:
 
 
 def _stranger(ours: Configuration, theirs: str, path: str) -> bool:
-    """Whether a file that was found where such files usually are has nothing to do with ours."""
+    """Return whether the host's file, at the usual path, has no proxy in common with the repository's."""
     names = {proxy.name for proxy in haproxy.parse(theirs, path).proxies}
     return not names & {proxy.name for proxy in ours.proxies}
 
@@ -95,7 +95,7 @@ def _compare(each: Tracked, host: str, text: str, theirs: str) -> Compared:
 
 
 def _place(text: str, mine: list[str], index: int) -> int:
-    """Return the line of the repository's file that a line of its normal form is."""
+    """Return the number of the line in the repository's file that line `index` of its normal form comes from."""
     rows = [line.strip() for line in text.splitlines()]
     if not rows:
         return 1

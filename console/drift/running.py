@@ -1,4 +1,4 @@
-"""What HAProxy runs, compared with its file."""
+"""Compares what HAProxy runs with its file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from console.text import clean
 async def with_running(
     estate: Estate, each: Tracked, host: Host, compared: Compared, ours: Configuration, deployed: Configuration | None
 ) -> Compared:
-    """Add what HAProxy runs, against the host's own file where it could be read (`deployed`), else against ours."""
+    """Return `compared` with what HAProxy runs, compared with the host's file (`deployed`), or with ours without one."""
     said = deployed or ours
     sockets = said.stats_sockets or estate.topology.stats_sockets or SOCKETS
     told, heard = await asyncio.gather(haproxy_running.ask(host, sockets), listeners.ask(host))
@@ -53,9 +53,9 @@ async def with_running(
 def _views(
     said: Configuration, told: haproxy_running.Running, ports: set[int] | None, whole: bool
 ) -> tuple[list[str], list[str], tuple[str, ...]]:
-    """Return the file and what runs in the same few words, line by line, and the frontends that do not run.
+    """Return file and running state as lines that can be compared, and the frontends that do not run.
 
-    What runs beside the file is told only when the file is the `whole` of it: no lane is declared elsewhere."""
+    Frontends that are not in the file are included only when the file is the `whole` configuration."""
     before, after, gone = [], [], []
     names = {proxy.name for proxy in said.proxies}
     for proxy in said.proxies:

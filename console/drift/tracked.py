@@ -12,7 +12,7 @@ from console.model import Role
 
 
 class Tracked(Struct, frozen=True):
-    """A file of the repository and where it is in use; `usual` when the site file does not say so itself."""
+    """A file of the repository and its path on a host; `usual`: by convention, not from [deployed] of the site file."""
 
     file: str
     role: Role
@@ -21,7 +21,7 @@ class Tracked(Struct, frozen=True):
 
 
 def tracked(estate: Estate) -> tuple[Tracked, ...]:
-    """Return every file whose place on a host is known: said in [deployed], or usual for its kind."""
+    """Return every file whose path on a host is known, from [deployed] or by convention."""
     named = estate.site.sources
     found = [Tracked(file, role, path) for file, role, path in _usual(estate)]
     roles = {name: host.role for name, host in estate.site.hosts.items()}

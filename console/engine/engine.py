@@ -1,4 +1,4 @@
-"""The engine: a thread and a loop of its own, which a stalled terminal cannot stop: it looks and tells."""
+"""The engine: sweeps and sends events in a thread of its own, which a stalled terminal cannot stop."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from console.tofu.refine import Refiner
 
 INTERVAL = 30.0
-"""Seconds between two sweeps, unless told otherwise."""
+"""Seconds between two sweeps, by default."""
 
 FLOOR = 2.0
-"""Shortest interval, in seconds: below it a console is a load on the machines it watches."""
+"""Shortest interval in seconds: a shorter one would load the machines that are watched."""
 
 OPENING = 3.0
-"""Seconds the first sweep waits for the ways in; a question to the operator holds up nothing but its own host."""
+"""Seconds that the first sweep waits for connections to hosts; a question to the operator delays only its own host."""
 
 CEILING = 300.0
 """Longest interval after backing off, in seconds."""
 
 
 class Engine:
-    """Reads the estate with `load`, looks from `open_vantages`, every `interval` seconds while somebody watches.
+    """Reads the estate with `load` and sweeps it from `open_vantages`, every `interval` seconds while it is watched.
 
-    `opening` is what the watcher was shown already; `on_read` is called with what was read whenever it is new.
-    What the files leave open is told a second time, when `refiner` has it.
-    Every method may be called from any thread and none of them blocks, `close` excepted (at most its time limit)."""
+    `opening` is the estate that the screens show already; `on_read` is called with each estate that differs from it.
+    With a `refiner`, the estate is sent again when OpenTofu has given the values that its files leave open.
+    Every method may be called from any thread, and none blocks except `close` (at most for its time limit)."""
 
     def __init__(
         self,
@@ -75,26 +75,26 @@ class Engine:
         self._force = False
 
     def start(self, notify: Callable[[Event], None]) -> None:
-        """Begin; `notify` is called from the engine's thread."""
+        """Start the thread; `notify` is called from it."""
         self._notify = notify
         threading.Thread(target=self._run, name="engine", daemon=True).start()
 
     def sweep(self) -> None:
-        """Look now, and tell every reading with fresh evidence."""
+        """Sweep now, and send every reading with new evidence."""
         self._force = True
         self._poke()
 
     def watch(self, on: bool) -> None:
-        """Say whether somebody looks: nobody is asked anything while nobody does."""
+        """Turn sweeping on or off: the screens turn it off while nobody can see them."""
         self._watched = on
         self._poke()
 
     def recent(self) -> tuple[str, ...]:
-        """The command log, oldest first."""
+        """Return the command log, oldest line first."""
         return tuple(self.log)
 
     async def ask(self, question: Question) -> str | None:
-        """Put a question to whoever watches, and wait for `answer`; for the hosts, on the engine's own loop."""
+        """Send a question to the screens and wait for `answer`; hosts call this on the engine's loop."""
         waiting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._questions[question.id] = (question, waiting)
         self._notify(Asked(tuple(asked for asked, _ in self._questions.values())))
@@ -105,7 +105,7 @@ class Engine:
             self._notify(Asked(tuple(asked for asked, _ in self._questions.values())))
 
     def answer(self, id: str, text: str | None) -> None:
-        """Answer a question; None is not now. One that is not open any more is nobody's."""
+        """Answer the question with this id (None: dismissed). An id that is no longer open is ignored."""
 
         def settle() -> None:
             _, waiting = self._questions.get(id, (None, None))
@@ -119,10 +119,9 @@ class Engine:
     def start_flow(
         self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""
     ) -> None:
-        """Start a run of a flow, unless one is on; a `dry` one plans every step and changes nothing.
+        """Start a run of a flow, unless one is under way; a `dry` run plans every step and changes nothing.
 
-        `undoing` names an earlier run of the flow, which is taken back. What comes of it is told by events, whether
-        anybody watches or not."""
+        `undoing` names an earlier run of the flow that is to be undone. Events report the progress."""
         given = dict(answers or {})
         self._on_stage(lambda stage, estate, vantages: stage.begin(estate, vantages, name, given, dry, undoing))
 
@@ -131,29 +130,29 @@ class Engine:
         self._at_once(lambda stage: stage.answer(id, text))
 
     def stop_flow(self, cut: bool = False) -> None:
-        """End the run between two actions; `cut` ends the action under way too."""
+        """Stop the run after the action under way; `cut` stops that action too."""
         self._at_once(lambda stage: stage.stop(cut))
 
     def flow(self) -> RunStatus | None:
-        """The run that is on, or was last: all a screen needs that comes late."""
+        """Return the status of the run under way or of the last one; None when there was none."""
         return self._stage.state if self._stage is not None else None
 
     def look_flows(self, name: str | None = None) -> None:
-        """Ask how the steps of all flows stand, or of one; told by `FlowsChecked`. While a run is on, none is asked."""
+        """Check the steps of all flows, or of one; `FlowsChecked` follows. During a run nothing is checked."""
         self._on_stage(lambda stage, estate, vantages: stage.look(estate, vantages, name))
 
     def flows(self) -> tuple[FlowSeen, ...]:
-        """The flows there are, as far as they were looked at."""
+        """Return the flows with what is known of them."""
         return self._stage.overview.seen if self._stage is not None else ()
 
     def flow_names(self) -> tuple[str, ...]:
-        """The names of the flows there are."""
+        """Return the names of the flows."""
         from console.flows import registry
 
         return registry.names()
 
     def close(self, timeout: float = 0.5) -> bool:
-        """Cancel what runs and let go of the hosts; True when that was done in time. Twice is fine."""
+        """Stop everything and disconnect; returns whether that was done in time. May be called twice."""
         self._closing = True
         loop, task = self._loop, self._task
         if loop is None or task is None:
@@ -204,14 +203,14 @@ class Engine:
             await vantages.close()
 
     def _on_stage(self, act: Callable[[Stage, Estate, Vantages], None]) -> None:
-        """Do something on the engine's loop, with the files as they are now, as soon as there are hosts."""
+        """Call `act` on the engine's loop with the estate as its files are now, once the vantages are open."""
         self._early.append(act)
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._catch_up)
 
     def _at_once(self, act: Callable[[Stage], None]) -> None:
-        """Do something to the run that is on, without reading a file first; after what is still to be started."""
+        """Call `act` on the run under way without reading files, and again after runs that are still to be started."""
 
         def now() -> None:
             if self._stage is not None:
@@ -239,7 +238,7 @@ class Engine:
             self._early.pop(0)(self._stage, fresh, vantages)
 
     async def _renew(self) -> Surroundings:
-        """For a flow that has changed the site: the files as they are now, and the hosts that they name."""
+        """Return the estate and its hosts as the files are now, for a flow that has changed the site."""
         from console.runner.context import Surroundings
 
         assert self._opened is not None
@@ -251,7 +250,7 @@ class Engine:
         return Surroundings(fresh, vantages.named, vantages.reasons)
 
     async def _open(self, vantages: Vantages) -> None:
-        """Open the ways in, however long the operator thinks; what opens late is looked at from at once."""
+        """Connect to the hosts, however long the operator takes to answer; a late connection starts a sweep."""
         began = time.monotonic()
         await vantages.open()
         if time.monotonic() - began > OPENING:
@@ -304,7 +303,7 @@ class Engine:
         return estate
 
     async def _read_aside(self, known: Estate) -> Estate:
-        """The files again, read in a thread: a large file that has just changed holds up no answer and no stop."""
+        """Read the files again, in a thread: a large file that has just changed delays no answer and no stop."""
         async with self._reading:
             try:
                 guessed = await asyncio.to_thread(self.load)
@@ -329,7 +328,7 @@ class Engine:
 
 
 def _told(estate: Estate) -> EstateRead:
-    """What the watchers are told of an estate: its findings, and its texts without secrets."""
+    """Return the event for an estate: its findings, and its texts without secrets."""
     from console.diagnosis.lint import lint
     from console.mask import mask
 
@@ -348,10 +347,10 @@ def _same(known: Estate, fresh: Estate) -> bool:
 
 
 def _blind(seen: SweepData) -> str:
-    """Why nothing at all could be asked; "" when anything was."""
+    """Return why no host could be asked; "" when one could."""
     ladders = [*(ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))]
     asked = [ladder for ladder in ladders if ladder is not None]
     if not asked or any(ladder.cause != "no-way" for ladder in asked):
         return ""
     failed = asked[0].failed
-    return failed.detail if failed else "nobody could be asked"
+    return failed.detail if failed else "no host could be asked"

@@ -1,4 +1,4 @@
-"""Which flows there are, how their steps stand, and what came of their last runs: looked at, never changed."""
+"""The flows, the state of their steps, and their last runs; nothing is changed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from console.estate.load import Estate
 
 RECENT = 50
-"""Runs that are read to find the last one of each flow."""
+"""Number of runs that are read to find the last one of each flow."""
 
 
 class LastRun(Struct, frozen=True):
-    """What the journal says of a flow's last run; `state` as in `journal.Record`, `who` ran it. Times: Unix seconds."""
+    """A flow's last run, from the journal; `state` as in `journal.Record`, `who` ran it. Times are Unix seconds."""
 
     run: str
     state: str
@@ -36,9 +36,9 @@ class LastRun(Struct, frozen=True):
 
 
 class FlowSeen(Struct, frozen=True):
-    """A flow, the dry run that last asked its steps (None: never asked), and its last run (None: it never ran).
+    """A flow, the dry run that last checked its steps (None: never checked), and its last run (None: it never ran).
 
-    `looking`: its steps are being asked, since that time (0.0: they are not)."""
+    `looking` is the time at which a check began that has not ended (0.0: none)."""
 
     name: str
     words: str
@@ -48,7 +48,7 @@ class FlowSeen(Struct, frozen=True):
 
 
 class Overview:
-    """Asks one flow after another. `seen` may be read from any thread, everything else from the engine's loop."""
+    """Checks one flow after another. `seen` may be read from any thread, everything else from the engine's loop."""
 
     def __init__(self, notify: Callable[[FlowsChecked], None]) -> None:
         self.seen: tuple[FlowSeen, ...] = ()
@@ -56,19 +56,19 @@ class Overview:
         self._task: asyncio.Task[None] | None = None
 
     def look(self, estate: Estate, vantages: Vantages, name: str | None = None) -> None:
-        """Ask how the steps of all flows stand, or of one; what was being asked is asked anew."""
+        """Check the steps of all flows, or of one; a check under way is started again."""
         self.stop()
         self._task = asyncio.create_task(self._look(estate, vantages, name))
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop checking."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
         self._tell(tuple(replace(each, looking=0.0) for each in self.seen))
 
     def read(self, estate: Estate, lab: bool) -> None:
-        """Name the flows and their last runs, from files alone."""
+        """List the flows and their last runs, from files alone."""
         from console.flows import registry
 
         last = _last(estate.file, lab)
@@ -97,7 +97,7 @@ class Overview:
 
 
 async def _ask(name: str, estate: Estate, vantages: Vantages) -> RunStatus | None:
-    """A dry run of a flow that nobody answers; whatever goes wrong is how it ended."""
+    """Run a flow dry, with no question answered; returns its status, an error included."""
     from console.flows.registry import find
     from console.runner.context import StepContext
     from console.runner.session import Session
@@ -132,7 +132,7 @@ async def _ask(name: str, estate: Estate, vantages: Vantages) -> RunStatus | Non
 
 
 def _last(site: Path, lab: bool) -> dict[str, LastRun]:
-    """Flow → its last run; nothing when no journal can be read."""
+    """Return each flow's last run; empty when no journal can be read."""
     from console.store import journal
 
     try:

@@ -1,4 +1,4 @@
-"""Where the engine runs a flow: one at a time, on the engine's loop, whoever watches or does not."""
+"""Runs flows on the engine's loop, one at a time, independently of the screens."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from console.runner.context import Surroundings
 
 BETWEEN = 0.25
-"""Seconds a closing console waits for the action under way before it cuts it off."""
+"""Seconds that closing waits for the action under way before it is cut off."""
 
 
 class Stage:
-    """The run that is on, or was last. `state` may be read from any thread, everything else from the engine's loop."""
+    """The run under way, or the last one. `state` may be read from any thread, the rest from the engine's loop."""
 
     def __init__(
         self,
@@ -40,39 +40,39 @@ class Stage:
 
     @property
     def busy(self) -> bool:
-        """Whether a run is on."""
+        """Whether a run is under way."""
         return self._task is not None and not self._task.done()
 
     def begin(
         self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool, undoing: str = ""
     ) -> None:
-        """Start a run, unless one is on; `undoing` names the earlier run of this flow that it takes back."""
+        """Start a run, unless one is under way; `undoing` names the earlier run of this flow that it undoes."""
         if not self.busy:
-            self.overview.stop()  # a look would let the hosts hide its own secrets, not those of the run
+            self.overview.stop()  # a check would make the hosts redact its own secrets, not the run's
             self._task = asyncio.create_task(self._run(estate, vantages, name, answers, dry, undoing))
 
     def look(self, estate: Estate, vantages: Vantages, name: str | None) -> None:
-        """Ask how the steps of all flows stand, or of one; while a run is on nothing but the journal is read."""
+        """Check the steps of all flows, or of one; during a run only the journal is read."""
         if self.busy:
             self.overview.read(estate, vantages.lab is not None)
         else:
             self.overview.look(estate, vantages, name)
 
     def answer(self, id: str, text: str | None) -> None:
-        """Answer a prompt; None is not now. One that is not open any more is nobody's."""
+        """Answer the prompt with this id (None: dismissed). An id that is no longer open is ignored."""
         waiting = self._waiting.get(id)
         if waiting is not None and not waiting.done():
             waiting.set_result(text)
 
     def stop(self, cut: bool = False) -> None:
-        """End the run between two actions; `cut` ends the action under way too."""
+        """Stop the run after the action under way; `cut` stops that action too."""
         if self._session is not None:
             self._session.stop()
         if cut and self._task is not None:
             self._task.cancel()
 
     async def close(self) -> None:
-        """End what runs, between two actions if that comes soon, with the journal closed."""
+        """Stop the run, after its action when that ends soon, and close its journal."""
         self.overview.stop()
         if self._task is None:
             return

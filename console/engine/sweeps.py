@@ -1,4 +1,4 @@
-"""Sweeps, one after another: what changed since the last one, what it means, and since when."""
+"""Sweeps, one after another: what changed since the last one, what that means, and since when."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from console.observation import Drifted, LaneData, SweepData
 from console.probes.sweep import sweep
 
 BATCH = 0.15
-"""Seconds in which changes are gathered, so that one sweep repaints the screen a few times at most."""
+"""Seconds for which changes are collected, so that a sweep repaints the screen only a few times."""
 
 COMPARING = 300.0
 """Seconds between two comparisons of files with those on the hosts."""
 
 PATIENCE = 10.0
-"""Seconds a comparison may take beside a sweep."""
+"""Seconds that a comparison beside a sweep may take."""
 
 Compare = Callable[[], Awaitable[tuple[Drifted, ...]]]
-"""Returns the files that are not what their hosts have and run."""
+"""Returns the files that differ from what their hosts have or run."""
 
 
 class Sweeps:
-    """Keeps the last known reading of every hop and tells `notify` what differs, and nothing else."""
+    """Keeps the last reading of every hop, and passes to `notify` only what differs."""
 
     def __init__(
         self,
@@ -48,22 +48,22 @@ class Sweeps:
         self.findings: FindingsChanged | None = None
         self.seen: SweepData | None = None
         self.dark = ""
-        """What the last sweep could not look at, and why, in one sentence; "" when nothing kept it."""
+        """A sentence on what the last sweep could not see, and why; "" when it could see everything."""
         self._dirty: dict[str, LaneData] = {}
         self._moved: dict[tuple[str, HopName], float] = {}
-        """Time of the sweep that first saw another latency than the one that was told."""
+        """By hop, the time of the sweep that first saw a latency other than the one sent."""
         self._force = False
         self._drifted: tuple[Drifted, ...] = ()
         self._next = 0.0
 
     def renew(self, topology: Topology) -> None:
-        """Take up a topology that was read again; readings of lanes that are gone are forgotten."""
+        """Replace the topology; readings of lanes that it no longer has are dropped."""
         self.topology = topology
         lanes = {lane.id for lane in topology.lanes}
         self.readings = {key: reading for key, reading in self.readings.items() if key[0] in lanes}
 
     async def sweep(self, force: bool = False) -> SweepData:
-        """Look once at everything; `force` tells every reading anew, with fresh evidence, changed or not."""
+        """Probe everything once; `force` sends every reading with new evidence, changed or not."""
         self._force = force
         batches = asyncio.create_task(self._batches())
         comparing = asyncio.create_task(self._comparing())
@@ -86,7 +86,7 @@ class Sweeps:
             self._dirty[lane.lane.id] = lane
 
     async def _comparing(self) -> tuple[Drifted, ...]:
-        """Compare files beside the sweep, when it is time to; a fault of ours there must not end it."""
+        """Compare files beside the sweep when that is due; an error of cowhand's own there must not end the sweep."""
         if self.compare is None or (time.monotonic() < self._next and not self._force):
             return self._drifted
         try:
@@ -121,9 +121,9 @@ class Sweeps:
             self.notify(ReadingsChanged(tuple(changed)))
 
     def _is_news(self, known: Reading, reading: Reading, seen: SweepData) -> bool:
-        """Whether to tell: an outcome at once, a latency alone when two sweeps in a row saw that it changed.
+        """Return whether to send a reading: an outcome at once, a latency when two sweeps in a row saw the change.
 
-        One sweep's latency may also mean that this machine was busy."""
+        A single sweep may have measured that this machine was busy."""
         if not alike(known, reading):
             self._moved.pop(reading.key, None)
             return True
@@ -153,7 +153,7 @@ class Sweeps:
 
 
 def same(known: Reading, reading: Reading) -> bool:
-    """Whether an operator sees no difference: a latency has changed when it doubled or halved, by 20 ms or more."""
+    """Return whether two readings are the same to an operator: a latency differs from 20 ms on, doubled or halved."""
     if known.word == reading.word or not alike(known, reading):
         return alike(known, reading)
     old, new = known.latency_ms or 0.0, reading.latency_ms or 0.0
@@ -161,9 +161,9 @@ def same(known: Reading, reading: Reading) -> bool:
 
 
 def alike(known: Reading, reading: Reading) -> bool:
-    """Whether two readings differ by their latencies at most.
+    """Return whether two readings differ in their latencies at most.
 
-    One that is not whole yet differs only by its outcome and word, for its rungs are still to come."""
+    Of a reading that is not whole yet only outcome and word are compared, because more rungs will follow."""
     if known.outcome != reading.outcome:
         return False
     if reading.whole and [(r.name, r.outcome) for r in known.evidence] != [
@@ -182,7 +182,7 @@ def _dated(reading: Reading, at: float, since: float) -> Reading:
 
 
 def _dark(seen: SweepData) -> str:
-    """Say from which machine, or into what, nobody could look, and why; "" when everybody who was asked told."""
+    """Return which host could not probe, or what gave no answer, and why; "" when nothing was missing."""
     for role in ("proxy", "mail"):
         ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]
         asked = [ladder for ladder in ladders if ladder is not None]

@@ -1,4 +1,4 @@
-"""From where cowhand can look: the hosts of a site, or the lab's, with the reason for each that is missing."""
+"""The hosts from which cowhand can probe: those of a site or of the lab, with the reason for each that is missing."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from console.lab.client import Lab
 
 LOG = 400
-"""Lines the command log keeps."""
+"""Lines that the command log keeps."""
 
 ROLES: tuple[Role, ...] = ("proxy", "mail", "hypervisor")
 NEEDED: tuple[Role, ...] = ("proxy", "mail")
-"""Roles whose absence leaves cells dark, and is said."""
+"""Roles without which readings are unknown; a missing one is reported."""
 
 
 class Vantages(Struct):
@@ -60,7 +60,7 @@ class Vantages(Struct):
         return {str(role): why for role, why in self.missing.items()} | self.absent
 
     async def open(self) -> None:
-        """Connect to every host that has to be, and wait for the operator's answers; what fails is said when asked."""
+        """Connect to every host, and wait for the operator's answers; the first probe of a host reports a failure."""
 
         async def connect(host: Host) -> None:
             with suppress(HostError):
@@ -85,12 +85,12 @@ class Vantages(Struct):
         await self.open()
 
     def forget(self) -> None:
-        """Try again at once what was refused, failed or not answered: the operator asked."""
+        """Try again what was refused, failed or not answered, because the operator asked for it."""
         for host in self.named.values():
             host.forget()
 
     async def close(self) -> None:
-        """Let go of every host, and of the lab if it is ours alone."""
+        """Disconnect from every host, and end the lab when it is private to this process."""
         await asyncio.gather(*(host.close() for host in self.named.values()))
         if self.lab is not None:
             self.lab.close()
@@ -102,9 +102,9 @@ def open_site(
     ask: Asker | Credentials | None = None,
     open_already: Mapping[str, Host] | None = None,
 ) -> Vantages:
-    """Return the vantages of a site; opening costs nothing, a host is first dialled when it is first asked.
+    """Return the vantages of a site; a host is connected to when it is first asked.
 
-    `ask` puts questions to the operator (host keys, passphrases, passwords); without it nobody can answer them. Hosts
+    `ask` puts questions to the operator (host keys, passphrases, passwords); without it they cannot be answered. Hosts
     that are `open_already` are used as they are."""
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
     credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
@@ -143,7 +143,7 @@ def _open(name: str, entry: HostEntry, credentials: Credentials, lines: deque[st
 
 
 def _open_inside(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site) -> Host | None:
-    """An instance of Incus, through the machine that runs it."""
+    """Return the host for an instance of Incus, reached through the machine that runs it."""
     outer = site.hosts.get(entry.via or "")
     machine = _open_machine(entry.via or "", outer, credentials, lines) if outer is not None else None
     if machine is None or entry.incus is None:
@@ -186,6 +186,6 @@ def open_lab(log: deque[str] | None = None) -> Vantages:
 
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
     lab = Lab.find_running() or Lab.start_private()
-    importlib.import_module("cryptography.x509")  # needed soon, and the lab takes its time to come up
+    importlib.import_module("cryptography.x509")  # imported while the lab starts, because it is needed next
     lab.wait()
     return Vantages({role: Recorded(host, lines) for role, host in lab.hosts().items()}, {}, lines, lab)

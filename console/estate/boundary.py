@@ -1,4 +1,4 @@
-"""How far the files of an OpenTofu folder may lead: nothing in them makes us read outside of their own repository."""
+"""Which files an OpenTofu folder may refer to: nothing in it makes cowhand read outside of its repository."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Boundary:
             self.tops.add(_repository(real) or real)
 
     def holds(self, path: Path) -> bool:
-        """Say whether a path, links followed, is inside."""
+        """Return whether a path is inside, with its symbolic links resolved."""
         real = Path(os.path.realpath(path))
         return any(real == top or top in real.parents for top in self.tops)
 
 
 def _repository(folder: Path) -> Path | None:
-    """Return the root of the git repository a folder is in; a home folder under git is too wide to be one."""
+    """Return the root of the folder's git repository; a home folder that is one does not count."""
     home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111 (it never raises)
     for each in (folder, *folder.parents):
         if each in (home, Path("/")):

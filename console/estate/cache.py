@@ -1,7 +1,7 @@
-"""The estate as it was last read, for the first paint: shown only when nothing it was made of has changed since.
+"""The estate as last read, for the first paint: used only when none of its files has changed since.
 
-Parsing HCL and YAML takes longer than Textual takes to start. The engine reads the files anyway, right after, and what
-it finds replaces this."""
+Parsing HCL and YAML takes longer than Textual takes to start. The engine then reads the files, and its estate replaces
+this one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from console.model import Finding, Topology
 FORMAT = "cowhand 4"
 
 ABSENT = (0, 0, 0)
-"""The stamp of a file that is not there."""
+"""The stamp of a file that does not exist."""
 
 
 class _Kept(Struct, frozen=True, array_like=True):
@@ -54,12 +54,12 @@ def read(site: Path) -> EstateRead | None:
 
 
 def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
-    """Keep what was read, in the private cache folder; a folder that cannot be written is no reason to fail.
+    """Write an estate to the private cache folder; errors are ignored.
 
-    `beside` are the paths of files that it depends on, whether they are there or not, and does not name."""
+    `beside` are the paths of further files that the estate depends on, whether they exist or not."""
     from console.store import atomic
 
-    # Their values may be secrets, and a copy or a hash of them is not to be kept.
+    # Values of TF_VAR_* may be secrets: neither they nor a hash of them may be written.
     path = None if _given() else _place(site)
     if path is None:
         return
@@ -78,7 +78,7 @@ def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
 
 
 def stamp(file: Path) -> tuple[int, int, int] | None:
-    """What tells one version of a file from another: time of change, size, inode; None when it is not there."""
+    """Return what identifies a version of a file: time of change (ns), size, inode; None when it does not exist."""
     try:
         found = file.stat()
     except OSError:
@@ -87,7 +87,7 @@ def stamp(file: Path) -> tuple[int, int, int] | None:
 
 
 def _given() -> bool:
-    """Say whether the environment gives variables of OpenTofu their values."""
+    """Return whether the environment sets variables of OpenTofu."""
     return any(name.startswith("TF_VAR_") for name in os.environ)
 
 

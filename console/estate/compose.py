@@ -18,7 +18,7 @@ LARGEST = 2 << 20
 
 
 def read(files: Files) -> tuple[Compose | None, EnvFile | None, str]:
-    """Read what `compose` and `mailcow_conf` of the site file name; the last is the name of mailcow.conf."""
+    """Read the files of `compose` and `mailcow_conf` in the site file; the last item is the name of mailcow.conf."""
     reading = _Reading(files)
     return reading.compose(), reading.environment, reading.environment_file
 
@@ -44,7 +44,7 @@ class _Reading:
         return merged
 
     def _environment(self, beside: str | None) -> EnvFile:
-        """Read mailcow.conf: the one named, else the one that compose would find beside its file."""
+        """Read mailcow.conf: the one named, else the one that compose would read beside its file."""
         written = self.files.site.sources.mailcow_conf
         file = self.files.single(written, ("sources", "mailcow_conf")) if written else None
         if written is None and beside is not None:
@@ -62,6 +62,6 @@ class _Reading:
 
 
 def _compose_files(names: list[str]) -> list[str]:
-    """Choose a folder's compose files; overrides come last, for what they say counts."""
+    """Return a folder's compose files; overrides come last, because they win."""
     chosen = [name for name in names if re.fullmatch(r"(docker-)?compose.*\.ya?ml", name)]
     return sorted(chosen, key=lambda name: ".override." in name)

@@ -1,4 +1,4 @@
-"""The files that a site names: found, read once, and what is wrong with getting at one said where it is named."""
+"""The files that a site names, each read once; a file that cannot be read is reported where it is named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class File(Struct, frozen=True):
-    """A file that is there: its name as shown, its path, what tells one version of it from another, its text."""
+    """A file that was read: its name as shown, its path, the stamp of its version, its text."""
 
     shown: str
     path: str
@@ -35,19 +35,19 @@ class File(Struct, frozen=True):
 
 
 class Kept:
-    """What was made of files, for as long as they do not change."""
+    """Results made of files, kept until the files change."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Hashable, object]] = {}
         self.asked: dict[tuple[str, str], dict[str, Stamp | None]] = {}
-        """By kind and site file: what OpenTofu's expressions and compose read beside their own files."""
+        """By kind and site file: the further files that OpenTofu's expressions and compose read."""
 
     def beside(self, path: Path) -> tuple[str, ...]:
-        """The paths of what was looked for beside the files that are named, whether it was there or not."""
+        """Return the paths of further files that were looked for, whether they exist or not."""
         return tuple(name for kind in ("tofu", "compose") for name in self.asked.get((kind, str(path)), ()))
 
     def once(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T:
-        """Return what `make` gave for this key, made again when the stamp has changed."""
+        """Return the result of `make` for this key; it is made again when the stamp has changed."""
         kept = self._kept.get(key)
         if kept is None or kept[0] != stamp:
             kept = self._kept[key] = (stamp, make())
@@ -56,9 +56,9 @@ class Kept:
 
 
 class Files:
-    """The files of one site, as one reading finds them; `texts` and `problems` gather what that comes to.
+    """The files of one site, read once; `texts` and `problems` collect the results.
 
-    `instead` has texts that are read in the place of files."""
+    `instead` has texts that are used instead of the files of these names."""
 
     def __init__(self, kept: Kept, path: Path, instead: Mapping[str, str]) -> None:
         self.kept, self.path, self.file, self.instead = kept, path, str(path), instead
@@ -69,11 +69,11 @@ class Files:
         self.problems: list[InputError] = []
 
     def complain(self, where: Where, problem: str) -> None:
-        """Say what is wrong at a place of the site file."""
+        """Report a problem at a place of the site file."""
         self.problems.append(InputError(self.file, *self.places.get(where, (1, 1)), problem))
 
     def path_of(self, shown: str) -> Path:
-        """Return where a file is, by its name as the site file writes it."""
+        """Return the path of a file that the site file names."""
         written = Path(shown)
         with contextlib.suppress(RuntimeError):
             written = written.expanduser()
@@ -82,7 +82,7 @@ class Files:
     def read(
         self, shown: str, where: Where | Span, largest: int = text_file.LARGEST, lenient: bool = False
     ) -> File | None:
-        """Read one file once; a problem with getting at it is placed where it is named."""
+        """Read a file; when that fails, the problem is reported where the file is named."""
         path = self.path_of(shown)
         if shown in self.instead:
             text = self.texts[shown] = self.instead[shown]
@@ -128,7 +128,7 @@ class Files:
                 yield posixpath.join(entry, name), where
 
     def elsewhere(self, entry: str, where: Where) -> bool:
-        """Say of `host:path` that it is not read from here."""
+        """Report an entry that is written `host:path`; returns whether it is one."""
         match = re.fullmatch(r"([\w.@-]+):.+", entry)
         if not match or is_a(self.path_of(entry), lambda mode: True):
             return False
@@ -139,15 +139,15 @@ class Files:
         return True
 
     def single(self, written: str, where: Where, largest: int = text_file.LARGEST) -> File | None:
-        """Read a file that is named on its own."""
+        """Read the file of a key that names a single one."""
         return None if self.elsewhere(written, where) else self.read(written, where, largest)
 
     def boundary(self, files: Sequence[File]) -> Boundary:
-        """Return how far these files may lead."""
+        """Return the boundary of these files."""
         return Boundary(self.path.absolute().parent, [self.path_of(file.shown).parent for file in files])
 
     def beside(self, kind: str, boundary: Boundary, folder: str, name: str) -> str | None:
-        """Return the text of a file that another one asks for; None when it is not there, or not to be read."""
+        """Return the text of a file that another one refers to; None when it does not exist or may not be read."""
         path = self.path_of(posixpath.join(folder, name))
         if not boundary.holds(path):
             return None
@@ -158,7 +158,7 @@ class Files:
             return None
 
     def versions(self, kind: str) -> tuple[tuple[str, Stamp | None], ...]:
-        """Return the versions of files that were asked for last time: they belong to what a change is told by."""
+        """Return the stamps of the further files that were read last time: a result depends on them too."""
         return tuple((name, cache.stamp(Path(name))) for name in sorted(self.kept.asked.get((kind, self.file), ())))
 
 
@@ -170,7 +170,7 @@ def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> str | Input
 
 
 def is_a(path: Path, kind: Callable[[int], bool]) -> bool:
-    """Say whether a path is there, and its mode of that kind."""
+    """Return whether a path exists and its mode is of that kind."""
     try:
         return kind(path.stat().st_mode)
     except OSError:
@@ -178,10 +178,10 @@ def is_a(path: Path, kind: Callable[[int], bool]) -> bool:
 
 
 def visible(folder: Path) -> list[str]:
-    """List what is not hidden, in C order."""
+    """Return the names in a folder that are not hidden, in C order."""
     return sorted((each.name for each in folder.iterdir() if not each.name.startswith(".")), key=os.fsencode)
 
 
 def stamps(files: Sequence[File]) -> tuple[tuple[str, str, Stamp], ...]:
-    """Return what tells these versions of these files from others."""
+    """Return what identifies these versions of these files."""
     return tuple((file.shown, file.path, file.stamp) for file in files)

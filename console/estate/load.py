@@ -1,4 +1,4 @@
-"""An estate from disk: the site file, every source it names, and the map they give; what cannot be read is said."""
+"""An estate from disk: the site file, every source that it names, and the topology made of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LARGEST_SCRIPT = 256 << 10
 
 
 class Estate(Struct, frozen=True):
-    """All that was read. `texts` has each file that is text, by its name as the site file writes it.
+    """Everything that was read. `texts` has each file's text by its name as the site file writes it.
 
-    `remark` is why OpenTofu did not tell what its files leave open; "" when it did, or is not there to be asked."""
+    `remark` says why OpenTofu's state could not be read; "" when it could, or OpenTofu is not installed."""
 
     site: Site
     file: Path
@@ -43,17 +43,17 @@ class Estate(Struct, frozen=True):
 
     @property
     def warnings(self) -> tuple[InputError, ...]:
-        """What is read and probably wrong, in the order of the files; it makes nothing unusable."""
+        """What is probably wrong, in the order of the files; it makes nothing unusable."""
         return self.sources.haproxy.warnings if self.sources.haproxy else ()
 
 
 class Reader(Kept):
-    """Reads estates, and what has not changed on disk only once."""
+    """Reads estates; a file that has not changed is read once."""
 
     def load(self, path: Path, instead: Mapping[str, str] | None = None) -> Estate:
-        """Read the site file and all it names; raises `InputError` when the site file itself cannot be used.
+        """Read the site file and all files that it names; raises `InputError` when the site file cannot be used.
 
-        `instead` has texts that are read in the place of files, by their names as shown."""
+        `instead` has texts that are used instead of the files of these names."""
         return _Loading(self, path, instead or {}).estate()
 
 
@@ -61,12 +61,12 @@ _READER = Reader()
 
 
 def load(path: Path) -> Estate:
-    """Read the estate of a site file; unchanged files cost nothing. Raises `InputError` for the site file itself."""
+    """Read the estate; unchanged files are not read again. Raises `InputError` for the site file itself."""
     return _READER.load(path)
 
 
 def beside(path: Path) -> tuple[str, ...]:
-    """The paths of what the files of this site made `load` look for elsewhere, as `file()` and `env_file` do."""
+    """Return the paths of further files that this site's files refer to, as by `file()` and `env_file`."""
     return _READER.beside(path)
 
 

@@ -22,11 +22,11 @@ LARGEST = 4 << 20
 """Bytes of a file that is read."""
 
 MOST_FOLDERS = 64
-"""Module folders that are followed."""
+"""Most module folders that are read."""
 
 
 def read(files: Files) -> Tofu | None:
-    """Read what `opentofu` of the site file names; None when nothing is."""
+    """Read the files that `opentofu` of the site file names; None when it names none."""
     return _Reading(files).tofu()
 
 

@@ -1,4 +1,4 @@
-"""`site.toml` found, read, checked and written; whatever is wrong in it is said with its line and column."""
+"""Finds, reads, checks and writes `site.toml`; every error has its line and column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE = "site.toml"
 
 
 def find(explicit: Path | None = None) -> Path | None:
-    """Return the site file that is meant: the one named, else $COWHAND_SITE's, ./site.toml, or the XDG place's."""
+    """Return the site file: the one named, else $COWHAND_SITE, ./site.toml, or the one in the XDG folder."""
     if explicit is not None:
         return explicit
     if named := os.environ.get("COWHAND_SITE"):
@@ -33,12 +33,12 @@ def find(explicit: Path | None = None) -> Path | None:
 
 
 def load(path: Path) -> Site:
-    """Read a site file; raises `InputError` with the place of the first thing that is wrong."""
+    """Read a site file; raises `InputError` with the place of the first error."""
     return parse(read(path), str(path))
 
 
 def read(path: Path) -> str:
-    """Return the text of a site file; raises `InputError` when there is none to be had."""
+    """Return the text of a site file; raises `InputError` when it cannot be read."""
     try:
         return text_file.read(path, str(path)).removeprefix("\ufeff")
     except OSError as error:
@@ -70,7 +70,7 @@ def parse(text: str, file: str) -> Site:
 
 
 def save(site: Site, path: Path) -> None:
-    """Write a site file, whole or not at all, leaving out what is as it is by default; raises `InputError`."""
+    """Write a site file, whole or not at all, without keys that have their default; raises `InputError`."""
     import tomli_w
 
     from console.store import atomic
@@ -133,7 +133,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
-    """Yield what is wrong, shapes before meanings; later ones hold only when there is none before."""
+    """Yield the errors: shapes before meanings. Only the first is certain; later ones may follow from it."""
     yield from _strange((), data)
     shape: dict[str, Any] = {**data, "hosts": {}} if isinstance(data.get("hosts"), dict) else data
     yield from _shape((), shape, Site)
@@ -176,7 +176,7 @@ def _steps(path: str) -> Iterator[str | int]:
 
 
 def _say(words: str, where: Where, data: Any, base: Where) -> Complaint:
-    """Turn msgspec's sentence into one for the operator, and its path into the place to look at."""
+    """Return msgspec's error as a sentence for the operator, with its place in the file."""
     name = next((str(step) for step in reversed(where) if isinstance(step, str)), "")
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", words, re.DOTALL):
         return (*where, match[1]), _unknown(match[1], where)
@@ -216,7 +216,7 @@ _KEYS = {
 
 
 def _table(where: Where) -> str:
-    """Return how a table's header is written."""
+    """Return the header of a table, as it is written."""
     if not where:
         return "the site file"
     if where[0] == "lane":

@@ -1,4 +1,4 @@
-"""A text file from this machine's disk: whole, of bounded size, and text; what is wrong with it has a place."""
+"""Reads text files of this machine: whole, of limited size, and only text; errors have a place in the file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from console.errors import InputError
 
 LARGEST = 1 << 20
-"""Bytes; a site's own files are a hundredth of it."""
+"""Bytes of a file by default; a site's files have about a hundredth of it."""
 
 
 def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = False) -> str:
-    """Return a file's text; raises `OSError` when it cannot be opened, `InputError` when it is not text we read.
+    """Return a file's text; raises `OSError` when it cannot be opened, `InputError` when it is not text or too large.
 
     `shown` is its name in messages; `lenient` keeps bytes that are not UTF-8 as surrogates, to be written back."""
-    # A named pipe without a writer would block the opening for ever.
+    # Opening a named pipe without a writer would block for ever.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
         mode = os.fstat(handle).st_mode
@@ -24,7 +24,7 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
             raise IsADirectoryError
         if not stat.S_ISREG(mode):
             raise InputError(shown, 1, 1, "this is no file but a device, pipe or socket; name the file itself")
-        # As much as is there: a buffer of the most that is allowed would cost its whole size for every file.
+        # The size of the file, not the limit: a buffer of the limit would be allocated for every file.
         data = file.read(min(os.fstat(handle).st_size, largest) + 1)
         if 0 < len(data) <= largest:
             data += file.read(largest + 1 - len(data)) if file.peek(1) else b""

@@ -1,4 +1,4 @@
-"""The topology as every picture draws it: a row a lane, then the machines with their volumes."""
+"""The topology as all pictures draw it: a row for each lane, then the machines with their volumes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHECKS = {"none": "no check", "L4": "check: connects", "L6": "check: TLS", "L7":
 
 
 class Row(Struct, frozen=True):
-    """One lane, left to right; "" where the files do not say."""
+    """One lane, left to right; "" where the files do not say it."""
 
     lane: Lane
     dialled: str
@@ -24,7 +24,7 @@ class Row(Struct, frozen=True):
 
 
 class Machine(Struct, frozen=True):
-    """A machine behind the tunnel: its name, what it is made of, and the volumes attached to it."""
+    """A machine behind the tunnel: its name, notes on its size, and its volumes."""
 
     name: str
     notes: tuple[str, ...]
@@ -32,7 +32,7 @@ class Machine(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
-    """All that is drawn."""
+    """Everything that is drawn."""
 
     title: str
     public: str
@@ -42,7 +42,7 @@ class Chart(Struct, frozen=True):
 
 
 def draw(topology: Topology, title: str) -> Chart:
-    """Return the chart of a topology; everything in it is one printable line."""
+    """Return the chart of a topology; each text in it is one printable line."""
     proxy = next((node.label for node in topology.nodes if node.kind == "proxy"), "HAProxy")
     names = [node.label for node in topology.nodes if node.kind == "vm"]
     for lane in topology.lanes:
@@ -78,7 +78,7 @@ def _row(topology: Topology, lane: Lane) -> Row:
 
 
 def _home(topology: Topology, lane: Lane) -> str:
-    """Return the machine that a lane ends at: the one with its address, else the only one there may be."""
+    """Return the machine that a lane ends at: the one with its address, or else the only machine."""
     if lane.target is None:
         return ""
     for instance in topology.instances:
@@ -89,7 +89,7 @@ def _home(topology: Topology, lane: Lane) -> str:
 
 
 def _owner(topology: Topology, volume: Volume) -> int:
-    """Return the number of the instance that a volume belongs to, by its name where there are several."""
+    """Return the index of the instance that a volume belongs to; of several instances, the one with its name."""
     fits = [
         number
         for number, each in enumerate(topology.instances)

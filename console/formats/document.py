@@ -11,12 +11,12 @@ from console.model import HOPS, Finding, Lane, Reading, Readings, Span, Topology
 
 
 def span(source: Span | None) -> dict[str, Any] | None:
-    """File, line and column of a place."""
+    """Return file, line and column of a place; None when there is none."""
     return {"file": source.file, "line": source.line, "column": source.column} if source else None
 
 
 def topology(found: Topology) -> dict[str, Any]:
-    """`show --json`."""
+    """Return the document of `show --json`."""
     return {
         "nodes": [{"id": n.id, "kind": n.kind, "label": n.label, "source": span(n.source)} for n in found.nodes],
         "lanes": [_lane(lane) for lane in found.lanes],
@@ -52,7 +52,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
 
 
 def finding(found: Finding) -> dict[str, Any]:
-    """One finding of `lint --json` and `check --json`."""
+    """Return a finding as in `lint --json` and `check --json`."""
     where = {"host": found.where} if isinstance(found.where, str) else span(found.where)
     told: dict[str, Any] = {
         "id": found.id, "name": found.name, "severity": found.severity, "summary": found.summary, "where": where,
@@ -70,12 +70,12 @@ def finding(found: Finding) -> dict[str, Any]:
 
 
 def warning(found: InputError) -> dict[str, Any]:
-    """One warning of `lint --json`."""
+    """Return a warning as in `lint --json`."""
     return {"file": found.file, "line": found.line, "column": found.column, "text": found.problem}
 
 
 def check(found: Topology, readings: Readings, told: FindingsChanged, static: Sequence[Finding]) -> dict[str, Any]:
-    """`check --json`: the verdict, every hop of every lane, and the findings, observed ones before those in files."""
+    """Return the document of `check --json`; observed findings come before those in the files (`static`)."""
     lanes = []
     for lane in found.lanes:
         hops = [readings[lane.id, hop] for hop in HOPS if (lane.id, hop) in readings]

@@ -1,4 +1,4 @@
-"""Drift as it is told: what the states mean together, as text and as the files of `drift --json`."""
+"""The output of `drift`: what the states of a file mean together, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from console.drift.compared import Compared
 
 
 def meaning(compared: Compared) -> str:
-    """Say in one sentence what the three states are together."""
+    """Return a sentence on what a file's states mean together."""
     host, running = compared.state, compared.running_state
     if compared.path == "incus":
         words = {"same": "Incus runs what the files say", "differs": "Incus runs something else than the files say"}
@@ -30,7 +30,7 @@ def meaning(compared: Compared) -> str:
 
 
 def document(found: Sequence[Compared]) -> list[dict[str, Any]]:
-    """Return the files of `drift --json`."""
+    """Return the list "files" of `drift --json`."""
     return [
         {
             "file": each.file, "host": each.host, "path": each.path, "state": each.state,
@@ -46,7 +46,7 @@ _TONES = {"same": "ok", "differs": "failed", "absent": "failed", "unknown": "unk
 
 
 def text(found: Sequence[Compared], paint: Callable[[str, str], str]) -> str:
-    """Return what an operator reads: each file, where it is in use, what that means, and the diffs."""
+    """Return the text of `drift`: each file, its path on the host, what its state means, and the diffs."""
     if not found:
         return "no file is known to be in use anywhere"
     blocks = []

@@ -1,4 +1,4 @@
-"""File names as whoever reads a report can open them: relative to where cowhand runs, where they are below it."""
+"""File names that the reader of a report can open: relative to the current folder when they are below it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from console.estate.load import Estate
 
 
 def path(estate: Estate, file: str) -> str:
-    """Return a file's path, relative to the current folder when it is inside; what cannot be written is escaped."""
+    """Return a file's path, relative to the current folder when it is inside; bytes that are not UTF-8 are replaced."""
     at = (estate.file.parent / file).absolute() if file != str(estate.file) else estate.file.absolute()
     here = Path.cwd()
     found = at.relative_to(here).as_posix() if at.is_relative_to(here) else at.as_posix()

@@ -113,7 +113,7 @@ def _location(estate: Estate, place: Span) -> dict[str, Any]:
 
 
 def _fingerprint(estate: Estate, id: str, where: Span | str) -> str:
-    """What stays the same when lines are added above: the rule, the file and the line's own words."""
+    """Return a fingerprint that stays the same when lines are added above: of rule, file and the line's text."""
     parts = [id, str(where)]
     if isinstance(where, Span):
         rows = estate.texts.get(where.file, "").split("\n")

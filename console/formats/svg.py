@@ -1,4 +1,4 @@
-"""The topology as a picture of its own: no fonts, scripts or links from elsewhere, light and dark."""
+"""The topology as an SVG file: without external fonts, scripts or links; light and dark."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLASSES = {"no check": "poor", "check: connects": "fair", "check: TLS": "fair",
 
 
 def render(chart: Chart) -> str:
-    """Return the whole picture: lanes are rows, hops are columns, machines with their volumes stand below."""
+    """Return the whole picture: lanes are rows, hops are columns, and machines with their volumes are below."""
     body, height = _lanes(chart), TOP + ROW * len(chart.rows) + 8
     for machine in chart.machines:
         part, tall = _machine(machine, height)

@@ -1,1 +1,1 @@
-"""Findings mended in the operator's own files: edits worked out, shown, and written."""
+"""Edits that mend findings in the operator's own files: worked out, shown and written."""

@@ -16,7 +16,7 @@ from console.sources.compose.nodes import Node, is_kind, parse, word
 
 
 def bind(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH006: PROXY ports are published on the one address that HAProxy dials, where there is exactly one."""
+    """CH006: publish PROXY ports only on the address that HAProxy connects to, when there is exactly one."""
     hosts = {way.server.host for way in estate.sources.routes.ways if way.ours}
     host = hosts.pop() if len(hosts) == 1 else ""
     if not _numeric(host):
@@ -64,7 +64,7 @@ def _publish(text: str, entry: Published, address: str) -> str:
 
 
 def _port(text: str, entry: Published) -> tuple[int, Node | None]:
-    """Return position and node of the list entry that stands where a port was published."""
+    """Return index and node of the list entry at the place where a port is published."""
     node = parse(text.removeprefix("\ufeff"), entry.source.file)
     for key in ("services", entry.service, "ports"):
         pairs = node.value if node is not None and is_kind(node, "mapping") else ()
@@ -77,12 +77,12 @@ def _port(text: str, entry: Published) -> tuple[int, Node | None]:
 
 
 def keep_acme(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH012: acme-mailcow is told to leave the certificate alone, in the mailcow.conf that was given."""
+    """CH012: set SKIP_LETS_ENCRYPT=y in mailcow.conf, so that acme-mailcow does not replace the certificate."""
     return _put(estate, "SKIP_LETS_ENCRYPT", "y")
 
 
 def keep_http(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH015: nginx is told not to redirect, in the mailcow.conf that was given."""
+    """CH015: set HTTP_REDIRECT=n in mailcow.conf, so that nginx does not redirect."""
     return _put(estate, "HTTP_REDIRECT", "n")
 
 
@@ -97,19 +97,19 @@ def _put(estate: Estate, name: str, value: str) -> dict[str, str]:
 
 
 def speak_ipv6(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH018: Postfix gets all protocols back."""
+    """CH018: set inet_protocols to all."""
     return _rewrite(estate, found, lambda row: re.sub(r"=.*", "= all", row, count=1))
 
 
 def drop_hostname(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH020: the `myhostname` that Mailcow deletes at its start goes; other names are the operator's to choose."""
+    """CH020: delete the `myhostname` that Mailcow deletes at its start; other names are for the operator to choose."""
     if not found.summary.startswith("myhostname"):
         return {}
     return _rewrite(estate, found, lambda row: None)
 
 
 def pin(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH024: the one nic that the files declare gets the address that HAProxy dials."""
+    """CH024: give the only nic of the files the address that HAProxy connects to."""
     tofu = estate.sources.tofu
     hosts = {way.server.host for way in estate.sources.routes.ways if way.ours}
     host = hosts.pop() if len(hosts) == 1 else ""

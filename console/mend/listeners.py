@@ -23,18 +23,18 @@ EXPECTS: dict[Protocol, tuple[str, ...]] = {
     "pop3s": ("tcp-check expect string +OK",),
     "sieve": ("tcp-check expect string IMPLEMENTATION",),
 }
-"""What a daemon says first; postscreen's `220-` teaser is an answer too."""
+"""The greeting of each protocol; postscreen's `220-` teaser counts as one."""
 
 _TLS = frozenset(("smtps", "imaps", "pop3s"))
 
 PACE = (("inter", "30s"), ("fastinter", "2s"), ("downinter", "5s"))
-"""Every 2 s, HAProxy's default, such checks flush Mailcow's log ring within an hour."""
+"""Checks every 2 s, HAProxy's default, would overwrite Mailcow's log ring within an hour."""
 
 Edits = dict[str, list[Edit]]
 
 
 class Places:
-    """An estate's HAProxy files by place: which way, section and line stands where."""
+    """The ways, sections and lines of an estate's HAProxy files, by place."""
 
     def __init__(self, estate: Estate) -> None:
         self.sources = estate.sources
@@ -58,13 +58,13 @@ class Places:
         return self.sections.get(proxy.span)
 
     def line(self, place: Span) -> Line | None:
-        """Return the line of a place."""
+        """Return the line at a place."""
         lines = self.lines.get(place.file, ())
         return lines[place.line - 1] if place.line <= len(lines) else None
 
 
 def apply(estate: Estate, edits: Edits) -> dict[str, str]:
-    """Return the new text of each file that is edited; a file whose edits are refused is left as it is."""
+    """Return the new text of each edited file; a file whose edits are refused is left out."""
     changed = {}
     for file, wanted in edits.items():
         text = estate.texts.get(file)
@@ -81,7 +81,7 @@ def apply(estate: Estate, edits: Edits) -> dict[str, str]:
 
 
 def send_header(places: Places, found: Finding) -> Edits:
-    """CH002: a server line without send-proxy gets it; a check that sends none becomes one that does."""
+    """CH002: add send-proxy to a server line; replace a check without a header by one with it."""
     if found.hop == "haproxy":
         return check(places, found)
     place = found.where
@@ -90,7 +90,7 @@ def send_header(places: Places, found: Finding) -> Edits:
 
 
 def aim(places: Places, found: Finding) -> Edits:
-    """CH003: the server line that sends a header to a plain port goes to the PROXY port of the same service."""
+    """CH003: point a server line that sends a header to a plain port at the PROXY port of the same service."""
     for way in places.named(found):
         plain, host = way.behind, way.server.host
         wanted = [
@@ -117,7 +117,7 @@ def aim(places: Places, found: Finding) -> Edits:
 
 
 def check(places: Places, found: Finding) -> Edits:
-    """CH004, CH005: the check of a mail backend asks the daemon, through the header."""
+    """CH004, CH005: replace the check of a mail backend by one that sends the header and reads the greeting."""
     ways = places.named(found)
     backends = {id(way.backend): way.backend for way in ways}
     edits: Edits = {}
@@ -139,7 +139,7 @@ def check(places: Places, found: Finding) -> Edits:
 
 
 def _rules(ways: list[Way]) -> tuple[str, ...] | None:
-    """Return the rules of one backend's check; None where its servers are not all of one protocol and header."""
+    """Return the rules of a backend's check; None when its servers differ in protocol or header."""
     protocols = {PROTOCOLS.get(PLAIN_PORTS.get(way.behind, way.behind)) for way in ways}
     headers = {way.server.proxy_protocol is not None for way in ways}
     ports = {way.port for way in ways}
@@ -156,7 +156,7 @@ def _rules(ways: list[Way]) -> tuple[str, ...] | None:
 
 
 def _paced(line: Line, ssl: bool, unchecked: bool) -> Iterator[Edit]:
-    """Yield the arguments that a server line needs for such a check, what stands there already excepted."""
+    """Yield the arguments that a server line lacks for such a check."""
     if unchecked and "check" not in line.words:
         yield Argument(line.number, ("check",))
     for words in PACE:
@@ -170,7 +170,7 @@ def _paced(line: Line, ssl: bool, unchecked: bool) -> Iterator[Edit]:
 
 
 def wait(places: Places, found: Finding) -> Edits:
-    """CH019: limits that are too short become 30m; sections that have none get them, and one to connect with."""
+    """CH019: set time limits that are too short to 30m, and add missing ones."""
     edits: Edits = {}
     for place in (found.where, *found.also):
         assert isinstance(place, Span)
@@ -194,7 +194,7 @@ def wait(places: Places, found: Finding) -> Edits:
 
 
 def _above_servers(section: Section) -> int:
-    """Return the line that new settings go below: the last one before the servers and the check's rules."""
+    """Return the line below which new settings go: the last before the servers and the check's rules."""
     after = section.header.number
     for line in section.lines:
         if line.words[0] in ("server", "server-template", "tcp-check", "http-check"):
@@ -209,7 +209,7 @@ def _above_servers(section: Section) -> int:
 
 
 def listen(places: Places, found: Finding) -> Edits:
-    """CH021: a published submission port without a listener gets one, made like the listener of its neighbour."""
+    """CH021: add a listener for a published submission port, modelled on the listener of a neighbouring port."""
     entry = next((each for each in places.sources.published if each.source == found.where), None)
     if entry is None or PLAIN_PORTS.get(entry.container_port) != 587 or found.hop != "haproxy":
         return {}
@@ -234,7 +234,7 @@ def listen(places: Places, found: Finding) -> Edits:
 
 
 def _moved(line: Line, port: int) -> str | None:
-    """Return a bind line for port 587; None where it is not as simple as that."""
+    """Return a bind line for port 587; None when the neighbour's is too complex to copy."""
     address = line.words[1] if len(line.words) > 1 else ""
     parts = address.split(",")
     if "ssl" in line.words or not all(part.endswith(f":{port}") for part in parts):
@@ -244,7 +244,7 @@ def _moved(line: Line, port: int) -> str | None:
 
 
 def _shared(line: Line) -> bool:
-    """Whether a line of the neighbour's section is for its new sibling too: all but ports, servers and checks."""
+    """Return whether a line of the neighbour's section is copied: all except ports, servers and checks."""
     word = line.words[0]
     if word == "option":
         return line.words[1:2] != () and line.words[1] not in CHECKS

@@ -1,4 +1,4 @@
-"""What can be mended: each edit is tried in memory, and kept when the lint finds less and nothing new."""
+"""Works out edits: each is tried in memory, and kept when lint then has fewer findings and no new one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from console.sources.haproxy.edit import Edit
 from console.text import clean
 
 Mend = Callable[[Estate, Finding], dict[str, str]]
-"""Returns the new texts of the files that it changes; none when it has no edit for the finding."""
+"""Returns the new texts of the changed files; empty when there is no edit for the finding."""
 
 Edits = Callable[[listeners.Places, Finding], listeners.Edits]
 
@@ -30,7 +30,7 @@ LISTENERS: dict[str, Edits] = {
     "CH019": listeners.wait,
     "CH021": listeners.listen,
 }
-"""Edits of haproxy.cfg, which may be made all at once: a large file has many."""
+"""Edits of haproxy.cfg, which are made together: a large file has many."""
 
 MENDS: dict[str, Mend] = {
     "CH006": estates.bind,
@@ -44,14 +44,14 @@ MENDS: dict[str, Mend] = {
     "CH010": scripts.reload_nginx,
     "CH026": scripts.close_channel,
 }
-"""In this order: what is mended first is seen by those that follow."""
+"""In this order: later edits see the earlier ones."""
 
 MOST = 200
-"""Findings that one plan mends; a file with more is mended in several."""
+"""Most findings that one plan mends; a file with more needs several."""
 
 
 class Plan(Struct, frozen=True):
-    """The estate as it is, the new texts by file, the findings that they mend, and those that stay."""
+    """The estate as it is, the new texts by file, the findings that they mend, and those that remain."""
 
     estate: Estate
     texts: dict[str, str]
@@ -60,7 +60,7 @@ class Plan(Struct, frozen=True):
 
 
 def plan(path: Path) -> Plan:
-    """Work out what can be mended in the estate of a site file; nothing is written. Raises as `estate.load` does."""
+    """Return the plan for the estate of a site file; nothing is written. Raises as `estate.load` does."""
     reader = Reader()
     estate = reader.load(path)
     work = _Work(reader, path, estate)
@@ -75,7 +75,7 @@ def plan(path: Path) -> Plan:
 
 
 def _gone(before: tuple[Finding, ...], after: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the findings that are not there any more; one that only says it in other words still is."""
+    """Return the findings that are gone; one whose words alone have changed is not."""
     left = list(after)
     for same in (_key, lambda found: _key(found)[:2]):
         unmatched = []
@@ -94,7 +94,7 @@ def _alone(edits: Edits) -> Mend:
 
 
 class _Work:
-    """An estate that is mended step by step, in memory."""
+    """An estate that is mended step by step in memory."""
 
     def __init__(self, reader: Reader, path: Path, estate: Estate) -> None:
         self.reader, self.path, self.estate = reader, path, estate
@@ -103,7 +103,7 @@ class _Work:
         self.tries = MOST
 
     def at_once(self, id: str, edits: Edits) -> None:
-        """Mend all of one id in one go, where the edits are not in each other's way."""
+        """Mend all findings of one id together, when their edits do not overlap."""
         merged: dict[str, dict[Edit, None]] = {}
         places = listeners.Places(self.estate)
         for found in self.findings:
@@ -115,7 +115,7 @@ class _Work:
             self._holds(changed, id)
 
     def all_of(self, id: str, mend: Mend) -> None:
-        """Mend what can be of one id, one by one; places move with each edit, so that each is looked for anew."""
+        """Mend the findings of one id one after another; each edit moves places, so each finding is located again."""
         refused: set[tuple[str, ...]] = set()
         while self.tries > 0:
             found = next((each for each in self.findings if each.id == id and _key(each) not in refused), None)
@@ -127,7 +127,7 @@ class _Work:
                 refused.add(_key(found))
 
     def _holds(self, changed: dict[str, str], id: str) -> bool:
-        """Take the new texts when they mend something, and make nothing worse."""
+        """Keep the new texts when they mend something and make nothing worse."""
         texts = {**self.texts, **changed}
         trial = self.reader.load(self.path, texts)
         if [*map(str, trial.problems)] != [*map(str, self.estate.problems)] and trial.problems:
@@ -146,7 +146,7 @@ def _weight(findings: tuple[Finding, ...], id: str) -> int:
 
 
 def _key(found: Finding) -> tuple[str, ...]:
-    """What stays the same of a finding when its line moves."""
+    """Return what identifies a finding even when its line moves."""
     return (found.id, found.where.file if isinstance(found.where, Span) else found.where, found.summary)
 
 
@@ -154,7 +154,7 @@ def _key(found: Finding) -> tuple[str, ...]:
 
 
 def diffs(made: Plan) -> dict[str, str]:
-    """Return a unified diff of each file that would change, its secrets hidden, its control characters escaped."""
+    """Return a unified diff of each file that would change, with secrets masked and control characters escaped."""
     shown = {}
     for file, text in made.texts.items():
         before, after = (mask(each).split("\n") for each in (made.estate.texts[file], text))

@@ -17,7 +17,7 @@ _EXEC = re.compile(r"\bexec\b")
 
 
 def keep_failures(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH027: what a hook is blamed for and a word mends: pipefail, and `exec -T`."""
+    """CH027: add `set -o pipefail` or `exec -T` to a hook."""
     if "pipefail" in found.summary:
         return _edit(estate, found, _pipefail)
     if "without -T" in found.summary:
@@ -38,7 +38,7 @@ def _pipefail(text: str, script: Script) -> str:
 
 
 def reload_nginx(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH010: nginx is reloaded below the last of the reloads that are there."""
+    """CH010: add a reload of nginx below the last reload in the script."""
 
     def add(text: str, script: Script) -> str:
         last = max(_lines(found))
@@ -52,7 +52,7 @@ def reload_nginx(estate: Estate, found: Finding) -> dict[str, str]:
 
 
 def reload_dovecot(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH013: the signal that ends the container becomes Dovecot's own reload."""
+    """CH013: replace the signal that ends the container by `dovecot reload`."""
 
     def replace(text: str, script: Script) -> str:
         for command in script.commands:
@@ -74,7 +74,7 @@ def _kills_only_dovecot(command: Command) -> bool:
 
 
 def close_channel(estate: Estate, found: Finding) -> dict[str, str]:
-    """CH026: a pinned host key, a private umask, a restricted key; what needs facts is left to words."""
+    """CH026: pin the host key, set a private umask, restrict the key; what needs facts of the hosts is not edited."""
     if "StrictHostKeyChecking" in found.summary:
         return _edit(estate, found, lambda text, script: _each(text, found, lambda row: _UNPINNED.sub(r"\1yes", row)))
     if "readable" in found.summary:
@@ -132,7 +132,7 @@ def _insert(text: str, after: int, row: str) -> str:
 
 
 def _below_head(text: str, script: Script, row: str) -> str:
-    """Put a line below `set …`, where one begins the script, else below the `#!` line, else at the top."""
+    """Put a line below a `set …` at the beginning of the script, or else below the `#!` line, or at the top."""
     first = next(iter(script.commands), None)
     if first is not None and first.name == "set":
         return _insert(text, first.span.line, row)

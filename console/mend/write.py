@@ -1,4 +1,4 @@
-"""Mended files written to the operator's own disk: whole or not at all, the version before kept, HAProxy asked."""
+"""Writes mended files, whole or not at all; the earlier version is kept, and HAProxy checks its files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from console.store.safe_folder import why
 from console.text import clean, join_words
 
 KEPT = "~"
-"""What the version before is called, beside the file: as editors call it, and no name that a folder's reader takes."""
+"""Suffix of the earlier version: as editors write it, and not read as one of a folder's files."""
 
 PATIENCE = 30.0
-"""Seconds HAProxy may take to check its files."""
+"""Seconds that HAProxy may take to check its files."""
 
 
 def path_of(estate: Estate, file: str) -> Path:
-    """Return where a file of the estate is on this machine."""
+    """Return the path of a file of the estate."""
     if file == str(estate.file):
         return estate.file
     return estate.file.parent / Path(file).expanduser()
 
 
 def write(made: Plan) -> list[str]:
-    """Write all files of a plan and return what to tell; raises `InputError` when one cannot be, and none is then.
+    """Write all files of a plan, or none; returns lines to print. Raises `InputError` when one cannot be written.
 
-    A file that is not any more what was read is refused. When HAProxy, where it is installed, accepted its files
-    before and refuses them now, they are put back."""
+    A file that has changed since it was read is refused. When HAProxy is installed, accepted its files before and
+    refuses them now, they are put back."""
     old: dict[Path, bytes] = {}
     new: dict[Path, bytes] = {}
     for file, text in made.texts.items():
@@ -64,7 +64,7 @@ def write(made: Plan) -> list[str]:
 
 
 def check(estate: Estate) -> str | None:
-    """Ask HAProxy, where it is installed, for its opinion of the files as they are: None when it takes them."""
+    """Return why an installed HAProxy refuses the files as they are; None when it accepts them or is not installed."""
     haproxy = program("haproxy") or program("/usr/sbin/haproxy") or program("/usr/local/sbin/haproxy")
     if haproxy is None or estate.sources.haproxy is None:
         return None
@@ -84,7 +84,7 @@ def check(estate: Estate) -> str | None:
 
 
 def _unchanged(path: Path, file: str, text: str) -> bytes:
-    """Return the file's bytes; raises `InputError` when they are not any more what was read."""
+    """Return the file's bytes; raises `InputError` when they have changed since they were read."""
     try:
         found = atomic.read(path)
     except OSError as error:
@@ -95,7 +95,7 @@ def _unchanged(path: Path, file: str, text: str) -> bytes:
 
 
 def _put_back(new: dict[Path, bytes], old: dict[Path, bytes]) -> list[str]:
-    """Undo what was written; return the names of files that are neither as they were before nor as we wrote them."""
+    """Undo what was written; returns the names of files that could not be put back."""
     left: list[str] = []
     for path, data in new.items():
         try:

@@ -14,7 +14,7 @@ from console.errors import summarize
 
 
 def report(error: BaseException) -> str:
-    """Write the chain of places to a 0600 file in the state folder and return its path; "" when it cannot be."""
+    """Write the places of an exception and its causes to a private file; returns its path, "" on failure."""
     from console.store import atomic
     from console.store.folders import state_folder
 
@@ -39,7 +39,7 @@ def tell(error: BaseException) -> str:
 
 
 def install() -> None:
-    """Make every uncaught exception of any thread go through `tell`."""
+    """Print every uncaught exception of any thread by `tell`, without a traceback."""
     import threading
 
     def hook(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:

@@ -25,11 +25,11 @@ RESTORE = b"".join(
 """Bracketed paste, wrap, in-band resize, mouse modes, key protocol, alternate screen, cursor, focus, colours."""
 
 PATIENCE = 0.6
-"""Seconds the screens get to leave in order."""
+"""Seconds that the screens may take to close in order."""
 
 
 class Leaver:
-    """Installed before Textual is imported; `close` ends the engine, `leave` asks the screens with an exit status."""
+    """Handles signals from before Textual is imported; `close` ends the engine, `leave` asks the screens to close."""
 
     def __init__(self) -> None:
         self.asked: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -42,7 +42,7 @@ class Leaver:
             self.attributes = termios.tcgetattr(2)
 
     def install(self) -> None:
-        """Take the signals; call it from the main thread."""
+        """Install the handlers; called from the main thread."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _: self.asked.put(received))
         threading.Thread(target=self._wait, name="leaver", daemon=True).start()

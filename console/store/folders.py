@@ -1,4 +1,4 @@
-"""The XDG places: where configuration, state and caches are, and which of them can be trusted."""
+"""The XDG folders for configuration, state and caches, and whether they can be trusted."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ NAME = "cowhand"
 
 
 def configuration_folder() -> Path:
-    """The folder of the operator's own site file; it may not be there."""
+    """Return the folder of the operator's site file; it may not exist."""
     from platformdirs import user_config_path
 
     return user_config_path(NAME)
 
 
 def state_folder() -> Path:
-    """The folder for what must outlive this process, private; raises `OSError` when there can be none."""
+    """Return the private folder for state, made when missing; raises `OSError` when that is not possible."""
     from platformdirs import user_state_path
 
     return private(user_state_path(NAME))
 
 
 def cache_folder() -> Path | None:
-    """The folder for what can be made again, private; None when there can be none."""
+    """Return the private folder for caches, made when missing; None when that is not possible."""
     from platformdirs import user_cache_path
 
     try:
@@ -33,7 +33,7 @@ def cache_folder() -> Path | None:
 
 
 def private(folder: Path) -> Path:
-    """Return `folder`, with mode 0700; raises `OSError` unless it is this user's and only they could write to it."""
+    """Return `folder` with mode 0700; raises `OSError` unless it is this user's and nobody else can write to it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     refusal = PermissionError(f"{folder} is not a folder that you alone write to: remove it, or chmod 700")

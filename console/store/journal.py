@@ -1,7 +1,7 @@
-"""What was done, on disk before and after it is done: one file of JSON lines a run, and one lock a site.
+"""The journal: every change is on disk before and after it is made. One file of JSON lines a run, one lock a site.
 
-A run that has an intent without a result was interrupted. The journal is told to people and never steers a flow: where
-a flow stands is what its checks find in the world."""
+A run that has an intent without a result was interrupted. The journal is for people and never steers a flow: the state
+of a flow is what its checks find on the hosts."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class JournalError(CowhandError):
 
 
 class SiteLocked(CowhandError):
-    """Another console runs a flow on this site; the text says who."""
+    """Another console runs a flow on this site; the text says which."""
 
 
 class Holder(Struct, frozen=True):
-    """Who holds a site's lock: process, user, machine, since when (Unix seconds), and for which flow."""
+    """The holder of a site's lock: process, user, machine, since when (Unix seconds), and for which flow."""
 
     pid: int
     user: str
@@ -57,7 +57,7 @@ class Holder(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """One line: what `kind` of thing was written when (Unix seconds), and the rest of it."""
+    """One line of a journal: its kind, its time (Unix seconds), and the rest."""
 
     at: float
     kind: str
@@ -91,7 +91,7 @@ class Carried(Struct, frozen=True):
 
 
 def place(site: Path, lab: bool = False) -> Path:
-    """The folder of a site's journals, private and made when it is not there; raises `JournalError`."""
+    """Return the private folder of a site's journals, made when missing; raises `JournalError`."""
     from console.store.folders import private, state_folder
 
     resolved = os.path.realpath(site)
@@ -188,7 +188,7 @@ class Journal:
             raise JournalError(f"no journal can be kept: {self.path}: {_why(error)}") from None
 
     def write(self, kind: str, **data: object) -> None:
-        """Append one line and wait for the disk; raises `JournalError`, and then nothing may be changed."""
+        """Append one line and wait until it is on disk; raises `JournalError`: then nothing may be changed."""
         safe = {key: self._clean(value) for key, value in data.items() if value not in (None, "", (), [])}
         line = msgspec.json.encode({"at": round(time.time(), 3), "kind": kind, **safe}) + b"\n"
         try:
@@ -202,7 +202,7 @@ class Journal:
             raise JournalError(f"the journal {self.path} cannot be written: {_why(error)}") from None
 
     def close(self) -> None:
-        """Let go of the file; twice is fine."""
+        """Close the file; may be called twice."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -220,7 +220,7 @@ class Journal:
 
 
 class NullJournal(Journal):
-    """The journal of a dry run: there is nothing to write down."""
+    """The journal of a dry run: nothing is written."""
 
     def __init__(self) -> None:
         self.run = "dry"
@@ -231,13 +231,13 @@ class NullJournal(Journal):
 
 
 def runs(folder: Path, most: int | None = None) -> tuple[Record, ...]:
-    """The runs of a site, the latest first; `most` of them."""
+    """Return at most `most` runs of a site, the latest first."""
     paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name, reverse=True)
     return tuple(read(path) for path in paths[:most])
 
 
 def find(folder: Path, run: str) -> Record:
-    """One run by its name or an unambiguous beginning of it; "last" is the latest. Raises `JournalError`."""
+    """Return a run by its name or an unambiguous beginning of it; "last" is the latest. Raises `JournalError`."""
     names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
     found = names[-1:] if run == "last" else [name for name in names if name.startswith(run)]
     if run in found:
@@ -250,7 +250,7 @@ def find(folder: Path, run: str) -> Record:
 
 
 def read(path: Path) -> Record:
-    """Read one run; a last line that is torn is passed over and said. Raises `JournalError`."""
+    """Read one run; an incomplete last line is skipped and reported as `torn`. Raises `JournalError`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -326,7 +326,7 @@ def carried(folder: Path) -> Carried:
 
 
 def _alive(path: Path, first: Entry | None) -> bool:
-    """Whether the process that wrote this run holds the site's lock."""
+    """Return whether the process that wrote this run holds the site's lock."""
     try:
         handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

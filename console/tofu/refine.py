@@ -1,5 +1,6 @@
-"""What OpenTofu itself holds, in place of what its files were guessed to mean: asked only where it is installed and the
-folder initialised, and only by `tofu show -json`."""
+"""Replaces values guessed from *.tf by those in OpenTofu's state.
+
+Only `tofu show -json` is run, and only where OpenTofu is installed and the folder initialised."""
 
 from __future__ import annotations
 
@@ -34,14 +35,14 @@ ENVIRONMENT = (
 """Beginnings of the variables that OpenTofu and its state backends read."""
 
 MOST = 4
-"""Folders that are asked for."""
+"""Most folders whose state is read."""
 
 
 def refined(estate: Estate, network: bool = True) -> Estate:
-    """Return the estate as OpenTofu has it, else as it was read, with why in `remark`; waits `LIMIT` seconds at most.
+    """Return the estate with values of OpenTofu's state, or as it was, with the reason in `remark`; waits `LIMIT`.
 
-    It is the same estate when there is nobody to ask; without `network`, states kept elsewhere are not asked for.
-    Starts a loop of its own."""
+    Without an initialised folder it is the same estate. Without `network`, states of remote backends are not read.
+    Runs an event loop of its own."""
     folders = tuple(folder for folder in initialised(estate) if network or not _elsewhere(folder))
     if not folders:
         return estate
@@ -51,7 +52,7 @@ def refined(estate: Estate, network: bool = True) -> Estate:
 
 
 def initialised(estate: Estate) -> tuple[Path, ...]:
-    """The estate's folders of *.tf that `tofu init` was run in, when `tofu` is on PATH."""
+    """Return the estate's folders of *.tf that are initialised; none when `tofu` is not on PATH."""
     tofu = estate.sources.tofu
     if tofu is None or program("tofu") is None:
         return ()
@@ -67,7 +68,7 @@ def initialised(estate: Estate) -> tuple[Path, ...]:
 
 
 def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
-    """Return the estate with what was shown; `kept` is what that made of its files before, if it did."""
+    """Return the estate refined by a state; `kept` is an earlier result of the same refining."""
     from console.tofu import show as tofu
     from console.topology.build import build
 
@@ -87,18 +88,18 @@ class _Initialised(Struct):
 
 
 class Refiner:
-    """Asks OpenTofu beside everything else, and again when its files, its state or the operator give reason to."""
+    """Asks OpenTofu in the background, and again when its files or state change or the operator asks for it."""
 
     def __init__(self) -> None:
         self.heard: Callable[[], None] = lambda: None
-        """Called when there is something new."""
+        """Called when a state was read."""
         self._task: asyncio.Task[None] | None = None
         self._asked: tuple[Tofu | None, object] = (None, None)
         self._shown: Shown | None = None
         self._kept: tuple[Tofu, Shown, Estate] | None = None
 
     def refine(self, estate: Estate) -> Estate:
-        """Return the estate as far as OpenTofu has answered by now; the same one as long as it has not."""
+        """Return the estate refined by the last state read; the same estate when there is none yet."""
         import asyncio
 
         folders, tofu = initialised(estate), estate.sources.tofu
@@ -117,11 +118,11 @@ class Refiner:
         return found
 
     def forget(self) -> None:
-        """Ask anew at the next occasion; a state far away says nothing when it changes."""
+        """Ask again at the next call of `refine`, because a remote state does not announce its changes."""
         self._asked = None, None
 
     async def close(self) -> None:
-        """End what is asked."""
+        """Cancel a question under way."""
         import asyncio
 
         if self._task is not None:
@@ -140,7 +141,7 @@ class Refiner:
 
 
 async def _ask(folders: tuple[Path, ...], timeout: float) -> Shown:
-    """Ask for each folder at once; what they say is put together."""
+    """Read the states of all folders at the same time, and return them as one."""
     import asyncio
 
     from console.hosts.local import Local
@@ -160,7 +161,7 @@ def _data(folder: Path) -> Path:
 
 
 def _elsewhere(folder: Path) -> bool:
-    """Whether the state is kept by a backend other than a file here: `tofu init` writes down which."""
+    """Return whether the state is kept by a remote backend, from what `tofu init` wrote."""
     try:
         told = msgspec.json.decode((_data(folder) / "terraform.tfstate").read_bytes(), type=_Initialised)
     except FileNotFoundError:
@@ -171,7 +172,7 @@ def _elsewhere(folder: Path) -> bool:
 
 
 def _version(folder: Path) -> tuple[object, ...]:
-    """What tells that a folder's state may be another one: the file it is in, where it is kept, which workspace."""
+    """Return what changes when a folder's state may have: the stamps of its files, backend and workspace."""
     data = _data(folder)
     states = sorted(folder.glob("terraform.tfstate.d/*/terraform.tfstate"))
     return tuple(

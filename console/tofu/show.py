@@ -22,20 +22,20 @@ from console.sources.opentofu.values import Attribute, Block, Document, Expressi
 from console.text import clean
 
 TIMEOUT = 20.0
-"""Seconds `tofu show` may take: a state far away is fetched."""
+"""Seconds `tofu show` may take: a remote state is fetched."""
 
 CAP = 32 << 20
 
 HIDDEN = "(sensitive)"
 
 SHORTEST = 5
-"""Characters of a sensitive text that is looked for elsewhere too; shorter ones are too common."""
+"""Fewest characters of a sensitive text that is also masked elsewhere; shorter ones are too common."""
 
 Action = Literal["no-op", "create", "read", "update", "delete", "replace", "forget"]
 
 
 class Resource(Struct, frozen=True):
-    """One resource of a state, or as a plan would leave it; what is not known before `apply` is an `Expression`."""
+    """One resource of a state, or as planned; a value that is known only after `apply` is an `Expression`."""
 
     address: str
     type: str
@@ -48,7 +48,7 @@ class Resource(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What a plan does to one resource; `paths` are what forces it to be replaced, as in `config.size`."""
+    """What a plan does to one resource; `paths` are the values that force a replacement, such as `config.size`."""
 
     address: str
     type: str
@@ -62,12 +62,12 @@ class Change(Struct, frozen=True):
 
     @property
     def destroys(self) -> bool:
-        """Whether what is there now is gone afterwards."""
+        """Whether the resource as it is now will be destroyed."""
         return self.action in ("delete", "replace")
 
 
 class Shown(Struct, frozen=True):
-    """A state, or a saved plan: then `changes` and `drift` say what it does, and what changed outside of OpenTofu."""
+    """A state or a saved plan; a plan has `changes`, and `drift`: what changed outside of OpenTofu."""
 
     version: str = ""
     resources: tuple[Resource, ...] = ()
@@ -133,7 +133,7 @@ class _Show(Struct):
 
 
 def parse(data: bytes | str, what: str = "tofu show -json") -> Shown:
-    """Return a state or plan; raises `InputError` when it is none, or of a format to come."""
+    """Return a state or plan; raises `InputError` when the text is neither, or of a newer format."""
     try:
         raw = msgspec.json.decode(data, type=_Show)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -158,7 +158,7 @@ def parse(data: bytes | str, what: str = "tofu show -json") -> Shown:
 
 
 class _Reading:
-    """One document: what is sensitive in one place is hidden wherever it stands, for `output` copies it unmarked."""
+    """Reads one document; a sensitive text is masked everywhere, because outputs copy it without its mark."""
 
     def __init__(self, raw: _Show) -> None:
         self.unknown = {change.address: change.change.after_unknown for change in raw.resource_changes}
@@ -195,7 +195,7 @@ class _Reading:
         )
 
     def change(self, raw: _Change) -> Change:
-        """Return what is done to a resource."""
+        """Return the change of a resource."""
         delta = raw.change
         after = self.known(delta.after, delta.after_sensitive, delta.after_unknown, raw.address)
         before = self.known(delta.before, delta.before_sensitive, None, raw.address)
@@ -203,7 +203,7 @@ class _Reading:
             address=raw.address,
             type=raw.type,
             name=raw.name,
-            # Two actions, delete and create in either order, are one replacement.
+            # Delete and create, in either order, are one replacement.
             action=_ACTIONS.get(tuple(delta.actions), "replace"),
             reason=raw.action_reason.replace("_", " "),
             before=before if isinstance(before, dict) else {},
@@ -213,7 +213,7 @@ class _Reading:
         )
 
     def known(self, value: Any, sensitive: Any, unknown: Any, name: str) -> Value:
-        """Return a value without what is sensitive, and with what is not known yet as expressions."""
+        """Return a value without sensitive parts, and with expressions for parts that are not known yet."""
         if sensitive is True:
             return HIDDEN
         if unknown is True:
@@ -262,9 +262,9 @@ _ACTIONS: dict[tuple[str, ...], Action] = {
 
 
 async def show(host: Host, folder: str, plan: str = "", timeout: float = TIMEOUT) -> Shown:
-    """Ask `tofu show -json` for the state of a folder, or for a saved plan; why there is none is in `missing`.
+    """Run `tofu show -json` for the state of a folder or for a saved plan; on failure `missing` says why.
 
-    Reads only: a folder that was never initialised stays so."""
+    It only reads: a folder that is not initialised stays so."""
     argv = ["env", "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", "tofu", f"-chdir={folder}"]
     argv += ["show", "-json", *([plan] if plan else [])]
     answer = await command.run(host, argv, timeout, CAP)
@@ -289,9 +289,9 @@ def _plainly(problem: str, host: str) -> str:
 
 
 def refine(read: Tofu, shown: Shown) -> Tofu:
-    """Return what the files declare with the values that OpenTofu itself has; places stay those of the files.
+    """Return what the files declare, with values from OpenTofu's state; places stay those of the files.
 
-    What only the files have, because it was never applied, stays as it was read."""
+    Resources that only the files have, because they were never applied, stay as they were read."""
     if not shown.resources:
         return read
     blocks = tuple(_block(each, _place(each, read)) for each in shown.resources if not each.data)
@@ -324,7 +324,7 @@ def refine(read: Tofu, shown: Shown) -> Tofu:
 
 
 def _filled(found: Instance, before: Instance | None) -> Instance:
-    """Return an instance at its place in the files; of what OpenTofu does not hold, these tell."""
+    """Return an instance with its place in the files, and with their values where the state has none."""
     if before is None:
         return found
     return msgspec.structs.replace(
@@ -339,7 +339,7 @@ def _filled(found: Instance, before: Instance | None) -> Instance:
 
 
 def _only(name: str, known: set[str], read: Tofu) -> bool:
-    """Say whether the files have this name, and know it, but OpenTofu does not."""
+    """Return whether only the files have this name, and it is not an unknown expression there."""
     return name not in known and not any(each.text == name for each in read.unknown)
 
 
@@ -349,7 +349,7 @@ def _resource(name: str) -> str:
 
 
 def _place(resource: Resource, read: Tofu) -> Span:
-    """Return where the files declare a resource; the call of its module when that is all there is."""
+    """Return where the files declare a resource, or else where they call its module."""
     labels = (resource.type, resource.name)
     for block in read.blocks:
         if not resource.module and block.kind == "resource" and block.labels == labels:

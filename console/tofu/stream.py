@@ -14,7 +14,7 @@ Kind = Literal["change", "drift", "progress", "diagnostic", "summary", "outputs"
 
 
 class Event(Struct, frozen=True):
-    """One line of `plan -json` or `apply -json`, in words; `done` says of a progress that it is over."""
+    """One line of `plan -json` or `apply -json`, as a sentence; `done`: the operation has ended."""
 
     kind: Kind
     message: str
@@ -68,7 +68,7 @@ _OVER = ("_complete", "_errored")
 
 
 def event(line: bytes | str) -> Event | None:
-    """Return one line of the stream; None for what is no line of it (a blank one, a provider's own words)."""
+    """Return one line of the stream; None for a blank line or a provider's own output."""
     try:
         raw = msgspec.json.decode(line, type=_Line)
     except (msgspec.MsgspecError, RecursionError):
