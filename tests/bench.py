@@ -108,10 +108,10 @@ def bench_sweep() -> None:
 
     from console.commands.opening import lab_site
     from console.engine.vantages import open_lab
-    from console.estate import load as estate
+    from console.estate.load import load
     from console.probes.sweep import sweep
 
-    read = estate.load(lab_site())
+    read = load(lab_site())
     opened = open_lab()
 
     async def once() -> tuple[float, float]:
@@ -188,7 +188,7 @@ def bench_parsers(folder: Path) -> None:
     import shutil
 
     from console.diagnosis.lint import lint
-    from console.estate import load as estate
+    from console.estate.load import load
 
     if shutil.which("haproxy") is None:
         print("haproxy is not installed: its parser was not timed beside ours")
@@ -202,7 +202,7 @@ def bench_parsers(folder: Path) -> None:
     def ours() -> float:
         os.utime(file)
         began = time.perf_counter()
-        read = estate.load(site)
+        read = load(site)
         lint(read.sources, read.topology)
         return time.perf_counter() - began
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from console.engine.vantages import open_site
-from console.estate import load as estate
+from console.estate.load import load
 from console.observation import Ladder, SweepData
 from console.probes.sweep import sweep
 
@@ -21,7 +21,7 @@ def ladders(seen: SweepData) -> list[Ladder]:
 
 async def main(site: Path, count: int) -> None:
     """Print a row a sweep, after one that is not counted."""
-    read = estate.load(site)
+    read = load(site)
     opened = open_site(read.site)
     try:
         await opened.open()

@@ -23,7 +23,7 @@ ABSENT = (0, 0, 0)
 """The stamp of a file that does not exist."""
 
 
-class _Kept(Struct, frozen=True, array_like=True):
+class _Cached(Struct, frozen=True, array_like=True):
     format: str
     site: str
     stamps: tuple[tuple[str, int, int, int], ...]
@@ -37,20 +37,20 @@ class _Kept(Struct, frozen=True, array_like=True):
 def read(site: Path) -> EstateRead | None:
     """Return what was read of this site last time, without the texts of its files, which may hold secrets.
 
-    None when nothing is kept, a file changed, or TF_VAR_* is set."""
+    None when nothing is cached, a file changed, or TF_VAR_* is set."""
     if _given():
         return None
     path = _place(site)
     try:
-        kept = msgspec.msgpack.decode(path.read_bytes(), type=_Kept) if path else None
+        cached = msgspec.msgpack.decode(path.read_bytes(), type=_Cached) if path else None
     except (OSError, msgspec.MsgspecError):
         return None
-    if kept is None or (kept.format, kept.site) != (FORMAT, str(site.absolute())):
+    if cached is None or (cached.format, cached.site) != (FORMAT, str(site.absolute())):
         return None
-    if any((stamp(Path(path)) or ABSENT) != tuple(rest) for path, *rest in kept.stamps):
+    if any((stamp(Path(path)) or ABSENT) != tuple(rest) for path, *rest in cached.stamps):
         return None
-    problems, warnings = (tuple(InputError(*each) for each in told) for told in (kept.problems, kept.warnings))
-    return EstateRead(kept.title, kept.topology, kept.findings, problems, {}, warnings=warnings)
+    problems, warnings = (tuple(InputError(*each) for each in told) for told in (cached.problems, cached.warnings))
+    return EstateRead(cached.title, cached.topology, cached.findings, problems, {}, warnings=warnings)
 
 
 def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
@@ -70,9 +70,9 @@ def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
         for told in (read.problems, read.warnings)
     )
     known = read.topology, read.findings, problems, warnings
-    kept = _Kept(FORMAT, str(site.absolute()), stamps, read.title, *known)
+    cached = _Cached(FORMAT, str(site.absolute()), stamps, read.title, *known)
     try:
-        atomic.write(path, msgspec.msgpack.encode(kept))
+        atomic.write(path, msgspec.msgpack.encode(cached))
     except OSError:
         return
 

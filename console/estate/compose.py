@@ -39,7 +39,7 @@ class _Reading:
         stamp = (stamps(files), tuple(sorted(environment.values.items())), self.files.versions("compose"))
         pairs = [(file.shown, file.text) for file in files]
         merge = partial(compose.merge, pairs, environment.values, text)
-        merged = self.files.kept.once(("compose", self.files.file), stamp, merge)
+        merged = self.files.memo.once(("compose", self.files.file), stamp, merge)
         self.files.problems += merged.problems
         return merged
 
@@ -53,7 +53,7 @@ class _Reading:
             file = self.files.read(there, ("sources", "compose")) if there else None
         if file is None:
             return EnvFile()
-        found = self.files.kept.once(
+        found = self.files.memo.once(
             ("env", file.path, file.shown), file.stamp, lambda: env_file.read(file.text, file.shown)
         )
         self.files.problems += found.problems

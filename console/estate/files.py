@@ -34,11 +34,11 @@ class File(Struct, frozen=True):
     text: str
 
 
-class Kept:
+class Memo:
     """Results made of files, kept until the files change."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[Hashable, object]] = {}
+        self._results: dict[Hashable, tuple[Hashable, object]] = {}
         self.asked: dict[tuple[str, str], dict[str, Stamp | None]] = {}
         """By kind and site file: the further files that OpenTofu's expressions and compose read."""
 
@@ -48,9 +48,9 @@ class Kept:
 
     def once(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T:
         """Return the result of `make` for this key; it is made again when the stamp has changed."""
-        kept = self._kept.get(key)
+        kept = self._results.get(key)
         if kept is None or kept[0] != stamp:
-            kept = self._kept[key] = (stamp, make())
+            kept = self._results[key] = (stamp, make())
         found: T = kept[1]  # type: ignore[assignment]
         return found
 
@@ -60,8 +60,8 @@ class Files:
 
     `instead` has texts that are used instead of the files of these names."""
 
-    def __init__(self, kept: Kept, path: Path, instead: Mapping[str, str]) -> None:
-        self.kept, self.path, self.file, self.instead = kept, path, str(path), instead
+    def __init__(self, memo: Memo, path: Path, instead: Mapping[str, str]) -> None:
+        self.memo, self.path, self.file, self.instead = memo, path, str(path), instead
         text = site_file.read(path)
         self.site = site_file.parse(text, self.file)
         self.places = toml_places.find(text)
@@ -90,7 +90,7 @@ class Files:
         try:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            read = self.kept.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
+            read = self.memo.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
         except OSError as error:
             problem = f'"{clean(shown, 120)}" {text_file.reason(error)}'
             if isinstance(where, Span):
@@ -151,7 +151,7 @@ class Files:
         path = self.path_of(posixpath.join(folder, name))
         if not boundary.holds(path):
             return None
-        self.kept.asked.setdefault((kind, self.file), {})[str(path)] = cache.stamp(path)
+        self.memo.asked.setdefault((kind, self.file), {})[str(path)] = cache.stamp(path)
         try:
             return text_file.read(path, name)
         except (OSError, InputError):
@@ -159,7 +159,7 @@ class Files:
 
     def versions(self, kind: str) -> tuple[tuple[str, Stamp | None], ...]:
         """Return the stamps of the further files that were read last time: a result depends on them too."""
-        return tuple((name, cache.stamp(Path(name))) for name in sorted(self.kept.asked.get((kind, self.file), ())))
+        return tuple((name, cache.stamp(Path(name))) for name in sorted(self.memo.asked.get((kind, self.file), ())))
 
 
 def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> str | InputError:

@@ -10,9 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from console.errors import InputError
-from console.estate import compose as estate_compose
-from console.estate import opentofu as estate_tofu
-from console.estate.files import Files, Kept, Where, is_a, stamps
+from console.estate import compose, opentofu
+from console.estate.files import Files, Memo, Where, is_a, stamps
 from console.model import Span, Topology
 from console.site import Site
 from console.sources import authorized_keys, haproxy, mounts, settings, shell
@@ -47,7 +46,7 @@ class Estate(Struct, frozen=True):
         return self.sources.haproxy.warnings if self.sources.haproxy else ()
 
 
-class Reader(Kept):
+class Reader(Memo):
     """Reads estates; a file that has not changed is read once."""
 
     def load(self, path: Path, instead: Mapping[str, str] | None = None) -> Estate:
@@ -76,8 +75,8 @@ class _Loading(Files):
     def estate(self) -> Estate:
         """Read everything."""
         named = self.site.sources
-        haproxy_files, tofu = self._haproxy(), estate_tofu.read(self)
-        composed, environment, environment_file = estate_compose.read(self)
+        haproxy_files, tofu = self._haproxy(), opentofu.read(self)
+        composed, environment, environment_file = compose.read(self)
         sources = Sources(
             site=self.site,
             haproxy=haproxy_files,
@@ -119,7 +118,7 @@ class _Loading(Files):
         if not files:
             return None
         pairs = [(file.shown, file.text) for file in files]
-        configuration = self.kept.once(("haproxy", self.file), stamps(files), lambda: haproxy.parse_files(pairs))
+        configuration = self.memo.once(("haproxy", self.file), stamps(files), lambda: haproxy.parse_files(pairs))
         self.problems += configuration.problems
         if not configuration.proxies and not configuration.problems and len(files) == len(found):
             problem = "no listen, frontend or backend section; is this the right file?"
@@ -154,6 +153,6 @@ class _Loading(Files):
         file = self.single(written, where, LARGEST_SCRIPT)
         if file is None:
             return None
-        script = self.kept.once(("shell", file.path, written), file.stamp, lambda: shell.read(file.text, written))
+        script = self.memo.once(("shell", file.path, written), file.stamp, lambda: shell.read(file.text, written))
         self.problems += script.problems
         return script

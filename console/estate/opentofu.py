@@ -53,7 +53,7 @@ class _Reading:
         text = partial(self.files.beside, "tofu", boundary, folder)
         known = (tuple(map(str, problems)), tuple(sorted(environment.items())))
         stamp = (stamps(files + more), *known, self.files.versions("tofu"))
-        linked = self.files.kept.once(
+        linked = self.files.memo.once(
             ("tofu", self.files.file), stamp, lambda: opentofu.link(documents, modules, problems, environment, text)
         )
         self.files.problems += linked.problems[len(problems) :]
@@ -61,7 +61,7 @@ class _Reading:
 
     def _document(self, file: File) -> Document | None:
         """Parse one file of HCL."""
-        found = self.files.kept.once(("hcl", file.path, file.shown), file.stamp, lambda: _parse(file))
+        found = self.files.memo.once(("hcl", file.path, file.shown), file.stamp, lambda: _parse(file))
         if isinstance(found, InputError):
             self.files.problems.append(found)
             return None

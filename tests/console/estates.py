@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from console.diagnosis.lint import lint
-from console.estate import load as estate
+from console.estate.load import load
 from console.model import Lane, Span
 from console.sources import compose, haproxy, opentofu, shell
 from console.topology.build import build
@@ -32,7 +32,7 @@ def read(folder: Path) -> Sources:
 
 def whole(folder: Path) -> Sources:
     """Read a folder as cowhand does, by its site.toml; file names are then as that file writes them."""
-    found = estate.load(folder / "site.toml")
+    found = load(folder / "site.toml")
     assert found.problems == ()
     return found.sources
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.engine.sweeps import Sweeps
 from console.engine.vantages import open_site
-from console.estate import load as estate
+from console.estate.load import load
 from console.questions import Question
 
 
@@ -21,7 +21,7 @@ async def main(site: str, answer: str) -> None:
         asked.append(question.id)
         return answer
 
-    read = estate.load(Path(site))
+    read = load(Path(site))
     opened = open_site(read.site, ask=ask)
     sweeps = Sweeps(read.topology, opened.hosts, opened.missing, lambda event: None)
     try:

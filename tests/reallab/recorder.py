@@ -34,9 +34,9 @@ async def look(site: Path, fault: str) -> Recording:
     """Sweep once from this machine."""
     from console.engine.sweeps import Sweeps
     from console.engine.vantages import open_site
-    from console.estate import load as estate
+    from console.estate.load import load
 
-    read = estate.load(site)
+    read = load(site)
     opened = open_site(read.site)
     sweeps = Sweeps(read.topology, opened.hosts, opened.missing, lambda event: None)
     try:

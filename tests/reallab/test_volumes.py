@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import FlowEvent, Prompt, StepChanged
 from console.flows import StepContext, registry
 from console.runner.ending import Ending
@@ -42,7 +42,7 @@ async def walk(
         return {"confirm": "yes", "failed": "stop"}.get(prompt.kind)
 
     answers = {key.replace("_", "-", 1): value for key, value in answers.items()}
-    context = StepContext(estate.load(machine.root / "site.toml"), {"mail": Inside(machine)}, {}, answers, destroy)
+    context = StepContext(load(machine.root / "site.toml"), {"mail": Inside(machine)}, {}, answers, destroy)
     journal = machine.root / "journal"
     journal.mkdir(exist_ok=True)
     flow = registry.find("mount-volumes")

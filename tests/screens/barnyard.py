@@ -14,8 +14,7 @@ from textual.pilot import Pilot
 import console.flows
 from console.engine.engine import Engine
 from console.engine.vantages import Vantages
-from console.estate import load as estates
-from console.estate.load import Estate
+from console.estate.load import Estate, load
 from console.flows import registry
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
@@ -54,7 +53,7 @@ def build(root: Path, *, read_only: bool = False) -> tuple[CowhandApp, Engine]:
     def vantages(estate: Estate, log: deque[str], ask: Asker) -> Vantages:
         return Vantages({"here": Recorded(Local(), log)}, {}, log)
 
-    engine = Engine(lambda: estates.load(root / "site.toml"), vantages, 3600)
+    engine = Engine(lambda: load(root / "site.toml"), vantages, 3600)
     return CowhandApp(engine, title="barn", read_only=read_only, lab=False), engine
 
 

@@ -16,7 +16,7 @@ from console.drift.compared import Compared
 from console.drift.look import look
 from console.drift.sameness import normal
 from console.errors import Missing, NoWayIn
-from console.estate import load as estate
+from console.estate.load import load
 from console.facts import haproxy_running, incus
 from console.formats import drift as formats
 from console.hosts.host import ANY, Before, Completed, Host, Stream
@@ -109,7 +109,7 @@ def site(tmp_path: Path) -> Path:
 
 
 async def looked(site: Path, *machines: Host) -> tuple[Compared, ...]:
-    found = estate.load(site / "site.toml")
+    found = load(site / "site.toml")
     assert found.problems == ()
     return await look(found, {machine.role: machine for machine in machines}, {})
 
@@ -266,7 +266,7 @@ INCUS = [{
 
 
 async def test_incus_is_asked_for_what_the_opentofu_files_declare():
-    found = estate.load(SEED / "site.toml")
+    found = load(SEED / "site.toml")
     home = Machine("hypervisor", {})
     home.commands[incus.COMMAND] = json.dumps(INCUS)
     machines: dict[Role, Host] = {"hypervisor": home}
@@ -297,7 +297,7 @@ def test_an_old_haproxy_tells_frontends_alone():
 
 
 def test_a_listener_that_is_gone_is_not_said_twice():
-    (lane,) = [each for each in estate.load(SEED / "site.toml").topology.lanes if each.port == 993]
+    (lane,) = [each for each in load(SEED / "site.toml").topology.lanes if each.port == 993]
     gone = Drifted("haproxy.cfg", "vps", PLACE, lane.source, "running", 1, ("imaps",))
     assert [each.id for each in diagnose(_refused(lane, gone), [])].count("CH023") == 0
     other = Drifted("haproxy.cfg", "vps", PLACE, lane.source, "running", 2, ("imaps",))

@@ -12,8 +12,7 @@ import pytest
 from console.engine.overview import FlowSeen, Overview
 from console.engine.vantages import Vantages
 from console.errors import HostError
-from console.estate import load as estates
-from console.estate.load import Estate
+from console.estate.load import Estate, load
 from console.events import FlowsChecked
 from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed, registry
 from console.hosts.host import Completed
@@ -63,7 +62,7 @@ def estate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estate:
     monkeypatch.setattr(registry, "names", lambda: tuple(FLOWS))
     monkeypatch.setattr(registry, "find", FLOWS.__getitem__)
     (tmp_path / "site.toml").write_text("[sources]\nhaproxy = []\n")
-    return estates.load(tmp_path / "site.toml")
+    return load(tmp_path / "site.toml")
 
 
 def vantages(host: Local | None = None) -> Vantages:

@@ -11,7 +11,7 @@ import pytest
 
 from console.engine.engine import Engine
 from console.engine.vantages import Vantages
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import Event, FlowBegan, FlowEnded, FlowEvent, Prompt
 from console.flows import Flow, Run, registry
 from console.hosts.local import Local
@@ -30,9 +30,7 @@ class Console:
         self.heard: list[Event] = []
         self._more = threading.Condition()
         lines: deque[str] = deque()
-        self.engine = Engine(
-            lambda: estate.load(self.site), lambda *_: Vantages({"here": Local()}, {}, lines), interval=3600
-        )
+        self.engine = Engine(lambda: load(self.site), lambda *_: Vantages({"here": Local()}, {}, lines), interval=3600)
 
     def start(self) -> None:
         self.engine.start(self._hear)

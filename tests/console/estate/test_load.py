@@ -10,8 +10,7 @@ import pytest
 
 import assets
 from console.errors import InputError
-from console.estate import load as estate
-from console.estate.load import Estate, Reader
+from console.estate.load import Estate, Reader, load
 from console.sources.opentofu import grammar
 from console.store import folders as places
 
@@ -41,7 +40,7 @@ def said(found: Estate) -> list[str]:
 
 
 class TestTheSampleEstate:
-    found = estate.load(LAB / "site.toml")
+    found = load(LAB / "site.toml")
 
     def test_nothing_in_it_is_a_problem(self) -> None:
         assert self.found.problems == ()
@@ -98,7 +97,7 @@ def test_a_folder_stands_for_its_files_in_c_order(write: Write) -> None:
         "conf.d/notes.txt": "nonsense\n",
         "conf.d/é.cfg": LISTEN.format("e", 993, 10993),
     }
-    found = estate.load(write(files))
+    found = load(write(files))
     assert [lane.source.file for lane in found.topology.lanes] == ["conf.d/B.cfg", "conf.d/b.cfg", "conf.d/é.cfg"]
     assert found.problems == ()
 
@@ -113,14 +112,14 @@ def test_a_folder_of_opentofu_gives_what_opentofu_would_take(write: Write) -> No
         "tofu/one.tfvars": 'a = "one"\n',
         "tofu/two.tfvars": 'a = "two"\n',
     }
-    found = estate.load(write(files))
+    found = load(write(files))
     assert [vm.name for vm in found.topology.instances] == ["auto", "b"]
 
 
 def test_a_lone_file_of_variables_is_taken(write: Write) -> None:
     text = 'resource "incus_instance" "a" {\n  name = var.a\n}\nvariable "a" {}\n'
     files = {"site.toml": '[sources]\nopentofu = ["."]\n', "a.tf": text, "prod.tfvars": 'a = "given"\n'}
-    assert [vm.name for vm in estate.load(write(files)).topology.instances] == ["given"]
+    assert [vm.name for vm in load(write(files)).topology.instances] == ["given"]
 
 
 def test_local_modules_are_followed_from_file_to_file(write: Write) -> None:
@@ -130,7 +129,7 @@ def test_local_modules_are_followed_from_file_to_file(write: Write) -> None:
         "modules/vm/vm.tf": 'module "deep" {\n  source = "./disk"\n  name = var.name\n}\n' + VM.format("vm"),
         "modules/vm/disk/disk.tf": 'resource "lxd_volume" "v" {\n  name = "${var.name}-opt"\n  pool = "p"\n}\n',
     }
-    found = estate.load(write(files))
+    found = load(write(files))
     assert [str(vm.source) for vm in found.topology.instances] == ["modules/vm/vm.tf:5"]
     assert [(v.name, str(v.source)) for v in found.topology.volumes] == [("mail-opt", "modules/vm/disk/disk.tf:1")]
     assert list(found.texts)[1:] == ["tofu/main.tf", "modules/vm/vm.tf", "modules/vm/disk/disk.tf"]
@@ -138,7 +137,7 @@ def test_local_modules_are_followed_from_file_to_file(write: Write) -> None:
 
 def test_a_module_s_folder_that_is_missing_is_said_where_it_is_called(write: Write) -> None:
     text = VM.format("a") + 'module "m" {\n  source = "./gone"\n}\n'
-    found = estate.load(write({"site.toml": '[sources]\nopentofu = ["main.tf"]\n', "main.tf": text}))
+    found = load(write({"site.toml": '[sources]\nopentofu = ["main.tf"]\n', "main.tf": text}))
     assert said(found) == [
         'main.tf:5:3: the module\'s folder "gone" is not there: mend the path, or take the entry out'
     ]
@@ -163,7 +162,7 @@ CONF = "SMTP_PORT_HAPROXY=10.10.10.214:10025\n"
 )
 def test_mailcow_conf_decides_what_the_override_publishes(write: Write, setting: str, conf: str, address: str) -> None:
     files = {"site.toml": f'[sources]\ncompose = ["mail/o.yml"]\n{setting}\n', "mail/o.yml": OVERRIDE, conf: CONF}
-    (published,) = estate.load(write(files)).topology.published
+    (published,) = load(write(files)).topology.published
     assert (published.address, published.variable) == (address, "SMTP_PORT_HAPROXY")
 
 
@@ -176,7 +175,7 @@ def test_compose_files_add_their_ports_and_override_their_environment(write: Wri
         "docker-compose.yml": one,
         "other.yml": "- nonsense\n",
     }
-    found = estate.load(write(files))
+    found = load(write(files))
     assert [each.port for each in found.topology.published] == [1, 2, 3]
     assert found.sources.compose is not None
     environment = found.sources.compose.environment["a"]
@@ -193,19 +192,19 @@ def test_files_may_stand_anywhere(write: Write, tmp_path: Path, monkeypatch: pyt
         "home/b.cfg": LISTEN.format("b", 465, 10465),
         "c.cfg": LISTEN.format("c", 993, 10993),
     }
-    found = estate.load(write(files))
+    found = load(write(files))
     shown = [lane.source.file for lane in found.topology.lanes]
     assert shown == [f"{tmp_path}/etc/a.cfg", "~/b.cfg", f"../{tmp_path.name}/c.cfg"]
     assert all(name in found.texts for name in shown)
 
 
 def test_without_a_name_the_folder_s_is_the_title(write: Write, tmp_path: Path) -> None:
-    assert estate.load(write({"site.toml": '[[lane]]\nport=1\nprotocol="tcp"\ntarget="a:1"\n'})).title == tmp_path.name
+    assert load(write({"site.toml": '[[lane]]\nport=1\nprotocol="tcp"\ntarget="a:1"\n'})).title == tmp_path.name
 
 
 def test_latin_1_in_haproxy_s_comments_is_kept_byte_for_byte(write: Write) -> None:
     text = b"# caf\xe9\n" + LISTEN.format("smtp", 25, 10025).encode()
-    found = estate.load(write({"site.toml": '[sources]\nhaproxy = ["a.cfg"]\n', "a.cfg": text}))
+    found = load(write({"site.toml": '[sources]\nhaproxy = ["a.cfg"]\n', "a.cfg": text}))
     assert found.problems == ()
     assert found.texts["a.cfg"].encode("utf-8", "surrogateescape") == text
 
@@ -246,7 +245,7 @@ class TestReadingAgain:
 
 def test_a_site_file_that_cannot_be_used_is_raised(write: Write) -> None:
     with pytest.raises(InputError, match=r'site\.toml:1:1: "sorces" is not a key'):
-        estate.load(write({"site.toml": "sorces = 1\n"}))
+        load(write({"site.toml": "sorces = 1\n"}))
 
 
 def test_the_compiled_grammar_is_kept_in_a_folder_that_is_the_operator_s_alone(write: Write, home: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import assets
 from console.engine.sweeps import Sweeps
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import Event, ReadingsChanged
 from console.facts import containers, tailscale
 from console.hosts.recorded import Recorded
@@ -33,7 +33,7 @@ def sweeps(lab: Lab) -> Iterator[tuple[Sweeps, list[Event], deque[str]]]:
     """The sweeps of the lab, what it told, and its command log."""
     told: list[Event] = []
     lines: deque[str] = deque()
-    topology = estate.load(Path(assets.__file__).parent / "lab" / "site.toml").topology
+    topology = load(Path(assets.__file__).parent / "lab" / "site.toml").topology
     hosts = {role: Recorded(host, lines) for role, host in lab.hosts().items()}
     yield Sweeps(topology, hosts, {}, told.append), told, lines
     lab.heal()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import FlowEvent, Prompt
 from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed
 from console.hosts.host import Host
@@ -57,7 +57,7 @@ class Play:
         (root / "site.toml").write_text(SITE)
         self.folder = journal.place(root / "site.toml")
         self.context = StepContext(
-            estate.load(root / "site.toml"), hosts or {"here": host or Local()}, {}, answers, destroy, renewal
+            load(root / "site.toml"), hosts or {"here": host or Local()}, {}, answers, destroy, renewal
         )
         self.words = list(say)
         self.prompts: list[Prompt] = []

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.errors import HostError
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import Prompt
 from console.facts.volumes import Disk, DiskReport, Unit, Wanted, ask, looking, parse
 from console.flows import StepContext, registry
@@ -172,7 +172,7 @@ def run(root: Path) -> tuple[Ending, str]:
     async def agree(prompt: Prompt) -> str | None:
         return {"confirm": "yes", "failed": "stop"}.get(prompt.kind)
 
-    context = StepContext(estate.load(root / "site.toml"), case.hosts(root))
+    context = StepContext(load(root / "site.toml"), case.hosts(root))
     (root / "journal").mkdir()
     flow = registry.find("mount-volumes")
     ending = asyncio.run(Session(flow, context, agree, lambda event: None, root / "journal").run())

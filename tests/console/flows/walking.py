@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import FlowEvent, Prompt
 from console.flows import StepContext
 from console.runner.ending import Ending
@@ -26,7 +26,7 @@ def context(case: Case, root: Path, trouble: Trouble | None = None) -> StepConte
     hosts = case.hosts(root)
     if trouble is not None:
         hosts = {role: Faulty(host, trouble) for role, host in hosts.items()}
-    return StepContext(estate.load(root / "site.toml"), hosts, {}, case.answers, case.destroy)
+    return StepContext(load(root / "site.toml"), hosts, {}, case.answers, case.destroy)
 
 
 def folder(root: Path) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from lark import Lark
 
 from console.__main__ import main
-from console.estate import load as estate
+from console.estate.load import load
 from console.formats import chart, dot, mermaid, svg
 from console.formats.chart import Chart
 from tests.console.estates import CASES, SEED
@@ -69,7 +69,7 @@ def drawn(request: pytest.FixtureRequest, tmp_path: Path) -> Chart:
         (folder / "site.toml").write_text('[sources]\nhaproxy=["haproxy.cfg"]\nopentofu=["mailcow.tf"]\n')
     else:
         folder = {"seed": SEED, "corrected": CASES / "estates" / "corrected"}.get(request.param) or hostile(tmp_path)
-    found = estate.load(folder / "site.toml")
+    found = load(folder / "site.toml")
     return chart.draw(found.topology, found.title)
 
 
@@ -104,7 +104,7 @@ def words(picture: str) -> list[str]:
 
 
 def test_every_lane_machine_and_volume_is_in_every_picture():
-    found = estate.load(SEED / "site.toml")
+    found = load(SEED / "site.toml")
     seed = chart.draw(found.topology, found.title)
     for picture in (svg.render(seed), dot.render(seed), mermaid.render(seed)):
         for word in (
@@ -116,7 +116,7 @@ def test_every_lane_machine_and_volume_is_in_every_picture():
 
 
 def test_a_name_in_a_file_stays_a_name(tmp_path: Path):
-    found = estate.load(hostile(tmp_path) / "site.toml")
+    found = load(hostile(tmp_path) / "site.toml")
     bad = chart.draw(found.topology, found.title)
     assert any("<script>" in each for each in words(svg.render(bad)))
     assert "<script" not in svg.render(bad)
@@ -140,6 +140,6 @@ def test_an_estate_without_lanes_is_still_a_picture(render: Callable[[Chart], st
 
 
 def test_the_picture_in_the_readme_is_the_one_that_show_draws():
-    found = estate.load(SEED / "site.toml")
+    found = load(SEED / "site.toml")
     kept = Path(__file__).parents[3] / "snapshots" / "topology.svg"
     assert kept.read_text() == svg.render(chart.draw(found.topology, found.title)) + "\n"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import LabError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
-from console.estate import load as estate
+from console.estate.load import load
 from console.lab import client, place
 from console.lab.client import Lab, LabHost
 from console.lab.plan import plan, site_file
@@ -147,7 +147,7 @@ def test_a_private_lab_has_no_file_on_disk(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_runs_is_what_the_console_reads_in_the_labs_files(lab: Lab) -> None:
-    read = estate.load(site_file()).topology
+    read = load(site_file()).topology
     assert lab.status()["lanes"] == [lane.id for lane in read.lanes]
     planned = plan()
     assert [(lane.proxy, lane.server, lane.target, lane.binds, lane.proxy_protocol) for lane in planned.lanes[:4]] == [

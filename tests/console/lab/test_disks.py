@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import FileError, LabError
-from console.estate import load as estate
+from console.estate.load import load
 from console.events import Prompt, StepChanged
 from console.flows import StepContext, registry
 from console.lab.client import Lab, LabHost, disk_faults
@@ -42,7 +42,7 @@ async def walk(hosts: Hosts, folder: Path, **answers: str) -> tuple[Ending, list
         return {"confirm": "yes", "failed": "stop"}.get(prompt.kind)
 
     heard: list[object] = []
-    world = StepContext(estate.load(site_file()), {"mail": hosts["mail"]}, {}, answers, NAMES)
+    world = StepContext(load(site_file()), {"mail": hosts["mail"]}, {}, answers, NAMES)
     flow = registry.find("mount-volumes")
     ending = await Session(flow, world, agree, heard.append, folder).run()
     return ending, [event for event in heard if isinstance(event, StepChanged)]
