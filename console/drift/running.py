@@ -23,7 +23,7 @@ from console.text import clean
 async def with_running(
     estate: Estate, each: Tracked, host: Host, compared: Compared, ours: Configuration, deployed: Configuration | None
 ) -> Compared:
-    """Return `compared` with what HAProxy runs, compared with the host's file (`deployed`), or with ours without one."""
+    """Return `compared` with what HAProxy runs, against the host's file (`deployed`), or against ours without one."""
     said = deployed or ours
     sockets = said.stats_sockets or estate.topology.stats_sockets or SOCKETS
     told, heard = await asyncio.gather(haproxy_running.ask(host, sockets), listeners.ask(host))
