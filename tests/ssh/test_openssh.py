@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import NoWayIn, Refused, TimedOut
+from console.errors import Changed, NoWayIn, Refused, TimedOut
+from console.hosts import lock
+from console.hosts.host import ABSENT
 from console.hosts.local import Local
+from console.hosts.lock import Console, HostLock, HostLocked
 from console.hosts.process import LocalProcess
 from console.hosts.ssh import known_hosts, link
 from tests.console.hosts.ssh_server import Server, answering, echo, shut_port, until
@@ -315,6 +318,32 @@ async def test_arguments_arrive_whatever_the_login_shell(tmp_path: Path, ssh: Ma
     finally:
         await host.close()
         await server.stop()
+
+
+async def test_a_lock_stays_when_the_server_and_its_sessions_are_gone(
+    sshd: Sshd, ssh: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LOCKS", str(tmp_path / "locks"))
+    sshd.settings.append(f"SetEnv XDG_STATE_HOME={tmp_path}/state")  # for who is not root here
+    sshd.start()
+    bob, eve = (Console(f"run-{who}", "mount-volumes", 1, who, "laptop") for who in ("bob", "eve"))
+    await HostLock(ssh(sshd.configure()), bob, "site-1").take()
+    sshd.stop()
+    sshd.start()
+    with pytest.raises(HostLocked, match="vps is locked by the run run-bob of mount-volumes: process 1 of bob on"):
+        await HostLock(ssh(sshd.configure()), eve, "site-2").take()
+    await HostLock(ssh(sshd.configure()), bob, "site-1").release()
+    await HostLock(ssh(sshd.configure()), eve, "site-2").take()
+
+
+async def test_a_line_that_another_link_wrote_is_not_lost(sshd: Sshd, ssh: Make, tmp_path: Path) -> None:
+    sshd.start()
+    ours, theirs, file = ssh(sshd.configure()), ssh(sshd.configure()), tmp_path / "fstab"
+    await theirs.write(str(file), b"theirs\n", 0o644, ABSENT)
+    with pytest.raises(Changed, match="has changed meanwhile; nothing was written"):
+        await ours.write(str(file), b"ours\n", 0o644, ABSENT)
+    await ours.write(str(file), b"theirs\nours\n", 0o644, b"theirs\n")
+    assert file.read_text() == "theirs\nours\n"
 
 
 def test_hashes_of_names_are_those_of_ssh_keygen(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from console.diagnosis.rule import STATIC
 from console.errors import InputError
 from console.mend.plan import LISTENERS, MENDS, diffs, plan
 from console.mend.write import write
+from console.store import atomic
 from tests.console.diagnosis.test_lint_corrected import CORRECTED, DAMAGE
 from tests.console.estates import SEED
 
@@ -280,6 +281,81 @@ def test_a_disk_that_is_full_leaves_every_file_as_it_was(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(InputError, match="no space left on device; nothing was changed"):
+        write(made)
+    assert content(estate) == before
+
+
+def test_each_moment_of_a_full_disk_leaves_every_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real, left = os.fsync, 0
+
+    def fsync(handle: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for moment in range(1, 13):  # new, kept and folder, of each of four files
+        estate = Path(shutil.copytree(SEED, tmp_path / f"estate{moment}"))
+        made, before, left = plan(estate / "site.toml"), content(estate), moment
+        with pytest.raises(InputError, match="no space left on device; nothing was changed"):
+            write(made)
+        assert content(estate) == before, moment
+        assert not [*estate.rglob(".cowhand.*")]
+
+
+def test_what_somebody_changes_before_it_is_put_back_is_left_to_them_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    estate = Path(shutil.copytree(SEED, tmp_path / "estate"))
+    made = plan(estate / "site.toml")
+    first, *_, last = [estate / name for name in made.texts]
+    before, real = last.read_bytes(), atomic.write
+
+    def written(path: Path, data: bytes, *, before: bytes | None = None, keep: str = "") -> None:
+        if path == last and keep:
+            first.write_text("theirs\n")
+            raise OSError(28, "No space left on device")
+        real(path, data, before=before, keep=keep)
+
+    monkeypatch.setattr(atomic, "write", written)
+    with pytest.raises(InputError) as raised:
+        write(made)
+    assert str(raised.value) == (
+        f"{last.name}: was not written: no space left on device; {first.name} could not be put back"
+    )
+    assert first.read_text() == "theirs\n"
+    assert last.read_bytes() == before
+
+
+def test_what_haproxy_refuses_and_somebody_changed_meanwhile_is_left_to_them_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    estate = Path(shutil.copytree(SEED, tmp_path / "estate"))
+    program = tmp_path / "haproxy"
+    program.write_text(
+        '#!/bin/sh\ngrep -q "inter 30s" "$3" || exit 0\n'
+        f'echo theirs > {estate}/haproxy.cfg; echo "[ALERT] (1) : config : [x:1] : no such" >&2; exit 1\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr("console.mend.write.program", lambda name: str(program))
+    words = r"^haproxy\.cfg: HAProxy refuses it: no such; haproxy\.cfg could not be put back$"
+    with pytest.raises(InputError, match=words):
+        write(plan(estate / "site.toml"))
+    assert (estate / "haproxy.cfg").read_text() == "theirs\n"
+
+
+def test_a_file_that_became_a_folder_is_refused_and_no_file_is_written(tmp_path: Path):
+    estate = Path(shutil.copytree(SEED, tmp_path / "estate"))
+    made = plan(estate / "site.toml")
+    name = [*made.texts][-1]
+    (estate / name).unlink()
+    with pytest.raises(InputError, match=f"^{name}: cannot be written: no such file or directory; nothing was changed"):
+        write(made)
+    (estate / name).mkdir()
+    before = content(estate)
+    with pytest.raises(InputError, match=f"^{name}: cannot be written: /.*{name} is a folder; nothing was changed"):
         write(made)
     assert content(estate) == before
 
