@@ -8,6 +8,9 @@ from collections.abc import Sequence
 _DELICATE = frozenset("\\!\n\r")
 """What single quotes do not protect everywhere: fish unescapes a backslash, csh expands `!` and ends at a newline."""
 
+WORD = 800
+"""Bytes that are spelled in one word: csh takes no word of more than some 8000 characters, and a byte becomes five."""
+
 
 def quote(argv: Sequence[str]) -> str:
     """Return `argv` as a line that sh, bash, zsh, dash, fish, csh and tcsh all take for exactly these arguments."""
@@ -19,8 +22,9 @@ def quote(argv: Sequence[str]) -> str:
 
 def spelled(argv: Sequence[str]) -> str:
     """Return `argv` byte by byte, for a shell or a terminal that would make something else of it."""
-    octal = "".join(f"\\0{byte:03o}" for byte in shlex.join(argv).encode())
-    return f'sh -c \'eval "exec $(printf %b "{octal}")"\''
+    text = shlex.join(argv).encode()
+    parts = ("".join(f"\\0{byte:03o}" for byte in text[at : at + WORD]) for at in range(0, len(text), WORD))
+    return f"""sh -c 'eval "exec $(printf %b "$@")"' sh {" ".join(f"'{part}'" for part in parts)}"""
 
 
 def line(argv: Sequence[str]) -> str:
