@@ -121,7 +121,8 @@ def _header() -> re.Pattern[str]:
 @cache
 def _brace() -> re.Pattern[str]:
     return re.compile(
-        r"\$?\{|\}|\"(?:[^\"\\]++|\\.)*+\"|(?:^|\s)#.*+|(?:^|\s)//.*+|\bsensitive[\"']?\s*+[=:]\s*+true\b", re.MULTILINE
+        r"\"?\bsensitive[\"']?\s*+[=:]\s*+true\b|\"type\"\s*+:\s*+\"(?P<type>[\w.-]++)\""
+        r"|\$?\{|\}|\"(?:[^\"\\]++|\\.)*+\"|(?:^|\s)#.*+|(?:^|\s)//.*+"
     )
 
 
@@ -391,7 +392,7 @@ class _Blocks:
     def rows(self) -> dict[int, list[tuple[int, int]]]:
         """Return the parts of lines, by their numbers, that are inside of such blocks."""
         for row, line in enumerate(self.lines):
-            if len(line) <= LONGEST and ("{" in line or "}" in line or "sensitive" in line):
+            if len(line) <= LONGEST and ("{" in line or "}" in line or "sensitive" in line or '"type"' in line):
                 if line[:1].isalpha() and _opening().match(line):
                     self._end_all(row - 1)
                 self._line(row, line)
@@ -423,7 +424,8 @@ class _Blocks:
                 if self.open:
                     self._close(row, each.end())
                 at = each.end()
-            elif said.startswith("sensitive"):
+            elif said.strip('"').startswith("sensitive") or names.kind(each["type"] or "") == "strong":
+                # In OpenTofu's state a resource's type stands beside what it made: "random_password".
                 if not self.open:
                     self.open.append([self._paragraph(row), 0, 1])
                 self.open[-1][2] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +44,33 @@ class Estate(Struct, frozen=True):
     @property
     def warnings(self) -> tuple[InputError, ...]:
         """What is probably wrong, in the order of the files; it makes nothing unusable."""
-        return self.sources.haproxy.warnings if self.sources.haproxy else ()
+        return _unquoted(self.sources.haproxy.warnings, self.texts) if self.sources.haproxy else ()
+
+
+ABOVE = 60
+"""Lines above one that is quoted, which may say that it is a secret: the beginning of a key or of a block."""
+
+
+def _unquoted(problems: tuple[InputError, ...], texts: Mapping[str, str]) -> tuple[InputError, ...]:
+    """Return what is wrong with files, with dots for the words of a line that are not shown in the line itself."""
+    if not problems:
+        return ()
+    from console.mask import DOTS, mask
+
+    found = []
+    lines = {file: texts[file].split("\n") for file in {each.file for each in problems} if file in texts}
+    for each in problems:
+        rows = lines.get(each.file, [])[max(0, each.line - ABOVE) : each.line] if each.line else []
+        said = mask(each.problem)
+        quoted = {word for word in _WORD.findall(rows[-1]) if word in said} if rows else set()
+        shown = mask("\n".join(rows)).split("\n")[-1] if quoted else ""
+        for word in sorted((word for word in quoted if word not in shown), key=len, reverse=True):
+            said = said.replace(word, DOTS)
+        found.append(each if said == each.problem else InputError(each.file, each.line, each.column, said))
+    return tuple(found)
+
+
+_WORD = re.compile(r"[^\s\"'`,;()\[\]{}]{4,}")
 
 
 class Reader(Memo):
@@ -107,7 +134,7 @@ class _Loading(Files):
             title,
             sources,
             build(sources),
-            tuple(self.problems),
+            _unquoted(tuple(self.problems), self.texts),
             dict(self.texts),
         )
 

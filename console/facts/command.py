@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from console.errors import HostError, TimedOut
 from console.hosts.host import Completed, Host
+from console.mask import mask
 from console.text import clean
 
 TIMEOUT = 5.0
@@ -43,12 +44,13 @@ async def run(host: Host, argv: Sequence[str], timeout: float = TIMEOUT, cap: in
     if len(completed.stdout) >= cap:
         return Answer(text, f"{argv[0]} on {host.name} said more than {cap} bytes", completed.status)
     problem = explain(host.name, argv[0], completed) if completed.status else ""
-    return Answer(text, problem, completed.status, remark=clean(completed.stderr, 1000))
+    remark = clean(mask(completed.stderr.decode("utf-8", "replace")), 1000)
+    return Answer(text, problem, completed.status, remark=remark)
 
 
 def explain(host: str, tool: str, completed: Completed) -> str:
     """Say in one sentence why `tool` failed on `host`, and what to do where that is plain."""
-    said = completed.stderr.decode("utf-8", "replace")
+    said = mask(completed.stderr.decode("utf-8", "replace"))
     if _DENIED.search(said):
         return f'{tool}: permission denied on {host}; add become = "sudo"'
     if completed.status == 127:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from console.facts import compose
 from console.facts.command import Answer, run
 from console.hosts.host import Host
+from console.mask import mask
 from console.text import clean
 
 Kind = Literal["service", "unit", "file"]
@@ -41,8 +42,9 @@ class Log(Struct, frozen=True):
 
 
 async def tail(host: Host, service: str, lines: int = 60) -> tuple[str, ...]:
-    """Return the last lines of a compose service's log, cleaned; () when they cannot be had."""
-    return (await ask(host, "service", service, lines=lines)).lines
+    """Return the last lines of a compose service's log, cleaned and without secrets; () when they cannot be had."""
+    found = (await ask(host, "service", service, lines=lines)).lines
+    return tuple(mask("\n".join(found)).split("\n")) if found else ()
 
 
 async def ask(

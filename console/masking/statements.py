@@ -69,6 +69,13 @@ _CONFIGURATIONS = terms("""
 """)
 """First words of lines in which `password X` is an assignment."""
 
+_SAID_OF = terms("""
+    required wrong missing set unset empty invalid valid optional not needed generated stored hidden known unknown
+    changed correct incorrect expired accepted rejected refused absent given there masked secret random asked used
+    unused shown ignored default removed rotated weak strong short long
+""")
+"""What is said of a password in a sentence: "the password is wrong"."""
+
 _PASSWORDS = terms("""
     password insecure-password passwd passphrase requirepass masterauth auth-pass psk wifi-sec.psk
 """)
@@ -79,6 +86,11 @@ def _word() -> re.Pattern[str]:
     return re.compile(
         r"[|;&]++|(?:[^\s\"'\\,|;&]++|\\.|\\$|,(?![\"'\s]|$)|\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'|[\"'])++", re.DOTALL
     )
+
+
+@cache
+def _quoted() -> re.Pattern[str]:
+    return re.compile(r"\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'")
 
 
 @cache
@@ -142,9 +154,9 @@ class Statement:
         self._heredoc()
         if self.depth < DEEPEST:
             for word in self.words:
-                quote = self.text[word.start]
-                if quote in "\"'" and " " in word.plain and word.end - word.start > 2:
-                    Statement(self.text, self.found, self.depth + 1).read(word.start + 1, word.end - 1)
+                if " " in word.plain and ("'" in self.text or '"' in self.text):
+                    for quoted in _quoted().finditer(self.text, word.start, word.end):
+                        Statement(self.text, self.found, self.depth + 1).read(quoted.start() + 1, quoted.end() - 1)
 
     def _program(self, word: Word) -> None:
         name = re.split(r"[=(`$/]", word.low)[-1]
@@ -283,9 +295,13 @@ class Statement:
         if value is None or value.plain[:1] in ("=", ":"):
             return
         if value.low in ("is", "was", "are", "now", "->", "=>", "will", "to", "for", "ist", "war", "von", "vom"):
-            value = next((word for word in self.words[at + 2 : at + 5] if random(word.plain)), None)
+            said = self.words[at + 2 : at + 5]
+            last = said[0] if len(said) == 1 and said[0].low.strip(".,!") not in _SAID_OF else None
+            value = next((word for word in said if random(word.plain)), last)
             if value is None or re.fullmatch(r"[\w-]+\.[a-z]{2,5}", value.low):
                 return
+            self.hide(value)
+            return
         statement = self.first in _CONFIGURATIONS or self.first in _PASSWORDS
         if harmless(value.plain, "strong") or not (statement or random(value.plain)):
             return

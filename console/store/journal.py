@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import os
 import re
+import shlex
 import socket
 import time
 import zlib
@@ -207,6 +208,14 @@ class Journal:
             os.close(self._handle)
             self._handle = -1
 
+    def _command(self, words: list[str]) -> list[str]:
+        """Return a command with dots for the words that are hidden in it as a whole, such as one behind --password."""
+        from console.mask import DOTS, LONGEST
+
+        said = shlex.join(words)
+        shown = self.redact(said) if len(said) <= LONGEST else said
+        return [each if each in shown or shlex.quote(each) in shown else DOTS for each in words]
+
     def _clean(self, value: object) -> object:
         if isinstance(value, str):
             return self.redact(value)
@@ -215,7 +224,8 @@ class Journal:
         if isinstance(value, dict):
             return {self.redact(str(key)): self._clean(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [self._clean(inner) for inner in value]
+            words = [each for each in value if isinstance(each, str)]
+            return [self._clean(each) for each in (self._command(words) if len(words) == len(value) else value)]
         return self._clean(msgspec.to_builtins(value))
 
 

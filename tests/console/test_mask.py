@@ -193,6 +193,8 @@ smbclient -U bob%~ //host/share
 useradd -p ~ bob
 X=$(curl -u a:~ https://example.org/)
 bash -c "sshpass -p ~ ssh root@host"
+command="run --password ~" ssh-ed25519 AAAA
+# the old password was ~
 machine example.org login bob password ~
 AUTH ~
 requirepass ~
@@ -434,6 +436,8 @@ BLOCKS = {
     "heredoc in a variable": 'variable "api_key" {\n  default = <<EOT\n~\nEOT\n}\nport = 25',
     "state": '"outputs": {\n  "root_password": {\n    "value": "~",\n    "type": "string",\n    "sensitive": true\n  }\n},\n"port": 25',
     "state on one line": '{"outputs":{"root_password":{"value":"~","type":"string","sensitive":true}},"port":25}',
+    "sensitive in JSON": '{\n  "x": {\n    "value": "~",\n    "sensitive": true\n  }\n}\n"port": 25',
+    "state of a password": '{\n  "type": "random_password",\n  "instances": [{"attributes": {"result": "~"}}]\n}\n"port": 25',
     "map of secrets": 'secrets = {\n  db_password = "~"\n}\nport = 25',
     "postfix over lines": "smtp_sasl_password_maps = static:bob:~\n  ~\nport = 25",
     "key": "-----BEGIN PRIVATE KEY-----\n~\n~\n-----END PRIVATE KEY-----\nport = 25",

@@ -12,7 +12,6 @@ from msgspec import Struct
 from console.errors import InputError
 from console.model import Span
 from console.sources.compose.expansion import expand
-from console.text import clean
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
@@ -47,10 +46,10 @@ def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFi
         column = len(start) - (breaks[-1].end() if breaks else 0) + 1
         body = original[len(start) :]
         if binding.error:
-            word = clean(body.splitlines()[0], 40)
-            problems.append(InputError(file, line, column, f'"{word}" is no NAME=value; quotes must close'))
+            # What stands there is not quoted: in a file of passwords it may be one.
+            problems.append(InputError(file, line, column, "this is no NAME=value; quotes must close"))
         elif binding.key is not None and not _NAME.fullmatch(binding.key):
-            problems.append(InputError(file, line, column, f'"{clean(binding.key, 40)}" is no name of a variable'))
+            problems.append(InputError(file, line, column, "this is no name of a variable"))
         elif binding.key is not None and binding.value is not None and (match := _KEY.match(body)):
             begin = column + match.start("key")
             value = binding.value if match["quote"] == "'" else expand(binding.value, known).text

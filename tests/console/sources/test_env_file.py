@@ -54,9 +54,9 @@ def test_each_name_has_its_place(text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("A='open", 'm.conf:2:1: "A=\'open" is no NAME=value; quotes must close'),
-        ("  1=2", 'm.conf:2:3: "1" is no name of a variable'),
-        ("A B=2", 'm.conf:2:1: "A B=2" is no NAME=value; quotes must close'),
+        ("A='open", "m.conf:2:1: this is no NAME=value; quotes must close"),
+        ("  1=2", "m.conf:2:3: this is no name of a variable"),
+        ("A B=2", "m.conf:2:1: this is no NAME=value; quotes must close"),
     ],
 )
 def test_a_broken_line_is_said_and_the_others_are_kept(line: str, said: str) -> None:
