@@ -113,12 +113,6 @@ def _base64() -> re.Pattern[str]:
 
 
 @cache
-def _header() -> re.Pattern[str]:
-    """A block's opening: `variable "x" {`, `"x": {`, `x = {`."""
-    return re.compile(r"([\w.-]++)[\"']?(?:\s*+[=:]\s*+|\s++)?\Z")
-
-
-@cache
 def _brace() -> re.Pattern[str]:
     return re.compile(
         r"\"?\bsensitive[\"']?\s*+[=:]\s*+true\b|\"type\"\s*+:\s*+\"(?P<type>[\w.-]++)\""
@@ -153,7 +147,8 @@ class _Walk:
         for row, line in enumerate(self.lines):
             if len(line) > LONGEST:
                 self.marks[row] = _PLAIN
-        self.inside = _Blocks(self.lines).rows() if "sensitive" in low or self._labels() else {}
+        labelled = "sensitive" in low or '"type"' in low or self._labels()
+        self.inside = _Blocks(self.lines).rows() if labelled else {}
         self.last_end = max((row for row in self.marks if _end().search(self.lines[row][:LONGEST])), default=-1)
         self.next = 0
         self.ended = 0
