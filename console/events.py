@@ -94,7 +94,7 @@ class Prompt(Struct, frozen=True, omit_defaults=True):
 class ActionShown(Struct, frozen=True, omit_defaults=True):
     """One change as it is shown: on which host (the operator's word), the exact command or the write, and its diff."""
 
-    kind: Literal["run", "write"]
+    kind: Literal["run", "write", "copy", "call", "wait"]
     host: str
     text: str
     diff: str = ""
@@ -184,6 +184,23 @@ class ActionSaid(Struct, frozen=True, tag_field="event", tag="action-said"):
     path: tuple[str, ...] = ()
 
 
+class ActionProgressed(Struct, frozen=True, tag_field="event", tag="progress"):
+    """How far an action is: `done` of `total` in a `unit` ("B" is bytes), told at most twice a second.
+
+    `rate` is a second's worth, `left` the seconds that remain at that rate; 0 stands for what is not known."""
+
+    run: str
+    step: int
+    done: float
+    total: float
+    unit: str
+    rate: float
+    left: float
+    words: str
+    at: float
+    path: tuple[str, ...] = ()
+
+
 class ActionEnded(Struct, frozen=True, tag_field="event", tag="action-ended"):
     """A change was made, or was not: `problem` says why. `output` is the end of what the command said."""
 
@@ -230,6 +247,7 @@ FlowEvent = (
     | FlowAsked
     | ActionBegan
     | ActionSaid
+    | ActionProgressed
     | ActionEnded
     | FlowSaid
     | FlowEnded

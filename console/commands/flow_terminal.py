@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -132,12 +132,15 @@ async def run(
 
 
 class Signals:
-    """Ctrl+C stops the run after the action under way, a second one at once; SIGTERM and SIGHUP cut it soon."""
+    """Ctrl+C stops the run after the action under way, a second one ends that action, a third one cuts it off.
+
+    SIGTERM and SIGHUP cut it soon."""
 
     def __init__(self, session: Session, printer: Printer) -> None:
         self.session, self.printer = session, printer
-        self.number = 0
+        self.number = self.times = 0
         self._task = asyncio.current_task()
+        self._cutting: asyncio.Future[None] | None = None
 
     def install(self) -> None:
         """Install the handlers."""
@@ -151,14 +154,22 @@ class Signals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
+    async def _cut(self, task: asyncio.Task[Any]) -> None:
+        await self.session.cut()
+        task.cancel()
+
     def _hear(self, number: int) -> None:
         assert self._task is not None
-        again, self.number = bool(self.number), number
+        times, self.number = self.times, number
+        self.times += 1
         self.session.stop()
-        if again:
-            self._task.cancel()
+        if number == signal.SIGINT and times == 0:
+            self.printer.say("stopping after the command under way; ctrl+c again ends that too")
+        elif number == signal.SIGINT and times == 1:
+            self.printer.say("ending the command under way; ctrl+c again cuts it off")
+            self._cutting = asyncio.ensure_future(self._cut(self._task))
         elif number == signal.SIGINT:
-            self.printer.say("stopping after the command under way; ctrl+c again cuts it off")
+            self._task.cancel()
         else:
             asyncio.get_running_loop().call_later(CUT, self._task.cancel)
 

@@ -36,6 +36,7 @@ class Stage:
         self._notify, self._renewal = notify, renewal
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
+        self._cutting: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[str | None]] = {}
 
     @property
@@ -68,8 +69,14 @@ class Stage:
         """Stop the run after the action under way; `cut` stops that action too."""
         if self._session is not None:
             self._session.stop()
-        if cut and self._task is not None:
-            self._task.cancel()
+        if cut and self._task is not None and (self._cutting is None or self._cutting.done()):
+            self._cutting = asyncio.create_task(self._cut(self._session, self._task))
+
+    async def _cut(self, session: Session | None, task: asyncio.Task[None]) -> None:
+        if session is not None:
+            await session.cut()
+        await asyncio.wait({task}, timeout=BETWEEN)
+        task.cancel()
 
     async def close(self) -> None:
         """Stop the run, after its action when that ends soon, and close its journal."""
@@ -77,6 +84,8 @@ class Stage:
         if self._task is None:
             return
         self.stop()
+        if self._cutting is not None:
+            self._cutting.cancel()
         await asyncio.wait({self._task}, timeout=BETWEEN)
         self._task.cancel()
         with suppress(asyncio.CancelledError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 from msgspec import Struct
 
 from console.errors import CowhandError, Missing, NoWayIn
-from console.hosts.host import Host
+from console.hosts.host import Completed, Host
 from console.hosts.lock import QUIET, HostLocked, HostLocks
 from console.mask import DOTS, mask
 from console.model import Outcome, Role
@@ -38,6 +38,13 @@ class Unanswered(CowhandError):
         super().__init__("; ".join(f"{each.text} (--answer {each.key}=…)" for each in questions))
 
 
+class Api(Protocol):
+    """An interface other than a host's commands, such as Incus."""
+
+    async def call(self, method: str, path: str, body: str, timeout: float) -> Completed:
+        """Send a request that changes something, and return its answer (status 0: done); raises `HostError`."""
+
+
 class Surroundings(Struct, frozen=True):
     """The estate as the files tell it, its hosts by name, and the reason for each name or role that has none."""
 
@@ -61,6 +68,7 @@ class StepContext:
         destroy: tuple[str, ...] = (),
         renewal: Callable[[], Awaitable[Surroundings]] | None = None,
         lanes: Callable[[], Awaitable[Sequence[tuple[str, Outcome]]]] | None = None,
+        apis: Mapping[str, Api] | None = None,
     ) -> None:
         self.estate = estate
         self.hosts, self.missing = hosts, missing or {}
@@ -74,7 +82,9 @@ class StepContext:
         """Whether what is read is kept until something changes; only while a step is checked and planned."""
         self.locks: HostLocks | None = None
         """The locks of the hosts that this run changes; a dry run has none."""
-        self._renewal = renewal
+        self.past: dict[str, list[dict[str, Any]]] = {}
+        """What takes back the changes of each step that is to be undone, by its name, in order."""
+        self._renewal, self._apis = renewal, apis or {}
         self._secrets: list[str] = []
         self._kept: dict[object, object] = {}
 
@@ -129,6 +139,12 @@ class StepContext:
             choices = {holder.console.run: "take the lock over: that run has ended", "no": "leave it to that run"}
             raise Unanswered(Ask(TAKE_OVER, text, choices)) from None
 
+    def api(self, name: str) -> Api:
+        """An interface by its name; raises `NoWayIn` when there is none."""
+        if name not in self._apis:
+            raise NoWayIn(f"no way in: cowhand is not connected to {name}")
+        return self._apis[name]
+
     async def renew(self) -> None:
         """Read the files again and reach the hosts they name; raises `InputError` or `HostError`."""
         self.invalidate()
@@ -155,11 +171,15 @@ class StepContext:
     ) -> Write:
         """Plan to replace a file by `after`; it keeps its mode unless one is given, a new one gets 0644."""
         before = await self.data(which, path)
-        if mode is None and before is not None:
-            said = await self.host(which).run(["stat", "-L", "-c", "%a", "--", path], STAT)
-            mode = int(said.stdout, 8) if said.status == 0 else None
+        if mode is None:
+            mode = 0o644 if before is None else await self.mode(which, path, 0o644)
         new = after if isinstance(after, bytes) else after.encode("utf-8", "surrogateescape")
-        return Write(which, path, before, new, 0o644 if mode is None else mode, sealed)
+        return Write(which, path, before, new, mode, sealed)
+
+    async def mode(self, which: str, path: str, otherwise: int) -> int:
+        """A file's mode, or another where it cannot be told."""
+        said = await self.host(which).run(["stat", "-L", "-c", "%a", "--", path], STAT)
+        return int(said.stdout, 8) if said.status == 0 else otherwise
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

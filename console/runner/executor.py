@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from console.errors import CowhandError, FileError, HostError, StreamError
-from console.events import ActionBegan, ActionEnded, ActionSaid, FlowEvent
+from console.errors import CowhandError, FileError, HostError, StreamError, TimedOut
+from console.events import ActionBegan, ActionEnded, ActionProgressed, ActionSaid, FlowEvent
 from console.facts.command import explain
 from console.hosts.host import ABSENT, Completed, overhearing
 from console.hosts.marks import guarding, marking
 from console.hosts.shell import line
-from console.runner import show
-from console.runner.plan import Action, Plan, Run, Write
-from console.runner.progress import Entry, Progress, Unsettled
+from console.runner import show, transfer
+from console.runner.hearing import TAIL, Ear, Gauge, text
+from console.runner.plan import Action, Amount, Call, Copy, Plan, Run, Wait, Write
+from console.runner.progress import Entry, Progress, Running, Unsettled
 from console.runner.read_only import Forbidden
 from console.text import clean
 
@@ -27,13 +30,6 @@ GUARD = 30.0
 
 GRACE = 10.0
 """Seconds beyond its own limit after which an action is given up though its host has not said so."""
-
-TAIL = 4000
-"""Characters of a command's output that are told and kept: its end."""
-
-
-OFTEN = 0.5
-"""Seconds between two tellings of what a command says while it runs."""
 
 
 class Failed(CowhandError):
@@ -64,7 +60,7 @@ class Executor:
             self._progress.checkpoint()
         await self.context.lock(action.host)
         shown = show.action(self.context, action)
-        limit = action.timeout if isinstance(action, Run) else WRITE
+        limit = WRITE if isinstance(action, Write) else action.timeout
         key = self.context.key(action.host)
         begun = Unsettled(self._journal.run, f"{self._journal.run}-{_word()}", key, shown.text, time.time(), limit)
         told = {
@@ -72,7 +68,7 @@ class Executor:
             "key": key, "mark": begun.mark,
         }  # fmt: skip
         argv = list(action.argv) if isinstance(action, Run) else []
-        self._journal.write("do", **told, argv=argv, limit=limit)
+        self._journal.write("do", **told, argv=argv, limit=limit, undo=_way_back(action) or None)
         self._tell(ActionBegan(self._journal.run, self._at, shown, time.time(), self._entry.path))
         self.begun += 1
         self._progress.begun += 1
@@ -80,9 +76,11 @@ class Executor:
         done: Completed | None = None
         problem, unsure = "", False
         token, guard = marking.set(begun.mark), guarding.set(self.under.get(key))
+        signal = action.signal if isinstance(action, Run) else "TERM"
+        running = self._progress.running = Running(key, begun.mark, signal)
         try:
             async with asyncio.timeout(limit + GRACE + GUARD * len(getattr(action, "guards", ()))):
-                done = await (self._run(action) if isinstance(action, Run) else self._write(action))
+                done = await self._perform(action)
             problem = self._problem(action, done)
         except TimeoutError:
             problem, unsure = f"it did not end within {limit + GRACE:g} s", True
@@ -99,6 +97,8 @@ class Executor:
         finally:
             marking.reset(token)
             guarding.reset(guard)
+            self._progress.running = None
+            running.ended.set()
             self.context.invalidate()
             if unsure:
                 self._progress.unsettled.append(begun)
@@ -115,7 +115,47 @@ class Executor:
         if problem:
             raise Failed(problem)
         self.made += 1
+        self._progress.made.setdefault(self._entry.identity, []).append(_way_back(action) | {"key": key})
         return done
+
+    async def _perform(self, action: Action) -> Completed | None:
+        match action:
+            case Run():
+                return await self._run(action)
+            case Write():
+                await self._write(action)
+            case Copy():
+                source, target = self.context.machine(action.source_host), self.context.machine(action.host)
+                await transfer.copy(source, target, action, Gauge(self._far).take)
+            case Call():
+                return await self.context.api(action.api).call(action.method, action.path, action.body, action.timeout)
+            case Wait():
+                await self._wait(action)
+        return None
+
+    async def _wait(self, action: Wait) -> None:
+        """Ask until it succeeds; a host that cannot be asked for a while is asked again."""
+        until = time.monotonic() + action.timeout
+        why = "it was not asked"
+        while time.monotonic() < until:
+            try:
+                done = await self.context.host(action.host, fresh=True).run(action.argv, GUARD)
+                if done.status == 0:
+                    return
+                why = explain(self.context.name(action.host), action.argv[0], done)
+            except HostError as error:
+                why = str(error)
+            await self._progress.pause(min(action.every, max(until - time.monotonic(), 0.0)))
+        raise Failed(f"waited {action.timeout:g} s in vain until {action.words}: {clean(why, 200)}")
+
+    def _far(self, amount: Amount, rate: float, left: float) -> None:
+        words = show.line(self.context, amount.words)
+        self._tell(
+            ActionProgressed(
+                self._journal.run, self._at, amount.done, amount.total, amount.unit, round(rate, 3), round(left, 1),
+                words, time.time(), self._entry.path,
+            )
+        )  # fmt: skip
 
     @property
     def _at(self) -> int:
@@ -130,16 +170,32 @@ class Executor:
             if passed.status:
                 why = explain(self.context.name(action.host), guard[0], passed)
                 raise Failed(f"{action.argv[0]} was not run, for {line(guard)} did not succeed: {why}")
-        ear = Ear(self._said)
+        gauge = Gauge(self._far)
+        read = action.progress
+
+        def far(line: str) -> None:
+            if read is not None and (amount := read(line)) is not None:
+                gauge.take(amount)
+
+        ear = Ear(self._said, far if read is not None else None)
         token = overhearing.set(ear.hear)
+        running = asyncio.ensure_future(self.context.machine(action.host).run(action.argv, action.timeout))
+        silent = asyncio.ensure_future(ear.silence(action.silence)) if action.silence else None
         try:
-            return await self.context.machine(action.host).run(action.argv, action.timeout)
+            await asyncio.wait({running, silent} if silent else {running}, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                raise TimedOut(f"{action.argv[0]} said nothing for {action.silence:g} s, and was given up")
+            return running.result()
         finally:
             overhearing.reset(token)
             ear.close()
+            for task in (running, silent):
+                if task is not None and not task.done():
+                    task.cancel()
+                    await asyncio.wait({task})
 
-    def _said(self, text: str) -> None:
-        output = show.lines(self.context, text)[-TAIL:]
+    def _said(self, said: str) -> None:
+        output = show.lines(self.context, said)[-TAIL:]
         self._tell(ActionSaid(self._journal.run, self._at, output, time.time(), self._entry.path))
 
     async def _write(self, action: Write) -> None:
@@ -150,52 +206,38 @@ class Executor:
         await self.context.machine(action.host).write(action.path, action.after, action.mode, before)
 
     def _problem(self, action: Action, done: Completed | None) -> str:
-        if done is None or not isinstance(action, Run) or done.status in action.well:
+        if done is None or done.status in (action.well if isinstance(action, Run) else (0,)):
             return ""
-        return self.context.redact(explain(self.context.name(action.host), action.argv[0], done))
+        tool = action.argv[0] if isinstance(action, Run) else getattr(action, "api", "it")
+        return self.context.redact(explain(self.context.name(action.host), tool, done))
 
     def _output(self, done: Completed | None) -> str:
         if done is None:
             return ""
-        text = "\n".join(part for part in (_text(done.stdout), _text(done.stderr)) if part)
-        return show.lines(self.context, text)[-TAIL:]
+        said = "\n".join(part for part in (text(done.stdout), text(done.stderr)) if part)
+        return show.lines(self.context, said)[-TAIL:]
+
+
+def _way_back(action: Action) -> dict[str, Any]:
+    """What takes an action back later, as the journal keeps it; {} when nothing does by itself."""
+    if isinstance(action, Run) and action.undo:
+        return {"run": list(action.undo)}
+    if isinstance(action, Write):
+        before = "" if action.before is None else _sum(action.before)
+        kept = {"path": action.path, "before": before, "after": _sum(action.after), "mode": action.mode}
+        return kept | ({"sealed": True} if action.sealed else {})
+    if isinstance(action, Copy):
+        return {"path": action.path, "before": action.before, "after": action.sha256, "mode": action.mode}
+    return {}
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _word() -> str:
     """A word that no other action has had, and that nobody can guess."""
     return secrets.token_hex(8)
-
-
-class Ear:
-    """Hears a command and tells the end of what it said, in whole lines: half a secret would not be known as one."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._kept = bytearray()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def hear(self, data: bytes) -> None:
-        """Take what was said."""
-        self._kept += data
-        if len(self._kept) > 4 * TAIL:
-            del self._kept[: self._kept.find(b"\n", len(self._kept) - 4 * TAIL) + 1 or len(self._kept)]
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(OFTEN, self._flush)
-
-    def close(self) -> None:
-        """Tell no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _flush(self) -> None:
-        self._timer = None
-        whole = self._kept[: self._kept.rfind(b"\n") + 1]
-        if whole:
-            self._tell(_text(bytes(whole)))
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").strip("\n")
 
 
 def _unsure(error: HostError) -> bool:

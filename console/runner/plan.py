@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -67,17 +68,32 @@ class Ask(Struct, frozen=True):
     secret: bool = False
 
 
+class Amount(Struct, frozen=True):
+    """How far an action is: `done` of `total` (0: nobody knows) in a `unit` ("B" for bytes), and what it works on."""
+
+    done: float
+    total: float = 0.0
+    unit: str = ""
+    words: str = ""
+
+
 class Run(Struct, frozen=True, tag="run"):
     """A command that changes something on a host, with its time limit in seconds and the statuses of success.
 
     `host` is a host's name, or a role that exactly one host has. `guards` are commands that only read, and must all
-    succeed right before; a runbook has them too."""
+    succeed right before; a runbook has them too. `undo` is the command that takes it back (none: nothing does).
+    `silence` is how many seconds it may say nothing (0: as long as it likes), `progress`, a function of a module, reads
+    how far it is from a line of its output, and `signal` is what ends it in good order when it is cut off."""
 
     host: str
     argv: tuple[str, ...]
     timeout: float = 60.0
     well: tuple[int, ...] = (0,)
     guards: tuple[tuple[str, ...], ...] = ()
+    undo: tuple[str, ...] = ()
+    silence: float = 0.0
+    progress: Callable[[str], Amount | None] | None = None
+    signal: str = "TERM"
 
     @property
     def text(self) -> str:
@@ -120,7 +136,96 @@ class Write(Struct, frozen=True, tag="write"):
         return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, *names, lineterm=""))
 
 
-Action = Run | Write
+class Copy(Struct, frozen=True, tag="copy"):
+    """A file copied from one host to another (or within one), in pieces: cut off anywhere, the next run goes on.
+
+    `size` and `sha256` are those of the source, and are proven at the target before the file gets its name. `before`
+    is the sum of the file that is there now ("": there is none); it is kept as PATH.previous."""
+
+    host: str
+    path: str
+    source_host: str
+    source: str
+    size: int
+    sha256: str
+    before: str = ""
+    mode: int = 0o600
+    timeout: float = 6 * 3600.0
+
+    @property
+    def text(self) -> str:
+        """What is done, in one line."""
+        kept = f", the version before kept as {self.path}.previous" if self.before else ""
+        where = f"{self.source_host}:{self.source}"
+        return (
+            f"copy {shell.line([where])} to {shell.line([self.path])} (mode {self.mode:04o}, {self.size} bytes{kept})"
+        )
+
+
+class Call(Struct, frozen=True, tag="call"):
+    """A request to an interface that the context knows by its name, such as Incus: a method, a path and a body."""
+
+    host: str
+    api: str
+    method: str
+    path: str
+    body: str = ""
+    timeout: float = 60.0
+
+    @property
+    def text(self) -> str:
+        """What is asked for, in one line."""
+        return " ".join(part for part in (self.api, self.method, self.path, self.body) if part)
+
+
+class Wait(Struct, frozen=True, tag="wait"):
+    """Wait until a command that only reads succeeds: asked again every `every` seconds, for `timeout` seconds."""
+
+    host: str
+    argv: tuple[str, ...]
+    words: str
+    timeout: float = 300.0
+    every: float = 2.0
+
+    @property
+    def text(self) -> str:
+        """What is waited for, in one line."""
+        return f"wait until {self.words} ({shell.line(self.argv)}), at most {self.timeout:g} s"
+
+
+Action = Run | Write | Copy | Call | Wait
+
+
+def make_folder(host: str, path: str, mode: int = 0o755, owner: str = "") -> Run:
+    """Make a folder that is not there yet, with its mode and owner (USER:GROUP); taken back while it is empty."""
+    script = 'umask 077; mkdir -- "$1" && { [ -z "$3" ] || chown -h -- "$3" "$1"; } && chmod -- "$2" "$1"'
+    words = ("sh", "-c", script, "sh", path, f"{mode:04o}", owner)
+    return Run(host, words, undo=("rmdir", "--", path))
+
+
+def remove(host: str, path: str) -> Run:
+    """Take a file away, kept as PATH.previous; it is put back from there."""
+    return Run(
+        host,
+        ("mv", "-f", "-T", "--", path, f"{path}.previous"),
+        undo=("mv", "-n", "-T", "--", f"{path}.previous", path),
+    )
+
+
+def set_mode(host: str, path: str, mode: int, before: int) -> Run:
+    """Set a file's mode; `before` is what it has now."""
+    return Run(host, ("chmod", "--", f"{mode:04o}", path), undo=("chmod", "--", f"{before:04o}", path))
+
+
+def set_owner(host: str, path: str, owner: str, before: str) -> Run:
+    """Set a file's owner (USER:GROUP), not that of what it links to; `before` is what it has now."""
+    return Run(host, ("chown", "-h", "--", owner, path), undo=("chown", "-h", "--", before, path))
+
+
+def link(host: str, path: str, target: str, before: str = "") -> Run:
+    """Make a symbolic link, or point the one that is there (to `before`) at another target, in one rename."""
+    undo = ("ln", "-sfnT", "--", before, path) if before else ("rm", "--", path)
+    return Run(host, ("ln", "-sfnT", "--", target, path) if before else ("ln", "-sT", "--", target, path), undo=undo)
 
 
 class Loss(Struct, frozen=True):

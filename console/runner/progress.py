@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -61,6 +62,14 @@ class Unsettled(Struct, frozen=True):
     limit: float
 
 
+class Running:
+    """The action under way: its host by key, its mark, the signal that ends it in good order, and when it has ended."""
+
+    def __init__(self, host: str, mark: str, signal: str) -> None:
+        self.host, self.mark, self.signal = host, mark, signal
+        self.ended = asyncio.Event()
+
+
 class Progress:
     """The state of one run, and the only way in which it tells, asks and journals. A `dry` run changes nothing."""
 
@@ -81,6 +90,9 @@ class Progress:
         """Identities of the steps that were begun and not proven, by this run or an earlier one."""
         self.unsettled: list[Unsettled] = []
         """Commands that may still run, begun by this run or an earlier one."""
+        self.made: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        """What takes back each change that succeeded in this run, by the identity of its step, in order."""
+        self.running: Running | None = None
         self.typed: set[Loss] = set()
         """What the operator agreed to lose, by typing its name."""
         self.missing: list[str] = []
@@ -143,6 +155,11 @@ class Progress:
     def stop(self) -> None:
         """End before the next action, or at once while the run waits for the operator."""
         self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the operator wants an end."""
+        return self._stopping.is_set()
 
     def checkpoint(self) -> None:
         """Raise `Stopped` when the operator wants an end."""

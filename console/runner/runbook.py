@@ -12,7 +12,7 @@ from console.estate.load import Estate
 from console.hosts.shell import line, spelled
 from console.runner import guard, show
 from console.runner.context import StepContext
-from console.runner.plan import CheckResult, Plan, Run, Write
+from console.runner.plan import Action, Call, CheckResult, Copy, Plan, Run, Wait, Write
 from console.runner.step import Step
 from console.site import HostEntry
 
@@ -64,7 +64,7 @@ def _step(context: StepContext, flow: str, step: Step, found: CheckResult, plan:
     for loss in plan.loses:
         yield f"agree {line([loss.name, show.line(context, loss.words)])}"
     for action in plan.actions:
-        body = list(_run(context, action) if isinstance(action, Run) else _write(context, action))
+        body = list(_action(context, action))
         mark = _mark("COWHAND_STEP", body)
         yield from (f"on_{_word(action.host)} <<'{mark}'", "set -eu", *body, mark)
     for at, rollback in enumerate(plan.rollbacks):
@@ -73,6 +73,24 @@ def _step(context: StepContext, flow: str, step: Step, found: CheckResult, plan:
         yield f"# {words}, on {context.name(rollback.host)}: {line(keep)}"
     for rollback in plan.rollbacks:
         yield f"# Else {show.rollback(context, rollback)}"
+
+
+def _action(context: StepContext, action: Action) -> Iterator[str]:
+    match action:
+        case Run():
+            yield from _run(context, action)
+        case Write():
+            yield from _write(context, action)
+        case Copy():
+            yield f"sum=$([ ! -e {line([action.path])} ] || sha256sum < {line([action.path])} | cut -d ' ' -f 1)"
+            words = f"{action.text}, with the sum {action.sha256}, and go on from here"
+            yield f'[ "$sum" = {action.sha256} ] || {{ echo {line([show.line(context, words)])} >&2; exit 1; }}'
+        case Wait():
+            yield f"say {line(['waiting until ' + show.line(context, action.words)])}"
+            yield f"until {line(action.argv)} >/dev/null; do sleep {action.every:g}; done"
+        case Call():
+            words = f"{show.line(context, action.text)} is left to you: then go on from here"
+            yield f"echo {line([words])} >&2; exit 1"
 
 
 def _run(context: StepContext, action: Run) -> Iterator[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from console.errors import CowhandError
 from console.events import FlowEvent
+from console.hosts import marks
 from console.hosts.lock import Console, HostLocks
 from console.hosts.recorded import Recorded
 from console.runner import undo, unsettled
@@ -17,6 +21,9 @@ from console.runner.runner import Runner
 from console.runner.step import Flow, Step
 from console.store import journal as journals
 from console.store.journal import Journal, Lock, NullJournal, Record
+
+HEED = 10.0
+"""Seconds that a command gets to end after its signal, before it is cut off."""
 
 
 class Session:
@@ -50,6 +57,18 @@ class Session:
         self._stopped = True
         if self._progress is not None:
             self._progress.stop()
+
+    async def cut(self) -> None:
+        """End at once, in good order: the command under way gets its own signal, and some seconds to heed it."""
+        self.stop()
+        running = self._progress.running if self._progress is not None else None
+        if running is None:
+            return
+        with suppress(CowhandError):
+            await marks.signal(self.context.machine(running.host), running.mark, running.signal)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEED):
+                await running.ended.wait()
 
     async def run(self) -> Ending:
         """Take the site's lock, walk the flow, let go; raises `SiteLocked` or `JournalError` before it begins."""

@@ -6,7 +6,7 @@ import time
 
 from console.events import ActionShown, PlanShown
 from console.runner.context import StepContext
-from console.runner.plan import Action, Plan, Rollback, Run
+from console.runner.plan import Action, Call, Copy, Plan, Rollback, Run, Wait, Write
 from console.text import clean
 
 LONGEST = 4000
@@ -26,9 +26,18 @@ def lines(context: StepContext, text: str) -> str:
 def action(context: StepContext, planned: Action) -> ActionShown:
     """An action with its host by the operator's name."""
     host = context.name(planned.host)
-    if isinstance(planned, Run):
-        return ActionShown("run", host, line(context, planned.text))
-    return ActionShown("write", host, line(context, planned.text), lines(context, planned.diff.expandtabs()))
+    text = line(context, planned.text)
+    match planned:
+        case Write():
+            return ActionShown("write", host, text, lines(context, planned.diff.expandtabs()))
+        case Run():
+            return ActionShown("run", host, text)
+        case Copy():
+            return ActionShown("copy", host, text)
+        case Call():
+            return ActionShown("call", host, text)
+        case Wait():
+            return ActionShown("wait", host, text)
 
 
 def plan(context: StepContext, planned: Plan) -> PlanShown:

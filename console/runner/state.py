@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from console.events import (
     ActionBegan,
     ActionEnded,
+    ActionProgressed,
     ActionSaid,
     ActionShown,
     FlowAsked,
@@ -38,6 +39,7 @@ class ActionStatus(Struct, frozen=True):
     output: str = ""
     problem: str = ""
     seconds: float = 0.0
+    progress: ActionProgressed | None = None
 
 
 class StepStatus(Struct, frozen=True):
@@ -112,7 +114,10 @@ def _listed(known: dict[tuple[str, ...], StepStatus], event: FlowBegan | StepsLi
     return tuple(known.get(each.path, each) for each in fresh)
 
 
-def _step(step: StepStatus, event: StepChanged | StepPlanned | ActionBegan | ActionSaid | ActionEnded) -> StepStatus:
+def _step(
+    step: StepStatus,
+    event: StepChanged | StepPlanned | ActionBegan | ActionSaid | ActionProgressed | ActionEnded,
+) -> StepStatus:
     match event:
         case StepChanged():
             return replace(
@@ -130,6 +135,9 @@ def _step(step: StepStatus, event: StepChanged | StepPlanned | ActionBegan | Act
         case ActionSaid():
             said = tuple(replace(done, output=event.output) for done in step.actions[-1:] if not done.ended)
             return replace(step, actions=(*step.actions[:-1], *said)) if said else step
+        case ActionProgressed():
+            going = tuple(replace(done, progress=event) for done in step.actions[-1:] if not done.ended)
+            return replace(step, actions=(*step.actions[:-1], *going)) if going else step
         case ActionEnded():
             ended = ActionStatus(
                 event.action,

@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from console.hosts.host import Completed
+from console.runner import reversal
 from console.runner.context import StepContext
 from console.runner.plan import Action, CheckResult, Plan
 
@@ -55,8 +56,11 @@ class Step:
         return await self.check(context)
 
     async def undo(self, context: StepContext) -> Plan | None:
-        """Plan what takes the change back, given how things are now; None when nothing can."""
-        return None
+        """Plan what takes the change back, given how things are now; None when nothing can.
+
+        Unless it is overridden: each change in reverse by its own way back, when each has one and nothing has changed
+        what it left."""
+        return await reversal.plan(context, self.name)
 
 
 class Flow(Struct, frozen=True):

@@ -236,7 +236,11 @@ class StepRun:
             progress.stand(self.entry, "stopped", await self._truth(why, executor))
             raise progress.end("stopped", f"stopped in {self.step.name}; {progress.so_far()}") from None
         except (CowhandError, NotImplementedError) as error:
-            await self._failed(await self._take_back(str(error)), executor)
+            why = await self._take_back(str(error))
+            if progress.stopping:
+                progress.stand(self.entry, "stopped", await self._truth(f"stopped by the operator: {why}", executor))
+                raise progress.end("stopped", f"stopped in {self.step.name}; {progress.so_far()}") from None
+            await self._failed(why, executor)
             return False
         progress.stand(self.entry, "done", found.words, found.evidence)
         return True
@@ -387,6 +391,7 @@ class StepRun:
     async def _undoable(self) -> Plan | None:
         if self.progress.unsettled:
             return None  # what may still run cannot be taken back yet
+        self.context.past[self.step.name] = self.progress.made.get(self.entry.identity, [])
         try:
             return await self._patiently(self.step.undo(self.context))
         except CowhandError:

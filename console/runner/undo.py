@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from console.errors import CowhandError
 from console.runner.context import StepContext
@@ -19,8 +20,8 @@ class UndoRefused(CowhandError):
 class Undo(Step):
     """Takes one step back: it is done when the step's own check no longer finds its result."""
 
-    def __init__(self, step: Step, flow: str) -> None:
-        self.step, self.flow = step, flow
+    def __init__(self, step: Step, past: list[dict[str, Any]]) -> None:
+        self.step, self.past = step, past
         self.name, self.words = step.name, f"take back: {step.words or step.name}"
         self.guarded, self.patience = (), step.patience
 
@@ -29,16 +30,20 @@ class Undo(Step):
         found = await self.step.check(context)
         if found.state != "done":
             return done(f"its result is not there: {found.words}", *found.evidence)
-        if await self.step.undo(context) is None:
+        if await self._way_back(context) is None:
             return skipped(f"nothing takes this back: {found.words}", *found.evidence)
         return needed(found.words, *found.evidence)
 
     async def plan(self, context: StepContext) -> Plan:
         """The step's own way back."""
-        plan = await self.step.undo(context)
+        plan = await self._way_back(context)
         if plan is None:
             raise NotYetKnown("nothing takes this back")
         return plan
+
+    async def _way_back(self, context: StepContext) -> Plan | None:
+        context.past[self.step.name] = self.past
+        return await self.step.undo(context)
 
     async def verify(self, context: StepContext) -> CheckResult:
         """Proven when the step's result is gone."""
@@ -73,6 +78,20 @@ def changed(record: Record) -> list[tuple[str, str]]:
     return list(found)
 
 
+def ways_back(record: Record) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """(flow, step) → what takes back each change that it made, in order; an empty one where nothing does."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    begun: dict[str, dict[str, Any]] = {}
+    for entry in record.entries:
+        mark = str(entry.data.get("mark", ""))
+        if entry.kind == "do":
+            begun[mark] = {**entry.data.get("undo", {}), "key": entry.data.get("key", "")}
+        elif entry.kind == "did" and mark in begun and not entry.data.get("problem"):
+            key = str(entry.data.get("flow") or record.flow), str(entry.data.get("step", ""))
+            found.setdefault(key, []).append(begun[mark])
+    return found
+
+
 def answers(record: Record) -> dict[str, str]:
     """What was answered in a run; secrets were not kept."""
     return {str(entry.data["key"]): str(entry.data.get("value", "")) for entry in record.entries
@@ -92,11 +111,12 @@ def reverse(flow: Flow, record: Record, context: StepContext) -> Flow:
         raise UndoRefused(f"{record.run} changed nothing")
     for key, value in answers(record).items():
         context.answers.setdefault(key, value)
+    past = ways_back(record)
 
     def steps(context: StepContext) -> Sequence[Step]:
         known = {(each, step.name): step for each, step in _all(flow, context)}
         found = [(key, known.get(key)) for key in reversed(wanted)]
-        return [Undo(step, key[0]) if step is not None else Unknown(key[1]) for key, step in found]
+        return [Undo(step, past.get(key, [])) if step is not None else Unknown(key[1]) for key, step in found]
 
     return Flow(steps, flow.name, f"take back the run {record.run}")
 

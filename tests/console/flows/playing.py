@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from console.estate.load import load
@@ -11,7 +11,7 @@ from console.events import FlowEvent, Prompt
 from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed
 from console.hosts.host import Host
 from console.hosts.local import Local
-from console.runner.context import Surroundings
+from console.runner.context import Api, Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
 from console.runner.state import RunStatus, fold
@@ -53,12 +53,12 @@ class Play:
         undoing: journal.Record | None = None,
         renewal: Callable[[], Awaitable[Surroundings]] | None = None,
         hosts: dict[str, Host] | None = None,
+        apis: Mapping[str, Api] | None = None,
     ) -> None:
         (root / "site.toml").write_text(SITE)
         self.folder = journal.place(root / "site.toml")
-        self.context = StepContext(
-            load(root / "site.toml"), hosts or {"here": host or Local()}, {}, answers, destroy, renewal
-        )
+        known = hosts or {"here": host or Local()}
+        self.context = StepContext(load(root / "site.toml"), known, {}, answers, destroy, renewal, apis=apis)
         self.words = list(say)
         self.prompts: list[Prompt] = []
         self.events: list[FlowEvent] = []
