@@ -33,13 +33,12 @@ def write(path: Path, data: bytes, *, before: bytes | None = None, keep: str = "
     with open_place(path) as place:
         old = _plain(place)
         with _draft(place, data, old) as draft:
-            if before is not None or keep:
-                found = _content(place)
-                if before not in (None, found):
-                    raise ChangedError
-                if keep and found is not None:
-                    with _draft(place, found, old) as kept:
-                        _rename(place, kept, place.name + keep)
+            found = _content(place)
+            if before not in (None, found):
+                raise ChangedError
+            if keep and found is not None:
+                with _draft(place, found, old) as kept:
+                    _rename(place, kept, place.name + keep)
             _rename(place, draft, place.name)
         os.fsync(place.folder)
 
@@ -59,25 +58,30 @@ def _plain(place: Place) -> os.stat_result | None:
         found = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return _check_plain(place, found)
+
+
+def _check_plain(place: Place, found: os.stat_result) -> os.stat_result:
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a plain file"
-        raise UnsafePathError(f"{clean(place.path, 200)} is {what}")
+        raise UnsafePathError(f"{clean(place.path)} is {what}")
     return found
 
 
 def _content(place: Place) -> bytes | None:
     if _plain(place) is None:
         return None
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     with os.fdopen(os.open(place.name, flags, dir_fd=place.folder), "rb") as file:
+        _check_plain(place, os.fstat(file.fileno()))
         return file.read()
 
 
 @contextlib.contextmanager
 def _draft(place: Place, data: bytes, like: os.stat_result | None) -> Iterator[str]:
     """Write a new file beside the place, with the owner and mode of `like`, to the disk; an error removes it."""
-    name = DRAFT + secrets.token_hex(6)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    name = DRAFT + secrets.token_hex()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which follows no link
     handle = os.open(name, flags, 0o600, dir_fd=place.folder)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -106,5 +110,5 @@ def _own(handle: int, place: Place, like: os.stat_result | None) -> None:
             os.fchown(handle, like.st_uid, like.st_gid)
         except PermissionError:
             owner = user_name(like.st_uid)
-            raise UnsafePathError(f"{clean(place.path, 200)} belongs to {owner}, and that cannot be kept") from None
+            raise UnsafePathError(f"{clean(place.path)} belongs to {owner}, and that cannot be kept") from None
     os.fchmod(handle, like.st_mode & 0o777)

@@ -18,8 +18,8 @@ from console.text import clean
 MOST_LINKS = 40
 """Symbolic links followed for one path, as Linux does (path_resolution(7))."""
 
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class UnsafePathError(OSError):
@@ -55,7 +55,7 @@ def open_place(path: Path) -> Iterator[Place]:
         links = 0
         while True:
             if not todo:
-                raise UnsafePathError(f"{clean(shown, 200)} is a folder")
+                raise UnsafePathError(f"{clean(shown)} is a folder")
             part = todo.pop()
             here = os.path.join(shown, part)  # noqa: PTH118
             _check(shown, os.fstat(step), last=False)
@@ -126,12 +126,12 @@ def _check(path: str, found: os.stat_result, last: bool) -> None:
         return
     who = "everybody" if loose & 0o002 else f"group {_group_name(found.st_gid)}"
     mode = f"{stat.S_IMODE(found.st_mode):04o}"
-    raise UnsafePathError(f"{who} can change {clean(path, 200)} (mode {mode}), and so what is written there")
+    raise UnsafePathError(f"{who} can change {clean(path)} (mode {mode}), and so what is written there")
 
 
 def _belongs(path: str, uid: int) -> UnsafePathError:
     owner = user_name(uid)
-    sentence = f"{clean(path, 200)} belongs to {owner}, who could redirect what is written there"
+    sentence = f"{clean(path)} belongs to {owner}, who could redirect what is written there"
     return UnsafePathError(f"{sentence}: run this as {owner}" if os.geteuid() == 0 else sentence)
 
 
