@@ -74,7 +74,7 @@ done
 check last
 file=./$part
 trap 'rm -f -- "$draft"' EXIT
-trap 'exit 5' HUP INT TERM
+trap 'exit 5' HUP INT TERM PIPE
 set -C
 exec 9>"$draft"
 set +C

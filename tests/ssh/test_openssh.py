@@ -286,7 +286,8 @@ async def test_too_many_keys_are_not_tried_twice(sshd: Sshd, ssh: Make) -> None:
     assert host.link.dials == 1
 
 
-SHELLS = [shell for shell in ("sh", "bash", "dash", "zsh", "fish", "csh", "tcsh", "ksh") if shutil.which(shell)]
+SHELLS = ("sh", "bash", "dash", "zsh", "fish", "csh", "tcsh", "ksh")
+"""The login shells that quoting is promised for; one that is missing is a skip that is told, and in CI a failure."""
 AWKWARD = [
     "",
     "a b",
@@ -306,6 +307,8 @@ AWKWARD = [
 
 @pytest.mark.parametrize("shell", SHELLS)
 async def test_arguments_arrive_whatever_the_login_shell(tmp_path: Path, ssh: Make, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed: apt-get install $(cat tests/ssh/packages.txt)")
     server = Server(tmp_path)
     server.shell = [shell]
     await server.start()

@@ -56,7 +56,7 @@ def _targets(lanes: Iterable[LaneData]) -> tuple[Span, ...]:
 @observed("CH001")
 def dovecot_untrusted_proxy(seen: Observed) -> Iterator[Finding]:
     """Dovecot closes at once on a PROXY header, and answers inside the VM."""
-    lanes = [lane for lane in _at(seen, "vm", "failed") if untrusted(lane) and not service_stopped(lane)]
+    lanes = [lane for lane in _at(seen, "vm", "failed") if untrusted(lane)]
     if not lanes:
         return
     logged = next(
@@ -192,7 +192,7 @@ def ipv6_client_refused(seen: Observed) -> Iterator[Finding]:
         bad = [ladder for ladder in lane.connected if ladder.done and ladder.cause and not overloaded(ladder)]
         if lane.vm is None or lane.vm.cause:
             continue
-        if bad and len(bad) < len(lane.connected) and all(":" in ladder.target.address for ladder in bad):
+        if bad and all(":" in ladder.target.address for ladder in bad):
             lanes.append(lane)
     if lanes:
         summary = f"IPv6 clients are refused, IPv4 ones served, {_ports(lanes)}"
@@ -291,7 +291,7 @@ def service_stopped_inside(seen: Observed) -> Iterator[Finding]:
 def haproxy_stopped(seen: Observed) -> Iterator[Finding]:
     """No public port is open, and the machine refuses rather than keeps silent."""
     lanes = list(seen.seen.lanes.values())
-    if not lanes or any(lane.connected for lane in lanes) or not any(_refused(lane) for lane in lanes):
+    if any(lane.connected for lane in lanes) or not any(_refused(lane) for lane in lanes):
         return
     host = seen.seen.vantages.get("proxy", "the proxy")
     stopped = seen.seen.stats is not None and seen.seen.stats.stopped
