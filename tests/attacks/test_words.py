@@ -30,7 +30,9 @@ def test_no_character_that_unicode_calls_a_filler_or_a_selector_is_shown() -> No
     named += [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.name(c, "").endswith(blank)]
     assert len(named) > 256
     drawn = [unicodedata.name(c) for c in named if clean(f"a{c}") == f"a{c}"]
-    assert all(name.endswith(("GAP FILLER", "LINE FILLER")) for name in drawn)  # those are lines and dots
+    assert all(
+        name.endswith(("GAP FILLER", "LINE FILLER", "SPACE FILLER")) for name in drawn
+    )  # those are lines and dots
 
 
 @pytest.mark.parametrize("base", ["e", "я", "語"])

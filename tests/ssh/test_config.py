@@ -59,7 +59,7 @@ async def test_the_reader_equals_ssh(tmp_path: Path, name: str, destination: str
     (tmp_path / "more/a.conf").write_text("Host vps\n User included\n Port 3\n")
     file = tmp_path / "config"
     file.write_text(CONFIGS[name].format(folder=tmp_path))
-    theirs = interpret(destination, await ask_ssh(destination, file))
+    theirs = interpret(destination, await ask_ssh("ssh", destination, file))
     ours = interpret(destination, read_without_ssh(destination, file))
     known = [path for path in ours.identities if path.name not in ("id_xmss", "id_dsa")]
     assert [path for path in theirs.identities if path.name not in ("id_xmss", "id_dsa")] == known
