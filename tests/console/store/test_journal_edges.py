@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +76,35 @@ def test_every_lab_has_a_folder_of_its_own_and_a_site_has_one_whatever_the_lab(
 # ── lock ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_lock_that_is_a_link_or_a_folder_is_not_used(folder: Path, tmp_path: Path) -> None:
+HOLDER = json.dumps({"pid": 7, "user": "u", "host": "h", "since": 100.0, "flow": "f"})
+
+
+@contextmanager
+def held(folder: Path, said: str) -> Iterator[None]:
+    """A site that somebody else holds, with these words about it."""
+    (folder / journal.LOCK).write_text(said)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def test_a_holder_s_line_that_is_a_link_is_not_written_through(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere"
     target.write_text("kept")
     (folder / journal.LOCK).symlink_to(target)
-    with (
-        pytest.raises(JournalError, match=r"lock cannot be used: too many levels of symbolic links"),
-        Lock(folder, "x"),
-    ):
-        pass
+    with Lock(folder, "x"):
+        assert not (folder / journal.LOCK).is_symlink()
     assert target.read_text() == "kept"
+
+
+def test_a_folder_that_is_a_link_or_gone_is_not_used(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    for name in ("link", "gone"):
+        with pytest.raises(JournalError, match=f"{name} cannot be used: "), Lock(tmp_path / name, "x"):
+            pass
 
 
 def test_a_lock_can_be_taken_let_go_and_taken_again_and_leaves_nothing_open(folder: Path) -> None:
@@ -109,10 +130,7 @@ def test_the_holder_s_line_replaces_that_of_the_one_before(folder: Path) -> None
 
 @pytest.mark.parametrize("said", ["", "{}", "[1", '{"pid": "x"}'])
 def test_a_lock_that_does_not_say_who_holds_it_is_held_all_the_same(said: str, folder: Path) -> None:
-    with (folder / journal.LOCK).open("w") as handle:
-        handle.write(said)
-        handle.flush()
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(folder, said):
         with pytest.raises(SiteLocked, match=r"^another console runs a flow on this site$"), Lock(folder, "y"):
             pass
         path = lay(folder, "20260101-000000-000000", {"kind": "began", "pid": 1})
@@ -142,10 +160,7 @@ def test_a_run_is_on_while_the_process_that_began_it_holds_the_site(
     path = folder / "20260101-000000-000000.jsonl"
     path.write_text(json.dumps({"at": began, "kind": "began", "pid": pid}) + "\n")
     other = lay(folder, "20260101-000000-000001", {"kind": "step"})
-    with (folder / journal.LOCK).open("w") as handle:
-        handle.write(json.dumps({"pid": 7, "user": "u", "host": "h", "since": 100.0, "flow": "f"}))
-        handle.flush()
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(folder, HOLDER):
         before = descriptors()
         assert journal.read(path).state == state
         assert journal.read(other).state == "interrupted"
@@ -153,13 +168,12 @@ def test_a_run_is_on_while_the_process_that_began_it_holds_the_site(
     assert journal.read(path).state == "interrupted"
 
 
-def test_a_lock_that_is_a_link_tells_nothing_of_a_run(folder: Path, tmp_path: Path) -> None:
+def test_a_holder_s_line_that_is_a_link_tells_nothing_of_a_run(folder: Path, tmp_path: Path) -> None:
     path = lay(folder, "20260101-000000-000000", {"kind": "began", "pid": 7})
-    (folder / journal.LOCK).symlink_to(tmp_path / "elsewhere")
-    with (tmp_path / "elsewhere").open("w") as handle:
-        handle.write(json.dumps({"pid": 7, "user": "u", "host": "h", "since": 100.0, "flow": "f"}))
-        handle.flush()
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(folder, HOLDER):
+        assert journal.read(path).state == "running"
+        (folder / journal.LOCK).rename(tmp_path / "elsewhere")
+        (folder / journal.LOCK).symlink_to(tmp_path / "elsewhere")
         assert journal.read(path).state == "interrupted"
 
 
