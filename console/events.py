@@ -89,6 +89,14 @@ class Prompt(Struct, frozen=True, omit_defaults=True):
     default: str | None = None
     typed: str | None = None
     secret: bool = False
+    wants: str = ""
+    """What kind of answer is wanted: see `runner.plan.QuestionKind`."""
+    wrong: str = ""
+    """Why the answer before could not be used; "" when this is asked for the first time."""
+    last: str | None = None
+    """What was answered in the run before."""
+    part: tuple[int, int] = (1, 1)
+    """Which of how many questions this is that are asked together."""
 
 
 class ActionShown(Struct, frozen=True, omit_defaults=True):

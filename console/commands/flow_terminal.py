@@ -30,6 +30,7 @@ from console.events import (
     StepPlanned,
     StepsListed,
 )
+from console.runner.answers import several
 from console.runner.context import StepContext, Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
@@ -79,8 +80,21 @@ def flow_options(words: Sequence[str], yes: bool, dry: bool, json: bool, runbook
         if key == "destroy":
             destroy.append(value)
         else:
-            answers[key] = value
+            answers[key] = _value(key, value)
     return FlowOptions(answers, tuple(destroy), yes, dry or runbook, json, runbook)
+
+
+def _value(key: str, value: str) -> str:
+    """The value itself, or what is in the file of @FILE, or on standard input for -; without its last newline."""
+    if value == "-":
+        return sys.stdin.read().removesuffix("\n")
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).expanduser().read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        raise InputError("--answer", 0, 0, f"{clean(key, 40)}: {clean(value[1:], 200)} cannot be read: {why}") from None
 
 
 async def run(
@@ -281,8 +295,11 @@ class Operator:
             return await self._confirm(prompt)
         if prompt.choices:
             return await self._choose(prompt)
-        hint = f" [{prompt.default}]" if prompt.default else ""
-        return await self._type(f"  {prompt.text}{hint}: ", prompt.secret)
+        if prompt.wrong:
+            self.printer.say(f"  {prompt.wrong}")
+        offer = prompt.last if prompt.last is not None else prompt.default
+        said = await self._type(f"  {_counted(prompt)}{f' [{offer}]' if offer else ''}: ", prompt.secret)
+        return offer if said == "" and offer is not None else said
 
     async def _confirm(self, prompt: Prompt) -> str | None:
         letters = {"y": "yes", "yes": "yes", "a": "all", "all": "all", "s": "skip", "skip": "skip"}
@@ -294,15 +311,21 @@ class Operator:
         return wanted if wanted in prompt.choices else "stop"
 
     async def _choose(self, prompt: Prompt) -> str | None:
-        self.printer.say(f"  {prompt.text}")
+        if prompt.wrong:
+            self.printer.say(f"  {prompt.wrong}")
+        self.printer.say(f"  {_counted(prompt)}")
         values = list(prompt.choices)
         for number, value in enumerate(values, 1):
             self.printer.say(f"    {number}  {value}  {prompt.choices[value]}")
-        said = await self._type(f"  which one{f' [{prompt.default}]' if prompt.default else ''}? ", False)
+        offer = prompt.last if prompt.last is not None else prompt.default
+        which = "which ones, with commas between" if prompt.wants == "several" else "which one"
+        said = await self._type(f"  {which}{f' [{offer}]' if offer else ''}? ", False)
         if said is None:
             return None
-        said = said.strip() or prompt.default or ""
-        return values[int(said) - 1] if said.isdecimal() and 1 <= int(said) <= len(values) else said
+        said = said.strip() or offer or ""
+        picked = [values[int(each) - 1] if each.isdecimal() and 1 <= int(each) <= len(values) else each
+                  for each in (several(said) if prompt.wants == "several" else [said])]  # fmt: skip
+        return ",".join(picked)
 
     async def _type(self, text: str, secret: bool) -> str | None:
         """Read a line in a thread that is abandoned when the run is cut; None at the end of the input."""
@@ -324,6 +347,12 @@ class Operator:
 
         threading.Thread(target=read, name="typing", daemon=True).start()
         return await typed
+
+
+def _counted(prompt: Prompt) -> str:
+    """The question, with its number when several are asked together."""
+    number, count = prompt.part
+    return f"{number} of {count}: {prompt.text}" if count > 1 else prompt.text
 
 
 def _line() -> str | None:

@@ -14,6 +14,10 @@ overhearing: ContextVar[Callable[[bytes], None] | None] = ContextVar("overhearin
 """Who hears what a command of this task says while it still runs; never what is said before a password is taken."""
 
 
+feeding: ContextVar[bytes] = ContextVar("feeding", default=b"")
+"""What the command of this task gets as its input: secrets, which may be no words of a command."""
+
+
 def overhear(data: bytes) -> None:
     """Pass on what a command has just said."""
     hear = overhearing.get()

@@ -14,7 +14,7 @@ from contextlib import suppress
 from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts import files, relay
 from console.hosts.become import Become
-from console.hosts.host import ANY, Before, Completed, Stream
+from console.hosts.host import ANY, Before, Completed, Stream, feeding
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, LocalProcess, attend, called
 from console.hosts.programs import environment, program
@@ -154,7 +154,7 @@ class Local:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command in a session of its own, away from the terminal; ended with its children when time is up."""
-        return await self.execute(argv, Dialogue(), timeout, cap)
+        return await self.execute(argv, Dialogue(feeding.get()), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content, read as `run` would."""

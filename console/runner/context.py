@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from console.errors import CowhandError, Missing, NoWayIn
 from console.hosts.host import Completed, Host
 from console.hosts.lock import QUIET, HostLocked, HostLocks
 from console.mask import DOTS, mask
 from console.model import Outcome, Role
+from console.runner.answers import problem
 from console.runner.plan import Ask, Write
 from console.runner.read_only import ReadOnlyHost
 from console.secret import Secret, forms
@@ -85,6 +86,7 @@ class StepContext:
         self.past: dict[str, list[dict[str, Any]]] = {}
         """What takes back the changes of each step that is to be undone, by its name, in order."""
         self._renewal, self._apis = renewal, apis or {}
+        self._made: dict[str, Secret] = {}
         self._secrets: list[str] = []
         self._kept: dict[object, object] = {}
 
@@ -200,7 +202,18 @@ class StepContext:
 
     def _known(self, question: Ask) -> str | None:
         known = self.answers.get(question.key, question.given)
-        return None if known is None or (question.choices and known not in question.choices) else known
+        return None if known is None or problem(question, known) else known
+
+    def secret(self, question: Ask) -> Secret:
+        """The answer to a question as a secret, hidden from here on."""
+        return Secret(self.ask(structs.replace(question, secret=True)))
+
+    def generated(self, key: str, make: Callable[[], str]) -> Secret:
+        """A secret that is made once for a run: the plan that is shown and the change have the same."""
+        if key not in self._made:
+            self._made[key] = Secret(make())
+            self.hide(self._made[key])
+        return self._made[key]
 
     # ── memory ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ from typing import Any
 from console.errors import CowhandError, FileError, HostError, StreamError, TimedOut
 from console.events import ActionBegan, ActionEnded, ActionProgressed, ActionSaid, FlowEvent
 from console.facts.command import explain
-from console.hosts.host import ABSENT, Completed, overhearing
+from console.hosts.host import ABSENT, Completed, feeding, overhearing
 from console.hosts.marks import guarding, marking
 from console.hosts.shell import line
 from console.runner import show, transfer
@@ -179,7 +179,9 @@ class Executor:
 
         ear = Ear(self._said, far if read is not None else None)
         token = overhearing.set(ear.hear)
-        running = asyncio.ensure_future(self.context.machine(action.host).run(action.argv, action.timeout))
+        machine, fed = self.context.machine(action.host), feeding.set(_fed(action))
+        running = asyncio.ensure_future(machine.run(_taking(action), action.timeout))
+        feeding.reset(fed)
         silent = asyncio.ensure_future(ear.silence(action.silence)) if action.silence else None
         try:
             await asyncio.wait({running, silent} if silent else {running}, return_when=asyncio.FIRST_COMPLETED)
@@ -216,6 +218,34 @@ class Executor:
             return ""
         said = "\n".join(part for part in (text(done.stdout), text(done.stderr)) if part)
         return show.lines(self.context, said)[-TAIL:]
+
+
+TAKE = """\
+n=$1
+shift
+while [ "$n" -gt 0 ]; do
+  IFS= read -r v || exit 125
+  export "$1=$v"
+  shift
+  n=$((n-1))
+done
+exec "$@"
+"""
+"""Reads the value of each variable from a line of its input, and becomes the command."""
+
+
+def _taking(action: Run) -> tuple[str, ...]:
+    """The command, taking its secret variables from its input: neither `ps` nor a log on the host shows them."""
+    if not action.environment:
+        return action.argv
+    names = [name for name, _ in action.environment]
+    return ("sh", "-c", TAKE, "sh", str(len(names)), *names, *action.argv)
+
+
+def _fed(action: Run) -> bytes:
+    """What a command gets as its input."""
+    lines = b"".join(secret.reveal().encode() + b"\n" for _, secret in action.environment)
+    return lines + (action.stdin.reveal().encode() if action.stdin is not None else b"")
 
 
 def _way_back(action: Action) -> dict[str, Any]:

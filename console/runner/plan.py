@@ -11,6 +11,7 @@ from msgspec import Struct
 from console.errors import CowhandError
 from console.hosts import shell
 from console.mask import mask
+from console.secret import Secret
 
 CheckState = Literal["done", "needed", "skipped", "refused"]
 
@@ -54,11 +55,15 @@ class NotYetKnown(CowhandError):
     """Raised where a check, a plan or a list of steps depends on an earlier step that is not done yet."""
 
 
+QuestionKind = Literal["text", "yes-no", "one", "several", "number", "path", "host", "name", "secret"]
+
+
 class Ask(Struct, frozen=True):
     """Something only the operator or the site knows. `key` is what `--answer KEY=VALUE` calls it.
 
-    `choices` are value → words; with none, anything may be typed. `default` is taken by `--yes` and by an empty answer,
-    `given` is what the site says already. A `secret` is never shown, logged or kept."""
+    `choices` are value → words; with none, anything of its `kind` may be typed (`several`: values with commas between;
+    `number`: within `range`, 0 for no end), if `check` returns "" and no reason against it. `default` is taken by
+    `--yes` and by an empty answer, `given` is what the site says already. A `secret` is never shown, logged or kept."""
 
     key: str
     text: str
@@ -66,6 +71,9 @@ class Ask(Struct, frozen=True):
     default: str | None = None
     given: str | None = None
     secret: bool = False
+    kind: QuestionKind = "text"
+    check: Callable[[str], str] | None = None
+    range: tuple[int, int] = (0, 0)
 
 
 class Amount(Struct, frozen=True):
@@ -83,7 +91,8 @@ class Run(Struct, frozen=True, tag="run"):
     `host` is a host's name, or a role that exactly one host has. `guards` are commands that only read, and must all
     succeed right before; a runbook has them too. `undo` is the command that takes it back (none: nothing does).
     `silence` is how many seconds it may say nothing (0: as long as it likes), `progress`, a function of a module, reads
-    how far it is from a line of its output, and `signal` is what ends it in good order when it is cut off."""
+    how far it is from a line of its output, and `signal` is what ends it in good order when it is cut off.
+    Secrets reach it by `stdin` or as variables of its `environment`, never as words, which every user sees."""
 
     host: str
     argv: tuple[str, ...]
@@ -94,6 +103,8 @@ class Run(Struct, frozen=True, tag="run"):
     silence: float = 0.0
     progress: Callable[[str], Amount | None] | None = None
     signal: str = "TERM"
+    stdin: Secret | None = None
+    environment: tuple[tuple[str, Secret], ...] = ()
 
     @property
     def text(self) -> str:

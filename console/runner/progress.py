@@ -12,6 +12,7 @@ from msgspec import Struct
 from console.errors import CowhandError
 from console.events import FlowAsked, FlowEvent, FlowSaid, Prompt, RunOutcome, StepChanged, StepState
 from console.runner import show
+from console.runner.answers import choices, problem
 from console.runner.context import StepContext
 from console.runner.ending import Ended, Ending
 from console.runner.plan import Ask, CheckResult, Loss, Plan
@@ -95,6 +96,8 @@ class Progress:
         self.running: Running | None = None
         self.typed: set[Loss] = set()
         """What the operator agreed to lose, by typing its name."""
+        self.offered: dict[str, str] = {}
+        """What was answered in the run before, offered again; secrets are not kept."""
         self.missing: list[str] = []
         """Answers that a dry run went on without."""
         self.agreed = False
@@ -210,39 +213,54 @@ class Progress:
         return await self.prompt(Prompt(self.id(), kind, step, line, key, choices, default))  # type: ignore[arg-type]
 
     async def answer(self, entry: Entry | None, questions: Sequence[Ask]) -> bool:
-        """Have questions answered; without an answer a dry run goes on with the next step, any other run ends."""
-        for question in questions:
-            if not await self._answer(entry, question):
+        """Have questions answered, one after the other; False when a dry run goes on without, else the run ends."""
+        for number, question in enumerate(questions, 1):
+            if not await self._answer(entry, question, (number, len(questions))):
                 return False
         return True
 
-    async def _answer(self, entry: Entry | None, question: Ask) -> bool:
-        text = await self.prompt(
-            Prompt(
-                self.id(),
-                "answer",
-                self.index(entry) if entry else 0,
-                show.line(self.context, question.text),
-                question.key,
-                {value: show.line(self.context, words) for value, words in question.choices.items()},
-                question.default,
-                secret=question.secret,
-            )
-        )
-        if text == "" and question.default is not None:
-            text = question.default
-        if text is None or (question.choices and text not in question.choices):
-            typed = "" if text is None else show.line(self.context, text, 60)
-            wrong = f"{typed} is none of {join_words([*question.choices])}; " if typed else ""
-            words = f"{wrong}needs an answer: {question.text} (--answer {question.key}=…)"
-            if self.dry and entry is not None:
-                self.missing.append(question.key)
-                self.stand(entry, "later", words)
-                return False
-            raise self.end("unanswered", f"{words}; {self.so_far()}", question.key)
-        self.context.answers[question.key] = text
-        if question.secret:
+    async def _answer(self, entry: Entry | None, question: Ask, part: tuple[int, int]) -> bool:
+        """Ask until the answer can be used; the same wrong one twice, or none, is no answer."""
+        given, key = self.context.answers.get(question.key), question.key
+        wrong = problem(question, given) if given is not None else ""
+        before = given if wrong else None
+        while True:
+            text = await self.prompt(self._prompt(entry, question, wrong, part))
+            if text == "" and question.default is not None:
+                text = question.default
+            why = problem(question, text) if text is not None else ""
+            if text is None or (why and text == before):
+                reason = f"{why or wrong}; " if why or wrong else ""
+                words = f"{reason}needs an answer: {question.text} (--answer {key}=…)"
+                if self.dry and entry is not None:
+                    self.missing.append(key)
+                    self.stand(entry, "later", words)
+                    return False
+                raise self.end("unanswered", f"{words}; {self.so_far()}", key)
+            if not why:
+                break
+            wrong, before = why, text
+        self.context.answers[key] = text
+        if question.secret or question.kind == "secret":
             self.context.hide(text)
         else:
-            self.journal.write("answer", key=question.key, value=text)
+            self.journal.write("answer", flow=entry.flow if entry else "", key=key, value=text)
         return True
+
+    def _prompt(self, entry: Entry | None, question: Ask, wrong: str, part: tuple[int, int]) -> Prompt:
+        hidden = question.secret or question.kind == "secret"
+        last = None if hidden else self.offered.get(question.key)
+        return Prompt(
+            self.id(),
+            "answer",
+            self.index(entry) if entry else self.at,
+            show.line(self.context, question.text),
+            question.key,
+            {value: show.line(self.context, words) for value, words in choices(question).items()},
+            question.default,
+            secret=hidden,
+            wants=question.kind,
+            wrong=show.line(self.context, wrong),
+            last=last if last is not None and not problem(question, last) else None,
+            part=part,
+        )

@@ -100,7 +100,7 @@ def _run(context: StepContext, action: Run) -> Iterator[str]:
     if not text.replace("\n", "").isprintable():
         yield f"# {show.line(context, text)}"
         text = spelled(action.argv)
-    if context.redact(text) != text:
+    if context.redact(text) != text or action.stdin is not None or action.environment:
         yield f"# It has a secret in it, which is not written here: {show.line(context, text)}"
         yield "echo 'a command with a secret is left to you: see the runbook' >&2; exit 1"
         return

@@ -90,6 +90,7 @@ class Session:
                     undo=self.undoing.run if self.undoing else None,
                     carries=True,
                     unproven=[list(each) for each in sorted(carried.unproven)], open=list(carried.open),
+                    answers=carried.answers or None,
                 )  # fmt: skip
                 return await self._walk(journal, dry=False, carried=carried)
             finally:
@@ -100,6 +101,7 @@ class Session:
         progress = self._progress = Progress(self.context, self.operator, self.tell, journal, dry)
         if carried is not None:
             progress.unproven = set(carried.unproven)
+            progress.offered = dict(carried.answers)
             progress.unsettled = [unsettled.read("", each) for each in carried.open]
         if self._stopped:
             progress.stop()

@@ -89,6 +89,8 @@ class Carried(Struct, frozen=True):
 
     unproven: frozenset[tuple[str, str]] = frozenset()
     open: tuple[dict[str, Any], ...] = ()
+    answers: dict[str, str] = {}
+    """What was answered last, by its key; secrets are never kept."""
 
 
 def place(site: Path, lab: bool = False) -> Path:
@@ -319,12 +321,16 @@ def carried(folder: Path) -> Carried:
             break
     unproven: set[tuple[str, str]] = set()
     open: dict[str, dict[str, Any]] = {}
+    answers: dict[str, str] = {}
     for record in records:
         for entry in record.entries:
             key = str(entry.data.get("flow") or record.flow), str(entry.data.get("step", ""))
             if entry.kind == "began" and record is records[0]:
                 unproven = {(str(flow), str(step)) for flow, step in entry.data.get("unproven", ())}
                 open = {str(each.get("mark", "")): each for each in entry.data.get("open", ())}
+                answers = {str(key): str(value) for key, value in entry.data.get("answers", {}).items()}
+            elif entry.kind == "answer":
+                answers[str(entry.data.get("key", ""))] = str(entry.data.get("value", ""))
             elif entry.kind == "intent":
                 unproven.add(key)
             elif entry.kind == "step" and entry.data.get("state") in ("done", "so", "undone"):
@@ -332,7 +338,7 @@ def carried(folder: Path) -> Carried:
             elif entry.kind == "settled":
                 open.pop(str(entry.data.get("mark", "")), None)
         open |= {str(each.get("mark", "")): each for each in record.unsettled}
-    return Carried(frozenset(unproven), tuple(open.values()))
+    return Carried(frozenset(unproven), tuple(open.values()), answers)
 
 
 def _alive(path: Path, first: Entry | None) -> bool:

@@ -75,14 +75,19 @@ def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
     """Have a step's question answered: typed, or chosen."""
 
     def head(width: int) -> list[Line]:
-        return _rows(app.ink, prompt.text, width)[: MOST - 2]
+        number, count = prompt.part
+        text = f"{number} of {count}: {prompt.text}" if count > 1 else prompt.text
+        wrong: list[Line] = [((f" {row}", app.ink.broken),) for row in wrap(prompt.wrong, width - 2)]
+        return [*wrong, *_rows(app.ink, text, width)][: MOST - 2]
+
+    offer = prompt.last if prompt.last is not None else prompt.default
 
     def done(said: str | None) -> None:
-        settle(prompt.default if said == "" and prompt.default is not None else said or None)
+        settle(offer if said == "" and offer is not None else said or None)
 
     bar = app.query_one(Bar)
-    if not prompt.choices:
-        hint = f", enter for {clip(prompt.default, 30)}" if prompt.default and not prompt.secret else ""
+    if not prompt.choices or prompt.wants == "several":
+        hint = f", enter for {clip(offer, 30)}" if offer and not prompt.secret else ""
         bar.ask(f"answer{hint}, esc for not now:", done, head=head, secret=prompt.secret)
         return
     values = list(prompt.choices)
@@ -92,7 +97,7 @@ def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
         return [(value, value, words) for value, words in prompt.choices.items()
                 if wanted in f"{value} {words}".lower()]  # fmt: skip
 
-    picked = values.index(prompt.default) if prompt.default in values else 0
+    picked = values.index(offer) if offer in values else 0
     bar.ask("↑ ↓ and enter, esc for not now:", done, head=head, suggest=suggest, picked=picked)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from console.errors import NoWayIn, TimedOut, Unresolved
 from console.hosts import files
-from console.hosts.host import ANY, Before, Completed, Stream
+from console.hosts.host import ANY, Before, Completed, Stream, feeding
 from console.hosts.marks import guarding, marked, plainly
 from console.hosts.process import Dialogue, bounded, called
 from console.hosts.resolver import ADDRESSES
@@ -80,7 +80,7 @@ class Incus:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command as root, in the C locale, without a terminal and with no input."""
-        return await self._execute(argv, Dialogue(), timeout, cap)
+        return await self._execute(argv, Dialogue(feeding.get()), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content."""

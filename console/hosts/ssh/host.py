@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
-from console.hosts.host import ANY, Before, Completed, Stream
+from console.hosts.host import ANY, Before, Completed, Stream, feeding
 from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, attend, bounded, called, lost, unbounded
 from console.hosts.resolver import ADDRESSES
@@ -180,7 +180,7 @@ class Ssh:
 
     async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
         """Run a command, as root when we become root, in the C locale, without a terminal and with no input."""
-        return await self.execute(argv, Dialogue(), timeout, cap)
+        return await self.execute(argv, Dialogue(feeding.get()), timeout, cap)
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
         """Return a file's content, read as `run` would."""
