@@ -7,10 +7,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from console.hosts import lock
 from tests.screens.barnyard import build, register
 
 
 def main() -> int:
+    lock.LOCKS = f"{sys.argv[1]}/locks"  # another test's console changes this machine too
     register()
     app, engine = build(Path(sys.argv[1]))
     app.run(mouse=False)

@@ -190,7 +190,8 @@ def test_completion_knows_the_flows(greeting: Path, capsys: Said) -> None:
 # ── a console of its own ────────────────────────────────────────────────────────────────────────────────────────────
 
 START = """
-import sys, console.flows
+import sys, console.flows, console.hosts.lock
+console.hosts.lock.LOCKS = {more!r} + "/locks"  # another test's console changes this machine too
 console.flows.__path__.append({more!r})
 from console.__main__ import main
 sys.exit(main(["flow", "say-hello", *sys.argv[1:]]))
@@ -269,7 +270,8 @@ def test_a_signal_ends_it_with_the_journal_closed(
     process.send_signal(number)
     process.communicate(timeout=20)
     record = journal.runs(journal.place(Path("site.toml")))[0]
-    assert (process.returncode, record.state, record.open, greeting.exists()) == (status, "stopped", None, False)
+    assert (process.returncode, record.state, greeting.exists()) == (status, "stopped", False)
+    assert (record.open is not None) == (number != signal.SIGINT), "what was cut off may have taken effect"
     assert not sleeps(seconds)
 
 
@@ -278,7 +280,8 @@ def test_a_reader_that_goes_away_stops_nothing_half_way(greeting: Path) -> None:
     process = start(greeting, "--yes", "--answer", "who=bob", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(20) == 0
+    status = process.wait(20)
+    assert status == 0, process.stderr.read() if process.stderr else ""
     assert greeting.read_text() == "hello\n"
     assert process.stderr is not None
     process.stderr.close()

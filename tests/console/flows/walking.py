@@ -13,6 +13,7 @@ from pathlib import Path
 from console.estate.load import load
 from console.events import FlowEvent, Prompt
 from console.flows import StepContext
+from console.hosts import lock
 from console.runner.ending import Ending
 from console.runner.progress import Operator
 from console.runner.session import Session
@@ -91,6 +92,7 @@ def main() -> None:
         child = os.fork()
         if not child:
             os.environ["XDG_STATE_HOME"] = state
+            lock.LOCKS = f"{state}/locks"  # another test's console changes this machine too
             case = find(name)
             trouble = Trouble(case, Path(root), fault, moment, int(number), int(step))
             asyncio.run(walk(case, Path(root), lambda event: None, trouble))
