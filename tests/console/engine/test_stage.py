@@ -11,7 +11,7 @@ import pytest
 
 from console.engine.engine import Engine
 from console.engine.vantages import Vantages
-from console.estate.load import load
+from console.estate.load import Estate, load
 from console.events import Event, FlowBegan, FlowEnded, FlowEvent, Prompt
 from console.flows import Flow, Run, registry
 from console.hosts.local import Local
@@ -175,3 +175,29 @@ def test_a_console_that_leaves_closes_the_journal_first(console: Console, tmp_pa
     assert record.state == "stopped"
     assert (record.open is not None) == (moment == "acting"), "what was cut off may have taken effect"
     assert isinstance([event for event in console.heard if isinstance(event, FlowEvent)][-1], FlowEnded)
+
+
+def test_a_stop_is_heard_while_files_are_read(console: Console) -> None:
+    """A large file has just changed: reading and judging it takes long, and holds up neither answer nor stop."""
+    reading, go_on = threading.Event(), threading.Event()
+    console.start()
+    console.engine.start_flow("slow")
+    prompt = console.asked()
+    load_now = console.engine.load
+
+    def slowly() -> Estate:
+        reading.set()
+        assert go_on.wait(20)
+        return load_now()
+
+    console.engine.load = slowly
+    console.engine.sweep()
+    assert reading.wait(20)
+    console.engine.answer_flow(prompt.id, "yes")
+    console.wait(lambda state: bool(state.steps[0].actions))
+    console.engine.stop_flow()
+    console.engine.stop_flow(cut=True)
+    state = console.ended()
+    still = not go_on.is_set()
+    go_on.set()
+    assert (state.outcome, still) == ("stopped", True)
