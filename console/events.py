@@ -247,6 +247,28 @@ class FlowsChecked(Struct, frozen=True):
     at: float
 
 
+class RunShown(Struct, frozen=True):
+    """One run of the journal: `words` say how it ended, `rows` are its entries; `began` is in Unix seconds.
+
+    `undo` names the run that it took back; `refused` says why this one cannot be undone ("": it can)."""
+
+    run: str
+    flow: str
+    state: str
+    words: str
+    began: float
+    undo: str
+    refused: str
+    rows: tuple[str, ...]
+
+
+class RunsRead(Struct, frozen=True):
+    """The runs of the site, the latest first; `problem` says why they cannot be read."""
+
+    runs: tuple[RunShown, ...]
+    problem: str = ""
+
+
 FlowEvent = (
     FlowBegan
     | StepsListed
@@ -261,4 +283,14 @@ FlowEvent = (
     | FlowEnded
 )
 
-Event = EstateRead | ReadingsChanged | FindingsChanged | SweepOverdue | Asked | EngineFailed | FlowEvent | FlowsChecked
+Event = (
+    EstateRead
+    | ReadingsChanged
+    | FindingsChanged
+    | SweepOverdue
+    | Asked
+    | EngineFailed
+    | FlowEvent
+    | FlowsChecked
+    | RunsRead
+)

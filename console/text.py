@@ -77,3 +77,40 @@ def join_words(names: tuple[str, ...] | list[str], most: int = 6) -> str:
     if len(words) > most:
         words = [*words[: most - 1], f"{len(words) - most + 1} more"]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" and {words[-1]}" if words else ""
+
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def progress(done: float, total: float, unit: str, rate: float, left: float) -> str:
+    """Return how far an action is: "3.1 of 10.0 GiB, 40 MiB/s, about 3 min left"; 0 stands for what is not known.
+
+    `unit` "B" is bytes; `rate` is a second's worth, `left` are seconds."""
+    if unit == "B":
+        size, name = _scale(total or done)
+        amount = f"{done / size:.1f} of {total / size:.1f} {name}" if total else f"{done / size:.1f} {name}"
+        fast, each = _scale(rate)
+        speed = f"{rate / fast:.0f} {each}/s" if rate else ""
+    else:
+        amount = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
+        speed = f"{rate:.1f} {unit}/s" if rate else ""
+    return ", ".join(part.strip() for part in (amount, speed, f"about {duration(left)} left" if left else "") if part)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that a person would use: "40 s", "3 min", "2 h 5 min"."""
+    if round(seconds) < 60:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def _scale(count: float) -> tuple[float, str]:
+    """The largest binary unit that `count` bytes reach: its size in bytes, and its name."""
+    size, names = 1.0, list(_BINARY)
+    while count >= size * 1024 and len(names) > 1:
+        size *= 1024
+        names.pop(0)
+    return size, names[0]

@@ -333,6 +333,8 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         if self.view.wanted:
             self.view.filter("")
             self._frame()
+        elif self.view.close():
+            self._frame()
         elif self._trail:
             self._show(self._trail.pop())
         elif self.view.NAME != "lanes":
@@ -359,6 +361,15 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self.go("flow")
         assert isinstance(self.view, Flow)
         self.view.open(name)
+        self._frame()
+
+    def undo_run(self, flow: str, run: str) -> None:
+        """Go to a flow, and begin to undo an earlier run of it."""
+        from screens.views.flow import Flow
+
+        self.go("flow")
+        assert isinstance(self.view, Flow)
+        self.view.undo_run(flow, run)
         self._frame()
 
     def show_finding(self, found: Finding | None) -> None:

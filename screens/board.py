@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from console.events import EngineFailed, EstateRead, FindingsChanged, SweepOverdue
+from console.events import EngineFailed, EstateRead, FindingsChanged, RunsRead, SweepOverdue
 from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
 from console.questions import Question
 from screens.bridge import TRAIL, News
@@ -29,11 +29,12 @@ class Change(Struct, frozen=True):
     findings: bool
     health: bool
     flows: bool = False
+    runs: bool = False
 
     @property
     def only_flows(self) -> bool:
         """Whether nothing but flows changed."""
-        return self.flows and not (self.estate or self.cells or self.findings or self.health)
+        return self.flows and not (self.estate or self.cells or self.findings or self.health or self.runs)
 
 
 class Board:
@@ -50,6 +51,7 @@ class Board:
         self.questions: tuple[Question, ...] = ()
         self.flow: RunStatus | None = None
         self.flows: tuple[FlowSeen, ...] = ()
+        self.runs: RunsRead | None = None
         self.noted = 0.0
         """When the run began whose end the operator has seen."""
         self.now = 0.0
@@ -75,12 +77,15 @@ class Board:
             self.failed = news.failed
         if news.asked is not None:
             self.questions = news.asked.questions
+        if news.runs is not None:
+            self.runs = news.runs
         return Change(
             news.estate is not None,
             frozenset(reading.key for reading in news.readings),
             news.findings is not None,
             news.overdue is not None or news.failed is not None,
             news.flows,
+            news.runs is not None,
         )
 
     @property

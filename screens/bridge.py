@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from textual.message import Message
 
-from console.events import Asked, EngineFailed, EstateRead, Event, FindingsChanged, ReadingsChanged, SweepOverdue
+from console.events import (
+    Asked,
+    EngineFailed,
+    EstateRead,
+    Event,
+    FindingsChanged,
+    ReadingsChanged,
+    RunsRead,
+    SweepOverdue,
+)
 from console.model import HopName, Reading
 
 if TYPE_CHECKING:
@@ -54,8 +63,13 @@ class EnginePort(Protocol):
     def flow(self) -> RunStatus | None:
         """Return the run that is on, or was last."""
 
-    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
-        """Start a run, unless one is on."""
+    def look_runs(self) -> None:
+        """Read the runs of the journal; `RunsRead` follows."""
+
+    def start_flow(
+        self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""
+    ) -> None:
+        """Start a run, unless one is on; `undoing` names the run of this flow that is undone."""
 
     def answer_flow(self, id: str, text: str | None) -> None:
         """Answer what a run waits for."""
@@ -77,6 +91,7 @@ class News(Struct, frozen=True):
     overdue: SweepOverdue | None = None
     failed: EngineFailed | None = None
     asked: Asked | None = None
+    runs: RunsRead | None = None
     flows: bool = False
     """Whether the engine has anything new to say of flows."""
 
@@ -94,6 +109,7 @@ class Bridge:
         self._overdue: SweepOverdue | None = None
         self._failed: EngineFailed | None = None
         self._asked: Asked | None = None
+        self._runs: RunsRead | None = None
         self._flows = False
 
     def notify(self, event: Event) -> None:
@@ -112,6 +128,8 @@ class Bridge:
                 self._asked = event
             elif isinstance(event, EngineFailed):
                 self._failed = event
+            elif isinstance(event, RunsRead):
+                self._runs = event
             else:
                 self._flows = True  # the engine has folded it: what is kept here cannot grow
             asleep, self._asleep = self._asleep, False
@@ -128,9 +146,11 @@ class Bridge:
                 self._overdue,
                 self._failed,
                 self._asked,
+                self._runs,
                 self._flows,
             )
             self._estate = self._findings = self._overdue = self._failed = self._asked = None
+            self._runs = None
             self._readings, self._flows = {}, False
             self._asleep = True
         return news

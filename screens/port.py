@@ -47,5 +47,8 @@ class AppPort(Protocol):
     def open_flow(self, name: str) -> None:
         """Go to one flow."""
 
+    def undo_run(self, flow: str, run: str) -> None:
+        """Go to a flow, and begin to undo an earlier run of it."""
+
     def leave_after(self, cut: bool) -> None:
         """End the run, and leave as soon as it has ended."""

@@ -67,6 +67,10 @@ class View(PlacedWidget):
     def hidden(self) -> None:
         """Go to the back."""
 
+    def close(self) -> bool:
+        """Close what is open in this screen; False when nothing is, and esc leads to the screen before."""
+        return False
+
     def show_next_prompt(self) -> None:
         """Put to the operator what waits for an answer, if the bar is free; called whenever it may be."""
 

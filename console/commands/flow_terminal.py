@@ -19,6 +19,7 @@ from console.errors import CowhandError, InputError
 from console.events import (
     ActionBegan,
     ActionEnded,
+    ActionProgressed,
     FlowBegan,
     FlowEnded,
     FlowEvent,
@@ -35,7 +36,7 @@ from console.runner.context import StepContext, Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
 from console.runner.step import Flow
-from console.text import clean
+from console.text import clean, progress
 
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
@@ -53,6 +54,9 @@ MARKS = {
 
 OPENING = 20.0
 """Seconds that connecting to the hosts may take before the first step is checked."""
+
+PROGRESS = 10.0
+"""Seconds between two lines that say how far an action is."""
 
 CUT = 0.3
 """Seconds that the action under way may still take after SIGTERM or SIGHUP."""
@@ -195,6 +199,9 @@ class Printer:
         self.asked = asked
         self.out: TextIO = sys.stderr if asked.runbook else sys.stdout
         self._names: tuple[tuple[str, str], ...] = ()
+        self._paths: tuple[tuple[str, ...], ...] = ()
+        self._within: tuple[str, ...] = ()
+        self._far = 0.0
         self._lines: queue.SimpleQueue[tuple[TextIO, str] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._print, name="printer", daemon=True)
         self._thread.start()
@@ -231,21 +238,27 @@ class Printer:
     def _text(self, event: FlowEvent) -> str:
         match event:
             case FlowBegan():
-                self._names = event.steps
+                self._names, self._paths, self._within = event.steps, event.paths, (event.flow,)
                 return f"{event.flow}  {event.words}" + ("  (dry run: nothing is changed)" if event.dry else "")
             case StepsListed():
-                self._names = event.steps
+                self._names, self._paths = event.steps, event.paths
                 return ""
             case StepChanged(state=("checking" | "applying" | "verifying")):
                 return ""
             case StepChanged():
                 name = self._names[event.step][0]
                 head = f"{MARKS.get(event.state, ' ')} {event.step + 1} {name}  {event.words}"
-                return "\n".join([head.rstrip(), *(f"      {line}" for line in event.evidence)])
+                rows = [*self._heading(event.step), head.rstrip()]
+                return "\n".join([*rows, *(f"      {line}" for line in event.evidence)])
             case StepPlanned():
                 return "\n".join(plan_lines(event.plan))
             case ActionBegan():
+                self._far = event.at
                 return f"    ─ {event.action.host}: {event.action.text}"
+            case ActionProgressed() if event.at - self._far >= PROGRESS:
+                self._far = event.at
+                far = progress(event.done, event.total, event.unit, event.rate, event.left)
+                return f"      {f'{event.words} {far}'.strip()}"
             case ActionEnded():
                 took = f"{event.seconds:.1f} s"
                 rows = [f"      {row}" for row in event.output.split("\n") if row]
@@ -257,6 +270,14 @@ class Printer:
             case FlowEnded():
                 return f"{event.outcome}: {event.words}"
         return ""
+
+    def _heading(self, step: int) -> list[str]:
+        """The flow that the following steps belong to, when it is another one than before."""
+        within = self._paths[step] if step < len(self._paths) else self._within
+        if within == self._within:
+            return []
+        self._within = within
+        return [" / ".join(within)]
 
 
 def plan_lines(plan: PlanShown) -> list[str]:

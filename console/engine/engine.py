@@ -141,6 +141,10 @@ class Engine:
         """Check the steps of all flows, or of one; `FlowsChecked` follows. During a run nothing is checked."""
         self._on_stage(lambda stage, estate, vantages: stage.look(estate, vantages, name))
 
+    def look_runs(self) -> None:
+        """Read the runs of the site from its journal; `RunsRead` follows."""
+        self._on_stage(lambda stage, estate, vantages: stage.read_runs(estate, vantages))
+
     def flows(self) -> tuple[FlowSeen, ...]:
         """Return the flows with what is known of them."""
         return self._stage.overview.seen if self._stage is not None else ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.engine.overview import Overview
 from console.errors import CowhandError, summarize
-from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome
+from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome, RunsRead
 from console.runner.session import Session
 from console.runner.state import RunStatus, fold
 
@@ -28,7 +28,7 @@ class Stage:
 
     def __init__(
         self,
-        notify: Callable[[FlowEvent | FlowsChecked], None],
+        notify: Callable[[FlowEvent | FlowsChecked | RunsRead], None],
         renewal: Callable[[], Awaitable[Surroundings]] | None = None,
     ) -> None:
         self.state: RunStatus | None = None
@@ -37,6 +37,7 @@ class Stage:
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[str | None]] = {}
 
     @property
@@ -58,6 +59,20 @@ class Stage:
             self.overview.read(estate, vantages.lab is not None)
         else:
             self.overview.look(estate, vantages, name)
+
+    def read_runs(self, estate: Estate, vantages: Vantages) -> None:
+        """Read the journal in a thread; `RunsRead` follows."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = asyncio.create_task(self._read_runs(estate, vantages.lab is not None))
+
+    async def _read_runs(self, estate: Estate, lab: bool) -> None:
+        from console.engine import past
+
+        try:
+            self._notify(await asyncio.to_thread(past.read, estate.file, lab))
+        except Exception as error:
+            self._notify(RunsRead((), f"the journal cannot be read: {summarize(error)}"))
 
     def answer(self, id: str, text: str | None) -> None:
         """Answer the prompt with this id (None: dismissed). An id that is no longer open is ignored."""
@@ -81,6 +96,8 @@ class Stage:
     async def close(self) -> None:
         """Stop the run, after its action when that ends soon, and close its journal."""
         self.overview.stop()
+        if self._reading is not None:
+            self._reading.cancel()
         if self._task is None:
             return
         self.stop()

@@ -98,17 +98,22 @@ def answers(record: Record) -> dict[str, str]:
             if entry.kind == "answer" and "key" in entry.data}  # fmt: skip
 
 
-def reverse(flow: Flow, record: Record, context: StepContext) -> Flow:
-    """The flow that takes a run back; raises `UndoRefused` when the run is not one of this flow, or changed nothing."""
-    if record.flow != flow.name:
-        raise UndoRefused(f"{record.run} is a run of {clean(record.flow, 40)}, not of {flow.name}")
+def refuse(name: str, record: Record) -> None:
+    """Raise `UndoRefused` when a run is not of the flow `name`, still runs, was an undo or changed nothing."""
+    if record.flow != name:
+        raise UndoRefused(f"{record.run} is a run of {clean(record.flow, 40)}, not of {name}")
     if record.state == "running":
         raise UndoRefused(f"{record.run} still runs")
     if record.undo:
-        raise UndoRefused(f"{record.run} took back {record.undo}: start {flow.name} to make it again")
-    wanted = changed(record)
-    if not wanted:
+        raise UndoRefused(f"{record.run} took back {record.undo}: start {name} to make it again")
+    if not changed(record):
         raise UndoRefused(f"{record.run} changed nothing")
+
+
+def reverse(flow: Flow, record: Record, context: StepContext) -> Flow:
+    """The flow that takes a run back; raises `UndoRefused` as `refuse` does."""
+    refuse(flow.name, record)
+    wanted = changed(record)
     for key, value in answers(record).items():
         context.answers.setdefault(key, value)
     past = ways_back(record)

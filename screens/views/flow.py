@@ -38,6 +38,7 @@ class Flow(View):
         self._eager: Eager = ""
         self._put = self._settled = ""
         self._before = 0.0
+        self._undoing = ""
 
     def compose(self) -> ComposeResult:
         """Lay out title, steps and plan, and what is now."""
@@ -89,7 +90,8 @@ class Flow(View):
         elif state is not None:
             side = f"asked {clock(state.ended, self._moment(), seconds=True)} "
         seen = self.seen()
-        words = seen.words if seen is not None else state.words if state is not None else ""
+        told = run.words if run is not None else ""  # an undo says so
+        words = told or (seen.words if seen is not None else state.words if state is not None else "")
         room = width - cells(left) - len(side) - 3
         if room > 10:
             left = (*left, (f"  {clip(words, room)}", ink.muted))
@@ -248,6 +250,20 @@ class Flow(View):
             self.cowhand.engine.look_flows(name)
         self.shown()
 
+    def undo_run(self, name: str, run: str) -> None:
+        """Begin to undo an earlier run of a flow: each step's plan is shown and asked for before anything changes."""
+        if name != self.flow:
+            self.flow, self.top, self.skipped = name, 0, 0
+        self._following, self.cursor = True, 0
+        self._start(run)
+        self.shown()
+
+    def _start(self, undoing: str) -> None:
+        self._eager = self._eager or "one"
+        self._undoing = undoing
+        self._before = self.board.flow.began if self.board.flow is not None else 0.0
+        self.cowhand.engine.start_flow(self.flow, undoing=undoing)
+
     def shown(self) -> None:
         """Come to the front."""
         if self.board.flow is not None and self.board.flow.flow == self.flow and not self.board.busy:
@@ -376,8 +392,7 @@ class Flow(View):
             if prompt is not None:
                 self._ask(prompt, self._eager)
             else:
-                self._before = self.board.flow.began if self.board.flow is not None else 0.0
-                app.engine.start_flow(self.flow)
+                self._start(self._undoing if run is not None else "")  # what was begun again is the same thing
         elif prompt is not None:
             name = run.steps[prompt.step].words or run.steps[prompt.step].name if run else ""
             if id == "undo":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from console.events import ActionShown, PlanShown, StepState
+from console.text import progress
 from screens.text import Line, clean, clip, clock, fit, wrap
 from screens.themes import Ink
 
@@ -156,8 +158,8 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
 def _action(ink: Ink, action: ActionShown, done: ActionStatus | None, now: float, width: int) -> list[Line]:
     """One change: the exact command, or the file and its diff; and what came of it."""
     ended = done is not None and done.ended
-    label = ("ran" if ended else "runs") if action.kind == "run" else ("wrote" if ended else "writes")
-    text = action.text if action.kind == "run" else action.text.removeprefix("write ")
+    prefix, before, after = VERBS[action.kind]
+    label, text = after if ended else before, action.text.removeprefix(prefix)
     rows = fold(text, width - LABEL - 3)
     lines: list[Line] = [((f" {label:<{LABEL - 1}}", ink.muted), (rows[0], ink.bright))]
     lines += [((" " * (LABEL + 2), ink.text), (row, ink.bright)) for row in rows[1:]]
@@ -166,6 +168,13 @@ def _action(ink: Ink, action: ActionShown, done: ActionStatus | None, now: float
     if done is not None:
         lines += result(ink, done, now, width)
     return lines
+
+
+VERBS = {
+    "run": ("", "runs", "ran"), "write": ("write ", "writes", "wrote"), "copy": ("copy ", "copies", "copied"),
+    "call": ("", "asks", "asked"), "wait": ("wait ", "waits", "waited"),
+}  # fmt: skip
+"""For each kind of action the word that its text begins with, and its label before and after."""
 
 
 def _diff_style(ink: Ink, row: str) -> Style:
@@ -181,12 +190,22 @@ def result(ink: Ink, done: ActionStatus, now: float, width: int, most: int = 0) 
     rows = [part for row in done.output.split("\n") if row for part in fold(row, width - 7)]
     lines: list[Line] = [(("     │ ", ink.faint), (row, ink.text)) for row in (rows[-most:] if most else rows)]
     if not done.ended:
-        return [*lines, ((f"     ▸ runs since {clock(done.began, now, seconds=True)}", ink.bright),)]
+        lines.append(((f"     ▸ runs since {clock(done.began, now, seconds=True)}", ink.bright),))
+        return [*lines, *_far(ink, done, width)]
     if done.problem:
         told = wrap(done.problem, width - 8)
         return [*lines, *(((f"     {'✗' if not at else ' '} {row}", ink.broken),) for at, row in enumerate(told))]
     status = "" if done.status is None else f"status {done.status}, "
     return [*lines, (("     ✓ ", ink.ok), (f"{status}{done.seconds:.1f} s", ink.muted))]
+
+
+def _far(ink: Ink, done: ActionStatus, width: int) -> list[Line]:
+    """How far a running change is, where that is known."""
+    if done.progress is None:
+        return []
+    far = done.progress
+    amount = progress(far.done, far.total, far.unit, far.rate, far.left)
+    return [((f"       {clip(f'{far.words} {amount}'.strip(), width - 8)}", ink.bright),)]
 
 
 # ── in a sentence ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,15 +266,16 @@ def elsewhere(flows: Sequence[FlowSeen], now: float) -> str:
 
 def targets(actions: Iterable[ActionShown]) -> str:
     """On which hosts how much is changed: "on mailcow: 2 commands, 1 file"."""
-    counts: dict[str, list[int]] = {}
+    counts: dict[str, Counter[str]] = {}
     for action in actions:
-        counts.setdefault(action.host, [0, 0])[action.kind == "write"] += 1
-    return "; ".join(f"on {host}: {_counted(*count)}" for host, count in counts.items())
+        counts.setdefault(action.host, Counter())[action.kind] += 1
+    return "; ".join(f"on {host}: {_counted(count)}" for host, count in counts.items())
 
 
-def _counted(commands: int, files: int) -> str:
-    said = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((commands, "command"), (files, "file")) if n]
-    return ", ".join(said)
+def _counted(count: Counter[str]) -> str:
+    words = {"run": "command", "write": "file", "copy": "copied file", "call": "request", "wait": "wait"}
+    said = [(count[kind], word) for kind, word in words.items() if count[kind]]
+    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in said)
 
 
 def plain(state: RunStatus, at: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.text import clean, join_words
+from console.text import clean, join_words, progress
 
 
 @given(st.text() | st.binary())
@@ -40,3 +40,19 @@ def test_names_are_joined_as_a_sentence_does() -> None:
     assert join_words(["25", "465", "993"]) == "25, 465 and 993"
     assert join_words([str(n) for n in range(10)]) == "0, 1, 2, 3, 4 and 5 more"
     assert join_words([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((3.1 * 2**30, 10 * 2**30, "B", 40 * 2**20, 176.0), "3.1 of 10.0 GiB, 40 MiB/s, about 3 min left"),
+        ((512, 0, "B", 0, 0), "512.0 B"),
+        ((3, 12, "files", 0.5, 18.0), "3 of 12 files, 0.5 files/s, about 18 s left"),
+        ((3, 12, "", 0, 0), "3 of 12"),
+        ((0, 2**20, "B", 1024, 7500.0), "0.0 of 1.0 MiB, 1 KiB/s, about 2 h 5 min left"),
+    ],
+)
+def test_progress_says_what_is_known_and_nothing_else(
+    given: tuple[float, float, str, float, float], words: str
+) -> None:
+    assert progress(*given) == words

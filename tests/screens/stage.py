@@ -11,7 +11,7 @@ import msgspec
 from console.diagnosis.catalogue import finding
 from console.engine.overview import FlowSeen
 from console.errors import InputError
-from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsChecked, ReadingsChanged
+from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsChecked, ReadingsChanged, RunsRead
 from console.model import (
     HOPS,
     Bind,
@@ -266,6 +266,7 @@ class Stage:
     notify: Callable[[Event], None] = field(default=lambda event: None)
     seen: tuple[FlowSeen, ...] = ()
     run: RunStatus | None = None
+    past: RunsRead = field(default_factory=lambda: RunsRead(()))
 
     def start(self, notify: Callable[[Event], None]) -> None:
         self.notify = notify
@@ -299,11 +300,16 @@ class Stage:
         self.asked.append(f"look {name}")
         self.notify(FlowsChecked(START))
 
+    def look_runs(self) -> None:
+        self.notify(self.past)
+
     def flow(self) -> RunStatus | None:
         return self.run
 
-    def start_flow(self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False) -> None:
-        self.asked.append(f"flow {name}")
+    def start_flow(
+        self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""
+    ) -> None:
+        self.asked.append(f"flow {name}{f' undoing {undoing}' if undoing else ''}")
 
     def answer_flow(self, id: str, text: str | None) -> None:
         self.asked.append(f"flow answer {id} {text}")

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from console.events import RunShown, RunsRead
 from tests.screens.flow_stage import (
     ANSWERING,
     CONFIRMING,
@@ -21,7 +22,7 @@ from tests.screens.flow_stage import (
     flows,
     look,
 )
-from tests.screens.stage import Stage
+from tests.screens.stage import START, Stage
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +37,31 @@ class Case:
     read_only: bool = False
     theme: str | None = None
     colour: bool = True
+
+
+PAST = RunsRead(
+    (
+        RunShown("20260213-140500-000003", "mount-volumes", "incomplete", "left out: order; format-opt is done",
+                 START - 60, "", "", ("  14:04:00  mount-volumes by anna on home, process 4711",
+                                      "  14:04:03  format-opt: about to change",
+                                      "  14:04:03  format-opt: on mailcow: mkfs.ext4 -q -L cowhand-opt /dev/sdb",
+                                      "  14:04:07  format-opt: status 0 (4.2 s)",
+                                      "            Writing superblocks: done",
+                                      "  14:04:08  format-opt: done: ext4, label cowhand-opt",
+                                      "  14:04:09  incomplete: left out: order; format-opt is done")),
+        RunShown("20260213-120000-000002", "proxy-override", "failed", "write failed: the link was cut",
+                 START - 7200, "20260212-090000-000001", "20260213-120000-000002 took back 20260212-090000-000001:"
+                 " start proxy-override to make it again", ()),
+        RunShown("20260212-090000-000001", "proxy-override", "done", "done, and verified", START - 104400, "", "", ()),
+    )
+)  # fmt: skip
+
+
+def past() -> Stage:
+    """Three runs are in the journal."""
+    stage = flows()
+    stage.past = PAST
+    return stage
 
 
 ONE = ("6", "enter")
@@ -69,6 +95,8 @@ CASES = {
     "held-80x24": Case(partial(flows, *ELSEWHERE), ONE),
     "read-only-80x24": Case(flows, ONE, read_only=True),
     "stop-80x24": Case(partial(flows, *FORMATTING), (*ONE, "x")),
+    "journal-80x24": Case(past, ("7",)),
+    "journal-run-80x24": Case(past, ("7", "enter")),
     "leave-80x24": Case(partial(flows, *FORMATTING), ("q",)),
 }
 
