@@ -211,13 +211,10 @@ def names(folder: str) -> list[str]:
 
 
 def read_at(raw: FileIO, offset: int, length: int) -> bytes:
-    """Read some bytes of a disk, fewer at its end."""
-    raw.seek(offset)
+    """Read some bytes of a disk, fewer at its end and none beyond it, where no block device lets itself be sought."""
+    raw.seek(min(offset, raw.seek(0, os.SEEK_END)))
     data = b""
-    while len(data) < length:
-        more = raw.read(length - len(data))
-        if not more:
-            break
+    while more := raw.read(length - len(data)):
         data += more
     return data
 
@@ -242,7 +239,7 @@ def first_data_offset(raw: FileIO, size: int) -> int:
     They are 256 at equal distances, the places where file systems keep copies of their superblock (also those that
     begin at 1 MiB, as a first partition does), the place of our mark, and the last MiB; the rest is not read."""
     samples = {size * number // 256 // ROOM * ROOM for number in range(256)}
-    samples.update(offset for offset in (*KNOWN, mark_offset(size)) if offset < size)
+    samples.update((*KNOWN, mark_offset(size)))
     for offset, length in [*((each, ROOM) for each in sorted(samples)), (max(0, size - MIB), MIB)]:
         found = first_byte(raw, offset, length)
         if found >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -111,6 +112,8 @@ class Sparse:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self.at = self.size + offset if whence == os.SEEK_END else offset
+        if self.at > self.size:
+            raise OSError(errno.EINVAL, "Invalid argument")  # as a block device does
         return self.at
 
     def read(self, length: int) -> bytes:
@@ -209,6 +212,7 @@ def test_a_part_of_a_disk_is_read_whole_though_each_read_is_short(tmp_path: Path
     assert disk.read_at(raw, 100, 5000) == data[100:5100]  # type: ignore[arg-type]
     assert disk.read_at(raw, len(data) - 10, 5000) == data[-10:]  # type: ignore[arg-type]
     assert disk.read_at(raw, len(data), 5) == b""  # type: ignore[arg-type]
+    assert disk.read_at(raw, len(data) + 1, 5) == b""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("data", "place"), [(b"", -1), (b"\0\0", -1), (b"\1", 0), (b"\0\0\1\0\2", 2), (b"\0\xff", 1)])

@@ -307,10 +307,15 @@ def test_a_disk_without_a_serial_is_refused_even_when_none_is_asked_for(plain: P
     assert plain.format(serials="")[0] == 3
 
 
-def test_a_disk_that_is_too_small_for_its_mark_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = PlainDisk(tmp_path, monkeypatch, 11 * MIB)
+@pytest.mark.parametrize("size", [4 * MIB, 11 * MIB, 22 * MIB, 22 * MIB + 512, 22 * MIB + 4095])
+def test_a_disk_that_is_too_small_for_its_mark_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    (tmp_path / "small").mkdir()
+    plain = PlainDisk(tmp_path / "small", monkeypatch, size)
     assert plain.format() == (3, "not done: it is too small")
-    assert plain.image.stat().st_size == 11 * MIB
+    assert plain.image.stat().st_size == size
+    assert plain.sum() == PlainDisk(tmp_path, monkeypatch, size).sum()
 
 
 def test_a_disk_whose_mark_just_fits_is_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import shutil
@@ -59,7 +60,7 @@ def test_a_command_gets_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(disk.subprocess, "run", run)
     disk.call("true")
-    assert (told["timeout"], told["pass_fds"]) == (120, ())
+    assert (told["timeout"], told["pass_fds"], told["stdin"]) == (120, (), subprocess.DEVNULL)
 
 
 def test_a_command_speaks_english_and_has_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +129,15 @@ def test_mounts_are_told_in_their_order_with_their_devices(plain: PlainDisk) -> 
         {"target": "/r\udcffn", "number": "0:26", "kind": "tmpfs", "device": ""},
         {"target": "/mnt", "number": "254:1", "kind": "ext4", "device": "/dev/vda1"},
     ]
+
+
+def test_mounts_are_text_in_utf_8_whatever_the_language_of_the_host(
+    plain: PlainDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(disk, "open", lambda path, **how: (asked.append(how), io.StringIO())[1], raising=False)
+    disk.mounted()
+    assert asked == [{"encoding": "utf-8", "errors": "surrogateescape"}]
 
 
 def test_the_mounts_are_those_of_this_process() -> None:
@@ -265,6 +275,26 @@ def test_whether_a_disk_can_only_be_read_is_told_as_each_version_of_lsblk_tells_
 ) -> None:
     plain.serial(SERIAL, ro)
     assert plain.look()["readonly"] is readonly
+
+
+def test_a_disk_without_a_serial_is_told_to_be_read_only_all_the_same(plain: PlainDisk) -> None:
+    plain.serial(None, True)
+    assert (plain.look()["serial"], plain.look()["readonly"]) == ("", True)
+
+
+def test_no_more_of_a_disk_is_read_than_is_asked_for(plain: PlainDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk may be slow, or about to fail."""
+    kinds: list[bool] = []
+    monkeypatch.setattr(disk, "read_disk", lambda raw, found: kinds.append(isinstance(raw, io.RawIOBase)))
+    plain.look()
+    assert kinds == [True]
+
+
+def test_a_folder_that_is_not_there_has_no_names(tmp_path: Path) -> None:
+    assert disk.names(str(tmp_path / "none")) == []
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+    assert disk.names(str(tmp_path)) == ["a", "b"]
 
 
 @pytest.mark.parametrize(("told", "serial"), [("a", "a"), (" a b  ", "a b"), (None, ""), ("", "")])
