@@ -1,17 +1,24 @@
-"""Leaving on SIGTERM and SIGHUP, always within a second, even when the terminal is stalled and the screens are stuck.
+"""Leaving on SIGTERM and SIGHUP: within a second in order, and within three whatever the interpreter is doing.
 
 An asyncio signal handler runs in the loop that a stalled terminal blocks. So the real handler only puts the number on
 a queue, and a thread of its own does the rest: close the engine and its journal, ask the screens to leave, and when
-they do not, restore the terminal without waiting for it and end the process."""
+they do not, restore the terminal without waiting for it and end the process.
+
+No Python code runs while a C call holds the interpreter's lock: a long regular expression, a power of big numbers. So a
+second process, forked before anything is imported, hears of signals through the descriptor that the interpreter's C
+handler writes to. When the console neither ends nor says that it has heard, that process kills it and restores the
+terminal."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import queue
+import select
 import signal
 import termios
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -27,6 +34,17 @@ RESTORE = b"".join(
 PATIENCE = 0.6
 """Seconds that the screens may take to close in order."""
 
+DEAF = 1.5
+"""Seconds after a signal in which the console must have ended, or have said that it is about to."""
+
+ORDERLY = 5.0
+"""Seconds for that: it is about one, but a machine may be slow, and a journal is worth the wait."""
+
+TAKEN = (signal.SIGTERM, signal.SIGHUP)
+
+HEARD = b"\0"
+"""Said to the second process; what the interpreter writes are numbers of signals, from 1."""
+
 
 class Leaver:
     """Handles signals from before Textual is imported; `close` ends the engine, `leave` asks the screens to close."""
@@ -37,18 +55,22 @@ class Leaver:
         self.close: Callable[[], object] = lambda: None
         self.leave: Callable[[int], object] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.attributes: list[int | list[bytes | int]] | None = None
+        self.attributes: Attributes | None = None
+        self.told = -1
         with suppress(termios.error, OSError):
             self.attributes = termios.tcgetattr(2)
 
     def install(self) -> None:
-        """Install the handlers; called from the main thread."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        """Install the handlers; called from the main thread, before there is another, for it forks."""
+        self.told = _start_second(self.attributes)
+        for number in TAKEN:
             signal.signal(number, lambda received, _: self.asked.put(received))
         threading.Thread(target=self._wait, name="leaver", daemon=True).start()
 
     def _wait(self) -> None:
         number = self.asked.get()
+        with suppress(OSError):
+            os.write(self.told, HEARD)
         self.close()
         if self.loop is not None and self.leave is not None:
             leave = self.leave
@@ -56,10 +78,62 @@ class Leaver:
                 self.loop.call_soon_threadsafe(lambda: leave(128 + number))
                 if self.done.wait(PATIENCE):
                     return
-        if self.attributes is not None:
-            with suppress(termios.error):
-                termios.tcsetattr(2, termios.TCSANOW, self.attributes)
-        with suppress(OSError):
-            terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-            os.write(terminal, RESTORE)
+        _restore(self.attributes)
         os._exit(128 + number)
+
+
+Attributes = list[int | list[bytes | int]]
+"""A terminal's modes, as termios.tcgetattr gives them."""
+
+
+def _restore(attributes: Attributes | None) -> None:
+    """Put the terminal back into its modes, as far as that needs no waiting."""
+    if attributes is not None:
+        with suppress(termios.error):
+            termios.tcsetattr(2, termios.TCSANOW, attributes)
+    with suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        os.write(terminal, RESTORE)
+
+
+def _start_second(attributes: Attributes | None) -> int:
+    """Fork the process that ends this one when nothing else can; return the descriptor it listens to."""
+    hears, told = os.pipe()
+    os.set_blocking(told, False)
+    console = os.getpid()
+    if os.fork() == 0:
+        try:
+            os.close(told)
+            for number in (*TAKEN, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
+                signal.signal(number, signal.SIG_IGN)
+            _second(hears, console, attributes)
+        finally:
+            os._exit(0)
+    os.close(hears)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    return told
+
+
+def time_limit(said: bytes, deadline: float | None, now: float) -> float | None:
+    """Return when the console must have ended, after what was `said`; None while nothing asks it to."""
+    if HEARD in said:
+        return now + ORDERLY
+    if deadline is None and any(number in said for number in TAKEN):
+        return now + DEAF
+    return deadline
+
+
+def _second(hears: int, console: int, attributes: Attributes | None) -> None:
+    """Wait for the end of the console, and bring it about when a signal did not."""
+    deadline: float | None = None
+    while True:
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([hears], [], [], timeout)[0]:
+            break
+        said = os.read(hears, 4096)
+        if not said:
+            return  # it has ended
+        deadline = time_limit(said, deadline, time.monotonic())
+    if os.getppid() == console:  # the kernel hangs up a terminal whose session leader is dead: restore it first
+        _restore(attributes)
+        os.kill(console, signal.SIGKILL)
