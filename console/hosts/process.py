@@ -198,13 +198,23 @@ class LocalProcess:
 
         A pipe that still holds output is closed here: left to the garbage collector, it is closed after the loop."""
         if self.process.returncode is None:
+            patience = 1.0
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+                patience = 10.0  # it ends for certain, and the loop must not close before it was told
+            for number in range(3):  # asyncio tells of an end only when the pipes are at theirs
+                if (pipe := self._transport.get_pipe_transport(number)) is not None:
+                    pipe.close()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), 1)
+                await asyncio.wait_for(self.process.wait(), patience)
         with suppress(ProcessLookupError, PermissionError):
-            self.process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
+            self._transport.close()
         await asyncio.sleep(0)  # the pipes' descriptors are closed by the loop
+
+    @property
+    def _transport(self) -> asyncio.SubprocessTransport:
+        transport: asyncio.SubprocessTransport = self.process._transport  # type: ignore[attr-defined]  # no public way
+        return transport
 
 
 def lost(host: str) -> NoWayIn:
