@@ -248,6 +248,36 @@ async def test_host_certificates_are_taken(sshd: Sshd, ssh: Make) -> None:
     assert (await ssh(file).run(["true"], 5)).status == 0
 
 
+@pytest.mark.parametrize(
+    ("principals", "taken"),
+    [
+        (["-n", "127.0.0.1"], True),
+        (["-n", "other.example.org,127.0.0.1"], True),
+        (["-n", "other.example.org"], False),
+        ([], False),
+    ],
+)
+async def test_a_host_certificate_is_good_for_the_hosts_that_it_names(
+    sshd: Sshd, ssh: Make, principals: list[str], taken: bool
+) -> None:
+    keygen("-t", "ed25519", "-N", "", "-f", str(sshd.folder / "ca"))
+    keygen("-t", "ed25519", "-N", "", "-f", str(sshd.folder / "host"))
+    keygen("-s", str(sshd.folder / "ca"), "-h", "-I", "vps", *principals, str(sshd.folder / "host.pub"))
+    sshd.settings = [f"HostCertificate {sshd.folder}/host-cert.pub"]
+    sshd.start()
+    file = sshd.configure()
+    (sshd.folder / "known_hosts").write_text(f"@cert-authority * {(sshd.folder / 'ca.pub').read_text()}")
+    theirs = await Local().run(["ssh", "-F", str(file), "-o", "BatchMode=yes", "vps", "true"], 10)
+    if principals:  # before 10.3 ssh itself took a certificate that names no host for one that names all
+        assert (theirs.status == 0) is taken
+    try:
+        ours = (await ssh(file).run(["true"], 5)).status == 0
+    except NoWayIn as error:
+        assert "host key of vps is not known" in str(error)
+        ours = False
+    assert ours is taken
+
+
 @pytest.mark.parametrize("form", [["-t", "ed25519"], ["-t", "rsa", "-b", "2048"], ["-t", "ecdsa", "-m", "PEM"]])
 async def test_locked_keys_of_every_kind_open(sshd: Sshd, ssh: Make, form: list[str]) -> None:
     keygen(*form, "-N", "a passphrase", "-f", str(sshd.key_file))

@@ -19,7 +19,7 @@ from console.hosts.ssh.known_hosts import KnownHosts
 from console.hosts.ssh.login import Attempt
 from console.hosts.ssh.transport import Proxy, dial
 from console.questions import Credentials
-from console.text import clean, join_words
+from console.text import clean, join_words, quote
 
 if TYPE_CHECKING:
     import asyncssh
@@ -229,6 +229,7 @@ class Link:
             except Unverified as unverified:
                 self._let_go()
                 if attempt.key is None and "revoked" not in str(unverified):
+                    self._say(f"the host's certificate is not used: {quote(str(unverified), 120)}")
                     certificates = False
                 else:
                     await self._meet(attempt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from console.hosts.ssh.config import Resolved
@@ -132,9 +133,22 @@ class Attempt:
 def client(attempt: Attempt) -> Callable[[], asyncssh.SSHClient]:
     """Return the factory asyncssh wants: an object that tells `attempt` what happens."""
     import asyncssh
+    from asyncssh.public_key import decode_ssh_certificate
 
     class Client(asyncssh.SSHClient):
         """Passes asyncssh's questions on."""
+
+        def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+            check = conn.validate_server_host_key
+
+            def validate(data: bytes) -> asyncssh.SSHKey:
+                """As OpenSSH since 10.3: a certificate that names no host is good for none (asyncssh: for all)."""
+                with suppress(asyncssh.KeyImportError):
+                    if not getattr(decode_ssh_certificate(data), "principals", ()):
+                        raise asyncssh.HostKeyNotVerifiable("the host's certificate names no host")
+                return check(data)
+
+            conn.validate_server_host_key = validate  # type: ignore[method-assign,assignment]
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
             return attempt.check_key(key.public_data)

@@ -165,7 +165,7 @@ def signed(server: Server, authority: asyncssh.SSHKey, principal: str, **more: o
     server.host_certificate = authority.generate_host_certificate(
         server.host_key,
         "vps",
-        principals=[principal],
+        principals=[principal] if principal else [],
         **more,  # type: ignore[arg-type]
     )
 
@@ -180,14 +180,15 @@ async def test_a_certificate_of_a_known_authority_is_enough(server: Server, ssh:
     assert (await ssh(file).run(["true"], 5)).status == 0
 
 
-@pytest.mark.parametrize("flaw", ["stranger", "expired", "principal"])
+@pytest.mark.parametrize("flaw", ["stranger", "expired", "principal", "no principal"])
 async def test_a_certificate_that_is_no_good_leaves_the_plain_key_to_judge(
     server: Server, ssh: Make, flaw: str
 ) -> None:
     authority = asyncssh.generate_private_key("ssh-ed25519")
     signer = asyncssh.generate_private_key("ssh-ed25519") if flaw == "stranger" else authority
     times = {"valid_after": "20200101", "valid_before": "20200201"} if flaw == "expired" else {}
-    signed(server, signer, "elsewhere" if flaw == "principal" else "127.0.0.1", **times)
+    principals = {"principal": "elsewhere", "no principal": ""}
+    signed(server, signer, principals.get(flaw, "127.0.0.1"), **times)
     await server.start()
     file = server.configure()
     line = authority.export_public_key("openssh").decode().strip()
