@@ -19,7 +19,6 @@ MOST_LINKS = 40
 """Symbolic links followed for one path, as Linux does (path_resolution(7))."""
 
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class UnsafePathError(OSError):
@@ -67,12 +66,12 @@ def open_place(path: Path) -> Iterator[Place]:
                 todo += _parts(link)
                 if link.startswith("/"):
                     step, shown = _enter("/", step), "/"
-            elif todo or part == "..":
+            elif todo:
                 step = _enter(part, step)
                 shown = os.path.dirname(shown) if part == ".." else here  # noqa: PTH120
             else:
                 _check(shown, os.fstat(step), last=True)
-                folder = os.open(".", _FOLDER, dir_fd=step)
+                folder = os.open(".", os.O_RDONLY, dir_fd=step)
                 break
     finally:
         os.close(step)
@@ -85,7 +84,7 @@ def open_place(path: Path) -> Iterator[Place]:
 def user_name(uid: int) -> str:
     """The name of a user of this machine, or "uid N"."""
     try:
-        return clean(pwd.getpwuid(uid).pw_name, 40)
+        return clean(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return f"uid {uid}"
 
@@ -124,7 +123,7 @@ def _check(path: str, found: os.stat_result, last: bool) -> None:
     loose = found.st_mode & (0o022 if root else 0o002)
     if not loose or (found.st_mode & stat.S_ISVTX and not last):
         return
-    who = "everybody" if loose & 0o002 else f"group {_group_name(found.st_gid)}"
+    who = "everybody" if found.st_mode & 0o002 else f"group {_group_name(found.st_gid)}"
     mode = f"{stat.S_IMODE(found.st_mode):04o}"
     raise UnsafePathError(f"{who} can change {clean(path)} (mode {mode}), and so what is written there")
 
@@ -137,6 +136,6 @@ def _belongs(path: str, uid: int) -> UnsafePathError:
 
 def _group_name(gid: int) -> str:
     try:
-        return clean(grp.getgrgid(gid).gr_name, 40)
+        return clean(grp.getgrgid(gid).gr_name)
     except KeyError:
         return str(gid)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from console.__main__ import main
 from console.hosts.host import ANY, Before
 from console.hosts.local import Local
 from console.runner.ending import Ending
-from console.store import atomic, journal
+from console.store import atomic, journal, safe_folder
 from console.store.safe_folder import UnsafePathError
 from tests.attacks.conftest import MALLORY, Mallory
 from tests.console.diagnosis.test_lint_corrected import CORRECTED
@@ -290,6 +291,69 @@ def test_a_plain_file_that_becomes_a_link_while_it_is_compared_is_not_read(
         atomic.write(file, b"new\n", before=b"precious\n", keep="~")
     mallory.check_precious()
     assert not (top / "file~").exists() and not [*top.glob(".cowhand.*")]
+
+
+def test_a_plain_file_that_becomes_a_link_after_its_folder_was_opened_is_refused(
+    mallory: Mallory, monkeypatch: pytest.MonkeyPatch, top: Path
+) -> None:
+    file = top / "file"
+    file.write_text("old\n")
+    real = safe_folder.open_place
+
+    @contextmanager
+    def opened(path: Path) -> Iterator[safe_folder.Place]:
+        with real(path) as place:
+            file.unlink()
+            file.symlink_to(mallory.precious)
+            yield place
+
+    monkeypatch.setattr(atomic, "open_place", opened)
+    with pytest.raises(UnsafePathError, match="is not a plain file"):
+        atomic.write(file, b"new\n")
+    mallory.check_precious()
+
+
+def test_a_folder_on_the_way_that_becomes_a_link_after_it_was_looked_at_is_not_entered(
+    mallory: Mallory, monkeypatch: pytest.MonkeyPatch, top: Path
+) -> None:
+    folder = top / "folder"
+    folder.mkdir()
+    real = safe_folder._link
+
+    def link(name: str, step: int, path: str) -> str | None:
+        found = real(name, step, path)
+        if name == "folder":
+            folder.rmdir()
+            folder.symlink_to(mallory.precious.parent)
+        return found
+
+    monkeypatch.setattr(safe_folder, "_link", link)
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+        atomic.write(folder / "precious", b"new\n")
+    mallory.check_precious()
+
+
+def test_a_path_is_told_as_it_is_once_links_and_dots_are_gone(mallory: Mallory, top: Path) -> None:
+    (top / "shared").mkdir()
+    (top / "shared").chmod(0o777)
+    (top / "link").symlink_to(top / "root" / ".." / "shared")
+    for path in (top / "root" / ".." / "shared" / "file", top / "link" / "file"):
+        with pytest.raises(UnsafePathError) as raised:
+            atomic.write(path, b"new\n")
+        assert f"everybody can change {top}/shared (mode 0777)" in str(raised.value)
+
+
+def test_a_user_who_is_not_root_passes_folders_and_links_as_the_system_lets_them(mallory: Mallory, top: Path) -> None:
+    for mode, owner in ((0o777, MALLORY + 1), (0o711, 0)):
+        parent = top / f"parent{owner}"
+        (parent / "own").mkdir(parents=True)
+        os.chown(parent / "own", MALLORY, MALLORY)
+        os.chown(parent, owner, owner)
+        parent.chmod(mode)
+        mallory.does('ln -sfT "$1" link', parent / "own")
+        with mallory.acting():
+            atomic.write(mallory.folder / "link" / "file", b"new")
+        assert (parent / "own" / "file").read_text() == "new"
 
 
 def test_a_user_who_is_not_root_cannot_take_over_the_file_of_another(mallory: Mallory, top: Path) -> None:

@@ -58,6 +58,9 @@ def test_the_content_is_on_the_disk_before_it_has_its_name_and_the_name_before_w
     monkeypatch.setattr(os, "rename", renamed)
     atomic.write(file, b"longer\n", keep="~")
     assert told == [(7, 0o640), (4, 0o640), "file~", "file", "folder"]
+    told.clear()
+    atomic.write(file, b"last\n")
+    assert told == [(5, 0o640), "file", "folder"]
 
 
 def test_a_file_with_another_content_than_it_must_have_is_left_as_it_is(file: Path) -> None:
