@@ -385,6 +385,18 @@ async def test_a_user_who_is_not_root_writes_in_folders_of_their_own_and_of_thei
         assert (found.st_uid, found.st_mode & 0o7777) == (MALLORY, 0o640)
 
 
+async def test_a_user_who_is_not_root_passes_folders_as_the_system_lets_them(
+    host: Shell, folder: Path, mallory: Mallory
+) -> None:
+    host.user = MALLORY
+    (folder / "own").mkdir()
+    os.chown(folder / "own", MALLORY, MALLORY)
+    os.chown(folder, MALLORY + 1, MALLORY + 1)
+    folder.chmod(0o777)
+    await host.write(str(folder / "own" / "file"), b"new", 0o640, ABSENT)
+    assert (folder / "own" / "file").read_text() == "new"
+
+
 async def test_a_user_who_is_not_root_cannot_take_over_the_file_of_another(host: Shell, mallory: Mallory) -> None:
     host.user = MALLORY
     (mallory.folder / "file").write_text("root's")
