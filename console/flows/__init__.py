@@ -30,6 +30,7 @@ Where a step cannot look, it raises a `HostError`: the operator may have it look
 returns `refused` or raises `Refusal`: the run ends. A command whose `guards` do not hold right before it is not run."""
 
 from console.runner.context import StepContext
+from console.runner.groups import Group, Member
 from console.runner.plan import (
     Action,
     Amount,
@@ -58,7 +59,7 @@ from console.runner.plan import (
 from console.runner.step import Change, Flow, Step
 
 __all__ = [
-    "Action", "Amount", "Ask", "Call", "Change", "CheckResult", "Copy", "Flow", "Loss", "NotYetKnown", "Plan",
+    "Action", "Amount", "Ask", "Call", "Change", "CheckResult", "Copy", "Flow", "Group", "Loss", "Member", "NotYetKnown", "Plan",
     "Refusal", "Rollback", "Run", "Step", "StepContext", "Wait", "Write", "done", "link", "make_folder", "needed",
     "refused", "remove", "set_mode", "set_owner", "skipped",
 ]  # fmt: skip

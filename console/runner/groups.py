@@ -42,7 +42,10 @@ from console.runner.plan import Action, CheckResult, Loss, Plan, Rollback, done,
 from console.runner.step import Step
 
 MARGIN = 60
-"""Seconds by which the others' time is up later than the decider's, and by which `hold` is longer than its time."""
+"""Seconds by which the others' time is up later than the decider's, at least."""
+
+SLACK = 300
+"""Seconds by which `hold` is longer than the decider's time: the grace after a restart, and taking back itself."""
 
 Proof = Callable[[StepContext], Awaitable[CheckResult]]
 
@@ -116,7 +119,7 @@ class Group(Step):
             seconds=max(rollback.seconds, first.seconds + MARGIN),
             after=decider,
             asks=member.asks(decider),
-            hold=first.seconds + MARGIN,
+            hold=first.seconds + SLACK,
         )
 
     async def verify(self, context: StepContext) -> CheckResult:
