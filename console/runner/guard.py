@@ -206,10 +206,8 @@ class Guards:
                     raise
 
     async def before(self, plan: Plan) -> tuple[Action, ...]:
-        """What is done before the plan's own actions: what is armed already is settled, then all are armed."""
-        undone = reversed(self.armed) if self.step.together else self.armed
-        settle = fire if self.step.together else disarm
-        actions: list[Action] = [settle(host, self.name(host)) for host in undone]
+        """What is done before the plan's own actions: what an earlier run armed is disarmed, and all are armed."""
+        actions: list[Action] = [disarm(host, self.name(host)) for host in self.armed]
         for rollback in plan.rollbacks:
             assert rollback.host in self.hosts, f"{self.step.name}: {rollback.host} is not guarded"
             actions += await lay(self.context, rollback.host)

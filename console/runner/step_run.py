@@ -84,6 +84,9 @@ class StepRun:
                     if await self._prove_late():
                         return None
                     continue
+                if found.state != "done" and self.step.together and self.guards.armed:
+                    await self._begin_again()
+                    continue
                 if found.state == "done" and self.entry.identity in progress.unproven and not progress.dry:
                     found = await self._prove()
                     if found.state != "done":
@@ -305,6 +308,17 @@ class StepRun:
             return False
         self.progress.stand(self.entry, "done", found.words, found.evidence)
         return True
+
+    async def _begin_again(self) -> None:
+        """An earlier run was cut off before it had changed all: what it changed is taken back, as the hosts would."""
+        if self.progress.dry:
+            raise NotYetKnown("an earlier run was cut off here: what it has changed is taken back first")
+        self.progress.say(f"{self.step.name}: an earlier run was cut off here; what it has changed is taken back first")
+        self.deciding = False
+        words = await self._take_back("an earlier run was cut off here")
+        await self.guards.look()
+        if self.guards.armed:
+            raise Failed(words)
 
     async def _decide(self, armed: tuple[str, ...]) -> None:
         """Keep the change everywhere: the first host decides, the others follow; raises `Failed` when one has not."""
