@@ -177,7 +177,7 @@ class Local:
 
     async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         """Run a command with a dialogue, as root when we become root."""
-        words = marked(argv)
+        words = marked(argv, self.name)
         if self.root is None:
             return plainly(argv, await self._execute(words, dialogue, timeout, cap))
         return plainly(argv, await self.root.run(self._execute, words, dialogue, timeout, cap))

@@ -20,8 +20,8 @@ LOOK = 10.0
 marking: ContextVar[str] = ContextVar("marking", default="")
 """The mark of the change that this task makes; "" while it only reads."""
 
-guarding: ContextVar[tuple[str, str] | None] = ContextVar("guarding", default=None)
-"""The rollback under which this task changes a host: the path of rollback.sh there, and its name."""
+guarding: ContextVar[tuple[str, str, str] | None] = ContextVar("guarding", default=None)
+"""The rollback under which this task changes a host: the host's name, the path of rollback.sh there, and its name."""
 
 FIND = """\
 [ -r /proc/self/environ ] || exit 3
@@ -40,10 +40,10 @@ done
 """
 
 
-def marked(argv: Sequence[str]) -> list[str]:
-    """The command with this task's mark, and under its rollback, if it has them."""
+def marked(argv: Sequence[str], host: str = "") -> list[str]:
+    """The command with this task's mark, and under the rollback that it has on this host."""
     mark, guard = marking.get(), guarding.get()
-    words = ["sh", guard[0], "under", guard[1], *argv] if mark and guard else [*argv]
+    words = ["sh", guard[1], "under", guard[2], *argv] if mark and guard and guard[0] == host else [*argv]
     return ["env", f"{VARIABLE}={mark}", *words] if mark else words
 
 

@@ -41,8 +41,10 @@ class Executor:
 
     def __init__(self, progress: Progress, entry: Entry, plan: Plan) -> None:
         self.context, self.plan = progress.context, plan
-        self.under: Mapping[str, tuple[str, str]] = {}
-        """Host, by its name in the site file → the rollback (its program, its name) that must be armed there."""
+        self.under: Mapping[str, tuple[str, str, str]] = {}
+        """Host, by its name in the site file → the rollback (the host, its program, its name) that must be armed there."""
+        self.guards = False
+        """Whether what it does arms and settles rollbacks: that is no part of the change, and is not undone with it."""
         self.always = False
         """Whether it goes on though the operator has stopped the run: for what takes a change back."""
         self.begun = self.made = 0
@@ -68,7 +70,7 @@ class Executor:
             "key": key, "mark": begun.mark,
         }  # fmt: skip
         argv = list(action.argv) if isinstance(action, Run) else []
-        self._journal.write("do", **told, argv=argv, limit=limit, undo=_way_back(action) or None)
+        self._journal.write("do", **told, argv=argv, limit=limit, undo=self._way_back(action) or None)
         self._tell(ActionBegan(self._journal.run, self._at, shown, time.time(), self._entry.path))
         self.begun += 1
         self._progress.begun += 1
@@ -115,8 +117,13 @@ class Executor:
         if problem:
             raise Failed(problem)
         self.made += 1
-        self._progress.made.setdefault(self._entry.identity, []).append(_way_back(action) | {"key": key})
+        if not self.guards:
+            made = self._progress.made.setdefault(self._entry.identity, [])
+            made.append(self._way_back(action) | {"key": key})
         return done
+
+    def _way_back(self, action: Action) -> dict[str, Any]:
+        return {} if self.guards else _way_back(action)
 
     async def _perform(self, action: Action) -> Completed | None:
         match action:

@@ -218,6 +218,8 @@ class Guards:
         found = [await note(self.context, each.host) for each in plan.rollbacks]
         return tuple(each for each in found if each)
 
-    def over(self, rollbacks: Sequence[Rollback]) -> dict[str, tuple[str, str]]:
-        """Host (by its name in the site file) → what a command of the change is run under there."""
-        return {self._key(each.host): (PROGRAM, self.name(each.host)) for each in rollbacks}
+    def over(self, rollbacks: Sequence[Rollback]) -> dict[str, tuple[str, str, str]]:
+        """Host (by its name in the site file) → what a command of the change is run under there (see hosts/marks.py)."""
+        return {
+            self._key(each.host): (self.context.name(each.host), PROGRAM, self.name(each.host)) for each in rollbacks
+        }

@@ -235,11 +235,11 @@ class StepRun:
             progress.stand(self.entry, "verifying", "")
             found = await self._verify()
         except Stopped:
-            why = await self._take_back("stopped by the operator")
+            why = await self._take_back("stopped by the operator", [each.host for each in plan.rollbacks])
             progress.stand(self.entry, "stopped", await self._truth(why, executor))
             raise progress.end("stopped", f"stopped in {self.step.name}; {progress.so_far()}") from None
         except (CowhandError, NotImplementedError) as error:
-            why = await self._take_back(str(error))
+            why = await self._take_back(str(error), [each.host for each in plan.rollbacks])
             if progress.stopping:
                 progress.stand(self.entry, "stopped", await self._truth(f"stopped by the operator: {why}", executor))
                 raise progress.end("stopped", f"stopped in {self.step.name}; {progress.so_far()}") from None
@@ -254,8 +254,10 @@ class StepRun:
         progress.journal.write("intent", step=self.step.name, flow=self.entry.flow, actions=actions)
         progress.unproven.add(self.entry.identity)
         self.deciding = False
+        executor.guards = True
         for action in plan.actions[: len(plan.actions) - len(self.own)]:
             await executor.do(action)
+        executor.guards = False
         if plan.rollbacks:
             await self.guards.look()
             for each in plan.rollbacks:
@@ -304,7 +306,7 @@ class StepRun:
         except Stopped:
             raise
         except CowhandError as error:
-            await self._failed(await self._take_back(str(error)), None)
+            await self._failed(await self._take_back(str(error), self.guards.hosts), None)
             return False
         self.progress.stand(self.entry, "done", found.words, found.evidence)
         return True
@@ -315,7 +317,7 @@ class StepRun:
             raise NotYetKnown("an earlier run was cut off here: what it has changed is taken back first")
         self.progress.say(f"{self.step.name}: an earlier run was cut off here; what it has changed is taken back first")
         self.deciding = False
-        words = await self._take_back("an earlier run was cut off here")
+        words = await self._take_back("an earlier run was cut off here", ())
         await self.guards.look()
         if self.guards.armed:
             raise Failed(words)
@@ -341,13 +343,14 @@ class StepRun:
     async def _do_now(self, action: Run, always: bool = False) -> None:
         """Do what belongs to the rollbacks of the plan that was shown."""
         executor = Executor(self.progress, self.entry, Plan((action,)))
-        executor.always = always
+        executor.always, executor.guards = always, True
         await executor.do(action)
 
-    async def _take_back(self, why: str) -> str:
+    async def _take_back(self, why: str, changed: Sequence[str]) -> str:
         """Take back at once, in reverse, what was to be true on several hosts or on none; returns what came of it.
 
-        Nothing is done once the deciding host has kept its change, or may have: then each host finds out by itself."""
+        Nothing is done once the deciding host has kept its change, or may have: then each host finds out by itself.
+        Nor when one of the `changed` hosts has kept its own, waiting in vain for a decider that a restart forgot."""
         if not self.step.together:
             return why
         await self.guards.look(known=False)
@@ -356,6 +359,10 @@ class StepRun:
             return why
         if decider not in self.guards.states and self.deciding:
             return f"{why}; {self.context.name(decider)} may have decided to keep it, and the others will follow it"
+        alone = [host for host in changed if host in self.guards.states and self.guards.states[host].word == "kept"]
+        if alone:
+            names = join_words([self.context.name(host) for host in alone])
+            return f"{why}; {names} has kept its change by itself, so nothing is taken back on one side only"
         parts = [why]
         for host in reversed(armed):
             try:

@@ -11,7 +11,7 @@ from typing import Protocol
 from console.errors import NoWayIn, TimedOut, Unresolved
 from console.hosts import files
 from console.hosts.host import ANY, Before, Completed, Stream, feeding
-from console.hosts.marks import guarding, marked, plainly
+from console.hosts.marks import marked, plainly
 from console.hosts.process import Dialogue, bounded, called
 from console.hosts.resolver import ADDRESSES
 from console.model import Role
@@ -100,7 +100,7 @@ class Incus:
         await self.through.close()
 
     async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
-        words = marked(argv)
+        words = marked(argv, self.name)
         if self._bounds:
             done = plainly(argv, await self._once(bounded(words, timeout), argv, dialogue, timeout, cap))
             if not (done.status == 127 and b"Error: Command not found" in done.stderr):
@@ -112,13 +112,10 @@ class Incus:
         self, words: Sequence[str], argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int
     ) -> Completed:
         whole = ["incus", "exec", "-T", self.instance, "--env", "LC_ALL=C", "--", *words]
-        guard = guarding.set(None)  # the rollback is inside
         try:
             done = await self.through.execute(whole, dialogue, timeout + LATE, cap)
         except TimedOut:
             raise TimedOut(f"{called(argv)} did not end within {timeout:g} s on {self.name}") from None
-        finally:
-            guarding.reset(guard)
         if done.status == 127 and done.stderr.startswith(b"incus: command not found"):
             raise NoWayIn(f"no way in to {self.name}: {self.through.name} has no incus")
         if done.status in (1, 255) and not done.stdout and (said := UNREACHED.search(done.stderr)):

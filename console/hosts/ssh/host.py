@@ -212,7 +212,7 @@ class Ssh:
 
     async def execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         """Run a command with a dialogue, as root when we become root."""
-        words = marked(argv)
+        words = marked(argv, self.name)
         if self.root is None:
             return plainly(argv, await self._execute(words, dialogue, timeout, cap))
         self.root.user = self.link.user

@@ -51,49 +51,55 @@ class Orphan:
         self.gate.unlink()
 
 
-class Rooted(Local):
-    """Stands for a machine: its files are below `root`, and the tools of `root/bin` come before those of this machine.
+class Below:
+    """A host whose files are below `folder`, where a path among the arguments of its commands is taken, too.
 
-    Commands are real, and a path among their arguments is taken below `root`. It reads without `head`: there is much
-    to read."""
+    The tools of `folder/bin` come before those of this machine."""
 
-    def __init__(self, root: Path, role: Role = "mail", name: str = "shelf") -> None:
-        super().__init__(name, role)
-        self.folder = root
+    folder: Path
 
     def at(self, path: str) -> Path:
         """Where a path of that machine is on this one."""
         inside = not path.startswith("/") or Path(path).is_relative_to(self.folder)
         return Path(path) if inside else self.folder / path.lstrip("/")
 
-    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
-        """Run a command on it."""
-        with self._under():
-            return await super().run(self._words(argv), timeout, cap)
-
-    def _words(self, argv: Sequence[str]) -> list[str]:
+    def words(self, argv: Sequence[str]) -> list[str]:
+        """The command as it is run."""
         ours = self.folder / "bin" / argv[0]
         words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
         return [str(ours) if ours.exists() else argv[0], *words]
 
     @contextmanager
-    def _under(self) -> Iterator[None]:
-        """The rollback of the change is below `root` too."""
+    def under(self) -> Iterator[None]:
+        """The rollback of a change is below `folder` too."""
         guard = guarding.get()
-        token = guarding.set((str(self.at(guard[0])), guard[1]) if guard else None)
+        token = guarding.set((guard[0], str(self.at(guard[1])), guard[2]) if guard else None)
         try:
             yield
         finally:
             guarding.reset(token)
+
+
+class Rooted(Below, Local):
+    """Stands for a machine: its commands are real. It reads without `head`: there is much to read."""
+
+    def __init__(self, root: Path, role: Role = "mail", name: str = "shelf") -> None:
+        super().__init__(name, role)
+        self.folder = root
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        """Run a command on it."""
+        with self.under():
+            return await super().run(self.words(argv), timeout, cap)
 
     def orphan(self, argv: Sequence[str], begun: bool = False) -> Orphan:
         """Send a command that is lost sight of, on its way or `begun`; returns what lets it do its work, and waits."""
         gate = self.folder / f"gate-{secrets.token_hex(4)}"
         os.mkfifo(gate)
         waiting = ["sh", "-c", 'read -r _ < "$0"; exec "$@"', str(gate)]
-        words = self._words(argv)
-        with self._under():
-            command = marked([*waiting, *words]) if begun else marked(words)
+        words = self.words(argv)
+        with self.under():
+            command = marked([*waiting, *words], self.name) if begun else marked(words, self.name)
         whole = command if begun else [*command[:2], *waiting, *command[2:]]
         return Orphan(subprocess.Popen(whole, start_new_session=True, stdin=-3, stdout=-3, stderr=-3), gate)
 
@@ -117,7 +123,7 @@ class Rooted(Local):
 
     async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
         """Write a file of it, as on any machine."""
-        with self._under():
+        with self.under():
             await super().write(str(self.at(path)), data, mode, before)
 
 

@@ -59,6 +59,8 @@ class Play:
         self.folder = journal.place(root / "site.toml")
         known = hosts or {"here": host or Local()}
         self.context = StepContext(load(root / "site.toml"), known, {}, answers, destroy, renewal, apis=apis)
+        self.limit = 30.0
+        """Seconds after which it is given up."""
         self.words = list(say)
         self.prompts: list[Prompt] = []
         self.events: list[FlowEvent] = []
@@ -69,7 +71,7 @@ class Play:
 
     async def run(self) -> Ending:
         """StepRun it to its end."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(self.limit):
             return await self.session.run()
 
     @property

@@ -214,6 +214,22 @@ async def test_a_later_run_completes_what_was_decided(tmp_path: Path) -> None:
     assert (did(again), twins.ways(tmp_path), stands(tmp_path)) == (["vps disarm"], BOTH, ("kept", "kept"))
 
 
+async def test_what_one_host_has_kept_by_itself_is_not_taken_back_on_the_other_alone(tmp_path: Path) -> None:
+    twins.build(tmp_path)
+    hosts = dict(twins.hosts(tmp_path))
+    hosts["mail"] = Cut(hosts["mail"], 3, False)  # type: ignore[index, assignment, arg-type]
+    await Play(tmp_path, [twins.group()], ["yes", "stop"], hosts=hosts, name="twins").run()  # type: ignore[arg-type]
+    rollbacks.reboot(tmp_path / "mail")  # and nothing starts its watchdog again
+    rollbacks.wait(tmp_path / "vps", 180)
+    while rollbacks.armed(tmp_path / "vps"):
+        rollbacks.wait(tmp_path / "vps", 25)
+    assert (twins.ways(tmp_path), stands(tmp_path)) == (BOTH, ("unwatched", "kept"))
+    (tmp_path / "vps/etc/broken").write_text("554 no\n")
+    ending = await play(tmp_path, "stop").run()
+    assert "vps has kept its change by itself, so nothing is taken back on one side only" in ending.words
+    assert twins.ways(tmp_path) == BOTH
+
+
 async def test_both_are_taken_back_later_in_reverse(tmp_path: Path) -> None:
     await play(tmp_path).run()
     plan = await twins.group().undo(StepContext(play(tmp_path).context.estate, twins.hosts(tmp_path)))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import pytest
 from tests.console.runner.rollback_host import SCRIPT, SHELLS, Machine, ended, wait_until
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=[SHELLS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in SHELLS[1:])])
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
     """A host whose `sh` is each of the shells that this machine has."""
     made = Machine(tmp_path / "host", request.param)
