@@ -59,7 +59,7 @@ from console.runner.plan import (
 from console.runner.step import Change, Flow, Step
 
 __all__ = [
-    "Action", "Amount", "Ask", "Call", "Change", "CheckResult", "Copy", "Flow", "Group", "Loss", "Member", "NotYetKnown", "Plan",
-    "Refusal", "Rollback", "Run", "Step", "StepContext", "Wait", "Write", "done", "link", "make_folder", "needed",
-    "refused", "remove", "set_mode", "set_owner", "skipped",
+    "Action", "Amount", "Ask", "Call", "Change", "CheckResult", "Copy", "Flow", "Group", "Loss", "Member",
+    "NotYetKnown", "Plan", "Refusal", "Rollback", "Run", "Step", "StepContext", "Wait", "Write", "done", "link",
+    "make_folder", "needed", "refused", "remove", "set_mode", "set_owner", "skipped",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ class Executor:
     def __init__(self, progress: Progress, entry: Entry, plan: Plan) -> None:
         self.context, self.plan = progress.context, plan
         self.under: Mapping[str, tuple[str, str, str]] = {}
-        """Host, by its name in the site file → the rollback (the host, its program, its name) that must be armed there."""
+        """Host, by its name in the site file → the rollback (host, program, name) that must be armed there."""
         self.guards = False
         """Whether what it does arms and settles rollbacks: that is no part of the change, and is not undone with it."""
         self.always = False
@@ -70,7 +70,9 @@ class Executor:
             "key": key, "mark": begun.mark,
         }  # fmt: skip
         argv = list(action.argv) if isinstance(action, Run) else []
-        self._journal.write("do", **told, argv=argv, limit=limit, undo=self._way_back(action) or None)
+        self._journal.write(
+            "do", **told, argv=argv, limit=limit, undo=_way_back(action) or None, guard=self.guards or None
+        )
         self._tell(ActionBegan(self._journal.run, self._at, shown, time.time(), self._entry.path))
         self.begun += 1
         self._progress.begun += 1
@@ -119,11 +121,8 @@ class Executor:
         self.made += 1
         if not self.guards:
             made = self._progress.made.setdefault(self._entry.identity, [])
-            made.append(self._way_back(action) | {"key": key})
+            made.append(_way_back(action) | {"key": key})
         return done
-
-    def _way_back(self, action: Action) -> dict[str, Any]:
-        return {} if self.guards else _way_back(action)
 
     async def _perform(self, action: Action) -> Completed | None:
         match action:

@@ -219,7 +219,6 @@ class Guards:
         return tuple(each for each in found if each)
 
     def over(self, rollbacks: Sequence[Rollback]) -> dict[str, tuple[str, str, str]]:
-        """Host (by its name in the site file) → what a command of the change is run under there (see hosts/marks.py)."""
-        return {
-            self._key(each.host): (self.context.name(each.host), PROGRAM, self.name(each.host)) for each in rollbacks
-        }
+        """Host (by its name in the site file) → what a command of the change is run under there (see marks.py)."""
+        hosts = [each.host for each in rollbacks]
+        return {self._key(host): (self.context.name(host), PROGRAM, self.name(host)) for host in hosts}

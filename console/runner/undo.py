@@ -84,7 +84,7 @@ def ways_back(record: Record) -> dict[tuple[str, str], list[dict[str, Any]]]:
     begun: dict[str, dict[str, Any]] = {}
     for entry in record.entries:
         mark = str(entry.data.get("mark", ""))
-        if entry.kind == "do":
+        if entry.kind == "do" and not entry.data.get("guard"):
             begun[mark] = {**entry.data.get("undo", {}), "key": entry.data.get("key", "")}
         elif entry.kind == "did" and mark in begun and not entry.data.get("problem"):
             key = str(entry.data.get("flow") or record.flow), str(entry.data.get("step", ""))

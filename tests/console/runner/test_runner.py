@@ -32,6 +32,7 @@ from console.flows import (
 )
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
+from console.runner.undo import ways_back
 from tests.console.flows import rollbacks
 from tests.console.flows.case import Rooted
 from tests.console.flows.playing import Leave, Play
@@ -519,6 +520,7 @@ async def test_a_rollback_is_armed_first_and_disarmed_when_it_is_proven(tmp_path
         f"{program} disarm play.leave.here",
     ]
     assert rollbacks.state(tmp_path, "play.leave.here") == "kept"
+    assert [change["path"] for change in ways_back(play.record)["play", "leave"]] == [f"{tmp_path}/a"]
     again = Play(tmp_path, [Guarded(tmp_path / "b", name="other")], ["yes"], host=Rooted(tmp_path, "here", "here"))
     await again.run()
     first = next(event.action.text for event in again.events if isinstance(event, ActionBegan))
