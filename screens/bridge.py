@@ -43,7 +43,7 @@ class EnginePort(Protocol):
         """Say whether somebody looks."""
 
     def answer(self, id: str, text: str | None) -> None:
-        """Answer a question; None is not now."""
+        """Answer a question; None cancels."""
 
     def close(self, timeout: float = 0.5) -> bool:
         """End; True when it has ended within `timeout` seconds."""

@@ -292,8 +292,8 @@ def plan_lines(plan: PlanShown) -> list[str]:
 
 
 def _rest(plan: PlanShown) -> list[tuple[str, str]]:
-    undo = plan.undo or ("" if not plan.actions else "nothing can take it back")
-    back = [("takes itself back", words) for words in plan.rollbacks]
+    undo = plan.undo or ("" if not plan.actions else "cannot be undone")
+    back = [("reverts by itself", words) for words in plan.rollbacks]
     return [("not exact yet", plan.later), *back, ("undo", undo)]
 
 

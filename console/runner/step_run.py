@@ -401,7 +401,7 @@ class StepRun:
             undo = await self._undoable() if executor is not None else None
             choices = {"retry": "look again, and go on from there"}
             if undo is not None:
-                choices["undo"] = "take it back"
+                choices["undo"] = "undo it"
             said = await self._choose(truth, {**choices, "stop": "stop here"})
             if said == "retry":
                 return
@@ -424,10 +424,7 @@ class StepRun:
         shown = show.plan(self.context, plan)
         progress.tell(StepPlanned(progress.journal.run, at, shown, undo=True, path=self.entry.path))
         text = f"take back {self.step.words or self.step.name}?"
-        if (
-            await progress.choose(at, "confirm", text, {"yes": "take it back", "stop": "stop here"}, "stop", "yes")
-            != "yes"
-        ):
+        if await progress.choose(at, "confirm", text, {"yes": "undo it", "stop": "stop here"}, "stop", "yes") != "yes":
             return
         executor = Executor(progress, self.entry, plan)
         try:

@@ -102,7 +102,8 @@ class Flow(View):
         if state is None or not state.steps:
             return [((" no step is known yet", self.ink.muted),)]
         self.cursor = min(self.cursor, len(state.steps) - 1)
-        self.top = follow(self.top, self.cursor, len(state.steps), height)
+        listed = flow_rows.listed(state)
+        self.top = follow(self.top, listed.index(self.cursor), len(listed), height)
         return flow_rows.steps(self.ink, state, self.cursor, self.top, width, height)
 
     def _edge(self, width: int, height: int) -> list[Line]:
@@ -206,7 +207,7 @@ class Flow(View):
         lines += [((f" {row}", ink.text),) for row in wrap(run.ending, width - 2, 4)]
         if not self.cowhand.read_only:
             again = (("d", "begin again"),) if run.outcome != "done" else ()
-            lines.append(self._keys(*again, ("c", "ask the steps anew")))
+            lines.append(self._keys(*again, ("c", "check the steps again")))
         return [*lines, *self._said(run, width)]
 
     def _said(self, run: RunStatus, width: int) -> list[Line]:
@@ -246,7 +247,7 @@ class Flow(View):
         if name != self.flow:
             self.flow, self.cursor, self.top, self.skipped = name, 0, 0, 0
             self._following, self._eager = True, ""
-        if not self.board.busy and self.run_() is None:  # what a run has left is kept until it is asked anew
+        if not self.board.busy and self.run_() is None:  # what a run has left is kept until its steps are checked again
             self.cowhand.engine.look_flows(name)
         self.shown()
 
@@ -401,10 +402,10 @@ class Flow(View):
                 return
             words = {
                 "skip": f"leave out: {name}? What follows may need it.",
-                "retry": f"try again: {name}? It is looked at anew, and what is still to do is done.",
-                "stop": f"end here, and leave it so: {prompt.text}",
+                "retry": f"try again: {name}? It is checked again, and what is still to do is done.",
+                "stop": f"stop here: {prompt.text}",
             }[id]
-            does = {"skip": "leave it out", "retry": "go on", "stop": "leave it so"}[id]
+            does = {"skip": "leave it out", "retry": "go on", "stop": "stop here"}[id]
             self._put = prompt.id
 
             def settle(said: str | None) -> None:
@@ -420,7 +421,7 @@ class Flow(View):
         if run is not None and self.board.busy and run.flow != self.flow:
             return f"{run.flow} runs: one flow at a time"
         if not self.board.busy and id in ("do", "do_all"):
-            return "nothing to do; c asks the steps anew"
+            return "nothing to do; c checks the steps again"
         if self.board.busy and self.prompt() is None:
             return "it runs, and waits for nothing" if id != "check" else "it runs"
         return {"retry": "nothing has failed", "undo": "nothing has failed", "stop": "nothing runs"}.get(

@@ -25,7 +25,7 @@ Settle = Callable[[str | None], None]
 
 
 def agree(app: AppPort, run: RunStatus, prompt: Prompt, everything: bool, settle: Settle) -> None:
-    """Have a step's plan agreed to, or all that follow too; `settle` gets the answer, None for not now."""
+    """Have a step's plan agreed to, or all that follow too; `settle` gets the answer, None when it was cancelled."""
 
     def head(width: int) -> list[Line]:
         ink, chosen = app.ink, run.steps[prompt.step]
@@ -43,14 +43,14 @@ def agree(app: AppPort, run: RunStatus, prompt: Prompt, everything: bool, settle
             rest = ", ".join(step.words or step.name for step in run.steps[prompt.step + 1 :])
             lines += _rows(ink, f"and all that follow, each verified before the next: {rest}" if rest else "", width)
         if plan and plan.actions and not plan.undo and not chosen.undoing:
-            lines.append(((" nothing can take it back", ink.degraded),))
+            lines.append(((" cannot be undone", ink.degraded),))
         return lines[:MOST]
 
     _typed(app, "all" if everything else "yes", "do it", head, settle)
 
 
 def destroy(app: AppPort, run: RunStatus, prompt: Prompt, settle: Settle) -> None:
-    """Have the name of what is lost typed; anything else is not now."""
+    """Have the name of what is lost typed; anything else cancels."""
     name = prompt.typed or ""
     chosen = run.steps[prompt.step]
 
@@ -61,14 +61,14 @@ def destroy(app: AppPort, run: RunStatus, prompt: Prompt, settle: Settle) -> Non
         lines: list[Line] = [((f" {clip(chosen.words or chosen.name, width - 2)}  {hosts}", ink.bright),)]
         lines += [((f" lost: {row}" if not at else f"       {row}", ink.broken),)
                   for at, row in enumerate(wrap(words or prompt.text, width - 9))]  # fmt: skip
-        return [*lines[: MOST - 1], ((" nothing brings it back", ink.broken),)]
+        return [*lines[: MOST - 1], ((" it cannot be restored", ink.broken),)]
 
     def done(answer: str | None) -> None:
         if answer is not None and answer.strip() != name:
             app.say(f"that was not {clip(name, 40)}: nothing was done")
         settle(name if answer is not None and answer.strip() == name else None)
 
-    app.query_one(Bar).ask(f"type {clip(name, 40)} to lose it, esc for not now:", done, head=head)
+    app.query_one(Bar).ask(f"type {clip(name, 40)} to lose it, esc to cancel:", done, head=head)
 
 
 def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
@@ -88,7 +88,7 @@ def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
     bar = app.query_one(Bar)
     if not prompt.choices or prompt.wants == "several":
         hint = f", enter for {clip(offer, 30)}" if offer and not prompt.secret else ""
-        bar.ask(f"answer{hint}, esc for not now:", done, head=head, secret=prompt.secret)
+        bar.ask(f"answer{hint}, esc to cancel:", done, head=head, secret=prompt.secret)
         return
     values = list(prompt.choices)
 
@@ -98,7 +98,7 @@ def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
                 if wanted in f"{value} {words}".lower()]  # fmt: skip
 
     picked = values.index(offer) if offer in values else 0
-    bar.ask("↑ ↓ and enter, esc for not now:", done, head=head, suggest=suggest, picked=picked)
+    bar.ask("↑ ↓ and enter, esc to cancel:", done, head=head, suggest=suggest, picked=picked)
 
 
 def sure(app: AppPort, word: str, does: str, words: str, settle: Settle) -> None:
@@ -172,7 +172,7 @@ def _typed(app: AppPort, word: str, does: str, head: Callable[[int], list[Line]]
             app.say(f"that was not {word}: nothing was done")
         settle(word if agreed else None)
 
-    app.query_one(Bar).ask(f"type {word} to {does}, esc for not now:", done, head=head)
+    app.query_one(Bar).ask(f"type {word} to {does}, esc to cancel:", done, head=head)
 
 
 def _rows(ink: Ink, text: str, width: int) -> list[Line]:

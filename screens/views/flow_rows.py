@@ -27,7 +27,7 @@ MARKS: dict[StepState, str] = {
 
 WORDS: dict[StepState, str] = {
     "waiting": "not looked at yet", "checking": "looking", "planned": "to do", "applying": "changing",
-    "verifying": "verifying", "so": "is so already", "done": "done, and verified", "skipped": "does not apply",
+    "verifying": "verifying", "so": "is there already", "done": "done, and verified", "skipped": "does not apply",
     "left": "left out", "later": "not known yet", "refused": "refused", "failed": "failed", "undone": "taken back",
     "stopped": "stopped",
 }  # fmt: skip
@@ -60,11 +60,27 @@ def mark(ink: Ink, state: RunStatus, at: int) -> tuple[str, Style]:
     return MARKS[name], style
 
 
+def listed(state: RunStatus) -> list[int | str]:
+    """The rows of the list of steps: a step by its number, or the name of the flow that the steps below belong to."""
+    rows: list[int | str] = []
+    within: tuple[str, ...] = (state.flow,)
+    for at, step in enumerate(state.steps):
+        if step.flows and step.flows != within:
+            within = step.flows
+            rows.append(" / ".join(within[1:] or within))
+        rows.append(at)
+    return rows
+
+
 def steps(ink: Ink, state: RunStatus, cursor: int, top: int, width: int, height: int) -> list[Line]:
-    """One row for each step, from `top`."""
+    """One row for each step and one for the name of each flow inside this one, from the row `top`."""
     lines: list[Line] = []
     digits = len(str(len(state.steps)))
-    for at, step in list(enumerate(state.steps))[top : top + height]:
+    for at in listed(state)[top : top + height]:
+        if isinstance(at, str):
+            lines.append(((f"   {clip(at, width - 4)}", ink.bright),))
+            continue
+        step = state.steps[at]
         shape, style = mark(ink, state, at)
         here = under_way(state, at)
         name = clip(step.words or step.name, width - digits - 5)
@@ -134,7 +150,7 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
     shown = chosen.plan or PlanShown()
     lines: list[Line] = []
     if chosen.undoing:
-        lines.append(((" to take it back:", ink.degraded),))
+        lines.append(((" to undo it:", ink.degraded),))
     for name, words in shown.loses:
         lines += labelled(ink, "LOST", words, width, ink.broken)
         lines += labelled(ink, "", f"to agree, its name is typed: {name}", width, ink.muted)
@@ -151,7 +167,7 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
     for at, words in enumerate(shown.rollbacks):
         lines += labelled(ink, "" if at else "reverts", words, width)
     if shown.actions and not chosen.undoing:
-        lines += labelled(ink, "undo", shown.undo or "nothing can take it back", width, ink.text)
+        lines += labelled(ink, "undo", shown.undo or "cannot be undone", width, ink.text)
     return lines
 
 

@@ -121,13 +121,18 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
 
 
 def _tabs(ink: Ink, view: str, wanted: str, width: int) -> Line:
-    pieces: list[Piece] = [("─", ink.faint)]
-    for name in SCREENS:
-        here = name == view
-        pieces.append((f" {BY_ID[name].label} {name}", ink.bright if here else ink.muted))
-        if here and wanted:
-            pieces.append((f" /{clip(wanted, 16)}", ink.degraded))
-        pieces.append((" ─", ink.faint))
-    if view not in SCREENS:
-        pieces += [(f" {view}", ink.bright), (" ─", ink.faint)]
-    return (*pieces, ("─" * max(width - cells(pieces), 0), ink.faint))
+    """The names of the screens; without the dashes between them when the row has no room for those."""
+    names = [*SCREENS, *([view] if view not in SCREENS else [])]
+    for dash in (" ─", ""):
+        pieces: list[Piece] = [("─", ink.faint)]
+        for name in names:
+            here = name == view
+            label = f"{BY_ID[name].label} {name}" if name in SCREENS else name
+            pieces.append((f" {label}", ink.bright if here else ink.muted))
+            if here and wanted and name in SCREENS:
+                pieces.append((f" /{clip(wanted, 16)}", ink.degraded))
+            pieces.append((dash, ink.faint))
+        if cells(pieces) <= width:
+            break
+    rest = max(width - cells(pieces), 0)
+    return (*pieces, ("─" * rest if dash else f" {'─' * (rest - 1)}", ink.faint))

@@ -156,7 +156,7 @@ TRUTH = (
     " file system that can be read"
 )
 BROKEN = "mke2fs 1.47.0 (5-Feb-2023)\nWarning: could not erase sector 2\n/dev/sdb: Input/output error"
-CHOICES = {"retry": "look again, and go on from there", "undo": "take it back", "stop": "leave it so"}
+CHOICES = {"retry": "look again, and go on from there", "undo": "undo it", "stop": "stop here"}
 FAILED = (
     *FORMATTING,
     ActionEnded(RUN, 2, FORMAT, 1, BROKEN, f"mailcow: mkfs.ext4 ended with status 1: {BROKEN[-29:]}", 1.3, START + 306),

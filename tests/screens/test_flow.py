@@ -123,7 +123,7 @@ async def test_walking_it_asks_before_each_change_and_ends_with_nothing_to_do(ap
         await settle(pilot, "c")
         await until(pilot, "✓ nothing to do")
         await settle(pilot, "d")
-        assert rows_of(app)[-1] == " nothing to do; c asks the steps anew"
+        assert rows_of(app)[-1] == " nothing to do; c checks the steps again"
     assert [record.state for record in journal.runs(journal.place(root / "site.toml"))] == ["done"]
 
 
@@ -202,7 +202,7 @@ async def test_a_failure_says_what_is_true_and_a_retry_goes_on(app: CowhandApp, 
         assert "the storm took it" in text
         assert "now: roof is not there" in text
         assert "R look again" in text
-        assert "u take it back" in text
+        assert "u undo it" in text
         assert "x stop here" in text
         assert "✗ paint-barn 6/6 failed" in text
         (root / "storm").unlink()

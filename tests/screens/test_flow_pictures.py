@@ -8,7 +8,16 @@ from functools import partial
 
 import pytest
 
-from console.events import RunShown, RunsRead
+from console.events import (
+    ActionBegan,
+    ActionProgressed,
+    ActionShown,
+    FlowBegan,
+    PlanShown,
+    RunShown,
+    RunsRead,
+    StepPlanned,
+)
 from tests.screens.flow_stage import (
     ANSWERING,
     CONFIRMING,
@@ -16,11 +25,14 @@ from tests.screens.flow_stage import (
     DONE,
     ELSEWHERE,
     FAILED,
+    FLOW,
     FORMATTING,
     HEARD,
     HELD,
+    RUN,
     flows,
     look,
+    stood,
 )
 from tests.screens.stage import START, Stage
 
@@ -64,6 +76,24 @@ def past() -> Stage:
     return stage
 
 
+def inner() -> Stage:
+    """A run with two flows inside it, and a copy under way."""
+    action = ActionShown("copy", "mailcow", "copy nas:/backup/mail.tar to /opt/mail.tar (mode 0600, 10737418240 bytes)")
+    steps = (("find", "find the backup"), ("mounted", "mount the volumes"), ("copy", "bring the backup"),
+             ("verify", "prove that mail is there"))  # fmt: skip
+    paths = ((FLOW,), (FLOW, "volumes"), (FLOW, "restore"), (FLOW, "restore"))
+    return flows(
+        FlowBegan(RUN, FLOW, "Restore the mail host", steps, False, START + 300, paths),
+        stood(0, "so", "it is there"),
+        stood(1, "so", "both are mounted"),
+        stood(2, "planned", "nothing is there"),
+        StepPlanned(RUN, 2, PlanShown((action,))),
+        stood(2, "applying", at=305),
+        ActionBegan(RUN, 2, action, START + 305),
+        ActionProgressed(RUN, 2, 3.1 * 2**30, 10 * 2**30, "B", 40 * 2**20, 176.0, "", START + 330),
+    )
+
+
 ONE = ("6", "enter")
 CASES = {
     "list-80x24": Case(flows, ("6",)),
@@ -95,6 +125,7 @@ CASES = {
     "held-80x24": Case(partial(flows, *ELSEWHERE), ONE),
     "read-only-80x24": Case(flows, ONE, read_only=True),
     "stop-80x24": Case(partial(flows, *FORMATTING), (*ONE, "x")),
+    "inner-80x24": Case(inner, ONE),
     "journal-80x24": Case(past, ("7",)),
     "journal-run-80x24": Case(past, ("7", "enter")),
     "leave-80x24": Case(partial(flows, *FORMATTING), ("q",)),

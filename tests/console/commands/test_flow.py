@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from console.__main__ import main
+from console.commands.flow_terminal import FlowOptions, Printer
+from console.events import ActionBegan, ActionProgressed, ActionShown, FlowBegan, StepChanged
 from console.flows import registry
 from console.store import journal
 
@@ -285,3 +287,66 @@ def test_a_reader_that_goes_away_stops_nothing_half_way(greeting: Path) -> None:
     assert greeting.read_text() == "hello\n"
     assert process.stderr is not None
     process.stderr.close()
+
+
+def greeted(capsys: Said) -> str:
+    """Leave a greeting and return the name of the run that did."""
+    assert run(capsys, "flow", "say-hello", "--yes", "--answer", "who=bob")[0] == 0
+    return json.loads(run(capsys, "journal", "--json")[1])["runs"][0]["run"]
+
+
+@pytest.fixture
+def kept(greeting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return greeting
+
+
+def test_the_plan_of_an_undo_says_what_would_be_done_and_changes_nothing(kept: Path, capsys: Said) -> None:
+    name = greeted(capsys)
+    status, out, _ = run(capsys, "flow", "say-hello", "--undo", name, "--plan")
+    assert status == 0
+    assert f"take back the run {name}" in out
+    assert str(kept) in out
+    assert kept.read_text() == "hello\n"
+    assert len(json.loads(run(capsys, "journal", "--json")[1])["runs"]) == 1
+
+
+@pytest.mark.parametrize("which", ["last", "by its name"])
+def test_a_run_is_undone_and_the_undo_itself_is_not(kept: Path, capsys: Said, which: str) -> None:
+    name = greeted(capsys)
+    status, out, _ = run(capsys, "flow", "say-hello", "--undo", "last" if which == "last" else name, "--yes")
+    assert (status, kept.exists()) == (0, False), out
+    status, _, err = run(capsys, "flow", "say-hello", "--undo", "last", "--yes")
+    assert status == 1
+    assert f"took back {name}" in err
+
+
+def test_an_undo_without_a_yes_or_a_terminal_changes_nothing(kept: Path, capsys: Said) -> None:
+    greeted(capsys)
+    assert run(capsys, "flow", "say-hello", "--undo", "last")[0] == 4
+    assert kept.read_text() == "hello\n"
+
+
+def test_a_run_that_is_not_there_or_of_another_flow_is_not_undone(kept: Path, capsys: Said) -> None:
+    name = greeted(capsys)
+    status, _, err = run(capsys, "flow", "say-hello", "--undo", "1999", "--yes")
+    assert (status, 'there is no run "1999"' in err) == (2, True)
+    status, _, err = run(capsys, "flow", "mount-volumes", "--undo", name, "--yes")
+    assert (status, f"{name} is a run of say-hello, not of mount-volumes" in err) == (1, True)
+    assert kept.read_text() == "hello\n"
+
+
+def test_an_inner_flow_is_named_once_and_progress_is_told_now_and_then(capsys: Said) -> None:
+    steps, paths = (("a", ""), ("b", ""), ("c", "")), (("out",), ("out", "in"), ("out", "in"))
+    printer = Printer(FlowOptions({}))
+    printer.tell(FlowBegan("r", "out", "words", steps, False, 100.0, paths))
+    for at in range(3):
+        printer.tell(StepChanged("r", at, "so", "", (), 100.0))
+    printer.tell(ActionBegan("r", 2, ActionShown("copy", "mail", "copy x"), 100.0))
+    for at in (104.0, 111.0, 115.0):
+        printer.tell(ActionProgressed("r", 2, at, 200, "files", 0, 0, "", at))
+    printer.close()
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.rstrip() for row in rows] == [
+        "out  words", "✓ 1 a", "out / in", "✓ 2 b", "✓ 3 c", "    ─ mail: copy x", "      111 of 200 files",
+    ]  # fmt: skip
