@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from console.errors import CowhandError
 from console.runner.context import StepContext
 from console.runner.plan import CheckResult, NotYetKnown, Plan, done, needed, skipped
@@ -39,7 +41,7 @@ class Undo(Step):
         plan = await self._way_back(context)
         if plan is None:
             raise NotYetKnown("nothing takes this back")
-        return plan
+        return plan if plan.undo else replace(plan, undo="start the flow again to make it once more")
 
     async def _way_back(self, context: StepContext) -> Plan | None:
         context.past[self.step.name] = self.past
