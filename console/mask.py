@@ -28,6 +28,7 @@ _TRIGGERS = (
     "lftp", "smb", "redis-cli", "valkey-cli", "ldap", "zip", "mongo", "mysql", "maria", "mydumper", "ipmitool",
     "mosquitto", "add_user", "snmp",
     "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
+    "]:",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS,
 )  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that is looked through."""
@@ -456,4 +457,5 @@ def _label(before: str) -> bool:
         return False
     hcl = re.fullmatch(r"\s*\w+(?:\s+\"[^\"]*\")+\s*", before[-200:]) is not None
     labels = said[1:] if hcl else said[-1:]
-    return any(names.kind(each) == "strong" and each.lower() != "secrets" for each in labels)
+    # Compose's `secrets` are names and files; a map of that name in HCL holds them.
+    return any(names.kind(each) == "strong" and (each.lower() != "secrets" or "=" in before) for each in labels)

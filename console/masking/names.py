@@ -77,6 +77,8 @@ def kind(name: str) -> Kind:
     last = found[-1]
     if last in _HARMLESS and not ("webhook" in whole and last in ("url", "uri")):
         return "strong" if "basicauth" in whole else ""
+    if whole in ("proxypass", "fastcgipass", "uwsgipass", "scgipass", "grpcpass"):
+        return ""
     if any(each in whole for each in _ANYWHERE) and "tokeniz" not in whole:
         return "strong"
     if any(each in _PUBLIC for each in found):

@@ -25,6 +25,20 @@ VALUES = terms("""
 """Names of the values of what another line names."""
 
 
+_TELLING = terms("name key variable")
+"""Names whose value is the name of what stands beside it."""
+
+
+@cache
+def _told() -> re.Pattern[str]:
+    return re.compile(r"[\"']?([A-Za-z_][\w.-]*+)[\"']?(?=[\s,>])")
+
+
+@cache
+def _anchor() -> re.Pattern[str]:
+    return re.compile(r"&([\w-]++)[ \t]")
+
+
 @cache
 def _pair() -> re.Pattern[str]:
     return re.compile(
@@ -81,6 +95,7 @@ class Pairs:
         self.first = _start().match(text).end()  # type: ignore[union-attr]
         self.flow = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=len(text))
         self.behind = 0
+        self.told = False
 
     def read(self, start: int = 0) -> None:
         """Find every pair behind `start`."""
@@ -104,9 +119,13 @@ class Pairs:
         text, name = self.text, each["name"]
         tight = each["tight"] is not None and each["sep"] == ":"
         before = text[each.start() - 1 : each.start()]
-        if before == "{" and text.startswith("$", each.start() - 2):
+        if before == "{" and text[max(0, each.start() - 2) : each.start()] == "${":
             return
         if tight and (before in ("/", "@", ".") or text.startswith("/", each.end())):
+            return
+        if name.lower() in _TELLING and (told := _told().match(text, each.end())) and names.kind(told[1]) == "strong":
+            # {name: DB_PASSWORD, value: …}: the name says what the value beside it is.
+            self.told, self.behind = True, told.end()
             return
         kind = self._kind(each, name, before, tight)
         if not kind:
@@ -119,6 +138,9 @@ class Pairs:
         if self._in(each.start()):
             return "" if name.lower().lstrip("-") in ALLOWED else "strong"
         if name.lower() in ("cookie", "set-cookie") and each["sep"] == ":":
+            return "strong"
+        anchor = _anchor().match(self.text, each.end())
+        if (self.told and name.lower() in VALUES) or (anchor and names.kind(anchor[1])):
             return "strong"
         kind = names.kind(name)
         if kind == "weak" and name.lower() in ("key", "keys", "cookie") and before == " ":

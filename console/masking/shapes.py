@@ -91,6 +91,12 @@ def _dsn() -> re.Pattern[str]:
 
 
 @cache
+def _map() -> re.Pattern[str]:
+    """[relay.example.org]:587 user:password, as in Postfix's sasl_passwd."""
+    return re.compile(r"\[[\w.:-]++\](?::\w++)?[ \t]++[^\s:]++:(\S++)")
+
+
+@cache
 def _scheme() -> re.Pattern[str]:
     return re.compile(
         r"(?i)(?<![\w-])(bearer|basic)(?::|=)?(?:\s|\\ |%20|\+|\\t)++(\\?[\"']?)(?=([\w.~+/=:\\$@!#%^&*{}-]{4,}+))"
@@ -141,6 +147,8 @@ def spans(text: str, low: str, tokens: bool = True) -> Iterator[Span]:
     if "@" in low:
         yield from _urls(text, low)
         yield from (found.span(2) for found in _dsn().finditer(text) if not harmless(found[2], "strong"))
+    if "]" in low and ":" in low:
+        yield from (found.span(1) for found in _map().finditer(text) if not harmless(found[1], "strong"))
     if "bearer" in low or "basic" in low:
         yield from _authentication(text)
     if "=" in low and len(low) >= 44:

@@ -152,6 +152,7 @@ class Statement:
             self._one(at, word)
         self._pipes()
         self._heredoc()
+        self._alone(said)
         if self.depth < DEEPEST:
             for word in self.words:
                 if " " in word.plain and ("'" in self.text or '"' in self.text):
@@ -174,6 +175,8 @@ class Statement:
         rule = _RULES.get(low.rstrip(":"))
         if rule is not None:
             rule(self, at)
+        elif low in ("http_auth_pass", "http_auth"):
+            self._compared(at, sets=False)
         elif low in _DIRECTIVES:
             self._directive(at)
         elif "(" in low:
@@ -297,6 +300,8 @@ class Statement:
         if value.low in ("is", "was", "are", "now", "->", "=>", "will", "to", "for", "ist", "war", "von", "vom"):
             said = self.words[at + 2 : at + 5]
             last = said[0] if len(said) == 1 and said[0].low.strip(".,!") not in _SAID_OF else None
+            if value.low == "for" and len(said) == 2 and said[0].low.endswith(":") and said[1].low not in _SAID_OF:
+                last = said[1]
             value = next((word for word in said if random(word.plain)), last)
             if value is None or re.fullmatch(r"[\w-]+\.[a-z]{2,5}", value.low):
                 return
@@ -389,7 +394,7 @@ class Statement:
         if self.first not in ("server", "default-server", "server-template"):
             return
         value = self.next(at)
-        if value is not None and at > 1:
+        if value is not None and at > 0:
             self.hide(value)
 
     def _passwords_last(self, at: int) -> None:
@@ -444,6 +449,10 @@ class Statement:
         found = _fetch().search(word.plain)
         if not found or not (sets or opened or self.first == "acl") or not names.header(found[1]):
             return
+        self._compared(at, sets)
+
+    def _compared(self, at: int, sets: bool) -> None:
+        """Hide the words that a sample is compared with, or that a variable is set to."""
         if self.again("fetch", at):
             return
         where = at + 1
@@ -461,11 +470,12 @@ class Statement:
     def _pipes(self) -> None:
         """echo SECRET | program, program <<< SECRET, echo SECRET > secret.txt."""
         low = self.text.lower()
+        named = "<<<" in low and any(names.kind(word.plain.strip('$"{}')) == "strong" for word in self.words)
         for at, word in enumerate(self.words):
             name = word.low.rpartition("/")[2]
             if name in ("echo", "printf", "print") and self._takes(low, word):
                 self._said(at)
-            elif word.low.startswith("<<<") and any(each in low for each in _CONSUMERS):
+            elif word.low.startswith("<<<") and (named or any(each in low for each in _CONSUMERS)):
                 value = word if len(word.low) > 3 else self.next(at)
                 if value is not None and not harmless(value.plain.removeprefix("<<<"), "strong"):
                     self.found.hide(value.start + (3 if value is word else 0), value.end)
@@ -481,6 +491,14 @@ class Statement:
             names.kind(each.rpartition("/")[2].partition(".")[0]) == "strong" for each in files
         ):
             self.found.opens = Opens("heredoc", found[1])
+
+    def _alone(self, said: list[Word]) -> None:
+        """A line of a secret's name and one word, as in kickstart's `rootpw --plaintext SECRET`."""
+        given = [word for word in said if not word.low.startswith("-")]
+        if len(given) != 2 or names.kind(given[0].plain) != "strong" or given[0].low.endswith((":", "=")):
+            return
+        if given[1].low.strip(".,!") not in _SAID_OF and not harmless(given[1].plain, "strong"):
+            self.hide(given[1])
 
     def _takes(self, low: str, word: Word) -> bool:
         pipe, into = low.find("|", word.end), low.rfind(">", word.end)

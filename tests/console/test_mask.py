@@ -195,6 +195,16 @@ X=$(curl -u a:~ https://example.org/)
 bash -c "sshpass -p ~ ssh root@host"
 command="run --password ~" ssh-ed25519 AAAA
 # the old password was ~
+  - {name: DB_PASSWORD, value: "~"}
+environment = [{ name = "DB_PASSWORD", value = "~" }]
+<add key="ApiKey" value="~" />
+    acl ok http_auth_pass -m str ~
+    default-server cookie ~
+[smtp.example.org]:587 bob:~
+rootpw --plaintext ~
+x: &pw ~
+read -r PASS <<< "~"
+Password for bob: ~
 machine example.org login bob password ~
 AUTH ~
 requirepass ~
@@ -348,6 +358,9 @@ size = "50GiB"
 token_ttl = 3600
 password_min_length: 8
 sort_key: name
+  - {name: web, value: "x"}
+Password for bob: wrong
+secrets = var.names
 proxy_pass http://127.0.0.1:8080;
 -----BEGIN CERTIFICATE-----
 MIIBszCCAVmgAwIBAgIUZ2hpamtsbW5vcHFyc3R1dnd4eXowCgYIKoZIzj0EAwIw
@@ -425,6 +438,7 @@ BLOCKS = {
     "heredoc for a program": "chpasswd <<EOF\nroot:~\nEOF\nport=25",
     "heredoc into a file": "cat > /run/secrets/db_password <<EOF\n~\nEOF\nport=25",
     "here-document of tee": "tee /etc/app/token.txt <<-'END' >/dev/null\n\t~\n\tEND\nport=25",
+    "secrets of HCL": 'locals {\n  secrets = {\n    a = "~"\n    b = {\n      c = "~"\n    }\n  }\n}\nport = 25',
     "list of HCL": 'pw = [\n  "~",\n  "~ x",\n]\nport = 25',
     "variable": 'variable "root_password" {\n  type = string\n  default = "~"\n}\nport = 25',
     "sensitive before": 'variable "x" {\n  sensitive = true\n  default = "~"\n}\nport = 25',
