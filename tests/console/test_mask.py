@@ -202,6 +202,7 @@ environment = [{ name = "DB_PASSWORD", value = "~" }]
     default-server cookie ~
 [smtp.example.org]:587 bob:~
 rootpw --plaintext ~
+tokens: [~, ~]
 x: &pw ~
 read -r PASS <<< "~"
 Password for bob: ~
