@@ -248,9 +248,10 @@ class Pairs:
         self.behind = end
         self._literals(start, end)
         inner = self.text[start + 1 : end - (depth == 0)]
-        if opener in "[{" and not _strings().search(inner) and ":" not in inner and "=" not in inner:
-            for word in re.finditer(r"[^\s,]++", inner):
-                if not harmless(word[0], kind) and not values.expression(word[0]):
+        if (opener == "[" and "{" not in inner) or (opener == "{" and ":" not in inner and "=" not in inner):
+            for word in re.finditer(r"\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'|[^\s,\"']++", inner):
+                plain = word[0][0] not in "\"'" and not values.expression(word[0])
+                if plain and not harmless(word[0], kind):
                     self.found.hide(start + 1 + word.start(), start + 1 + word.end())
         elif opener == "{":
             Pairs(self.text[:end], self.found, [(start, end)]).read(start + 1)
