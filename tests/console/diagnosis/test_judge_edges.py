@@ -295,10 +295,11 @@ def test_the_gravest_finding_is_the_first_then_the_widest_then_the_one_nearest_t
 
     expected = [
         *(found(f"A{number}", "critical", 3 - number) for number in range(3)),
-        found("B", "high"),
-        *(found(f"C{number}", "medium", 1, hop) for number, hop in enumerate(HOPS)),
-        found("C5", "medium", 1),
-        found("C6", "medium", 1),
+        found("B", "high", 9),
+        found("B0", "high"),
+        *(found(f"C{9 - number}", "medium", 1, hop) for number, hop in enumerate(HOPS)),
+        found("C0", "medium", 1),
+        found("C1", "medium", 1),
         found("D", "low", 20),
     ]
     assert list(GRAVITY) == ["critical", "high", "medium", "low"]

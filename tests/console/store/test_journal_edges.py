@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from console.mask import DOTS
 from console.store import journal
 from console.store.journal import Carried, Entry, Holder, Journal, JournalError, Lock, NullJournal, SiteLocked
 from tests.console.flows.playing import SITE
@@ -227,6 +229,30 @@ def test_every_text_at_any_depth_is_redacted_and_what_is_empty_is_left_out(
         "at": 1_700_000_000.123, "kind": "x", "a": "***", "b": {"***": ["***", 1, None, {"c": ["***", True]}]},
         "c": {"host": "***"}, "d": 0,
     }  # fmt: skip
+
+
+def behind_password(text: str) -> str:
+    return re.sub(r"--password \S+", "--password ***", text)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["mysql", "--password", "geheim", "a b"], ["mysql", "--password", DOTS, "a b"]),
+        (["echo", "it's", "$HOME"], ["echo", "it's", "$HOME"]),
+        ([1, "--password", "geheim"], [1, "--password", "geheim"]),
+        (["--password", "geheim", "x" * 4078], ["--password", DOTS, "x" * 4078]),
+        (["--password", "geheim", "x" * 4079], ["--password", "geheim", "x" * 4079]),
+    ],
+    ids=["hidden", "quoted", "no command", "as long as is looked through", "longer"],
+)
+def test_a_word_that_is_secret_by_the_one_before_it_is_hidden_in_a_command(
+    given: list[object], kept: list[object], folder: Path
+) -> None:
+    made = Journal(folder, behind_password)
+    made.write("do", argv=given)
+    made.close()
+    assert journal.read(made.path).entries[0].data["argv"] == kept
 
 
 def test_a_dry_run_s_journal_has_a_name_writes_nothing_and_can_be_closed() -> None:
