@@ -133,8 +133,10 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
             return  # the loop has ended; nobody is left to tell
 
     def on_engine_spoke(self, message: EngineSpoke) -> None:
-        """Take what has gathered, and show it."""
+        """Show the events that have gathered, unless the app is shutting down and its widgets are gone."""
         message.stop()
+        if not self.is_running:
+            return
         news = self._bridge.drain()
         if news.flows:
             self.board.flow, self.board.flows = self.engine.flow(), self.engine.flows()

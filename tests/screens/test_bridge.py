@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from console.events import EngineFailed, FindingsChanged, FlowSaid, ReadingsChanged, SweepOverdue
 from screens.board import Board
-from screens.bridge import TRAIL, Bridge, News
-from tests.screens.stage import CALM, CUT, ESTATE, LANES, START, TROUBLE, UNTRUSTED, WELL, reading
+from screens.bridge import TRAIL, Bridge, EngineSpoke, News
+from tests.screens.house import build
+from tests.screens.stage import CALM, CUT, ESTATE, LANES, START, TROUBLE, UNTRUSTED, WELL, calm, reading
 
 
 def bridge() -> tuple[Bridge, list[int]]:
@@ -120,3 +121,11 @@ def test_findings_follow_the_engine_and_not_the_readings() -> None:
     board.take(News(findings=TROUBLE))
     board.take(News(findings=FindingsChanged((), "well", "", None, START)))
     assert board.findings() == []
+
+
+async def test_news_that_comes_while_the_app_shuts_down_is_ignored() -> None:
+    app = build(calm())
+    async with app.run_test():
+        pass
+    app.on_engine_spoke(EngineSpoke())
+    assert app.crash is None
