@@ -206,8 +206,8 @@ detach() { # a process of its own session that belongs to no command of the cons
   ) &
 }
 
-nap() {
-  sleep 0.1 2>/dev/null || sleep 1
+nap() { # between two of the tries
+  if [ "$tries" -le 10 ]; then sleep 0.02; else sleep 0.1; fi 2>/dev/null || sleep 1
 }
 
 await_watchdog() {
@@ -417,6 +417,7 @@ watch() {
 }
 
 fire() {
+  tries=0
   while :; do
     token
     case $token in
@@ -424,7 +425,7 @@ fire() {
     firing.*)
       lives "${token#firing.}" || take "$token"
       token
-      case $token in firing.*) nap ;; esac
+      case $token in firing.*) tries=$((tries + 1)) && nap ;; esac
       ;;
     fired) return ;;
     *) fail 3 "$name is not armed: nothing was taken back" ;;
