@@ -358,7 +358,6 @@ ask() { # sets answer to what the question ends with, 99 when it takes too long
   [ -e "$file" ] || end "COWHAND_ASKED=$name.$$"
   wait
   read -r answer <"$file"
-  [ "$tries" -lt "$((patience * 10))" ] || answer=99
   rm -f "$file"
 }
 

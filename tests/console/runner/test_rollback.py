@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.runner.rollback_host import SCRIPT, SHELLS, Machine, ended, wait_until
+from tests.console.runner.rollback_host import PATIENCE, SCRIPT, SHELLS, Machine, ended, wait_until
 
 
 @pytest.fixture(params=[SHELLS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in SHELLS[1:])])
@@ -67,6 +67,7 @@ def test_every_word_reaches_the_command_as_it_is(machine: Machine) -> None:
     machine.good("arm", "way", "9", "--", "sh", "-c", show, "sh", str(out), *words)
     machine.good("fire", "way")
     assert out.read_bytes().split(b"\0")[:-1] == [word.encode() for word in words]
+    assert out.stat().st_mode & 0o777 == 0o644, "what it makes anew can be read by whom it is for"
 
 
 def test_it_is_fired_at_once_and_only_once(machine: Machine) -> None:
@@ -79,7 +80,7 @@ def test_it_is_fired_at_once_and_only_once(machine: Machine) -> None:
 
 def test_the_watchdog_outlives_the_command_that_armed_it(plain: Machine) -> None:
     armed = plain.start("arm", "way", "120", "--", *back(plain))
-    assert armed.wait() == 0
+    assert armed.wait(PATIENCE) == 0
     with pytest.raises(ProcessLookupError):
         os.killpg(armed.pid, signal.SIGKILL)  # nobody is left of its session
     watchdog = plain.watchdog("way")
@@ -109,7 +110,7 @@ def test_a_disarm_that_comes_first_wins_over_a_watchdog_that_had_decided_to_fire
         machine.renames()
         machine.good("disarm", "way")
         release()
-        assert firing.wait() == 0
+        assert firing.wait(PATIENCE) == 0
     assert (machine.state("way"), machine.way.read_text(), machine.log.exists()) == ("kept", "new\n", False)
 
 
@@ -121,7 +122,7 @@ def test_a_disarm_that_comes_second_says_that_it_lost(machine: Machine) -> None:
         machine.listen()
         machine.good("fire", "way")
         release()
-        assert disarming.wait() == 4
+        assert disarming.wait(PATIENCE) == 4
     assert machine.said(disarming) == "way was not disarmed: it was taken back\n"
     assert (machine.state("way"), machine.way.read_text()) == ("fired", "old\n")
 
@@ -136,7 +137,7 @@ def test_two_that_fire_at_once_take_back_once(machine: Machine) -> None:
         machine.listen()
         machine.good("once", "way")
         release()
-        assert one.wait() == 0
+        assert one.wait(PATIENCE) == 0
     assert (machine.state("way"), machine.log.read_text()) == ("fired", "back\n")
 
 
@@ -146,7 +147,7 @@ def test_what_is_being_taken_back_is_not_disarmed(plain: Machine) -> None:
     done = plain.run("disarm", "way")
     assert (done.returncode, done.stderr) == (4, "way was not disarmed: it is being taken back\n")
     plain.hear()
-    assert firing.wait() == 0
+    assert firing.wait(PATIENCE) == 0
     assert plain.state("way") == "fired"
 
 
@@ -182,7 +183,7 @@ def test_taking_back_that_a_restart_cut_off_is_done_again(plain: Machine) -> Non
     plain.kill_watchdog("way")
     firing = plain.fires("way")
     os.killpg(firing.pid, signal.SIGKILL)
-    firing.wait()
+    firing.wait(PATIENCE)
     plain.reboot()
     plain.listen()
     plain.good("resume")
@@ -194,15 +195,34 @@ def test_taking_back_that_was_killed_is_done_again_by_the_watchdog(plain: Machin
     plain.good("arm", "way", "120", "--", *back(plain))
     firing = plain.fires("way")
     os.killpg(firing.pid, signal.SIGKILL)
-    firing.wait()
+    firing.wait(PATIENCE)
     plain.listen()
     assert plain.settle("way") == "fired"
     assert plain.log.read_text() == "back\nback\n"
 
 
-def test_a_clock_that_cannot_be_read_counts_as_a_restart(plain: Machine) -> None:
+def test_a_watchdog_that_has_the_number_of_the_one_that_was_cut_off_takes_back_itself(plain: Machine) -> None:
     plain.good("arm", "way", "120", "--", *back(plain))
-    (plain.store / "way" / "clock").write_text("")
+    plain.kill_watchdog("way")
+    plain.listen()
+    script = 'mv "$1/armed" "$1/firing.$$"; exec sh "$0" once way'
+    words = ["sh", "-c", script, str(plain.store / "rollback.sh"), str(plain.store / "way")]
+    subprocess.run(words, env=plain.environment, check=True, timeout=20)
+    assert plain.state("way") == "fired"
+
+
+def test_the_watchdog_does_not_hear_a_hang_up(plain: Machine) -> None:
+    plain.good("arm", "way", "120", "--", *back(plain))
+    os.kill(plain.watchdog("way"), signal.SIGHUP)
+    plain.advance(120)
+    plain.hear()
+    assert plain.settle("way") == "fired"
+
+
+@pytest.mark.parametrize("text", ["", "boot-1\n"])
+def test_a_clock_that_cannot_be_read_counts_as_a_restart(text: str, plain: Machine) -> None:
+    plain.good("arm", "way", "120", "--", *back(plain))
+    (plain.store / "way" / "clock").write_text(text)
     assert plain.state("way") == "armed 15"
 
 
@@ -247,31 +267,46 @@ def test_a_change_is_kept_when_the_other_host_has_kept_its_own_for_long_enough(m
     assert machine.way.read_text() == "new\n"
 
 
-@pytest.mark.parametrize("between", ["cannot tell", "not asked", "restarted"])
-def test_the_other_host_must_be_seen_to_keep_it_without_a_gap(plain: Machine, between: str) -> None:
+def looks(machine: Machine, *seconds: int) -> str:
+    """Let time pass and look, several times; returns how it stands then."""
+    for each in seconds:
+        machine.advance(each)
+        machine.good("once", "way")
+    return machine.state("way")
+
+
+@pytest.fixture
+def due(plain: Machine) -> Machine:
+    """A host whose time is up, that has seen once that the other one keeps its change, and must see it for 40 s."""
     plain.good("arm", "way", "120", *after(plain, hold=40), "--", *back(plain))
     plain.kill_watchdog("way")
-    plain.advance(120)
     plain.answer(0)
-    plain.good("once", "way")
-    if between == "cannot tell":
-        plain.answer(2)
-        plain.advance(20)
-        plain.good("once", "way")
-        plain.answer(0)
-        plain.advance(20)
-    elif between == "not asked":
-        plain.advance(40)
-    else:
-        plain.reboot()
-        plain.good("once", "way")
-        plain.advance(1015)  # past where its clock was before
-    plain.good("once", "way")
-    assert plain.state("way") == "unwatched 0 after mail"
-    for _ in range(2):
-        plain.advance(20)
-        plain.good("once", "way")
-    assert plain.state("way") == "kept"
+    assert looks(plain, 120) == "unwatched 0 after mail"
+    return plain
+
+
+def test_an_answer_that_nobody_can_tell_begins_the_wait_anew(due: Machine) -> None:
+    due.answer(2)
+    looks(due, 13)
+    due.answer(0)
+    assert looks(due, 13, 14, 25) == "unwatched 0 after mail"
+    assert looks(due, 1) == "kept"
+
+
+def test_a_time_in_which_nobody_asked_begins_the_wait_anew(due: Machine) -> None:
+    assert looks(due, 27, 20, 19) == "unwatched 0 after mail"
+    assert looks(due, 1) == "kept"
+
+
+def test_the_longest_time_between_two_questions_does_not(due: Machine) -> None:
+    assert looks(due, 26, 14) == "kept"
+
+
+def test_a_restart_begins_the_wait_anew(due: Machine) -> None:
+    due.reboot()
+    looks(due, 0)  # its clock is at 20 now, and was at 1120
+    assert looks(due, 1110, 20, 10) == "unwatched 0 after mail"
+    assert looks(due, 10) == "kept"
 
 
 def test_a_question_that_is_not_answered_is_ended_and_asked_again(plain: Machine) -> None:
@@ -362,7 +397,7 @@ def test_a_change_that_still_runs_is_ended_before_it_is_taken_back(machine: Mach
     wait_until((machine.root / "begun").exists)
     machine.listen()
     machine.good("fire", "way")
-    assert change.wait() == -signal.SIGKILL
+    assert change.wait(PATIENCE) == -signal.SIGKILL
     assert other.poll() is None
 
 
@@ -445,7 +480,7 @@ def test_at_starts_it_again_after_a_restart(plain: Machine) -> None:
     plain.watchdog("way")
     plain.advance(15)
     plain.hear()
-    assert again.wait() == 0
+    assert again.wait(PATIENCE) == 0
     assert plain.state("way") == "fired"
 
 
