@@ -384,8 +384,11 @@ class StepRun:
             found = await self._read(self.step.check)
             parts.append(f"now: {found.words}")
             await self.guards.look(known=False)
-            if self.guards.armed:
-                names = join_words([self.context.name(host) for host in self.guards.armed])
+            names = join_words([self.context.name(host) for host in self.guards.armed])
+            if self.guards.kept:
+                decider = self.context.name(self.guards.decider)
+                parts.append(f"{decider} keeps it; {names} was not told yet, and keeps it when it has seen that")
+            elif names:
                 parts.append(f"its rollback is armed: {names} takes it back by itself")
         except (Unanswered, NotYetKnown):
             pass

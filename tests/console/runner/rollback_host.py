@@ -228,5 +228,6 @@ class Machine:
             if pid != os.getpid():
                 self._kill(pid)
         for process in self._started:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

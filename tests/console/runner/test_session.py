@@ -16,7 +16,7 @@ from console.hosts import lock, marks
 from console.hosts.host import ANY, Before, Completed
 from console.hosts.local import Local
 from console.hosts.lock import Console, HostLock, described
-from console.hosts.marks import VARIABLE, marked, marking, plainly, unmarked
+from console.hosts.marks import VARIABLE, guarding, marked, marking, plainly, unmarked
 from console.hosts.shell import line
 from console.runner import unsettled
 from console.store import journal
@@ -220,6 +220,19 @@ async def test_a_command_that_is_not_there_is_said_as_without_a_mark(tmp_path: P
 def test_a_status_127_of_the_command_itself_is_left_as_it_is() -> None:
     done = Completed(127, b"", b"docker: its own words\n")
     assert plainly(["docker"], done) is done
+
+
+def test_a_command_is_put_under_the_rollback_of_its_own_host_alone() -> None:
+    mark = marking.set("run-1")
+    guard = guarding.set(("mail", "/store/rollback.sh", "way"))
+    try:
+        assert marked(["head", "x"], "vps") == ["env", f"{VARIABLE}=run-1", "head", "x"]
+        words = marked(["head", "x"], "mail")
+        assert words == ["env", f"{VARIABLE}=run-1", "sh", "/store/rollback.sh", "under", "way", "head", "x"]
+        assert unmarked(words) == ["head", "x"]
+    finally:
+        guarding.reset(guard)
+        marking.reset(mark)
 
 
 def test_a_mark_is_taken_off_again() -> None:
