@@ -341,9 +341,9 @@ def open_ours(name: str, parent: int, path: str) -> int:
     state = os.fstat(held)
     why = ""
     if state.st_uid not in (0, os.geteuid()):
-        why = f"{path} belongs to user {state.st_uid}, who could put another folder in the place of those in it"
+        why = f"{path} belongs to user {state.st_uid}, who could swap the folders in it"
     elif state.st_mode & 0o022:
-        why = f"others may write in {path}, and could put another folder in the place of those in it"
+        why = f"others may write in {path}, and could swap the folders in it"
     if why:
         os.close(held)
         raise Stop(why)

@@ -85,7 +85,7 @@ token() { # sets token: the file that says where it stands, "" for none
   done
 }
 
-deadline() { # sets left: seconds until time is up; after a restart of the host it is counted anew, from the grace
+deadline() { # sets left: seconds until time is up; after a restart of the host it counts again, from the grace
   uptime
   boot='' due=''
   [ ! -r "$dir/clock" ] || read -r boot due <"$dir/clock"
@@ -179,7 +179,7 @@ install() { # install FILE: writes what it is given, open to readers, as a whole
   cat >"$1.$$" && chmod 644 "$1.$$" && settled "$1.$$" && mv -f "$1.$$" "$1"
 }
 
-start() { # starts a watchdog that outlives whoever calls
+start() { # starts a watchdog that outlives its caller
   way=$(ways)
   case $way in
   systemd)

@@ -164,7 +164,7 @@ def test_a_folder_below_one_that_others_may_write_in_is_refused(
     above = [tmp_path, tmp_path / "srv", tmp_path / "srv" / "a"]
     (above[2] / "mail").mkdir(parents=True)
     above[deep].chmod(mode)
-    why = f"others may write in {above[deep]}, and could put another folder in the place of those in it"
+    why = f"others may write in {above[deep]}, and could swap the folders in it"
     with pytest.raises(disk.Stop) as stopped:
         disk.open_parent(str(above[2] / "mail"))
     assert str(stopped.value) == why
@@ -181,7 +181,7 @@ def test_a_folder_below_one_of_another_user_is_refused(
     above = [tmp_path, tmp_path / "home", tmp_path / "home" / "bob"]
     (above[2] / "mail").mkdir(parents=True)
     os.chown(above[deep], NOBODY, 0)
-    why = f"{above[deep]} belongs to user {NOBODY}, who could put another folder in the place of those in it"
+    why = f"{above[deep]} belongs to user {NOBODY}, who could swap the folders in it"
     assert disk.exposed(str(above[2] / "mail")) == why
 
 
