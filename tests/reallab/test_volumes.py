@@ -141,7 +141,7 @@ def elsewhere(machine: Machine) -> None:
     """Ours by label, held by a machine that only its mount namespace knows."""
     machine.do("mkfs.ext4", "-q", "-L", "cowhand-opt", machine.node("opt"))
     ready = machine.root / "ready"
-    script = f"mount {machine.own}/{machine.node('opt')[5:]} /mnt && touch {ready} && exec sleep infinity"
+    script = f"mount -o ro {machine.own}/{machine.node('opt')[5:]} /mnt && touch {ready} && exec sleep infinity"
     held = subprocess.Popen(machine.argv(["unshare", "-m", "sh", "-c", script.replace(str(machine.own), "/dev")]))
     machine.held = held  # type: ignore[attr-defined]
     while held.poll() is None and "/mnt " not in Path(f"/proc/{held.pid}/mountinfo").read_text():
