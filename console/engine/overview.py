@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
 
+PATIENCE = 90.0
+"""Seconds a flow may take to say how it stands."""
+
 RECENT = 50
 """Number of runs that are read to find the last one of each flow."""
 
@@ -35,9 +38,20 @@ class LastRun(Struct, frozen=True):
     ended: float = 0.0
 
 
+class Standing(Struct, frozen=True):
+    """How a whole flow stands, by its own few reads, in words; `at` is a Unix time.
+
+    `state` is that of a `CheckResult`, or "failed" when it could not be asked."""
+
+    state: str
+    words: str
+    at: float
+
+
 class FlowSeen(Struct, frozen=True):
     """A flow, the dry run that last checked its steps (None: never checked), and its last run (None: it never ran).
 
+    `standing` is what the flow last said of itself as a whole, None when every step was checked for that, or newer.
     `looking` is the time at which a check began that has not ended (0.0: none)."""
 
     name: str
@@ -45,6 +59,7 @@ class FlowSeen(Struct, frozen=True):
     look: RunStatus | None = None
     looking: float = 0.0
     last: LastRun | None = None
+    standing: Standing | None = None
 
 
 class Overview:
@@ -85,15 +100,40 @@ class Overview:
         now = time.time()
         self._tell(tuple(replace(each, looking=now) if each.name in wanted else each for each in self.seen))
         for each in wanted:
-            look = await _ask(each, estate, vantages)
+            whole = await _standing(each, estate, vantages) if name is None else None
+            look = await _ask(each, estate, vantages) if whole is None else None
             self._tell(
-                tuple(replace(seen, look=look, looking=0.0) if seen.name == each else seen for seen in self.seen)
+                tuple(
+                    replace(seen, look=look or seen.look, standing=whole, looking=0.0) if seen.name == each else seen
+                    for seen in self.seen
+                )
             )
 
     def _tell(self, seen: tuple[FlowSeen, ...]) -> None:
         if seen != self.seen:
             self.seen = seen
             self._notify(FlowsChecked(time.time()))
+
+
+async def _standing(name: str, estate: Estate, vantages: Vantages) -> Standing | None:
+    """Ask a flow as a whole; None when it has no such answer, and each of its steps is to be checked."""
+    from console.flows.registry import find
+    from console.runner.context import StepContext
+    from console.runner.plan import NotYetKnown, Refusal
+
+    try:
+        flow = find(name)
+        if flow.standing is None:
+            return None
+        async with asyncio.timeout(PATIENCE):
+            found = await flow.standing(StepContext(estate, vantages.named, vantages.reasons))
+        return Standing(found.state, clean(found.words, 400), time.time())
+    except TimeoutError:
+        return Standing("failed", f"no answer within {PATIENCE:.0f} s", time.time())
+    except Exception as error:
+        state = "needed" if isinstance(error, NotYetKnown) else "refused" if isinstance(error, Refusal) else "failed"
+        words = str(error) if isinstance(error, CowhandError) else summarize(error)
+        return Standing(state, clean(words, 400), time.time())
 
 
 async def _ask(name: str, estate: Estate, vantages: Vantages) -> RunStatus | None:

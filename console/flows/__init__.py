@@ -56,10 +56,11 @@ from console.runner.plan import (
     set_owner,
     skipped,
 )
-from console.runner.step import Change, Flow, Step
+from console.runner.step import Change, Flow, Step, first_open
 
 __all__ = [
     "Action", "Amount", "Ask", "Call", "Change", "CheckResult", "Copy", "Flow", "Group", "Loss", "Member",
-    "NotYetKnown", "Plan", "Refusal", "Rollback", "Run", "Step", "StepContext", "Wait", "Write", "done", "link",
+    "NotYetKnown", "Plan", "Refusal", "Rollback", "Run", "Step", "StepContext", "Wait", "Write", "done", "first_open",
+    "link",
     "make_folder", "needed", "refused", "remove", "set_mode", "set_owner", "skipped",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from msgspec import Struct
 from console.hosts.host import Completed
 from console.runner import reversal
 from console.runner.context import StepContext
-from console.runner.plan import Action, CheckResult, Plan
+from console.runner.plan import Action, CheckResult, NotYetKnown, Plan, needed, skipped
 
 
 class Change(Protocol):
@@ -61,6 +61,20 @@ class Step:
         Unless it is overridden: each change in reverse by its own way back, when each has one and nothing has changed
         what it left."""
         return await reversal.plan(context, self.name)
+
+
+async def first_open(context: StepContext, steps: Sequence[Step]) -> CheckResult:
+    """Check steps in their order; returns what the first that is not done says, else what the last done one says."""
+    found = skipped("there is nothing to do here")
+    for step in steps:
+        try:
+            now = await step.check(context)
+        except NotYetKnown as error:
+            return needed(str(error))
+        if now.state in ("needed", "refused"):
+            return now
+        found = now if now.state == "done" else found
+    return found
 
 
 class Flow(Struct, frozen=True):

@@ -227,6 +227,21 @@ def _far(ink: Ink, done: ActionStatus, width: int) -> list[Line]:
 # ── in a sentence ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def stands(ink: Ink, seen: FlowSeen) -> tuple[str, str, Style, float]:
+    """How a flow stands, by what was asked last: a shape, words, a style, and when it was asked (0.0: never)."""
+    whole, look = seen.standing, seen.look
+    if whole is None or (look is not None and look.ended > whole.at):
+        return *summary(ink, look), look.ended if look is not None else 0.0
+    match whole.state:
+        case "done" | "skipped":
+            return "✓", whole.words, ink.ok, whole.at
+        case "needed":
+            return "·", f"to do: {whole.words}", ink.degraded, whole.at
+        case "refused":
+            return "✗", whole.words, ink.broken, whole.at
+    return "?", whole.words, ink.unknown, whole.at
+
+
 def summary(ink: Ink, look: RunStatus | None) -> tuple[str, str, Style]:
     """How a flow stands, as a dry run of it found: a shape, words, a style."""
     if look is None:

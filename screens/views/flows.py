@@ -58,10 +58,10 @@ class Flows(View):
 
     def _flow(self, seen: FlowSeen, width: int, here: bool) -> list[Line]:
         ink, run = self.ink, self.board.flow
-        moment = max(self.board.now, seen.look.ended if seen.look else 0.0)
-        shape, words, style = flow_rows.summary(ink, seen.look)
-        if seen.look is not None:
-            words = f"{words} at {clock(seen.look.ended, moment)}"
+        shape, words, style, asked = flow_rows.stands(ink, seen)
+        moment = max(self.board.now, asked)
+        if asked:
+            words = f"{words} (asked {clock(asked, moment)})"
         if run is not None and run.flow == seen.name and self.board.busy:
             failed = run.asked is not None and run.asked.kind == "failed"
             shape, words = ("✗" if failed else "▸"), flow_rows.standing(run)
@@ -119,7 +119,7 @@ class Flows(View):
         """All flows and how they stand, as plain lines."""
         rows = []
         for seen in self.items():
-            shape, words, _ = flow_rows.summary(self.ink, seen.look)
+            shape, words, _, _ = flow_rows.stands(self.ink, seen)
             rows.append(
                 f"{seen.name}: {seen.words}: {shape} {words}; {flow_rows.last_words(seen.last, self.board.now)}"
             )

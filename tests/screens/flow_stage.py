@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.engine.overview import FlowSeen, LastRun
+from console.engine.overview import FlowSeen, LastRun, Standing
 from console.events import (
     ActionBegan,
     ActionEnded,
@@ -123,6 +123,11 @@ LAST = LastRun(
 HELD = LastRun("20260213-135500-bbb222", "running", "", "process 4711 of anna on home", START - 300)
 OTHERS = (
     FlowSeen("proxy-override", "Make Dovecot and Postfix trust the one proxy", look(*range(7)), 0.0, None),
+    FlowSeen(
+        "certificate-sync",
+        "Bring each new certificate to the mail server",
+        standing=Standing("needed", "the deploy key is not on vps yet", START),
+    ),
     FlowSeen(
         "rotate-certificate", "Get a new certificate and bring it to every place that serves it", None, START, None
     ),

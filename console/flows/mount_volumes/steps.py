@@ -24,6 +24,7 @@ from console.flows import (
     StepContext,
     Write,
     done,
+    first_open,
     needed,
     refused,
     skipped,
@@ -548,4 +549,13 @@ def steps(context: StepContext) -> Sequence[Step]:
     )
 
 
-FLOW = Flow(steps)
+async def standing(context: StepContext) -> CheckResult:
+    """How the volumes stand, by the one look that all steps share."""
+    found = targets(context)
+    if not found or wrong(found):
+        return await Declared(found).check(context)
+    kept = Order(found), Table(found), Start(found), Mount(found)
+    return await first_open(context, (Disks(found), *(Format(found, each) for each in found), *kept))
+
+
+FLOW = Flow(steps, standing=standing)

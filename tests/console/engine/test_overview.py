@@ -14,7 +14,21 @@ from console.engine.vantages import Vantages
 from console.errors import HostError
 from console.estate.load import Estate, load
 from console.events import FlowsChecked
-from console.flows import CheckResult, Flow, Plan, Run, Step, StepContext, done, needed, registry
+from console.flows import (
+    CheckResult,
+    Flow,
+    NotYetKnown,
+    Plan,
+    Refusal,
+    Run,
+    Step,
+    StepContext,
+    done,
+    first_open,
+    needed,
+    registry,
+    skipped,
+)
 from console.hosts.host import Completed
 from console.hosts.local import Local
 from console.store import journal
@@ -121,6 +135,59 @@ async def test_the_last_run_comes_from_the_journal(estate: Estate) -> None:
     assert last is not None
     assert (last.state, last.words) == ("failed", "a cow leaned on it")
     assert last.who.startswith("process ")
+
+
+async def test_a_flow_that_says_how_it_stands_is_not_asked_for_its_steps_before_it_is_opened(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def whole(context: StepContext) -> CheckResult:
+        return needed("the fence is [red]down\x1b[2J")
+
+    monkeypatch.setitem(FLOWS, "fence", Flow(lambda context: (Fence(),), "fence", "Mend it", standing=whole))
+    overview = Overview(lambda event: None)
+    overview.look(estate, vantages())
+    seen = (await looked(overview))["fence"]
+    assert seen.look is None
+    assert seen.standing is not None
+    assert (seen.standing.state, seen.standing.words) == ("needed", "the fence is [red]down\\x1b[2J")
+    overview.look(estate, vantages(), "fence")
+    seen = (await looked(overview))["fence"]
+    assert seen.look is not None
+    assert seen.standing is None
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [
+        (NotYetKnown("no address yet"), "needed", "no address yet"),
+        (Refusal("it holds data"), "refused", "it holds data"),
+        (HostError("no way in"), "failed", "no way in"),
+        (ValueError("a mistake of ours"), "failed", "ValueError"),
+        (TimeoutError(), "failed", "no answer within 90 s"),
+    ],
+)
+async def test_a_flow_that_cannot_say_how_it_stands_says_why(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch, error: Exception, state: str, words: str
+) -> None:
+    async def whole(context: StepContext) -> CheckResult:
+        raise error
+
+    monkeypatch.setitem(FLOWS, "fence", Flow(lambda context: (Fence(),), "fence", "Mend it", standing=whole))
+    overview = Overview(lambda event: None)
+    overview.look(estate, vantages())
+    found = (await looked(overview))["fence"].standing
+    assert found is not None
+    assert found.state == state
+    assert words in found.words
+
+
+async def test_the_first_step_that_is_not_done_speaks_for_a_flow(estate: Estate) -> None:
+    context = StepContext(estate, {"here": Local()}, {})
+    assert await first_open(context, ()) == skipped("there is nothing to do here")
+    assert await first_open(context, (Fence(), Broken())) == needed("it is down")
+    (estate.file.parent / "fence").touch()
+    context.invalidate()
+    assert await first_open(context, (Fence(),)) == done("it stands")
 
 
 async def test_asking_ends_when_a_run_begins(estate: Estate) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from console.errors import Missing
 from console.flows import Flow
+from console.hosts import lock
 from console.hosts.host import ANY, Before, Completed, Host
 from console.hosts.local import Local
 from console.hosts.marks import guarding, marked
@@ -67,7 +68,9 @@ class Below:
         """The command as it is run."""
         ours = self.folder / "bin" / argv[0]
         words = [str(self.at(word)) if word.startswith("/") else word for word in argv[1:]]
-        return [str(ours) if ours.exists() else argv[0], *words]
+        mine = [str(ours) if ours.exists() else argv[0], *words]
+        # who is not root has the lock of a machine in a folder of their own there
+        return mine if lock.described(argv) is None else ["env", f"XDG_STATE_HOME={self.folder}/state", *mine]
 
     @contextmanager
     def under(self) -> Iterator[None]:

@@ -92,6 +92,8 @@ async def undisturbed(name: str, folder: Path) -> tuple[object, list[int]]:
     case = cases.find(name)
     root = lay(case, folder)
     witness = Witness(case, root)
+    if case.flow.standing is not None:
+        assert (await case.flow.standing(context(case, root))).state == "needed"
     ending = await walk(case, root, witness.hear)
     assert ending is not None
     assert (ending.outcome, witness.lies) == ("done", [])
@@ -173,6 +175,8 @@ async def idle(case: Case, root: Path) -> None:
     assert ending.outcome == "done"
     assert ending.words.startswith("nothing to do")
     assert (witness.actions, case.end(root)) == ([], before)
+    if case.flow.standing is not None:
+        assert (await case.flow.standing(context(case, root))).state in ("done", "skipped")
 
 
 @pytest.mark.slow
