@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
+from console.engine import lanes
 from console.errors import CowhandError, InputError
 from console.events import (
     ActionBegan,
@@ -121,6 +122,7 @@ async def run(
         return Surroundings(fresh, opened.named, opened.reasons)
 
     context = StepContext(estate, opened.named, opened.reasons, asked.answers, asked.destroy, renewal)
+    lanes.attach(context, opened)
     operator = Operator(asked, printer)
     session = Session(flow, context, operator.ask, printer.tell, None if asked.dry else folder, undoing)
     signals = Signals(session, printer)

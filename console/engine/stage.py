@@ -111,12 +111,14 @@ class Stage:
     async def _run(
         self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool, undoing: str
     ) -> None:
+        from console.engine import lanes
         from console.flows.registry import find
         from console.runner.context import StepContext
         from console.store import journal
 
         try:
             context = StepContext(estate, vantages.named, vantages.reasons, answers, renewal=self._renewal)
+            lanes.attach(context, vantages)
             folder = journal.place(estate.file, lab=vantages.lab is not None)
             record = journal.find(folder, undoing) if undoing else None
             self._session = Session(find(name), context, self._ask, self._hear, None if dry else folder, record)

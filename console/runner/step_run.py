@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -25,6 +26,13 @@ T = TypeVar("T")
 
 TURNS = 3
 """How often a plan may have changed between its yes and its start before the step is given up."""
+
+
+COMES_BACK = 40.0
+"""Seconds in which a lane that a change interrupted must be well again: a daemon starts, HAProxy checks it twice."""
+
+OFTEN = 1.0
+"""Seconds between two looks at lanes that are not well yet."""
 
 
 class StepRun:
@@ -275,8 +283,7 @@ class StepRun:
         found = await self._patiently(self.step.verify(self.context))
         if found.state != "done":
             raise Failed(f"{self.step.name} is not there after all: {found.words}")
-        lost = self.well - await self._well()
-        if lost:
+        if lost := await self._lost():
             raise Failed(f"{join_words(sorted(lost))} could be used before, and cannot any more")
         if armed:
             await self._decide(armed)
@@ -285,6 +292,15 @@ class StepRun:
             if found.state != "done":
                 raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
         return found
+
+    async def _lost(self) -> frozenset[str]:
+        """The lanes that mail could use before the change and cannot now, after the time a daemon takes to start."""
+        until = time.monotonic() + COMES_BACK
+        while lost := self.well and self.well - await self._well():
+            if time.monotonic() >= until:
+                return lost
+            await asyncio.sleep(OFTEN)
+        return frozenset()
 
     async def _well(self) -> frozenset[str]:
         """The lanes that mail can use now; none where nobody looks."""

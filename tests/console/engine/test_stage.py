@@ -13,7 +13,7 @@ from console.engine.engine import Engine
 from console.engine.vantages import Vantages
 from console.estate.load import Estate, load
 from console.events import Event, FlowBegan, FlowEnded, FlowEvent, Prompt
-from console.flows import Flow, Run, registry
+from console.flows import Flow, Run, StepContext, registry
 from console.hosts.local import Local
 from console.runner.state import RunStatus
 from console.store import journal
@@ -92,6 +92,16 @@ def test_a_flow_is_started_asked_for_and_ends(console: Console, tmp_path: Path) 
     state = console.ended()
     assert (state.outcome, [step.state for step in state.steps]) == ("done", ["done", "done"])
     assert (tmp_path / "b").exists()
+
+
+def test_a_flow_can_look_at_the_lanes_of_its_estate(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[StepContext] = []
+    flow = Flow(lambda context: seen.append(context) or (), "look", "look at them")
+    monkeypatch.setattr(registry, "find", lambda name: flow)
+    console.start()
+    console.engine.start_flow("look")
+    console.ended()
+    assert seen[0].lanes is not None
 
 
 def test_one_that_is_started_before_the_hosts_are_there_is_not_lost(console: Console) -> None:

@@ -14,7 +14,7 @@ from console.events import ActionBegan
 from console.flows import CheckResult, StepContext
 from console.hosts.host import Completed, Host
 from console.model import Outcome
-from console.runner import groups
+from console.runner import groups, step_run
 from console.runner.guard import PROGRAM
 from tests.console.flows import rollbacks
 from tests.console.flows.cases import twins
@@ -99,12 +99,23 @@ def lanes(*pictures: dict[str, Outcome]) -> Picture:
     return look
 
 
-async def test_a_lane_that_was_well_before_must_be_well_after(tmp_path: Path) -> None:
+async def test_a_lane_that_was_well_before_must_be_well_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_run, "COMES_BACK", 0.0)
     run = play(tmp_path)
     run.context.lanes = lanes({"25/smtp": "ok", "465/smtp": "ok", "993/imap": "failed"}, {"25/smtp": "failed"})
     ending = await run.run()
     assert "25/smtp and 465/smtp could be used before, and cannot any more; taken back on vps" in ending.words
     assert twins.ways(tmp_path) == NEITHER
+
+
+async def test_a_lane_has_the_time_that_its_daemon_takes_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_run, "OFTEN", 0.0)
+    run = play(tmp_path)
+    run.context.lanes = lanes({"25/smtp": "ok"}, {"25/smtp": "failed"}, {"25/smtp": "unknown"}, {"25/smtp": "ok"})
+    assert (await run.run()).outcome == "done"
+    assert twins.ways(tmp_path) == BOTH
 
 
 async def test_a_lane_that_was_broken_before_may_stay_so(tmp_path: Path) -> None:
