@@ -161,11 +161,13 @@ class LocalProcess:
 
     @classmethod
     async def start(cls, argv: Sequence[str], env: dict[str, str] | None = None) -> LocalProcess:
-        """Start `argv`, its program found by `programs.program`; raises OSError when it cannot be."""
+        """Start `argv`, its program found by `programs.program`, in "/"; raises OSError when it cannot be.
+
+        Not in the working folder, which may be a clone: `python3 -c` imports from there, docker compose reads there."""
         pipe, path = asyncio.subprocess.PIPE, program(argv[0])
         if path is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
-        return cls(await spawn(path, *argv[1:], stdin=pipe, stdout=pipe, stderr=pipe, env=env))
+        return cls(await spawn(path, *argv[1:], stdin=pipe, stdout=pipe, stderr=pipe, env=env, cwd="/"))
 
     async def read_out(self, limit: int) -> bytes:
         """Return some of its output; b"" at its end."""

@@ -266,7 +266,7 @@ async def show(host: Host, folder: str, plan: str = "", timeout: float = TIMEOUT
 
     It only reads: a folder that is not initialised stays so."""
     argv = ["env", "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", "tofu", f"-chdir={folder}"]
-    argv += ["show", "-json", *([plan] if plan else [])]
+    argv += ["show", "-json", "-no-color", *([plan] if plan else [])]
     answer = await command.run(host, argv, timeout, CAP)
     if answer.error:
         problem = answer.error.replace("env", "tofu", 1) if answer.error.startswith("env") else answer.error

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from console.errors import NoWayIn
 from console.estate.load import load
-from console.hosts import programs
+from console.hosts import programs, relay
 from console.hosts.local import Local
 from console.hosts.ssh import config
 from console.hosts.ssh.transport import Proxy
@@ -49,12 +49,25 @@ async def test_no_program_of_the_working_folder_is_run(clone: Path) -> None:
     for name in NAMES:
         await Local().run([name], 5)
     await Local().run(["timeout", "1", "docker"], 5)
-    with suppress(NoWayIn):
+    with contextlib.suppress(NoWayIn):
         await config.resolve("vps")
     proxy = await Proxy.start("docker")
     await proxy.process.wait()
     await proxy.close()
     assert pwned(clone) == []
+
+
+async def test_a_tool_that_looks_in_its_working_folder_does_not_look_in_the_clone(tmp_path: Path) -> None:
+    # With `local = true` and become = "sudo" in the clone's own site.toml this ran as root.
+    (tmp_path / "clone").mkdir()
+    for module in ("os", "select", "socket", "json", "subprocess", "sitecustomize"):
+        (tmp_path / f"clone/{module}.py").write_text(f"open('{tmp_path}/pwned-{module}', 'w')\n")
+    with contextlib.chdir(tmp_path / "clone"):
+        await Local().run(["python3", "-c", "import socket, select, json, subprocess"], 20)
+        relayed = await Local().run(relay.unix("python3", "/nobody/listens", 1) or [], 20)
+        place = await Local().run(["pwd"], 20)
+    assert pwned(tmp_path / "clone") == []
+    assert b"No such file" in relayed.stderr and place.stdout == b"/\n"
 
 
 def test_what_reads_and_mends_runs_none_either(clone: Path) -> None:

@@ -106,7 +106,7 @@ def test_show_tells_what_opentofu_holds_in_the_same_words(site: Path, run: Run) 
 def test_nothing_is_asked_but_show_of_the_folder(site: Path, run: Run) -> None:
     holding(site)
     run("show")
-    assert asked(site) == [f"-chdir={site.parent}/infra show -json"]
+    assert asked(site) == [f"-chdir={site.parent}/infra show -json -no-color"]
 
 
 @pytest.mark.parametrize("command", ["show", "lint", "check"])
