@@ -96,7 +96,7 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
     def open_vantages(estate: Estate, log: deque[str], ask: Asker) -> Vantages:
         from console.engine.vantages import open_lab, open_site
 
-        return open_lab(log) if arguments.lab else open_site(estate.site, log, ask)
+        return open_lab(log) if arguments.lab else open_site(estate.site, log, ask, file=estate.file)
 
     def write_cache(read: EstateRead) -> None:
         from console.estate import cache

@@ -19,6 +19,7 @@ COMMANDS = {
     "lab": "the rehearsal estate: up, down, status, break, heal",
     "flow": "a guided change without screens; 0 done, 1 failed and said why, 4 needs an answer",
     "journal": "what flows did here: every run, or one",
+    "trust": "what may run on the files of a folder: asked once, kept outside of it",
     "completion": "print the completion script of a shell",
 }
 """Each command is the module of its name in this package: `declare(parser)` adds its arguments, and `run(arguments)`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from console.errors import InputError
 from console.formats.text import Paint, paint
 from console.mend.plan import Plan, diffs, plan
 from console.mend.write import write
+from console.text import clean, join_words
 
 Outcome = Literal["shown", "nothing", "declined", "written"]
 
@@ -52,8 +54,11 @@ def _sum(made: Plan) -> str:
 def _agreed(made: Plan) -> bool:
     if not sys.stdin.isatty():
         raise InputError("--fix", 0, 0, "asks before it writes, and here is no terminal to ask on; add --yes")
-    files = ", ".join(made.texts)
-    print(f"write {files}? [y/N] ", end="", file=sys.stderr, flush=True)
+    from console.mend import haproxy
+
+    argv, _ = haproxy.command(made)
+    checked = f", and have it checked by {clean(shlex.join(argv), 400)}" if argv else ""
+    print(f"write {join_words([*made.texts], 99)}{checked}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
     say("nothing was written")

@@ -49,6 +49,7 @@ class Vantages(Struct):
     absent: dict[str, str] = {}
     site: Site | None = None
     credentials: Credentials | None = None
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.named:
@@ -74,7 +75,8 @@ class Vantages(Struct):
         if known is None or self.credentials is None or known.hosts == site.hosts:
             return
         same = {name for name in site.hosts if _way(known, name) == _way(site, name)}
-        fresh = open_site(site, self.log, self.credentials, {name: self.named[name] for name in same & {*self.named}})
+        kept = {name: self.named[name] for name in same & {*self.named}}
+        fresh = open_site(site, self.log, self.credentials, kept, self.file)
         gone = [host for name, host in self.named.items() if fresh.named.get(name) is not host and name != "here"]
         fresh.named["here"] = fresh.hosts["here"] = self.named["here"]
         for ours, theirs in ((self.hosts, fresh.hosts), (self.missing, fresh.missing)):
@@ -101,21 +103,22 @@ def open_site(
     log: deque[str] | None = None,
     ask: Asker | Credentials | None = None,
     open_already: Mapping[str, Host] | None = None,
+    file: Path | None = None,
 ) -> Vantages:
     """Return the vantages of a site; a host is connected to when it is first asked.
 
     `ask` puts questions to the operator (host keys, passphrases, passwords); without it they cannot be answered. Hosts
-    that are `open_already` are used as they are."""
+    that are `open_already` are used as they are. `file` is the site file: an SSH configuration beside it came with
+    it."""
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
     credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
     named: dict[str, Host] = {"here": Recorded(Local(), lines)}
     absent: dict[str, str] = {}
+    config = ssh_config(file)
     for name, entry in site.hosts.items():
-        known = (open_already or {}).get(name)
-        machine = None if known is not None else _open(name, entry, credentials, lines, site)
-        if known is not None:
+        if known := (open_already or {}).get(name):
             named[name] = known
-        elif machine is not None:
+        elif machine := _open(name, entry, credentials, lines, site, config):
             named[name] = Recorded(machine, lines)
         else:
             absent[name] = _why(entry.role, name, entry)
@@ -127,7 +130,34 @@ def open_site(
             hosts[role] = named[name]
         elif name or role in NEEDED:
             missing[role] = absent.get(name) or _why(role, "", None)
-    return Vantages(hosts, missing, lines, None, named, absent, site, credentials)
+    return Vantages(hosts, missing, lines, None, named, absent, site, credentials, file)
+
+
+class SshConfig(Struct, frozen=True):
+    """The configuration that COWHAND_SSH_CONFIG names; None: the user's own. `site` is the folder it came with."""
+
+    path: Path | None = None
+    site: Path | None = None
+
+    def distrust(self) -> str:
+        """Return why it is not used; "" when it may be."""
+        if self.path is None or self.site is None:
+            return ""
+        from console.hosts.ssh import foreign
+
+        why = foreign.doubt(self.path, self.site)
+        return f"{clean(str(self.path), 120)} was not used, for {why} (see cowhand trust)" if why else ""
+
+
+def ssh_config(site: Path | None) -> SshConfig:
+    """Return the configuration that COWHAND_SSH_CONFIG names: one in the site's folder or repository came with it."""
+    named = os.environ.get("COWHAND_SSH_CONFIG")
+    if not named or site is None:
+        return SshConfig(Path(named).expanduser() if named else None)
+    from console.estate.boundary import Boundary
+
+    path, folder = Path(named).expanduser().absolute(), site.absolute().parent
+    return SshConfig(path, folder if Boundary(folder, ()).holds(path) else None)
 
 
 def _way(site: Site, name: str) -> tuple[HostEntry | None, HostEntry | None]:
@@ -136,16 +166,20 @@ def _way(site: Site, name: str) -> tuple[HostEntry | None, HostEntry | None]:
     return entry, site.hosts.get(entry.via or "") if entry is not None else None
 
 
-def _open(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site) -> Host | None:
+def _open(
+    name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site, config: SshConfig
+) -> Host | None:
     if entry.ssh is None and not entry.local and entry.incus is not None:
-        return _open_inside(name, entry, credentials, lines, site)
-    return _open_machine(name, entry, credentials, lines)
+        return _open_inside(name, entry, credentials, lines, site, config)
+    return _open_machine(name, entry, credentials, lines, config)
 
 
-def _open_inside(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site) -> Host | None:
+def _open_inside(
+    name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], site: Site, config: SshConfig
+) -> Host | None:
     """Return the host for an instance of Incus, reached through the machine that runs it."""
     outer = site.hosts.get(entry.via or "")
-    machine = _open_machine(entry.via or "", outer, credentials, lines) if outer is not None else None
+    machine = _open_machine(entry.via or "", outer, credentials, lines, config) if outer is not None else None
     if machine is None or entry.incus is None:
         return None
     from console.hosts.incus.exec import Incus
@@ -153,7 +187,9 @@ def _open_inside(name: str, entry: HostEntry, credentials: Credentials, lines: d
     return Incus(name, entry.role, entry.incus, machine)
 
 
-def _open_machine(name: str, entry: HostEntry, credentials: Credentials, lines: deque[str]) -> Local | Ssh | None:
+def _open_machine(
+    name: str, entry: HostEntry, credentials: Credentials, lines: deque[str], config: SshConfig
+) -> Local | Ssh | None:
     if entry.become not in (None, "sudo"):
         return None
     if entry.local:
@@ -165,9 +201,16 @@ def _open_machine(name: str, entry: HostEntry, credentials: Credentials, lines: 
     def tell(text: str) -> None:
         lines.append(f"{time.strftime('%H:%M:%S')}  {name}  {clean(text, 400)}")
 
-    file = os.environ.get("COWHAND_SSH_CONFIG")
-    path = Path(file).expanduser() if file else None
-    return Ssh(name, entry.role, entry.ssh, become=entry.become, ask=credentials, tell=tell, file=path)
+    return Ssh(
+        name,
+        entry.role,
+        entry.ssh,
+        become=entry.become,
+        ask=credentials,
+        tell=tell,
+        file=config.path,
+        distrust=config.distrust,
+    )
 
 
 def _why(role: Role, name: str, entry: HostEntry | None) -> str:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from console.store.folders import repository
+
 
 class Boundary:
     """The folders that may be read: the site's, those of the root modules, and the repositories these are in."""
@@ -14,20 +16,9 @@ class Boundary:
         self.tops: set[Path] = set()
         for folder in (site, *roots):
             real = Path(os.path.realpath(folder))
-            self.tops.add(_repository(real) or real)
+            self.tops.add(repository(real) or real)
 
     def holds(self, path: Path) -> bool:
         """Return whether a path is inside, with its symbolic links resolved."""
         real = Path(os.path.realpath(path))
         return any(real == top or top in real.parents for top in self.tops)
-
-
-def _repository(folder: Path) -> Path | None:
-    """Return the root of the folder's git repository; a home folder that is one does not count."""
-    home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111 (it never raises)
-    for each in (folder, *folder.parents):
-        if each in (home, Path("/")):
-            return None
-        if (each / ".git").exists():
-            return each
-    return None

@@ -59,6 +59,13 @@ class Plan(Struct, frozen=True):
     left: tuple[Finding, ...]
 
 
+def path_of(estate: Estate, file: str) -> Path:
+    """Return the path of a file of the estate."""
+    if file == str(estate.file):
+        return estate.file
+    return estate.file.parent / Path(file).expanduser()
+
+
 def plan(path: Path) -> Plan:
     """Return the plan for the estate of a site file; nothing is written. Raises as `estate.load` does."""
     reader = Reader()

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from console.errors import InputError
-from console.estate.load import Estate
-from console.hosts.programs import environment, program
-from console.mend.plan import Plan
+from console.mend import haproxy
+from console.mend.plan import Plan, path_of
 from console.store import atomic
 from console.store.safe_folder import why
-from console.text import clean, join_words
+from console.text import join_words
 
 KEPT = "~"
 """Suffix of the earlier version: as editors write it, and not read as one of a folder's files."""
-
-PATIENCE = 30.0
-"""Seconds that HAProxy may take to check its files."""
-
-
-def path_of(estate: Estate, file: str) -> Path:
-    """Return the path of a file of the estate."""
-    if file == str(estate.file):
-        return estate.file
-    return estate.file.parent / Path(file).expanduser()
 
 
 def write(made: Plan) -> list[str]:
     """Write all files of a plan, or none; returns lines to print. Raises `InputError` when one cannot be written.
 
-    A file that has changed since it was read is refused. When HAProxy is installed, accepted its files before and
+    A file that has changed since it was read is refused. When HAProxy may check its files, accepted them before and
     refuses them now, they are put back."""
     old: dict[Path, bytes] = {}
     new: dict[Path, bytes] = {}
@@ -38,7 +26,8 @@ def write(made: Plan) -> list[str]:
         path = path_of(made.estate, file)
         old[path] = _unchanged(path, file, made.estate.texts[file])
         new[path] = text.encode("utf-8", "surrogateescape")
-    accepted = check(made.estate) is None
+    argv, doubt = haproxy.command(made)
+    accepted = bool(argv) and haproxy.refusal(argv, made.estate) is None
     for file in made.texts:
         path = path_of(made.estate, file)
         try:
@@ -48,7 +37,9 @@ def write(made: Plan) -> list[str]:
             stays = f"{join_words(left)} could not be put back" if left else "nothing was changed"
             raise InputError(file, 0, 0, f"was not written: {why(error)}; {stays}") from None
     told = [f"{file}: written, the version before is {file}{KEPT}" for file in made.texts]
-    refusal = check(made.estate) if accepted and made.estate.sources.haproxy else None
+    if doubt:
+        told.append(f"HAProxy was not asked whether it takes this, for {doubt}")
+    refusal = haproxy.refusal(argv, made.estate) if accepted else None
     if refusal is None:
         return told
     names = [document.file for document in made.estate.sources.haproxy.documents]  # type: ignore[union-attr]
@@ -61,26 +52,6 @@ def write(made: Plan) -> list[str]:
     others = [file for file in made.texts if file not in names]
     also = f"; {join_words(others)} stay{'s' * (len(others) == 1)} written" if others else ""
     raise InputError(join_words(names), 0, 0, f"put back as it was, for HAProxy refuses it: {refusal}{also}")
-
-
-def check(estate: Estate) -> str | None:
-    """Return why an installed HAProxy refuses the files as they are; None when it accepts them or is not installed."""
-    haproxy = program("haproxy") or program("/usr/sbin/haproxy") or program("/usr/local/sbin/haproxy")
-    if haproxy is None or estate.sources.haproxy is None:
-        return None
-    files = [path_of(estate, document.file).absolute() for document in estate.sources.haproxy.documents]
-    argv = [haproxy, "-c", *(word for file in files for word in ("-f", str(file)))]
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, timeout=PATIENCE, cwd=estate.file.parent, check=False, env=environment()
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if done.returncode == 0:
-        return None
-    alerts = [line for line in done.stderr.splitlines() if b"ALERT" in line]
-    said = (alerts or done.stderr.splitlines() or [b"it does not say why"])[0]
-    return clean(said.rpartition(b"] : ")[2].strip() or said, 200)
 
 
 def _unchanged(path: Path, file: str, text: str) -> bytes:

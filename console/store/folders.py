@@ -49,3 +49,22 @@ def private(folder: Path) -> Path:
     finally:
         os.close(handle)
     return folder
+
+
+def repository(folder: Path) -> Path | None:
+    """Return the root of the folder's git repository; neither a home folder that is one nor another user's counts."""
+    home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111 (it never raises)
+    owner = _owner(folder)
+    for each in (folder, *folder.parents):
+        if each in (home, Path("/")):
+            return None
+        if (found := _owner(each / ".git")) is not None and found == owner:
+            return each
+    return None
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None

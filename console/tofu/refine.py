@@ -1,23 +1,20 @@
 """Replaces values guessed from *.tf by those in OpenTofu's state.
 
-Only `tofu show -json` is run, and only where OpenTofu is installed and the folder initialised."""
+A plain state file is read as it is. For any other, `tofu show -json` is run: that starts the folder's own providers, so
+only where the operator trusts them."""
 
 from __future__ import annotations
 
-import os
-import posixpath
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
+from console.errors import InputError
 from console.estate.cache import stamp
 from console.hosts.programs import program
 from console.text import clean
+from console.tofu.place import Place, places
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,37 +31,17 @@ ENVIRONMENT = (
 )  # fmt: skip
 """Beginnings of the variables that OpenTofu and its state backends read."""
 
-MOST = 4
-"""Most folders whose state is read."""
-
 
 def refined(estate: Estate, network: bool = True) -> Estate:
     """Return the estate with values of OpenTofu's state, or as it was, with the reason in `remark`; waits `LIMIT`.
 
-    Without an initialised folder it is the same estate. Without `network`, states of remote backends are not read.
-    Runs an event loop of its own."""
-    folders = tuple(folder for folder in initialised(estate) if network or not _elsewhere(folder))
-    if not folders:
+    Without `network`, states of remote backends are not read. Runs an event loop of its own."""
+    found = places(estate, network)
+    if not found:
         return estate
     import asyncio
 
-    return apply(estate, asyncio.run(_ask(folders, LIMIT)))
-
-
-def initialised(estate: Estate) -> tuple[Path, ...]:
-    """Return the estate's folders of *.tf that are initialised; none when `tofu` is not on PATH."""
-    tofu = estate.sources.tofu
-    if tofu is None or program("tofu") is None:
-        return ()
-    folders = []
-    for shown in dict.fromkeys(posixpath.dirname(block.span.file) for block in tofu.blocks):
-        written = Path(shown)
-        with suppress(RuntimeError):
-            written = written.expanduser()
-        folder = (estate.file.parent / written).absolute()
-        if _data(folder).is_dir():
-            folders.append(folder)
-    return tuple(folders[:MOST])
+    return apply(estate, asyncio.run(_ask(estate, found, LIMIT)))
 
 
 def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
@@ -79,12 +56,11 @@ def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
     return replace(estate, sources=sources, topology=build(sources), remark=remark)
 
 
-class _Backend(Struct):
-    type: str = ""
-
-
-class _Initialised(Struct):
-    backend: _Backend | None = None
+def untold(estate: Estate) -> tuple[Place, ...]:
+    """Return the places whose state only `tofu` can read."""
+    if program("tofu") is None:
+        return ()
+    return tuple(place for place in places(estate) if place.file is None or _read(estate, place) is None)
 
 
 class Refiner:
@@ -102,20 +78,20 @@ class Refiner:
         """Return the estate refined by the last state read; the same estate when there is none yet."""
         import asyncio
 
-        folders, tofu = initialised(estate), estate.sources.tofu
-        if not folders or tofu is None:
+        found, tofu = places(estate), estate.sources.tofu
+        if not found or tofu is None:
             self._shown = None
             return estate
-        version = (folders, tuple(_version(folder) for folder in folders))
+        version = (found, tuple(_version(estate, place) for place in found))
         if self._task is None and (tofu is not self._asked[0] or version != self._asked[1]):
             self._asked = tofu, version
-            self._task = asyncio.create_task(self._listen(folders))
+            self._task = asyncio.create_task(self._listen(estate, found))
         if self._shown is None:
             return estate
         same = self._kept and self._kept[0] is tofu and self._kept[1] is self._shown
-        found = apply(estate, self._shown, self._kept[2].sources.tofu if same and self._kept else None)
-        self._kept = tofu, self._shown, found
-        return found
+        refined = apply(estate, self._shown, self._kept[2].sources.tofu if same and self._kept else None)
+        self._kept = tofu, self._shown, refined
+        return refined
 
     def forget(self) -> None:
         """Ask again at the next call of `refine`, because a remote state does not announce its changes."""
@@ -129,53 +105,83 @@ class Refiner:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def _listen(self, folders: tuple[Path, ...]) -> None:
+    async def _listen(self, estate: Estate, found: tuple[Place, ...]) -> None:
         from console.tofu.show import TIMEOUT
 
         try:
-            shown = await _ask(folders, TIMEOUT)
+            shown = await _ask(estate, found, TIMEOUT)
         finally:
             self._task = None
         self._shown = shown
         self.heard()
 
 
-async def _ask(folders: tuple[Path, ...], timeout: float) -> Shown:
-    """Read the states of all folders at the same time, and return them as one."""
+async def _ask(estate: Estate, found: tuple[Place, ...], timeout: float) -> Shown:
+    """Read the states of all places at the same time, and return them as one."""
     import asyncio
 
-    from console.hosts.local import Local
-    from console.tofu import show as tofu
+    from console.tofu.show import Shown
 
-    here = Local("this machine", keep=ENVIRONMENT)
-    each = await asyncio.gather(*(tofu.show(here, str(folder), timeout=timeout) for folder in folders))
-    return tofu.Shown(
+    each = await asyncio.gather(*(_state(estate, place, timeout) for place in found))
+    return Shown(
         version=each[0].version,
         resources=tuple(resource for shown in each for resource in shown.resources),
         missing=clean("; ".join(dict.fromkeys(shown.missing for shown in each if shown.missing)), 200),
     )
 
 
-def _data(folder: Path) -> Path:
-    return folder / (os.environ.get("TF_DATA_DIR") or ".terraform")
+async def _state(estate: Estate, place: Place, timeout: float) -> Shown:
+    """Read the state of one place: by ourselves when it is a plain local file, else by a `tofu` that is trusted."""
+    import asyncio
+
+    from console.hosts.local import Local
+    from console.tofu.show import Shown, show
+
+    known = await asyncio.to_thread(_read, estate, place) if place.file is not None else None
+    if known is not None:
+        return known
+    if program("tofu") is None:
+        return Shown(missing="its state is encrypted, and only tofu reads it, which is not installed")
+    if why := await asyncio.to_thread(_doubt, estate, place):
+        return Shown(missing=f"not asked, for {why} (see cowhand trust)")
+    return await show(Local("this machine", keep=ENVIRONMENT), str(place.folder), timeout=timeout)
 
 
-def _elsewhere(folder: Path) -> bool:
-    """Return whether the state is kept by a remote backend, from what `tofu init` wrote."""
+def _read(estate: Estate, place: Place) -> Shown | None:
+    """Return what a local state file says, or why it cannot be read; None when it is encrypted."""
+    from console.estate import text_file
+    from console.estate.boundary import Boundary
+    from console.tofu import state
+    from console.tofu.show import CAP, Shown
+
+    assert place.file is not None
+    if not Boundary(estate.file.absolute().parent, [place.folder]).holds(place.file):
+        return Shown(missing="its state is outside of this site and its repository: not read")
     try:
-        told = msgspec.json.decode((_data(folder) / "terraform.tfstate").read_bytes(), type=_Initialised)
+        return state.parse(text_file.read(place.file, place.file.name, CAP, lenient=True).encode(errors="replace"))
     except FileNotFoundError:
-        return False
-    except (OSError, msgspec.DecodeError):
-        return True
-    return told.backend is not None and told.backend.type != "local"
+        return Shown(missing="there is no state yet")
+    except state.Encrypted:
+        return None
+    except InputError as error:
+        return Shown(missing=error.problem)
+    except OSError as error:
+        return Shown(missing=f"its state {text_file.reason(error)}")
 
 
-def _version(folder: Path) -> tuple[object, ...]:
-    """Return what changes when a folder's state may have: the stamps of its files, backend and workspace."""
-    data = _data(folder)
-    states = sorted(folder.glob("terraform.tfstate.d/*/terraform.tfstate"))
-    return tuple(
-        stamp(file)
-        for file in (folder / "terraform.tfstate", *states, data / "terraform.tfstate", data / "environment")
-    )
+def _doubt(estate: Estate, place: Place) -> str:
+    """Return why `tofu` may not run in this folder; "" when the operator said that it may."""
+    from console.store import trust
+    from console.tofu.use import use
+
+    site = estate.file.absolute().parent
+    return trust.doubt(site, lambda: use(place, site))
+
+
+def _version(estate: Estate, place: Place) -> tuple[object, ...]:
+    """Return what changes when a state may have: the stamps of its file, backend and workspace, and of the trust."""
+    from console.store import trust
+
+    kept = trust.record(estate.file.absolute().parent)
+    files = (place.file, place.data / "terraform.tfstate", place.data / "environment", kept)
+    return tuple(stamp(file) if file is not None else None for file in files)

@@ -5,7 +5,7 @@ Formats: OpenTofu's docs/internals/json-format; plan 1.2, state 1.0."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -82,7 +82,9 @@ class Shown(Struct, frozen=True):
 # ── show -json ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Resource(Struct):
+class RawResource(Struct):
+    """A resource as `show -json` writes it."""
+
     address: str = ""
     mode: str = "managed"
     type: str = ""
@@ -93,14 +95,18 @@ class _Resource(Struct):
     tainted: bool = False
 
 
-class _Module(Struct):
+class RawModule(Struct):
+    """A module as `show -json` writes it."""
+
     address: str = ""
-    resources: list[_Resource] = []
-    child_modules: list[_Module] = []
+    resources: list[RawResource] = []
+    child_modules: list[RawModule] = []
 
 
-class _Values(Struct):
-    root_module: _Module = msgspec.field(default_factory=_Module)
+class RawValues(Struct):
+    """What a state or a plan has, as `show -json` writes it."""
+
+    root_module: RawModule = msgspec.field(default_factory=RawModule)
 
 
 class _Delta(Struct):
@@ -122,11 +128,13 @@ class _Change(Struct):
     change: _Delta = msgspec.field(default_factory=_Delta)
 
 
-class _Show(Struct):
+class Raw(Struct):
+    """All that `show -json` writes of a state or a plan."""
+
     format_version: str
     terraform_version: str = ""
-    values: _Values | None = None
-    planned_values: _Values | None = None
+    values: RawValues | None = None
+    planned_values: RawValues | None = None
     resource_changes: list[_Change] = []
     resource_drift: list[_Change] = []
     errored: bool = False
@@ -135,14 +143,21 @@ class _Show(Struct):
 def parse(data: bytes | str, what: str = "tofu show -json") -> Shown:
     """Return a state or plan; raises `InputError` when the text is neither, or of a newer format."""
     try:
-        raw = msgspec.json.decode(data, type=_Show)
+        raw = msgspec.json.decode(data, type=Raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(what, 0, 0, f"this is no output of tofu show -json: {clean(str(error), 160)}") from None
     if raw.format_version.split(".")[0] not in ("0", "1"):
         raise InputError(what, 0, 0, f"format {clean(raw.format_version, 20)} is newer than this cowhand knows")
+    return read(raw, what)
+
+
+def read(raw: Raw, what: str, secrets: Sequence[Any] = ()) -> Shown:
+    """Return a decoded state or plan without what is sensitive; texts in `secrets` are masked too."""
     values = raw.planned_values or raw.values
     try:
         reading = _Reading(raw)
+        for secret in secrets:
+            reading.collect(secret, True)
         modules = list(_modules(values.root_module)) if values else []
         return Shown(
             version=clean(raw.terraform_version, 40),
@@ -160,27 +175,28 @@ def parse(data: bytes | str, what: str = "tofu show -json") -> Shown:
 class _Reading:
     """Reads one document; a sensitive text is masked everywhere, because outputs copy it without its mark."""
 
-    def __init__(self, raw: _Show) -> None:
+    def __init__(self, raw: Raw) -> None:
         self.unknown = {change.address: change.change.after_unknown for change in raw.resource_changes}
         self.secrets: set[str] = set()
         for values in (raw.values, raw.planned_values):
             for each in _all(values.root_module) if values else ():
-                self._collect(each.values, each.sensitive_values)
+                self.collect(each.values, each.sensitive_values)
         for change in (*raw.resource_changes, *raw.resource_drift):
-            self._collect(change.change.before, change.change.before_sensitive)
-            self._collect(change.change.after, change.change.after_sensitive)
+            self.collect(change.change.before, change.change.before_sensitive)
+            self.collect(change.change.after, change.change.after_sensitive)
 
-    def _collect(self, value: Any, sensitive: Any) -> None:
+    def collect(self, value: Any, sensitive: Any) -> None:
+        """Remember the texts of a value that are sensitive, to mask them wherever they are."""
         if sensitive is True and isinstance(value, str) and len(value) >= SHORTEST:
             self.secrets.add(value)
         elif isinstance(value, dict) and (sensitive is True or isinstance(sensitive, dict)):
             for key, each in value.items():
-                self._collect(each, True if sensitive is True else sensitive.get(key))
+                self.collect(each, True if sensitive is True else sensitive.get(key))
         elif isinstance(value, list) and (sensitive is True or isinstance(sensitive, list)):
             for each, mark in zip_longest(value, [] if sensitive is True else sensitive[: len(value)]):
-                self._collect(each, True if sensitive is True else mark)
+                self.collect(each, True if sensitive is True else mark)
 
-    def resource(self, raw: _Resource, module: str) -> Resource:
+    def resource(self, raw: RawResource, module: str) -> Resource:
         """Return a resource of a state or of a plan."""
         values = self.known(raw.values, raw.sensitive_values, self.unknown.get(raw.address), raw.address)
         return Resource(
@@ -236,13 +252,13 @@ class _Reading:
         return found
 
 
-def _all(module: _Module) -> Iterator[_Resource]:
+def _all(module: RawModule) -> Iterator[RawResource]:
     yield from module.resources
     for child in module.child_modules:
         yield from _all(child)
 
 
-def _modules(module: _Module) -> Iterator[_Module]:
+def _modules(module: RawModule) -> Iterator[RawModule]:
     yield module
     for child in module.child_modules:
         yield from _modules(child)
@@ -261,12 +277,16 @@ _ACTIONS: dict[tuple[str, ...], Action] = {
 # ── asked on a host ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def words(folder: str, plan: str = "") -> tuple[str, ...]:
+    """Return what `tofu` is given: it only reads the state of a folder, or a saved plan."""
+    return (f"-chdir={folder}", "show", "-json", "-no-color", *([plan] if plan else []))
+
+
 async def show(host: Host, folder: str, plan: str = "", timeout: float = TIMEOUT) -> Shown:
     """Run `tofu show -json` for the state of a folder or for a saved plan; on failure `missing` says why.
 
     It only reads: a folder that is not initialised stays so."""
-    argv = ["env", "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", "tofu", f"-chdir={folder}"]
-    argv += ["show", "-json", "-no-color", *([plan] if plan else [])]
+    argv = ["env", "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", "tofu", *words(folder, plan)]
     answer = await command.run(host, argv, timeout, CAP)
     if answer.error:
         problem = answer.error.replace("env", "tofu", 1) if answer.error.startswith("env") else answer.error

@@ -15,7 +15,8 @@ from console.hosts import programs, relay
 from console.hosts.local import Local
 from console.hosts.ssh import config
 from console.hosts.ssh.transport import Proxy
-from console.mend.write import check
+from console.mend import haproxy
+from console.mend.plan import plan
 from console.tofu.refine import refined
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +73,11 @@ async def test_a_tool_that_looks_in_its_working_folder_does_not_look_in_the_clon
 
 def test_what_reads_and_mends_runs_none_either(clone: Path) -> None:
     estate = load(clone / "site.toml")
-    assert estate.sources.haproxy is not None
-    check(estate)
+    made = plan(clone / "site.toml")
+    assert "haproxy.cfg" in made.texts
+    argv, _ = haproxy.command(made)
+    assert argv[:1] in ([], ["/usr/sbin/haproxy"], ["/usr/local/sbin/haproxy"])
+    haproxy.refusal(argv, estate) if argv else None
     refined(estate)
     assert pwned(clone) == []
 
@@ -135,5 +139,5 @@ def test_programs_are_looked_up_and_started_in_known_places_alone() -> None:
         ("console/hosts/process.py", "create_subprocess_exec"),
         ("console/hosts/ssh/config.py", "Popen"),
         ("console/lab/client.py", "Popen"),
-        ("console/mend/write.py", "run"),
+        ("console/mend/haproxy.py", "run"),
     }

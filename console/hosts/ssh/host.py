@@ -71,7 +71,8 @@ class Ssh:
     """The machine that `destination` names in the operator's OpenSSH configuration, or user@host.
 
     `become` is "sudo" for a user who is not root; `ask` puts questions; `tell` takes lines for the command log; `file`
-    stands for ssh's -F. Nothing is dialled before it is needed."""
+    stands for ssh's -F, and `distrust` says why it is not used, "" when it may be. Nothing is dialled before it is
+    needed."""
 
     def __init__(
         self,
@@ -83,11 +84,12 @@ class Ssh:
         ask: Asker | Credentials | None = None,
         tell: Callable[[str], None] | None = None,
         file: Path | None = None,
+        distrust: Callable[[], str] | None = None,
     ) -> None:
         self.name, self.role, self.destination = name, role, destination
         self.credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
         self.tell = tell or (lambda text: None)
-        self.link = Link(name, destination, self.credentials, self.tell, file)
+        self.link = Link(name, destination, self.credentials, self.tell, file, distrust=distrust)
         self.root = Become(name, self.credentials) if become else None
         self._sessions, self._forwards = asyncio.Semaphore(SESSIONS), asyncio.Semaphore(FORWARDS)
         self._openings: set[asyncio.Future[Any]] = set()

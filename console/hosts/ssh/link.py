@@ -55,6 +55,8 @@ T = TypeVar("T")
 class Link:
     """The connection to one destination. `label` is the operator's word for the machine.
 
+    `distrust` says before every dial why the configuration `file` is not used, "" when it may be.
+
     `banner` is what its server said before it let us in; `pending` what it waits for, "" when for nothing."""
 
     def __init__(
@@ -66,14 +68,10 @@ class Link:
         file: Path | None = None,
         jumps: Sequence[str] = (),
         over: Link | None = None,
+        distrust: Callable[[], str] | None = None,
     ) -> None:
-        self.label, self.destination, self.credentials, self.tell, self.file = (
-            label,
-            destination,
-            credentials,
-            tell,
-            file,
-        )
+        self.label, self.destination, self.credentials, self.tell = label, destination, credentials, tell
+        self.file, self.distrust = file, distrust
         self.jumps, self.over = tuple(jumps), over
         self.depth: int = over.depth + 1 if over else 0
         self.banner = self.pending = self.user = ""
@@ -211,6 +209,8 @@ class Link:
 
     async def _dial(self) -> asyncssh.SSHClientConnection:
         """Attempts and questions in turn, until there is a connection; raises `Refusal` or `NoWayIn`."""
+        if self.distrust is not None and (why := self.distrust()):
+            raise NoWayIn(f"no way in to {self.label}: {why}")
         resolved = await config.resolve(self.destination, self.file)
         self.user = resolved.user
         if named := [name for name in resolved.ignored if name != "GSSAPIAuthentication"]:  # Debian sets it for all
@@ -326,7 +326,7 @@ class Link:
         destination, before = _uri(jumps[-1]), tuple(jumps[:-1])
         if self._jump is None or (self._jump.destination, self._jump.jumps) != (destination, before):
             label = f"{clean(jumps[-1], 60)} (the jump host of {self.label})"
-            self._jump = Link(label, destination, self.credentials, self._say, self.file, before, self)
+            self._jump = Link(label, destination, self.credentials, self._say, self.file, before, self, self.distrust)
         return self._jump
 
 

@@ -85,7 +85,7 @@ def lint(estate: Path, *argv: str) -> int:
 @pytest.fixture(autouse=True)
 def no_haproxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests say themselves what HAProxy says."""
-    monkeypatch.setattr("console.mend.write.program", lambda name: None)
+    monkeypatch.setattr("console.mend.haproxy.program", lambda name: None)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_what_haproxy_refuses_now_and_took_before_is_put_back(
         f"exit {first}\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr("console.mend.write.program", lambda name: str(program))
+    monkeypatch.setattr("console.mend.haproxy.program", lambda name: str(program))
     before = (estate / "haproxy.cfg").read_bytes()
     if stays:
         with pytest.raises(InputError, match=r"put back as it was, for HAProxy refuses it: no such"):
@@ -339,7 +339,7 @@ def test_what_haproxy_refuses_and_somebody_changed_meanwhile_is_left_to_them_and
         f'echo theirs > {estate}/haproxy.cfg; echo "[ALERT] (1) : config : [x:1] : no such" >&2; exit 1\n'
     )
     program.chmod(0o755)
-    monkeypatch.setattr("console.mend.write.program", lambda name: str(program))
+    monkeypatch.setattr("console.mend.haproxy.program", lambda name: str(program))
     words = r"^haproxy\.cfg: HAProxy refuses it: no such; haproxy\.cfg could not be put back$"
     with pytest.raises(InputError, match=words):
         write(plan(estate / "site.toml"))

@@ -208,7 +208,9 @@ async def test_show_reads_what_tofu_says_and_asks_for_nothing_else(path: Path) -
     found = await tofu.show(Local("operator", "operator"), "/some where")
     assert len(found.resources) == 3
     await tofu.show(Local("operator", "operator"), "/x", plan="saved")
-    assert (path / "asked").read_text() == "0 -chdir=/some where show -json -no-color\n0 -chdir=/x show -json -no-color saved\n"
+    assert (
+        path / "asked"
+    ).read_text() == "0 -chdir=/some where show -json -no-color\n0 -chdir=/x show -json -no-color saved\n"
 
 
 @pytest.mark.parametrize(

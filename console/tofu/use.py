@@ -1,0 +1,87 @@
+"""What `tofu show` would execute in a folder, and the files that decide it: what a trust is for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from console.errors import InputError
+from console.estate import text_file
+from console.hosts.programs import program
+from console.store.trust import Use, shown
+from console.tofu.place import Place
+from console.tofu.show import words
+
+MOST = 4000
+"""Most files that a trust is for; a folder with more is not one of *.tf."""
+
+_CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json")
+_STATE = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
+
+
+def use(place: Place, site: Path) -> Use:
+    """Return what `tofu show` would run in this folder. Its providers start to tell what the values mean."""
+    packages = [*_files(place.data / "providers"), *_files(place.data / "plugins")]
+    deciding = [place.folder / ".terraform.lock.hcl", place.data / "terraform.tfstate", *packages]
+    keys = [path for path in _configuration(place.folder) if _may_encrypt(path)]
+    if keys:  # it may name programs, by whatever any other file says
+        deciding += _others(place)
+    runs = [path for path in packages if os.access(path, os.X_OK)]
+    top = os.path.realpath(site)
+    reason = "its state is encrypted" if place.file else f'its state is kept by the backend "{place.backend}"'
+    executes = [shown(str(path), top) for path in runs]
+    executes += [f"what {shown(str(path), top)} names in an encryption block" for path in keys]
+    full = len(deciding) > MOST
+    return Use(
+        "OpenTofu",
+        (program("tofu") or "tofu", *words(str(place.folder))),
+        f"{reason}, which only OpenTofu reads",
+        tuple(executes),
+        files=() if full else tuple(dict.fromkeys(deciding)),
+        refused=f"{shown(str(place.folder), top)} has more than {MOST} files that decide what runs" if full else "",
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files below a folder, through links: a package may be one into OpenTofu's cache."""
+    found: list[Path] = []
+    for count, (top, folders, names) in enumerate(os.walk(folder, followlinks=True)):
+        folders.sort()
+        found += [Path(top, name) for name in sorted(names)]
+        if len(found) > MOST or count > MOST:  # links that lead in circles
+            return [*found, *(Path(top, str(number)) for number in range(MOST))]
+    return found
+
+
+def _others(place: Place) -> Iterator[Path]:
+    """Yield the other files of the folder, but those of git and of the state, which every change of it writes."""
+    count = 0
+    for top, folders, names in os.walk(place.folder):
+        folders[:] = sorted(name for name in folders if name != ".git" and Path(top, name) != place.data)
+        for name in sorted([*names, *(each for each in folders if Path(top, each).is_symlink())]):
+            if name.endswith(_STATE) or Path(top, name) == place.file:
+                continue
+            count += 1
+            if count > MOST + 1:
+                return
+            yield Path(top, name)
+
+
+def _configuration(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(_CONFIGURATION))
+    except OSError:
+        return []
+
+
+def _may_encrypt(path: Path) -> bool:
+    """Whether a file may have a block `encryption`: its name cannot be written otherwise, but in JSON.
+
+    A key provider of it may be a program ("external")."""
+    if path.name.endswith(".json"):
+        return True
+    try:
+        return "encryption" in text_file.read(path, path.name, lenient=True)
+    except (OSError, InputError):
+        return True
