@@ -94,7 +94,9 @@ def doubt(folder: Path, make: Callable[[], Use]) -> str:
 
 def doubt_of(kept: Trust | None, use: Use) -> str:
     """Return why a program may not run, by a trust that was found."""
-    return NOT_TRUSTED if kept is None else _doubt(kept, use)
+    if kept is None:
+        return use.refused or NOT_TRUSTED
+    return _doubt(kept, use)
 
 
 def seal(folder: Path, uses: Sequence[Use]) -> Trust:

@@ -1,7 +1,7 @@
 """A local state file read by ourselves, so that OpenTofu and its providers need not be run for it.
 
-Format: version 4, of OpenTofu's internal/states/statefile/version4.go; Terraform's is the same. Encrypted states, of
-its internal/encryption, are recognised and not read."""
+Format: version 4, of OpenTofu's internal/states/statefile/version4.go; Terraform's is the same. Encrypted states are
+recognised as its internal/encryption/base.go does, and not read."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _State(Struct):
     terraform_version: str = ""
     outputs: dict[str, _Output] = {}
     resources: list[_Resource] = []
-    encrypted_data: str | None = None
+    encryption_version: str = ""
 
 
 def parse(data: bytes | str, what: str = "terraform.tfstate") -> Shown:
@@ -61,7 +61,7 @@ def parse(data: bytes | str, what: str = "terraform.tfstate") -> Shown:
         state = msgspec.json.decode(data, type=_State)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(what, 0, 0, f"this is no state of OpenTofu: {clean(str(error), 160)}") from None
-    if state.encrypted_data is not None:
+    if state.encryption_version:
         raise Encrypted(what, 0, 0, "its state is encrypted, which only OpenTofu reads")
     if state.version != VERSION:
         raise InputError(what, 0, 0, f"its state has format {state.version}; cowhand reads {VERSION}")

@@ -37,7 +37,7 @@ def use(place: Place, site: Path) -> Use:
         "OpenTofu",
         (program("tofu") or "tofu", *words(str(place.folder))),
         f"{reason}, which only OpenTofu reads",
-        tuple(executes),
+        () if full else tuple(executes),
         files=() if full else tuple(dict.fromkeys(deciding)),
         refused=f"{shown(str(place.folder), top)} has more than {MOST} files that decide what runs" if full else "",
     )

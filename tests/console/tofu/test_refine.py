@@ -38,12 +38,21 @@ resource "incus_instance" "vm" {
 }
 """
 
-STATE = """{"format_version": "1.0", "terraform_version": "1.6.2", "values": {"root_module": {"resources": [
+STATE = """{"version": 4, "terraform_version": "1.6.2", "serial": 3, "lineage": "l", "outputs": {}, "resources": [
+  {"mode": "managed", "type": "incus_instance", "name": "vm", "provider": "p", "instances": [{"attributes":
+    {"name": "mailcow", "type": "virtual-machine", "image": "hunter2", "config": {"limits.memory": "6GiB"}},
+    "sensitive_attributes": [[{"type": "get_attr", "value": "image"}]]}]},
+  {"mode": "managed", "type": "incus_storage_volume", "name": "opt", "provider": "p", "instances": [{"attributes":
+    {"name": "mailcow_opt", "pool": "fast", "content_type": "block", "config": {"size": "20GiB"}}}]}]}"""
+
+SHOWN = """{"format_version": "1.0", "terraform_version": "1.6.2", "values": {"root_module": {"resources": [
   {"address": "incus_instance.vm", "mode": "managed", "type": "incus_instance", "name": "vm", "values":
     {"name": "mailcow", "type": "virtual-machine", "image": "hunter2", "config": {"limits.memory": "6GiB"}},
     "sensitive_values": {"image": true}},
   {"address": "incus_storage_volume.opt", "mode": "managed", "type": "incus_storage_volume", "name": "opt", "values":
     {"name": "mailcow_opt", "pool": "fast", "content_type": "block", "config": {"size": "20GiB"}}}]}}}"""
+
+ENCRYPTED = '{"serial": 3, "lineage": "l", "meta": {}, "encrypted_data": "AAAA", "encryption_version": "v0"}'
 
 HAPROXY = "listen smtp\n    bind :25\n    mode tcp\n    server mailcow 10.10.10.214:10025 send-proxy check\n"
 
@@ -70,8 +79,23 @@ def stand_in(site: Path, script: str) -> None:
 
 
 def holding(site: Path, state: str = STATE) -> None:
-    (site.parent / "state.json").write_text(state)
+    """Put a state where OpenTofu keeps it, in the folder itself."""
+    (site.parent / "infra/terraform.tfstate").write_text(state)
+
+
+def trusting(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trust", str(site), "--yes"]) == 0
+    capsys.readouterr()
+
+
+@pytest.fixture
+def remote(site: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The same site with its state in a bucket, which the stand-in for `tofu` reads, and trusted."""
+    (site.parent / "infra/.terraform/terraform.tfstate").write_text('{"version": 3, "backend": {"type": "s3"}}')
+    (site.parent / "state.json").write_text(SHOWN)
     stand_in(site, f"cat {site.parent}/state.json")
+    trusting(site, capsys)
+    return site
 
 
 def asked(site: Path) -> list[str]:
@@ -103,24 +127,39 @@ def test_show_tells_what_opentofu_holds_in_the_same_words(site: Path, run: Run) 
     assert told["volumes"][0]["mount_path"] == "/opt"
 
 
-def test_nothing_is_asked_but_show_of_the_folder(site: Path, run: Run) -> None:
+def test_a_state_in_the_folder_is_read_without_opentofu_even_where_nobody_initialised(site: Path, run: Run) -> None:
     holding(site)
-    run("show")
-    assert asked(site) == [f"-chdir={site.parent}/infra show -json -no-color"]
+    stand_in(site, "exit 1")
+    (site.parent / "infra/.terraform").rmdir()
+    assert run("show")[1]["volumes"][0]["size"] == "20GiB"
+    assert asked(site) == []
+
+
+def test_a_state_that_is_kept_elsewhere_is_asked_of_opentofu_and_is_the_same(remote: Path, run: Run) -> None:
+    found = refine.refined(estate.load(remote)).topology
+    assert asked(remote) == [f"-chdir={remote.parent}/infra show -json -no-color"]
+    (remote.parent / "infra/.terraform/terraform.tfstate").unlink()
+    holding(remote)
+    assert refine.refined(estate.load(remote)).topology == found
+    assert found.volumes[0].size == "20GiB"
 
 
 @pytest.mark.parametrize("command", ["show", "lint", "check"])
-def test_no_command_shows_what_is_sensitive(site: Path, run: Run, command: str) -> None:
-    holding(site)
+def test_no_command_shows_what_is_sensitive(remote: Path, run: Run, command: str) -> None:
     assert "hunter2" not in str(run(command))
-    assert len(asked(site)) == 1
+    (remote.parent / "infra/.terraform/terraform.tfstate").unlink()
+    holding(remote)
+    assert "hunter2" not in str(run(command))
+    assert len(asked(remote)) == (command == "check")  # what is told from files alone asks no other machine
 
 
 @pytest.mark.parametrize("stream", ["state.json", "replace.json"])
-def test_other_resources_of_a_recorded_state_change_nothing(site: Path, run: Run, stream: str) -> None:
-    _, guessed, _ = run("show")
-    stand_in(site, f"cat {CASES}/{stream}")
-    assert run("show") == (0, guessed, "")
+def test_other_resources_of_a_recorded_state_change_nothing(remote: Path, stream: str) -> None:
+    guessed = estate.load(remote)
+    stand_in(remote, f"cat {CASES}/{stream}")
+    found = refine.refined(guessed)
+    assert (found.topology, found.remark) == (guessed.topology, "")
+    assert len(asked(remote)) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,41 +174,107 @@ def test_other_resources_of_a_recorded_state_change_nothing(site: Path, run: Run
         ("printf 'Error: \\033[31mstate is locked\\n' >&2; exit 1", "state is locked"),
     ],
 )
-def test_what_opentofu_could_not_tell_is_one_line_and_no_error(site: Path, run: Run, script: str, why: str) -> None:
+def test_what_opentofu_could_not_tell_is_one_line_and_no_error(remote: Path, run: Run, script: str, why: str) -> None:
+    stand_in(remote, script)
+    status, told, err = run("check")
+    assert (status, told["verdict"]) == (3, "unknown")
+    (line,) = [line for line in err.splitlines() if "OpenTofu" in line]
+    assert why in line and line.isprintable()
+    assert refine.refined(estate.load(remote)).topology.volumes[0].size == "var.size"
+
+
+STATES = [
+    ("", "this is no state of OpenTofu"),
+    ("[]", "this is no state of OpenTofu"),
+    ('{"version": 3}', "its state has format 3"),
+    ('{"version": 4, "resources": []}', "there is no state yet"),
+    ("[" * 100_000, "this is no state of OpenTofu"),
+]
+
+
+@pytest.mark.parametrize(("state", "why"), STATES, ids=[why for _, why in STATES])
+def test_a_state_file_that_cannot_be_read_is_one_line_and_no_error(site: Path, run: Run, state: str, why: str) -> None:
     _, guessed, _ = run("show")
-    stand_in(site, script)
+    holding(site, state)
     status, told, err = run("show")
-    assert (status, told) == (0, guessed)
-    assert why in err
-    assert err.count("\n") == 1
-    assert err.strip().isprintable()
+    assert (status, told, err.count("\n")) == (0, guessed, 1)
+    assert why in err and err.strip().isprintable()
 
 
-def test_a_command_waits_only_so_long(site: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refine, "LIMIT", 0.2)
-    stand_in(site, "sleep 600")
-    status, told, err = run("show")
-    assert (status, told["volumes"][0]["size"]) == (0, "var.size")
-    assert "did not end within 0.2 s" in err
-
-
-def test_a_folder_that_is_not_initialised_is_not_asked_for(site: Path, run: Run) -> None:
-    (site.parent / "infra/.terraform").rmdir()
-    holding(site)
-    assert run("show")[1]["volumes"][0]["size"] == "var.size"
-    assert asked(site) == []
-
-
-@pytest.mark.parametrize(("backend", "told"), [("s3", False), ("local", True)])
-def test_what_is_told_from_files_alone_asks_no_state_that_is_kept_elsewhere(
-    site: Path, run: Run, backend: str, told: bool
+def test_an_encrypted_state_is_said_and_read_by_a_trusted_opentofu_alone(
+    site: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    holding(site, ENCRYPTED)
+    monkeypatch.setenv("PATH", f"{site.parent}/bin")
+    assert "OpenTofu: its state is encrypted, and only tofu reads it, which is not installed" in run("show")[2]
+    stand_in(site, f"/bin/cat {site.parent}/state.json")
+    (site.parent / "state.json").write_text(SHOWN)
+    monkeypatch.setenv("PATH", f"{site.parent}/bin:/usr/bin:/bin")
+    assert "OpenTofu: not asked, for this folder is not trusted (see cowhand trust)" in run("show")[2]
+    assert asked(site) == []
+    trusting(site, capsys)
+    assert run("show")[1]["volumes"][0]["size"] == "20GiB"
+
+
+def test_the_state_of_the_workspace_in_use_is_read(site: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     holding(site)
-    kept = site.parent / "infra/.terraform/terraform.tfstate"
-    kept.write_text(json.dumps({"version": 3, "backend": {"type": backend, "config": {}, "hash": 1}}))
-    run("lint")
-    run("show")
-    assert bool(asked(site)) == told
+    there = site.parent / "infra/terraform.tfstate.d/second"
+    there.mkdir(parents=True)
+    (there / "terraform.tfstate").write_text(STATE.replace("20GiB", "30GiB"))
+    (site.parent / "infra/.terraform/environment").write_text("second")
+    assert run("show")[1]["volumes"][0]["size"] == "30GiB"
+    monkeypatch.setenv("TF_WORKSPACE", "default")
+    assert run("show")[1]["volumes"][0]["size"] == "20GiB"
+    monkeypatch.setenv("TF_WORKSPACE", "../../..")
+    assert run("show")[1]["volumes"][0]["size"] == "20GiB"
+
+
+def test_a_local_backend_with_a_path_of_its_own_is_followed_inside_the_site_only(site: Path, run: Run) -> None:
+    def backend(path: str) -> None:
+        written = {"version": 3, "backend": {"type": "local", "config": {"path": path, "workspace_dir": None}}}
+        (site.parent / "infra/.terraform/terraform.tfstate").write_text(json.dumps(written))
+
+    (site.parent / "kept.tfstate").write_text(STATE)
+    backend("../kept.tfstate")
+    assert run("show")[1]["volumes"][0]["size"] == "20GiB"
+    outside = site.parent.parent / f"{site.parent.name}.outside"
+    outside.write_text(STATE)
+    backend(str(outside))
+    _, told, err = run("show")
+    assert told["volumes"][0]["size"] == "var.size"
+    assert "outside of this site and its repository: not read" in err
+
+
+@pytest.mark.parametrize("block", ['backend "s3" {}', "cloud {}"])
+def test_a_state_file_that_was_left_behind_by_a_move_to_a_backend_is_not_read(site: Path, run: Run, block: str) -> None:
+    holding(site)
+    (site.parent / "infra/main.tf").write_text(f"{FILES}terraform {{\n  {block}\n}}\n")
+    assert run("show")[1]["volumes"][0]["size"] == "var.size"
+
+
+def test_a_command_waits_only_so_long(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refine, "LIMIT", 0.2)
+    stand_in(remote, "sleep 600")
+    found = refine.refined(estate.load(remote))
+    assert found.topology.volumes[0].size == "var.size"
+    assert "did not end within 0.2 s" in found.remark
+
+
+def test_a_folder_that_is_not_initialised_is_not_asked_for(remote: Path) -> None:
+    (remote.parent / "infra/.terraform/terraform.tfstate").unlink()
+    (remote.parent / "infra/.terraform").rmdir()
+    (remote.parent / "infra/main.tf").write_text(FILES + 'terraform {\n  backend "s3" {}\n}\n')
+    found = refine.refined(estate.load(remote))
+    assert (found.topology.volumes[0].size, found.remark) == ("var.size", "")
+    assert asked(remote) == []
+
+
+@pytest.mark.parametrize("command", ["lint", "show"])
+def test_what_is_told_from_files_alone_asks_no_state_that_is_kept_elsewhere(
+    remote: Path, run: Run, command: str
+) -> None:
+    assert "OpenTofu" not in run(command)[2]
+    assert asked(remote) == []
 
 
 def test_the_rehearsal_estate_is_never_asked_for(
@@ -243,7 +348,7 @@ def test_the_screens_are_told_values_of_the_files_first_and_then_those_of_the_st
 
 
 def test_the_screens_are_told_why_the_state_was_not_asked(site: Path) -> None:
-    stand_in(site, f"cat {CASES}/no-state.json")
+    holding(site, '{"version": 4}')
     with Watcher(site, 2) as watcher:
         pass
     assert [read.remark for read in watcher.reads] == [
@@ -252,34 +357,61 @@ def test_the_screens_are_told_why_the_state_was_not_asked(site: Path) -> None:
     ]
 
 
-def test_an_engine_that_leaves_takes_a_slow_tofu_with_it(site: Path) -> None:
-    stand_in(site, f"echo $$ >{site.parent}/pid; exec sleep 600")
-    with Watcher(site, 1):
-        while not (site.parent / "pid").exists() or not (site.parent / "pid").read_text().strip():
+def test_an_engine_that_leaves_takes_a_slow_tofu_with_it(remote: Path) -> None:
+    stand_in(remote, f"echo $$ >{remote.parent}/pid; exec sleep 600")
+    with Watcher(remote, 1):
+        while not (remote.parent / "pid").exists() or not (remote.parent / "pid").read_text().strip():
             Event().wait(0.02)
-        pid = (site.parent / "pid").read_text().strip()
+        pid = (remote.parent / "pid").read_text().strip()
     assert not Path(f"/proc/{pid}").exists()
 
 
-async def test_opentofu_is_asked_again_only_when_there_is_reason(site: Path) -> None:
-    holding(site)
+async def test_opentofu_is_asked_again_only_when_there_is_reason(remote: Path) -> None:
     told, heard = Refiner(), Event()
     told.heard = heard.set
     reader = estate.Reader()
 
     async def settle() -> str | None:
-        told.refine(reader.load(site))
+        told.refine(reader.load(remote))
         if told._task is not None:
             await told._task
-        return told.refine(reader.load(site)).topology.volumes[0].size
+        return told.refine(reader.load(remote)).topology.volumes[0].size
 
     assert await settle() == "20GiB"
     assert await settle() == "20GiB"
-    assert len(asked(site)) == 1
-    holding(site, STATE.replace("20GiB", "30GiB"))
-    (site.parent / "infra/terraform.tfstate").write_text("{}")
+    assert len(asked(remote)) == 1
+    (remote.parent / "state.json").write_text(SHOWN.replace("20GiB", "30GiB"))
+    (remote.parent / "infra/.terraform/environment").write_text("default")
     assert await settle() == "30GiB"
     told.forget()
     await settle()
-    assert len(asked(site)) == 3
+    assert len(asked(remote)) == 3
+    await told.close()
+
+
+async def test_a_state_in_the_folder_is_read_again_when_it_changes_and_a_trust_is_heard_of_at_once(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, reader = Refiner(), estate.Reader()
+
+    async def settle() -> tuple[str | None, str]:
+        told.refine(reader.load(site))
+        if told._task is not None:
+            await told._task
+        found = told.refine(reader.load(site))
+        return found.topology.volumes[0].size, found.remark
+
+    holding(site)
+    assert await settle() == ("20GiB", "")
+    holding(site, STATE.replace("20GiB", "300GiB"))
+    assert await settle() == ("300GiB", "")
+    stand_in(site, f"cat {site.parent}/state.json")
+    (site.parent / "state.json").write_text(SHOWN)
+    holding(site, ENCRYPTED)
+    size, remark = await settle()
+    assert (size, remark[:39]) == ("var.size", "OpenTofu: not asked, for this folder is")
+    trusting(site, capsys)
+    assert await settle() == ("20GiB", "")
+    assert main(["trust", "--revoke", str(site)]) == 0
+    assert (await settle())[0] == "var.size"
     await told.close()

@@ -1,0 +1,507 @@
+"""A cloned repository has programs of its own run (B1, B5): none is, before the operator said so outside of it.
+
+Each attack is tried twice: it must leave no mark, and leave one once the folder is trusted, for it to be an attack."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from console.__main__ import main
+from console.engine.vantages import open_site
+from console.errors import NoWayIn
+from console.estate.load import load
+from console.store import trust
+from console.tofu.refine import refined
+from tests.attacks.clones import ENCRYPTED, Clone
+from tests.attacks.conftest import MALLORY, Mallory
+from tests.console.tofu.test_refine import Watcher
+
+READING = ["lint", "lint --diff", "show", "check", "drift", "flow mount-volumes --plan"]
+TOFUS = ["stand-in", *(["terraform"] if shutil.which("terraform") else [])]
+HAPROXIES = ["stand-in", *(["haproxy"] if Path("/usr/sbin/haproxy").exists() else [])]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """The clone as the working folder, and a PATH with the stand-ins."""
+    made = Clone(tmp_path)
+    monkeypatch.setenv("PATH", f"{made.bin}:/usr/bin:/bin")
+    monkeypatch.setenv("CHECKPOINT_DISABLE", "1")
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
+    def call(words: str) -> tuple[int, str, str]:
+        status = main(words.split())
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return call
+
+
+Run = Callable[[str], tuple[int, str, str]]
+
+NOT_ASKED = "OpenTofu: not asked, for this folder is not trusted (see cowhand trust)"
+
+
+# ── providers of OpenTofu (B1) ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("tofu", TOFUS)
+@pytest.mark.parametrize("command", READING)
+def test_no_command_starts_a_provider_that_was_committed(clone: Clone, run: Run, command: str, tofu: str) -> None:
+    clone.commit_state()
+    if tofu == "terraform":
+        clone.use_terraform()
+    run(command)
+    assert clone.marks() == []
+
+
+def test_the_state_that_was_committed_is_read_without_any_program(clone: Clone, run: Run) -> None:
+    clone.commit_state()
+    status, told, err = run("show --json")
+    assert (status, json.loads(told)["volumes"][0]["size"], err, clone.marks()) == (0, "20GiB", "", [])
+
+
+@pytest.mark.parametrize("backend", ["s3", "http", "cloud", "unheard-of"])
+@pytest.mark.parametrize("command", ["check", "drift"])
+def test_a_state_that_is_kept_elsewhere_is_not_asked_for_in_a_clone_and_that_is_said(
+    clone: Clone, run: Run, command: str, backend: str
+) -> None:
+    clone.keep_state_elsewhere(backend)
+    assert NOT_ASKED in run(command)[2]
+    assert clone.marks() == []
+    assert run("trust --yes")[0] == 0
+    assert clone.marks() == []
+    assert "OpenTofu" not in run(command)[2]
+    assert clone.marks() == ["provider-evil"]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_an_encrypted_state_starts_neither_provider_nor_key_provider(clone: Clone, run: Run, command: str) -> None:
+    (clone.infra / "terraform.tfstate").write_text(ENCRYPTED)
+    key = clone.program(clone.folder / "key.sh", f"#!/bin/sh\n{clone.mark('key')}\n")
+    block = f'terraform {{\n  encryption {{\n    key_provider "external" "k" {{ command = ["{key}"] }}\n  }}\n}}\n'
+    (clone.infra / "main.tf").write_text(block + (clone.infra / "main.tf").read_text())
+    assert NOT_ASKED in run(command)[2]
+    assert clone.marks() == []
+    assert "what infra/main.tf names in an encryption block" in run("trust --yes")[1]
+    run(command)
+    assert clone.marks() == ["key", "provider-evil"]
+
+
+def test_the_console_starts_none_either(clone: Clone) -> None:
+    clone.keep_state_elsewhere()
+    with Watcher(clone.site, 2) as watcher:
+        pass
+    assert watcher.reads[-1].remark.startswith(NOT_ASKED)
+    clone.commit_state()
+    (clone.infra / ".terraform/terraform.tfstate").unlink()
+    with Watcher(clone.site, 2) as watcher:
+        pass
+    assert watcher.reads[-1].topology.volumes[0].size == "20GiB"
+    assert clone.marks() == []
+
+
+@pytest.mark.parametrize("how", ["--site", "COWHAND_SITE", "XDG"])
+def test_a_clone_is_a_clone_however_it_is_named(
+    clone: Clone, run: Run, how: str, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    clone.keep_state_elsewhere()
+    monkeypatch.chdir(clone.top)
+    site = clone.site
+    if how == "XDG":  # the site file is the operator's own, and what it names is the clone still
+        site = home / "config/cowhand/site.toml"
+        site.parent.mkdir(parents=True)
+        site.write_text(f'[sources]\nhaproxy = ["{clone.folder}/haproxy.cfg"]\nopentofu = ["{clone.infra}"]\n')
+    if how == "COWHAND_SITE":
+        monkeypatch.setenv("COWHAND_SITE", str(site))
+    assert NOT_ASKED in run(f"--site {site} check" if how == "--site" else "check")[2]
+    assert clone.marks() == []
+
+
+CHANGES: dict[str, Callable[[Clone], object]] = {
+    "the provider": lambda clone: clone.provider.write_text("#!/bin/sh\n"),
+    "the provider, as old and as long as before": lambda clone: keep_times(
+        clone.provider, lambda path: path.write_text(path.read_text().replace("pwned", "PWNED"))
+    ),
+    "the provider, by a link": lambda clone: (
+        shutil.copy(clone.provider, clone.top / "other"),
+        (clone.top / "other").write_text("#!/bin/sh\n"),
+        clone.provider.unlink(),
+        clone.provider.symlink_to(clone.top / "other"),
+    ),
+    "one more provider": lambda clone: clone.plant_provider("worse"),
+    "the lock file": lambda clone: (clone.infra / ".terraform.lock.hcl").write_text(""),
+    "the backend": lambda clone: clone.keep_state_elsewhere("http"),
+    "an encryption block": lambda clone: (clone.infra / "more.tf").write_text("terraform { encryption {} }\n"),
+    "configuration in JSON": lambda clone: (clone.infra / "more.tf.json").write_text("{}"),
+    "the folder": lambda clone: (
+        clone.folder.rename(clone.top / "aside"),
+        shutil.copytree(clone.top / "aside", clone.folder, copy_function=shutil.copy2),
+    ),
+}
+
+
+def keep_times(path: Path, change: Callable[[Path], object]) -> None:
+    found = path.stat()
+    change(path)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_pull_that_changes_what_would_run_needs_a_new_yes(clone: Clone, run: Run, what: str) -> None:
+    clone.keep_state_elsewhere()
+    assert run("trust --yes")[0] == 0
+    CHANGES[what](clone)
+    said = run(f"--site {clone.site} check")[2]
+    assert "OpenTofu: not asked, for " in said and "(see cowhand trust)" in said
+    assert clone.marks() == [] and not [*clone.top.glob("PWNED*")]
+
+
+def test_a_pull_that_changes_anything_else_needs_none(clone: Clone, run: Run) -> None:
+    clone.keep_state_elsewhere()
+    assert run("trust --yes")[0] == 0
+    (clone.infra / "main.tf").write_text((clone.infra / "main.tf").read_text() + "\n# more\n")
+    (clone.folder / "README.md").write_text("words\n")
+    os.utime(clone.provider)
+    assert "OpenTofu" not in run("check")[2]
+    assert clone.marks() == ["provider-evil"]
+
+
+def test_a_trust_is_taken_back(clone: Clone, run: Run) -> None:
+    clone.keep_state_elsewhere()
+    assert run("trust --yes")[0] == 0
+    assert run("trust --revoke")[0] == 0
+    assert NOT_ASKED in run("check")[2]
+    assert clone.marks() == []
+
+
+# ── a trust that the repository brings along ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_trust_inside_of_the_repository_counts_for_nothing(
+    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    clone.keep_state_elsewhere()
+    assert run("trust --yes")[0] == 0
+    shutil.copytree(home / "state", clone.folder / "state", copy_function=shutil.copy2)
+    monkeypatch.setenv("XDG_STATE_HOME", str(clone.folder / "state"))
+    assert "is inside of it: set XDG_STATE_HOME elsewhere" in run("check")[2]
+    assert clone.marks() == []
+    assert run("trust --yes")[0] == 2
+
+
+@pytest.mark.parametrize("how", ["mode", "link", "pipe", "nonsense", "another folder's"])
+def test_a_record_that_others_could_have_written_counts_for_nothing(clone: Clone, run: Run, how: str) -> None:
+    clone.keep_state_elsewhere()
+    assert run("trust --yes")[0] == 0
+    record = trust.record(clone.folder)
+    assert record is not None and stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert stat.S_IMODE(record.parent.stat().st_mode) == 0o700
+    text = record.read_text()
+    record.unlink()
+    if how == "mode":
+        record.write_text(text)
+        record.chmod(0o644)
+    elif how == "link":
+        (clone.folder / "record").write_text(text)
+        (clone.folder / "record").chmod(0o600)
+        record.symlink_to(clone.folder / "record")
+    elif how == "pipe":
+        os.mkfifo(record, 0o600)
+    else:
+        record.write_text("{" if how == "nonsense" else text.replace(str(clone.folder), str(clone.top)))
+        record.chmod(0o600)
+    assert NOT_ASKED in run("check")[2]
+    assert clone.marks() == []
+
+
+def test_another_user_s_record_counts_for_nothing(clone: Clone, run: Run, mallory: Mallory) -> None:
+    clone.keep_state_elsewhere()
+    assert run("trust --yes")[0] == 0
+    record = trust.record(clone.folder)
+    assert record is not None
+    os.chown(record, MALLORY, MALLORY)
+    assert NOT_ASKED in run("check")[2]
+    assert clone.marks() == []
+
+
+@pytest.mark.parametrize("what", ["the folder", "the provider", "the provider's folder", "everybody's folder"])
+def test_what_another_user_can_change_is_not_trusted(
+    what: str, mallory: Mallory, run: Run, monkeypatch: pytest.MonkeyPatch, top: Path
+) -> None:
+    clone = Clone(top / "root")
+    monkeypatch.setenv("PATH", f"{clone.bin}:/usr/bin:/bin")
+    clone.keep_state_elsewhere()
+    theirs = {"the folder": clone.folder, "the provider": clone.provider}.get(what, clone.provider.parent)
+    if what == "everybody's folder":
+        theirs.chmod(0o777)
+        words = f"other users can change {theirs} (mode 0777)"
+    else:
+        os.chown(theirs, MALLORY, MALLORY)
+        words = f"{theirs} belongs to uid {MALLORY}, who could change what would run"
+    status, _, said = run(f"trust --yes {clone.folder}")
+    assert status == 2 and words in said
+    run(f"--site {clone.site} check")
+    assert clone.marks() == []
+
+
+def test_what_another_user_can_change_by_now_is_not_trusted_any_more(
+    mallory: Mallory, run: Run, monkeypatch: pytest.MonkeyPatch, top: Path
+) -> None:
+    clone = Clone(top / "root")
+    monkeypatch.setenv("PATH", f"{clone.bin}:/usr/bin:/bin")
+    clone.keep_state_elsewhere()
+    assert run(f"trust --yes {clone.folder}")[0] == 0
+    os.chown(clone.provider.parent, MALLORY, MALLORY)
+    assert "who could change what would run" in run(f"--site {clone.site} check")[2]
+    assert clone.marks() == []
+
+
+# ── HAProxy's Lua (B5) ──────────────────────────────────────────────────────────────────────────────────────────────
+
+LOADS = [
+    "lua-load evil.lua", "lua-load-per-thread evil.lua", '"lua-load" evil.lua', "lua-l'oa'd evil.lua",
+    "lua-load evil\\x2elua", ".if defined(HOME)\n    lua-load evil.lua\n.endif",
+]  # fmt: skip
+
+
+def have_haproxy(clone: Clone, haproxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.attacks.clones import CHECKS
+
+    stand_in = clone.program(clone.bin / "haproxy", CHECKS.format())
+    if haproxy == "haproxy":
+        stand_in.unlink()
+        stand_in.symlink_to("/usr/sbin/haproxy")
+
+
+@pytest.mark.parametrize("haproxy", HAPROXIES)
+@pytest.mark.parametrize("line", LOADS)
+def test_lint_fix_runs_no_lua_of_the_file_it_mends(
+    clone: Clone, run: Run, haproxy: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_haproxy(clone, haproxy, monkeypatch)
+    clone.plant_lua(line)
+    status, _, said = run("lint --fix --yes")
+    assert status in (0, 1)
+    assert clone.marks() == []
+    assert "HAProxy was not asked whether it takes this, for haproxy.cfg:2 (" in said
+    assert "and this folder is not trusted (see cowhand trust)" in said
+    assert "timeout connect" in (clone.folder / "haproxy.cfg").read_text()
+
+
+@pytest.mark.parametrize("haproxy", HAPROXIES)
+def test_with_a_trust_haproxy_checks_it_and_a_pull_of_other_lua_needs_a_new_yes(
+    clone: Clone, run: Run, haproxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_haproxy(clone, haproxy, monkeypatch)
+    clone.plant_lua()
+    before = (clone.folder / "haproxy.cfg").read_text()
+    assert "haproxy.cfg:2: lua-load evil.lua" in run("trust --yes")[1]
+    run("lint --fix --yes")
+    assert clone.marks() == ["lua"]  # which proves that the attack above is one
+    (clone.top / "pwned-lua").unlink()
+    (clone.folder / "haproxy.cfg").write_text(before)
+    (clone.folder / "evil.lua").write_text((clone.folder / "evil.lua").read_text() * 2)
+    assert "evil.lua has changed since this folder was trusted" in run("lint --fix --yes")[2]
+    (clone.folder / "haproxy.cfg").write_text(before.replace("lua-load", "lua-prepend-path /x\n    lua-load"))
+    assert "what it would run has changed since" in run("lint --fix --yes")[2]
+    assert clone.marks() == []
+
+
+def test_lua_that_the_loaded_lua_may_load_counts_too(clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    have_haproxy(clone, "stand-in", monkeypatch)
+    clone.plant_lua()
+    assert run("trust --yes")[0] == 0
+    (clone.folder / "lib").mkdir()
+    (clone.folder / "lib/more.lua").write_text("x = 1\n")
+    assert "lib/more.lua has changed since this folder was trusted" in run("lint --fix --yes")[2]
+    assert clone.marks() == []
+
+
+def test_a_plain_file_is_checked_without_a_question_more(
+    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.program(clone.bin / "haproxy", f'#!/bin/sh\necho "$*" >>{clone.top}/asked\n')
+    assert "was not asked" not in run("lint --fix --yes")[2]
+    assert (clone.top / "asked").read_text().splitlines() == [f"-c -f {clone.folder}/haproxy.cfg"] * 2
+
+
+def test_the_question_of_lint_fix_names_the_command(clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone.program(clone.bin / "haproxy", "#!/bin/sh\n")
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    command = f"{clone.bin}/haproxy -c -f {clone.folder}/haproxy.cfg"
+    assert f"write haproxy.cfg, and have it checked by {command}? [y/N]" in run("lint --fix")[2]
+
+
+# ── an SSH configuration of the clone's ─────────────────────────────────────────────────────────────────────────────
+
+SSH = {
+    "Match exec": 'Match exec "{mark}"\n  User x\n',
+    "Match exec, in quotes and with another case": 'mAtCh "ExEc" "{mark}"\n',
+    "ProxyCommand": "Host *\n  ProxyCommand {mark}\n",
+    "ProxyCommand in quotes": 'Host *\n  "proxycommand"={mark}\n',
+    "Include": "Include {folder}/more\n",
+    "KnownHostsCommand": "Host *\n  KnownHostsCommand /bin/sh -c '{mark}'\n",
+    "UserKnownHostsFile": "Host *\n  UserKnownHostsFile {folder}/known_hosts\n",
+}
+
+
+@pytest.fixture
+def dialled(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """The clone names a host that is reached by its own SSH configuration, and nothing answers there."""
+    clone.site.write_text(clone.site.read_text() + '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n')
+    monkeypatch.setenv("COWHAND_SSH_CONFIG", str(clone.folder / "ssh_config"))
+    return clone
+
+
+NOWHERE = "Host vps\n  HostName 127.0.0.1\n  Port 1\n"
+
+
+@pytest.mark.parametrize("what", SSH)
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere"], ids=["with ssh", "without ssh"])
+def test_an_ssh_configuration_of_the_clone_runs_nothing_and_vouches_for_nobody(
+    dialled: Clone, run: Run, what: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (dialled.folder / "more").write_text(f'Match exec "{dialled.mark("ssh")}"\n')
+    text = SSH[what].format(mark=dialled.mark("ssh"), folder=dialled.folder)
+    (dialled.folder / "ssh_config").write_text(text + NOWHERE)
+    monkeypatch.setenv("PATH", path)
+    said = " ".join(run("check")[1].split())
+    assert "was not used, for this folder is not trusted (see cowhand trust)" in said
+    assert dialled.marks() == []
+
+
+@pytest.mark.parametrize("what", ["Match exec", "Match exec, in quotes and with another case", "ProxyCommand"])
+def test_with_a_trust_it_is_used_until_it_changes(dialled: Clone, run: Run, what: str) -> None:
+    (dialled.folder / "ssh_config").write_text(SSH[what].format(mark=dialled.mark("ssh")) + NOWHERE)
+    _, told, _ = run("trust --yes")
+    assert f"ssh_config: {SSH[what].splitlines()[-1].split()[0].strip()}" in told or "ssh_config: m" in told.lower()
+    run("check")
+    assert dialled.marks() == ["ssh"]
+    (dialled.top / "pwned-ssh").unlink()
+    (dialled.folder / "ssh_config").write_text(SSH[what].format(mark=dialled.mark("other")) + NOWHERE)
+    assert "has changed since this folder was trusted" in " ".join(run("check")[1].split())
+    assert dialled.marks() == []
+
+
+def test_an_include_is_trusted_by_nobody(dialled: Clone, run: Run) -> None:
+    (dialled.folder / "ssh_config").write_text(SSH["Include"].format(folder=dialled.folder) + NOWHERE)
+    status, told, _ = run("trust --yes")
+    assert status == 1 and "an Include in it leads to other files: write them into it" in told
+
+
+def test_a_plain_configuration_of_the_clone_is_used(dialled: Clone, run: Run) -> None:
+    (dialled.folder / "ssh_config").write_text(
+        f"# ProxyCommand is not here\n{NOWHERE}  ProxyJump none\n  User deploy\n"
+    )
+    assert "127.0.0.1:1 refused the connection" in " ".join(run("check")[1].split())
+
+
+async def test_a_configuration_that_changes_while_the_console_runs_is_looked_at_again(dialled: Clone) -> None:
+    (dialled.folder / "ssh_config").write_text(NOWHERE)
+    estate = load(dialled.site)
+    opened = open_site(estate.site, file=estate.file)
+    host = opened.named["vps"]
+    with pytest.raises(NoWayIn, match="refused the connection"):
+        await host.open()
+    (dialled.folder / "ssh_config").write_text(f'Match exec "{dialled.mark("ssh")}"\n{NOWHERE}')
+    host.forget()
+    with pytest.raises(NoWayIn, match="was not used, for this folder is not trusted"):
+        await host.open()
+    await opened.close()
+    assert dialled.marks() == []
+
+
+# ── git, and the working folder ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("command", [*READING, "trust", "journal", "lint --fix --yes"])
+def test_git_is_never_run(clone: Clone, run: Run, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone.program(clone.bin / "git", f"#!/bin/sh\n{clone.mark('git')}\n")
+    mark = clone.mark("git-config")
+    (clone.folder / ".git/config").write_text(
+        f"[core]\n\tfsmonitor = {mark}\n\tpager = {mark}\n\tsshCommand = {mark}\n"
+    )
+    with contextlib.suppress(SystemExit):
+        run(command)
+    assert clone.marks() == []
+
+
+# ── the command ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Terminal(io.StringIO):
+    """Somebody who sits there."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("y\n", 0), ("yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1), ("yess\n", 1)]
+)
+def test_only_a_yes_trusts(clone: Clone, run: Run, answer: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone.keep_state_elsewhere()
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    found, told, said = run("trust")
+    assert found == status
+    assert f"{clone.bin}/tofu -chdir={clone.infra} show -json -no-color" in told
+    assert str(clone.provider.relative_to(clone.folder)) in told
+    assert f"let cowhand run OpenTofu on the files of {clone.folder}? [y/N]" in said
+    assert (NOT_ASKED in run("check")[2]) is bool(status)
+
+
+def test_what_is_agreed_to_is_what_was_shown_and_not_what_came_meanwhile(
+    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.keep_state_elsewhere()
+
+    class Slow(Terminal):
+        def readline(self, *size: int) -> str:  # type: ignore[override]
+            clone.plant_provider("worse")
+            return "y\n"
+
+    monkeypatch.setattr(sys, "stdin", Slow())
+    assert run("trust")[0] == 1
+    assert "has changed since this folder was trusted" in run("check")[2]
+    assert clone.marks() == []
+
+
+def test_without_a_terminal_nothing_is_agreed_to(clone: Clone, run: Run) -> None:
+    clone.keep_state_elsewhere()
+    status, _, said = run("trust")
+    assert status == 4 and "asks before it trusts, and here is no terminal to ask on; add --yes" in said
+    assert run("trust --json")[0] == 1
+    assert run("--read-only trust --yes")[0] == 2
+    assert NOT_ASKED in run("check")[2]
+
+
+def test_a_hostile_name_cannot_steer_the_terminal(clone: Clone, run: Run) -> None:
+    clone.keep_state_elsewhere()
+    clone.program(clone.provider.parent / "x\x1b[2J\n  trusted   yes", "#!/bin/sh\n")
+    status, told, said = run("trust --yes")
+    assert status == 0 and "\x1b" not in told + said and "\\x1b[2J\\n  trusted" in told
+
+
+def test_a_provider_folder_that_leads_in_circles_is_not_trusted_and_hangs_nothing(clone: Clone, run: Run) -> None:
+    clone.keep_state_elsewhere()
+    for name in ("a", "b", "c"):
+        (clone.infra / f".terraform/providers/{name}").symlink_to(".")
+    status, told, _ = run("trust --yes")
+    assert status == 1 and "has more than 4000 files that decide what runs" in told
+    refined(load(clone.site))
+    assert clone.marks() == []
