@@ -12,6 +12,11 @@ from pathlib import Path
 HAPROXY = "listen smtp\n    bind :25\n    mode tcp\n    server mailcow 10.10.10.214:10025 send-proxy check\n"
 
 FILES = """
+terraform {
+  required_providers {
+    incus = { source = "x/evil" }
+  }
+}
 variable "size" {}
 resource "incus_storage_volume" "opt" {
   name   = "mailcow_opt"
@@ -64,6 +69,9 @@ done
 LOCK = 'provider "{name}" {{\n  version = "1.0.0"\n  hashes = ["h1:{sum}"]\n}}\n'
 
 REGISTRY = "registry.terraform.io"
+
+TERRAFORM = shutil.which("terraform")
+"""The real one, on a machine that has it: Terraform and OpenTofu do the same here."""
 
 
 class Clone:
@@ -137,7 +145,7 @@ class Clone:
     def use_terraform(self) -> None:
         """Put the real terraform in the place of `tofu`, when this machine has it."""
         (self.bin / "tofu").unlink()
-        (self.bin / "tofu").symlink_to(str(shutil.which("terraform")))
+        (self.bin / "tofu").symlink_to(str(TERRAFORM))
 
     def plant_lua(self, line: str = "lua-load evil.lua") -> None:
         """Have HAProxy's file load Lua that leaves a mark."""

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +23,12 @@ from console.errors import NoWayIn
 from console.estate.load import load
 from console.store import trust
 from console.tofu.refine import refined
-from tests.attacks.clones import ENCRYPTED, Clone
+from tests.attacks.clones import CHECKS, ENCRYPTED, TERRAFORM, Clone
 from tests.attacks.conftest import MALLORY, Mallory
 from tests.console.tofu.test_refine import Watcher
 
 READING = ["lint", "lint --diff", "show", "check", "drift", "flow mount-volumes --plan"]
-TOFUS = ["stand-in", *(["terraform"] if shutil.which("terraform") else [])]
+TOFUS = ["stand-in", *(["terraform"] if TERRAFORM else [])]
 HAPROXIES = ["stand-in", *(["haproxy"] if Path("/usr/sbin/haproxy").exists() else [])]
 
 
@@ -67,6 +68,15 @@ def test_no_command_starts_a_provider_that_was_committed(clone: Clone, run: Run,
         clone.use_terraform()
     run(command)
     assert clone.marks() == []
+
+
+@pytest.mark.parametrize("tofu", TOFUS)
+def test_that_provider_is_started_by_whoever_shows_the_state_with_the_program_itself(clone: Clone, tofu: str) -> None:
+    clone.commit_state()
+    if tofu == "terraform":
+        clone.use_terraform()
+    subprocess.run([clone.bin / "tofu", f"-chdir={clone.infra}", "show", "-json"], capture_output=True, timeout=60)
+    assert clone.marks() == ["provider-evil"]
 
 
 def test_the_state_that_was_committed_is_read_without_any_program(clone: Clone, run: Run) -> None:
@@ -280,8 +290,6 @@ LOADS = [
 
 
 def have_haproxy(clone: Clone, haproxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.attacks.clones import CHECKS
-
     stand_in = clone.program(clone.bin / "haproxy", CHECKS.format())
     if haproxy == "haproxy":
         stand_in.unlink()
