@@ -14,13 +14,13 @@ from console.errors import InputError
 from console.estate.cache import stamp
 from console.hosts.programs import program
 from console.text import clean
-from console.tofu.place import Place, places
 
 if TYPE_CHECKING:
     import asyncio
 
     from console.estate.load import Estate
     from console.sources.opentofu.files import Tofu
+    from console.tofu.place import Place
     from console.tofu.show import Shown
 
 LIMIT = 4.0
@@ -36,6 +36,8 @@ def refined(estate: Estate, network: bool = True) -> Estate:
     """Return the estate with values of OpenTofu's state, or as it was, with the reason in `remark`; waits `LIMIT`.
 
     Without `network`, states of remote backends are not read. Runs an event loop of its own."""
+    from console.tofu.place import places
+
     found = places(estate, network)
     if not found:
         return estate
@@ -58,6 +60,8 @@ def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
 
 def untold(estate: Estate) -> tuple[Place, ...]:
     """Return the places whose state only `tofu` can read."""
+    from console.tofu.place import places
+
     if program("tofu") is None:
         return ()
     return tuple(place for place in places(estate) if place.file is None or _read(estate, place) is None)
@@ -77,6 +81,8 @@ class Refiner:
     def refine(self, estate: Estate) -> Estate:
         """Return the estate refined by the last state read; the same estate when there is none yet."""
         import asyncio
+
+        from console.tofu.place import places
 
         found, tofu = places(estate), estate.sources.tofu
         if not found or tofu is None:
