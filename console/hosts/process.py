@@ -148,8 +148,7 @@ async def spawn(*argv: str, **more: Any) -> asyncio.subprocess.Process:
     except asyncio.CancelledError:
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(starting.result().pid, signal.SIGKILL)
+            await LocalProcess(starting.result()).kill()
         raise
 
 

@@ -72,3 +72,26 @@ async def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -
             return
         await asyncio.sleep(0.02)
     raise AssertionError("the child still runs")
+
+
+async def test_a_command_that_is_cancelled_as_it_starts_leaves_no_process_and_no_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, made = asyncio.create_subprocess_exec, []
+    started, late = asyncio.Event(), asyncio.Event()
+
+    async def start(*argv: str, **more: int) -> asyncio.subprocess.Process:
+        made.append(await real(*argv, **more))
+        started.set()
+        await late.wait()  # the loop hears of the start later than of the cancellation
+        return made[0]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    running = asyncio.create_task(Local().run(["sleep", "60"], 5))
+    await started.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    late.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert made[0].returncode == -9 and made[0]._transport.is_closing()
