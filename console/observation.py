@@ -80,28 +80,151 @@ class Ladder(Struct):
 
 
 class Server(Struct, frozen=True):
-    """One server line of `show stat`: `status` such as "UP" or "DOWN", `check` such as "L4OK", "" where absent."""
+    """One server line of `show stat`: `status` such as "UP" or "DOWN", `check` such as "L4OK", "" where absent.
+
+    `weight` and `took` (milliseconds of its last check) are None where HAProxy does not tell."""
 
     proxy: str
     name: str
     status: str
     check: str
     last: str
+    weight: int | None = None
+    took: float | None = None
+
+
+class Frontend(Struct, frozen=True):
+    """A frontend's line of `show stat`: connections it has and may have (None: no word), and how many it denied."""
+
+    name: str
+    status: str = ""
+    connections: int | None = None
+    limit: int | None = None
+    denied: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no more connections."""
+        return self.connections is not None and bool(self.limit) and self.connections >= (self.limit or 0)
 
 
 class Stats(Struct, frozen=True):
     """What one HAProxy says of all its servers, or why it could not be asked (`error`).
 
-    `stopped` is True when the socket itself refused: nobody listens on it."""
+    `stopped` is True when the socket itself refused, `silent` when it accepted and said nothing."""
 
     servers: tuple[Server, ...] = ()
     error: str = ""
     stopped: bool = False
     socket: str = ""
+    frontends: tuple[Frontend, ...] = ()
+    silent: bool = False
 
     def server(self, proxy: str, name: str) -> Server | None:
         """The row of that proxy and server."""
         return next((row for row in self.servers if row.proxy == proxy and row.name == name), None)
+
+
+class Listener(Struct, frozen=True):
+    """One listening TCP socket; `address` is "0.0.0.0" or "::" for all, `process` "" where we may not see it.
+
+    `both` says that it takes IPv4 too, though its address is IPv6's; ss before 4.14 and /proc do not tell.
+    `waiting` are connections that nobody has accepted yet."""
+
+    address: str
+    port: int
+    process: str = ""
+    pid: int = 0
+    device: str = ""
+    both: bool = False
+    waiting: int = 0
+
+
+class Program(Struct, frozen=True):
+    """A process: `state` as ps writes it ("Ss", "T"), `words` its command line."""
+
+    state: str
+    words: str
+
+    @property
+    def halted(self) -> bool:
+        """Whether it was stopped by a signal: it lives, and does nothing."""
+        return self.state[:1] in ("T", "t")
+
+
+class Ping(Struct, frozen=True):
+    """What came of a few pings: how many were sent and answered, and the fastest answer in milliseconds."""
+
+    address: str
+    sent: int
+    answered: int
+    fastest: float | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether none was answered."""
+        return self.sent > 0 and self.answered == 0
+
+
+class Route(Struct, frozen=True):
+    """Where packets to an address go: through which device, over which router ("" when at once); or why nowhere."""
+
+    address: str
+    device: str = ""
+    via: str = ""
+    none: str = ""
+
+
+class Disk(Struct, frozen=True):
+    """A file system: where it is mounted, and how full it is, in percent, of bytes and of inodes."""
+
+    place: str
+    used: int
+    inodes: int = 0
+
+
+class Limits(Struct, frozen=True):
+    """What HAProxy says of itself (`show info`): its connections, and how many it may have."""
+
+    connections: int
+    limit: int
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no more, but for the one that asked."""
+        return self.limit > 0 and self.connections + 1 >= self.limit
+
+
+class Directed(Struct, frozen=True):
+    """Where a server of the running HAProxy is (`show servers state`), and which port is checked (0: the same)."""
+
+    address: str
+    port: int
+    checked: int = 0
+
+
+class Asked(Struct):
+    """What machines told of themselves after a symptom. None, or a missing key, means: it could not be asked.
+
+    `refused` says why, by the words of what was asked."""
+
+    addresses: tuple[str, ...] | None = None
+    """The proxy's own addresses, without loopback's and the tunnel's."""
+    listeners: dict[Role, tuple[Listener, ...]] = field(default_factory=dict)
+    haproxy: tuple[Program, ...] | None = None
+    """HAProxy's processes."""
+    programs: tuple[Program, ...] | None = None
+    """The mail host's processes."""
+    limits: Limits | None = None
+    directed: dict[str, Directed] | None = None
+    """"proxy/server" → where it is in the running HAProxy."""
+    route: Route | None = None
+    """The proxy's route to the mail host."""
+    pings: dict[str, Ping] = field(default_factory=dict)
+    """Who was pinged: "router" (the tunnel's far end), "vm", "large" (it, with large packets), "gateway" (our own)."""
+    door: Ladder | None = None
+    """The mail host's port 22, connected to from the proxy."""
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 class Publisher(Struct, frozen=True):
@@ -208,13 +331,15 @@ class LaneData(Struct):
     """What was seen of one lane so far; a ladder that is not `done` has shown its connect rung only.
 
     `public` is keyed by address; `vm` is asked from the proxy as HAProxy would, `service` inside the VM without header.
-    `unresolved` says why no public address could be dialled."""
+    `unresolved` says why no public address could be dialled. `itself` are the public addresses as the proxy reaches
+    them itself, dialled after a symptom only."""
 
     lane: Lane
     public: dict[str, Ladder] = field(default_factory=dict)
     vm: Ladder | None = None
     service: Ladder | None = None
     unresolved: Rung | None = None
+    itself: dict[str, Ladder] = field(default_factory=dict)
 
     @property
     def connected(self) -> tuple[Ladder, ...]:
@@ -250,7 +375,11 @@ class SweepData(Struct):
     containers: tuple[Container, ...] = ()
     containers_error: str = ""
     """Why the containers could not be asked after."""
+    disks: tuple[Disk, ...] = ()
+    """The mail host's file systems, as far as they could be asked after."""
     tailnet: Tailnet | None = None
     """What Tailscale on the proxy's machine says of the tunnel."""
+    asked: Asked | None = None
+    """What the machines told of themselves; None while nobody has asked, for all was well."""
     drifted: tuple[Drifted, ...] = ()
     """Files of the repository that are not what their hosts have or run."""

@@ -1,10 +1,13 @@
-"""From what was seen and judged to findings: every observed rule, the gravest first."""
+"""From what was seen and judged to findings: what explains the symptoms, and every observed rule; the gravest first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from console.diagnosis.conclude import conclude
+from console.diagnosis.explain import explain
 from console.diagnosis.rule import OBSERVED, Observed
+from console.diagnosis.world import World
 from console.model import HOPS, Finding, Reading, Severity
 from console.observation import SweepData
 
@@ -15,7 +18,9 @@ def diagnose(seen: SweepData, readings: Iterable[Reading]) -> tuple[Finding, ...
     """Return the findings that hold: by severity, then by how many lanes they touch, then by hop from the left."""
     from console.diagnosis.rules import drift, observed  # noqa: F401  register their rules
 
+    world = World(seen)
+    told = conclude(world, explain(world)) if seen.lanes else []
     both = Observed(seen, {reading.key: reading for reading in readings})
-    found = [finding for _, rule in OBSERVED for finding in rule(both)]
+    found = [*told, *(finding for _, rule in OBSERVED for finding in rule(both))]
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""HAProxy's own opinion: `show stat` on its stats socket, by the header row, for columns vary with the version.
+"""HAProxy's own opinion: `show stat` on its stats socket, by the header row, for columns vary.
 
 Recorded from 1.5 to 3.4: new columns come at the end or before the modules' own, names are not always unique (3.x has
 "-" and modules' twice), and a value may hold commas, quotes and, in an agent's words, line breaks."""
@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 
 from console.errors import HostError, Refused, TimedOut
 from console.hosts.host import Host
-from console.observation import Server, Stats
+from console.observation import Directed, Frontend, Limits, Server, Stats
 from console.text import clean
 
 SOCKETS = ("/run/haproxy/admin.sock", "/run/haproxy.sock", "/var/lib/haproxy/stats")
@@ -20,12 +21,59 @@ SOCKETS = ("/run/haproxy/admin.sock", "/run/haproxy.sock", "/var/lib/haproxy/sta
 SERVER = "2"
 """`type` of a server's row: 0 frontend, 1 backend, 2 server, 3 listener (with `option socket-stats`)."""
 
+FRONTEND = "0"
+
+INFO, STATE = "show info", "show servers state"
+"""`show servers state` came with 1.6; its columns are counted, for 2.x adds some at the end only."""
+
 CAP = 4 << 20
 """Most bytes read of one answer: about 10,000 servers."""
 
 
 def parse(text: str) -> tuple[Server, ...]:
-    """Read `show stat`; raises ValueError when there is no header row with the columns we need."""
+    """Read the servers of `show stat`; raises ValueError when there is no header row with the columns we need."""
+    servers = (_server(row) for row in _rows(text))
+    return tuple(server for server in servers if server is not None)
+
+
+def parse_frontends(text: str) -> tuple[Frontend, ...]:
+    """Read the frontends of `show stat`, as `parse` does its servers."""
+    return tuple(
+        Frontend(
+            clean(row.get("pxname", "")),
+            clean(row.get("status", "")),
+            _number(row.get("scur")),
+            _number(row.get("slim")),
+            (_number(row.get("dcon")) or 0) + (_number(row.get("dses")) or 0),
+        )
+        for row in _rows(text)
+        if row.get("svname") == "FRONTEND" and row.get("type", FRONTEND) in ("", FRONTEND)
+    )
+
+
+def parse_info(text: str) -> Limits | None:
+    """Read connections and their limit from `show info`; None when it does not tell."""
+    told = dict(re.findall(r"(?m)^(\w+): (\d+)\s*$", text))
+    if "CurrConns" not in told or "Maxconn" not in told:
+        return None
+    return Limits(int(told["CurrConns"]), int(told["Maxconn"]))
+
+
+def parse_state(text: str) -> dict[str, Directed]:
+    """Read where servers are from `show servers state`; {} from a HAProxy that does not know it.
+
+    Its columns: backend, 2 server, 4 address, 18 port, 21 the port that is checked (2.x)."""
+    found: dict[str, Directed] = {}
+    for line in text.split("\n"):
+        words = line.split()
+        if len(words) < 19 or not words[0].isdigit() or not words[18].isdigit():
+            continue
+        checked = int(words[21]) if len(words) > 21 and words[21].isdigit() else 0
+        found[f"{clean(words[1])}/{clean(words[3])}"] = Directed(clean(words[4]), int(words[18]), checked)
+    return found
+
+
+def _rows(text: str) -> list[dict[str, str]]:
     first, _, rest = text.lstrip("\n").partition("\n")
     if not first.startswith("# "):
         raise ValueError(f"not the answer to show stat: {clean(first.strip(), 60)}")
@@ -33,31 +81,30 @@ def parse(text: str) -> tuple[Server, ...]:
     if missing := {"pxname", "svname", "status"} - set(header):
         raise ValueError(f"show stat has no column {', '.join(sorted(missing))}")
     places = {name: place for place, name in reversed(list(enumerate(header)))}  # the first of a name counts
-    servers = []
     try:
-        for values in csv.reader(io.StringIO(rest, newline="")):
-            if (server := _server(places, values)) is not None:
-                servers.append(server)
+        read = list(csv.reader(io.StringIO(rest, newline="")))
     except csv.Error as error:
         raise ValueError(f"show stat cannot be read: {clean(str(error), 60)}") from None
-    return tuple(servers)
+    return [{name: values[place] for name, place in places.items() if place < len(values)} for values in read]
 
 
-def _server(places: dict[str, int], values: list[str]) -> Server | None:
-    def value(column: str) -> str:
-        place = places.get(column, len(values))
-        return values[place] if place < len(values) else ""
-
-    name = value("svname")
-    if name in ("", "FRONTEND", "BACKEND") or value("type") not in ("", SERVER):
+def _server(row: dict[str, str]) -> Server | None:
+    name = row.get("svname", "")
+    if name in ("", "FRONTEND", "BACKEND") or row.get("type", "") not in ("", SERVER):
         return None
     return Server(
-        clean(value("pxname")),
+        clean(row.get("pxname", "")),
         clean(name),
-        clean(value("status")),
-        clean(value("check_status")).removeprefix("* "),
-        clean(value("last_chk") or value("check_desc")),
+        clean(row.get("status", "")),
+        clean(row.get("check_status", "")).removeprefix("* "),
+        clean(row.get("last_chk", "") or row.get("check_desc", "")),
+        _number(row.get("weight")),
+        _number(row.get("check_duration")),
     )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
 
 
 async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5.0) -> Stats:
@@ -66,9 +113,11 @@ async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5
     for path in sockets:
         try:
             async with asyncio.timeout(timeout):
-                return Stats(parse(await _answer(host, path, timeout)), socket=path)
+                text = await _answer(host, path, timeout)
+            return Stats(parse(text), socket=path, frontends=parse_frontends(text))
         except (TimeoutError, TimedOut):
-            return Stats(error=f"the stats socket {path} did not answer within {timeout:g} s", socket=path)
+            said = f"the stats socket {path} did not answer within {timeout:g} s"
+            return Stats(error=said, socket=path, silent=True)
         except Refused:
             refused = refused or path
         except (HostError, ValueError) as error:

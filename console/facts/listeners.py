@@ -12,29 +12,17 @@ from msgspec import Struct
 
 from console.facts.command import run
 from console.hosts.host import Host
+from console.observation import Listener
 from console.text import clean
 
 COMMANDS = (("ss", "-Hltnp"), ("ss", "-ltnp"))
 PROC = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
 
-_LINE = re.compile(r"(?:tcp\s+)?LISTEN\s+\d+\s+\d+\s+(\S+):(\d+)\s+(\S+):\*\s*(.*)")
+_LINE = re.compile(r"(?:tcp\s+)?LISTEN\s+(\d+)\s+\d+\s+(\S+):(\d+)\s+(\S+):\*\s*(.*)")
 _USER = re.compile(r"""\("(.{0,15}?)",(?:pid=)?(\d+),(?:fd=)?\d+\)(?=,\("|\)\s*$)""")
 """A process names itself: only what closes the list, or opens the next, ends a name."""
 _PROC = re.compile(r"\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ")
 LISTEN = "0A"
-
-
-class Listener(Struct, frozen=True):
-    """One listening TCP socket; `address` is "0.0.0.0" or "::" for all, `process` "" where we may not see it.
-
-    `both` says that it takes IPv4 too, though its address is IPv6's; ss before 4.14 and /proc do not tell."""
-
-    address: str
-    port: int
-    process: str = ""
-    pid: int = 0
-    device: str = ""
-    both: bool = False
 
 
 class Listeners(Struct, frozen=True):
@@ -72,20 +60,20 @@ def parse(text: str) -> tuple[Listener, ...]:
     lines = text.split("\n")
     if "local_address" in lines[0]:
         return tuple(found for line in lines if (found := _from_proc(line)))
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[tuple[str, str, str, str, str]] = []
     for line in lines:
         if match := _LINE.match(line):
-            rows.append((match[1], match[2], match[3], match[4]))
+            rows.append((match[1], match[2], match[3], match[4], match[5]))
         elif line[:1].isspace() and "users:" in line and rows:
-            rows[-1] = (*rows[-1][:3], line.strip())  # a narrow ss wraps its lines
+            rows[-1] = (*rows[-1][:4], line.strip())  # a narrow ss wraps its lines
         elif line.strip() and not line.startswith(("State", "Netid")):
             raise ValueError(f"not the answer to ss -ltn: {clean(line, 60)}")
-    old = any(local.startswith(":") or peer.startswith(":") for local, _, peer, _ in rows)
-    old = old or any("." in local and ":" not in local and peer == "*" for local, _, peer, _ in rows)
+    old = any(local.startswith(":") or peer.startswith(":") for _, local, _, peer, _ in rows)
+    old = old or any("." in local and ":" not in local and peer == "*" for _, local, _, peer, _ in rows)
     return tuple(_from_ss(*row, old) for row in rows)
 
 
-def _from_ss(local: str, port: str, peer: str, users: str, old: bool) -> Listener:
+def _from_ss(waiting: str, local: str, port: str, peer: str, users: str, old: bool) -> Listener:
     name, pid = "", 0
     if match := _USER.search(users):
         name, pid = clean(match[1], 40), int(match[2])
@@ -93,7 +81,7 @@ def _from_ss(local: str, port: str, peer: str, users: str, old: bool) -> Listene
     both = not old and address in ("*", "::") and peer == "*"
     if address == "*":
         address = "0.0.0.0" if old else "::"
-    return Listener(_plain(address), int(port), name, pid, clean(device, 20), both)
+    return Listener(_plain(address), int(port), name, pid, clean(device, 20), both, int(waiting))
 
 
 def _from_proc(line: str) -> Listener | None:

@@ -43,8 +43,12 @@ class Log(Struct, frozen=True):
 
 async def tail(host: Host, service: str, lines: int = 60) -> tuple[str, ...]:
     """Return the last lines of a compose service's log, cleaned and without secrets; () when they cannot be had."""
-    found = (await ask(host, "service", service, lines=lines)).lines
-    return tuple(mask("\n".join(found)).split("\n")) if found else ()
+    return masked((await ask(host, "service", service, lines=lines)).lines)
+
+
+def masked(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines without the secrets that are in them."""
+    return tuple(mask("\n".join(lines)).split("\n")) if lines else ()
 
 
 async def ask(

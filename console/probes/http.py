@@ -6,7 +6,9 @@ from console.probes.wire import Broken, Wire
 
 
 async def greet(wire: Wire) -> str:
-    """Return the status line, with the Location of a redirect; raises `Broken` with cause "refused" on 5xx."""
+    """Return the status line, with the Location of a redirect; raises `Broken` on 4xx and 5xx.
+
+    401 is a question, and 405 says of HEAD alone that it is not served: both come from a server that is well."""
     await wire.say(
         f"HEAD / HTTP/1.1\r\nHost: {wire.name or 'localhost'}\r\nUser-Agent: cowhand\r\nConnection: close\r\n"
     )
@@ -20,7 +22,7 @@ async def greet(wire: Wire) -> str:
             location = value.strip()
     if status[9:12] == "400":
         raise Broken("out-of-step", f"answered {status}", status)
-    if status[9:10] == "5":
+    if status[9:10] in ("4", "5") and status[9:12] not in ("401", "405"):
         raise Broken("refused", f"answered {status}", status)
     return f"{status} → {location}" if location else status
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
+from console.diagnosis.symptoms import ailing
 from console.errors import HostError, Report, Unresolved, summarize, unreported
-from console.facts import containers, haproxy_stats, log, tailscale
+from console.facts import disks, haproxy_stats
 from console.hosts.host import Host
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
 from console.observation import Ladder, LaneData, ProbeTarget, SweepData
-from console.probes import tls
+from console.probes import asking, tls
 from console.probes.ladder import climb
 
 AT_ONCE = 256
@@ -73,6 +74,8 @@ class _Sweep:
             for lane in self.seen.lanes.values():
                 if lane.service is not None:
                     group.create_task(self._climb(lane, lane.service, "mail"))
+            if "mail" in self.hosts:
+                group.create_task(self._disks(self.hosts["mail"]))
         await self._facts()
 
     async def _cross(self) -> None:
@@ -166,36 +169,14 @@ class _Sweep:
             name, begins = ladder.certificate.subject, ladder.certificate.not_before
             self.seen.newest[name] = max(begins, self.seen.newest.get(name, begins))
 
+    async def _disks(self, host: Host) -> None:
+        """How full the disks are is asked always: a full one shows in no greeting."""
+        self.seen.disks = (await disks.ask(host)).found
+
     async def _facts(self) -> None:
-        """Ask the machines themselves why something failed: after the ladders, and only about what failed."""
-        lanes = self.seen.lanes.values()
-        stopped = any(_broken(lane.service) or (_broken(lane.vm) and _reached(lane.vm)) for lane in lanes)
-        cut = any(_broken(lane.vm) and not _reached(lane.vm) and not self._answers(lane) for lane in lanes)
-        async with asyncio.TaskGroup() as group:
-            if "mail" in self.hosts and stopped:
-                group.create_task(self._logs(self.hosts["mail"]))
-                group.create_task(self._containers(self.hosts["mail"]))
-            if "proxy" in self.hosts and cut:
-                group.create_task(self._tailnet(self.hosts["proxy"]))
-
-    def _answers(self, lane: LaneData) -> bool:
-        return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
-
-    async def _logs(self, host: Host) -> None:
-        """Fetch the log of each service whose PROXY port failed: its own word on why."""
-        failed = {
-            lane.lane.service for lane in self.seen.lanes.values() if lane.vm and lane.vm.connected and lane.vm.cause
-        }
-        services = sorted(service for service in failed if service)
-        tails = await asyncio.gather(*(log.tail(host, service) for service in services))
-        self.seen.logs.update(zip(services, tails, strict=True))
-
-    async def _containers(self, host: Host) -> None:
-        told = await containers.ask(host)
-        self.seen.containers, self.seen.containers_error = told.found, told.error
-
-    async def _tailnet(self, host: Host) -> None:
-        self.seen.tailnet = await tailscale.ask(host)
+        """Ask the machines themselves why something failed: after the ladders, and only when something did."""
+        if ailing(self.seen):
+            await asking.ask(self.seen, self.hosts, self.report)
 
 
 def behind(lane: Lane, name: str | None) -> ProbeTarget | None:
@@ -218,16 +199,6 @@ def inside(lane: Lane, name: str | None) -> ProbeTarget | None:
             return None
         port = target.port
     return ProbeTarget("127.0.0.1", port, target.protocol, None, target.tls, name)
-
-
-def _broken(ladder: Ladder | None) -> bool:
-    """Whether a ladder failed for what the far end did, and not for want of a way to ask."""
-    return ladder is not None and ladder.cause not in ("", "no-way", "no-source")
-
-
-def _reached(ladder: Ladder | None) -> bool:
-    """Whether the machine was reached: a refusal is an answer."""
-    return ladder is not None and (ladder.connected or ladder.cause == "refused")
 
 
 def _numeric(name: str) -> bool:

@@ -106,6 +106,13 @@ def _docker(words: Sequence[str]) -> bool:
     return _verb("ps", "inspect", "info", "version", "logs", "images", "image inspect", "volume ls")(words)
 
 
+def _ip(words: Sequence[str]) -> bool:
+    rest = [word for word in words if not word.startswith("-")]
+    return _verb("addr show", "route show", "route get", "link show")(rest) and not {"-b", "-batch", "-force"} & {
+        *words
+    }
+
+
 _SCRIPTS: set[tuple[str, str]] = set()
 _KNOWN: dict[str, Judge] = {
     **dict.fromkeys(
@@ -122,9 +129,11 @@ _KNOWN: dict[str, Judge] = {
     "dpkg-query": _any,
     "find": _without("-exec", "-ok", "-delete", "-fprint", "-fls"),
     "haproxy": _with("-c", "-v", "-vv"),
+    "ip": lambda words: _ip(list(words)),
     "incus": _verb("list", "info", "version", "config show", "config get", "config device show", "storage list",
                    "storage show", "storage info", "storage volume list", "storage volume show", "network show"),
     "mount": lambda words: not words,
+    "ping": _without("-f"),
     "openssl": lambda words: _verb("x509", "verify", "s_client", "version")(words) and _without("-out")(words),
     "postconf": _without("-e", "-#", "-X", "-M", "-F", "-P"),
     "doveconf": _any,

@@ -1,0 +1,189 @@
+"""Causes in words: what is wrong and on which lanes, the evidence in the order of the argument, what mends it.
+
+Where nothing proves one, its rivals are all said, with "or something not known here", and what would tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from console.diagnosis.catalogue import finding
+from console.diagnosis.explain import Cause, Explanation, Suspect
+from console.diagnosis.symptoms import Test
+from console.diagnosis.world import World
+from console.model import HOPS, Finding, HopName, Span
+from console.text import clean, join_words
+
+UNDECIDED = "CH032"
+RIVALS = 5
+"""Rivals that a sentence names: with more of them, nothing is known but the hop."""
+
+MOST = 6
+"""Lines of evidence that are shown."""
+
+_WORDS = {
+    "refused": "refused", "timeout": "no answer", "unreachable": "no way there", "closed-0": "hung up at once",
+    "closed-3": "hung up after 3 s", "closed-5": "hung up after 5 s", "closed": "hung up", "silent": "silent",
+    "tls": "TLS fails", "not-tls": "plain text instead of TLS", "headerless": "asks for a PROXY header",
+    "out-of-step": "takes the header for a command", "loop": "redirects to itself", "busy": "too busy",
+    "down": "its check fails", "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
+    "unheard": "could not be asked", "odd": "a strange answer",
+}  # fmt: skip
+_FROM = {"here": "from here", "itself": "from {vps} itself", "vm": "from {vps} to {mail}", "inside": "inside {mail}"}
+_AT_PROXY: frozenset[HopName] = frozenset(("public", "haproxy", "tunnel"))
+
+
+def conclude(world: World, told: Explanation) -> list[Finding]:
+    """Return a finding for each cause: a proven one by its own name, rivals by their common one or as undecided.
+
+    Of a cause with more rivals than a sentence can name only the hop is known, which the readings tell."""
+    told_of = [cause for cause in told.causes if cause.proven or len(cause.suspects) <= RIVALS]
+    return [_proven(world, cause) if cause.proven else _undecided(world, cause) for cause in told_of]
+
+
+def _proven(world: World, cause: Cause) -> Finding:
+    suspect = cause.suspects[0]
+    names = _names(world, cause, suspect)
+    return finding(
+        suspect.mode.finding, _fill(suspect.mode.words, names), *_places(world, suspect, cause), observed=True,
+        also=_also(world, suspect, cause), lanes=_ids(world, cause.ports), hop=_hop(suspect),
+        severity="critical" if suspect.mode.finding == "CH021" else None,
+        remedy=_remedy(suspect, names), evidence=_evidence(world, suspect, cause),
+    )  # fmt: skip
+
+
+def _undecided(world: World, cause: Cause) -> Finding:
+    names = [(each, _names(world, cause, each)) for each in cause.suspects]
+    hop, id = _hop(cause.suspects[0]), _shared(world, cause)
+    either = [_fill(each.mode.words, given) for each, given in names]
+    shown = seen_on(world, cause.symptoms)
+    nobody = f"nobody answers at {join_words(sorted(world.dialled))}, on any port"
+    shown = nobody if id == "CH031" else f"{lanes(cause.ports)}: {shown}"
+    words = f"{shown}. Either {'; or '.join(either)}; or something not known here"
+    tells = list(dict.fromkeys(_fill(each.mode.tells, given) for each, given in names if each.mode.tells))
+    if id == "CH028":
+        here = world.name("here")
+        words = "port 25 is silent from here alone: this line probably blocks it, or a firewall before HAProxy drops it"
+        return finding(id, words, here, observed=True, lanes=_ids(world, cause.ports), hop=hop)
+    return finding(
+        id, words, *_places(world, cause.suspects[0], cause), observed=True, lanes=_ids(world, cause.ports), hop=hop,
+        severity="high" if all(map(world.served, cause.ports)) else "critical",
+        remedy=f"to tell: {'; '.join(tells)}" if tells else "look at the evidence of these lanes",
+        evidence=_evidence(world, cause.suspects[0], cause),
+    )  # fmt: skip
+
+
+def _shared(world: World, cause: Cause) -> str:
+    """The id that all rivals have in common, as far as it says nothing that only some of them would."""
+    kins = [{*each.mode.kin.split()} for each in cause.suspects]
+    shared = set.intersection(*kins)
+    if "CH028" in shared:
+        shared = {"CH028"} if cause.ports == (25,) else shared - {"CH028"}
+    if "CH031" in shared and len(cause.ports) < max(2, len(world.lanes)):
+        shared -= {"CH031"}
+    return min(shared, default=UNDECIDED)
+
+
+def unexplained(world: World, tests: Iterable[Test]) -> str:
+    """One sentence on symptoms that nothing explains: lanes and what was seen; "" when there are none."""
+    left = [test for test in tests if test.port]
+    ports = tuple(dict.fromkeys(test.port for test in left))
+    return f"{lanes(ports)}: {seen_on(world, left)}; why is not known here" if ports else ""
+
+
+def seen_on(world: World, tests: Iterable[Test]) -> str:
+    """What was seen, the innermost first, each once: "hung up at once from here"."""
+    order = ("inside", "vm", "haproxy", "itself", "here")
+    some = sorted((t for t in tests if t.port), key=lambda t: order.index(t.at) if t.at in order else 9)
+    told: dict[str, None] = {}
+    for test in some:
+        where = _FROM.get(test.at, "by HAProxy" if test.at == "haproxy" else "")
+        told[f"{_WORDS.get(test.outcome, test.said or test.outcome)} {where}".strip()] = None
+    return _fill(join_words(list(told)[:3]), _machines(world)) or "no answer"
+
+
+# ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lanes(ports: tuple[int, ...]) -> str:
+    """Name lanes by port: "lane 25", "lanes 993 and 4190"."""
+    return ("lane " if len(ports) == 1 else "lanes ") + join_words([str(port) for port in ports])
+
+
+def _machines(world: World) -> dict[str, str]:
+    return {"vps": world.name("proxy"), "mail": world.name("mail"), "target": world.target}
+
+
+def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
+    mine = tuple(port for port in cause.ports if port in suspect.scope.ports) or cause.ports
+    named = [world.lanes[port].lane.name for port in mine if port in world.lanes]
+    every = "every lane" if len(mine) == len(world.lanes) else lanes(mine)
+    family = {4: "IPv4", 6: "IPv6"}.get(suspect.scope.family, "")
+    return {
+        **_machines(world), "lanes": lanes(mine), "names": join_words(named), "every": every, "family": family,
+        "ports": ("port " if len(mine) == 1 else "ports ") + join_words([str(port) for port in mine]),
+        "limit": "", "files": "", "only": "", "socket": "", "server": "", "to": "another place than its file says",
+        "count": "", "places": "an inner address", "status": "", "said": "", "why": "", "process": "", "peer": "",
+        **suspect.proof.given,
+    }  # fmt: skip
+
+
+class _Blank(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _fill(words: str, names: dict[str, str]) -> str:
+    return clean(words.format_map(_Blank(names)), 900) if words else ""
+
+
+def _remedy(suspect: Suspect, names: dict[str, str]) -> str | None:
+    if suspect.mode.finding == "CH001" and not names.get("peer"):
+        return None
+    return _fill(suspect.mode.remedy, names) or None
+
+
+def _evidence(world: World, suspect: Suspect, cause: Cause) -> tuple[str, ...]:
+    """What proves it, then what was seen, then what was well beside it."""
+    lines = [clean(word, 200) for word in suspect.proof.words if word]
+    lines += [f"{lanes(cause.ports)}: {seen_on(world, cause.symptoms)}"] if cause.ports and cause.symptoms else []
+    return tuple(lines[:MOST])
+
+
+def _hop(suspect: Suspect) -> HopName:
+    assert suspect.mode.hop in HOPS
+    return suspect.mode.hop
+
+
+def _ids(world: World, ports: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(world.lanes[port].lane.id for port in ports if port in world.lanes)
+
+
+def _places(world: World, suspect: Suspect, cause: Cause) -> tuple[Span | str]:
+    """The line of the files that is meant, or the host."""
+    spans = _spans(world, suspect, cause)
+    if spans:
+        return (spans[0],)
+    if suspect.mode.id.startswith(("here/", "name/")) or suspect.mode.finding == "CH031":
+        return (world.name("here"),)
+    return (world.name("proxy" if suspect.mode.hop in _AT_PROXY else "mail"),)
+
+
+def _also(world: World, suspect: Suspect, cause: Cause) -> tuple[Span, ...]:
+    return _spans(world, suspect, cause)[1:]
+
+
+def _spans(world: World, suspect: Suspect, cause: Cause) -> tuple[Span, ...]:
+    """Places in the files: of a listener its bind line, of a server its own."""
+    if suspect.mode.finding == "CH015":
+        return tuple(world.lanes[port].lane.source for port in cause.ports)
+    if not suspect.mode.id.startswith(("haproxy-listener/", "haproxy-server/", "haproxy-check/")):
+        return ()
+    found = []
+    for port in cause.ports:
+        lane = world.lanes[port].lane
+        bind = next((each.source for each in lane.binds if each.source), None)
+        target = lane.target.source if lane.target else None
+        teaser = suspect.mode.id.startswith("haproxy-check/")
+        listener = suspect.mode.id.startswith("haproxy-listener/")
+        found.append((bind if listener else None if teaser else target) or lane.source)
+    return tuple(found)

@@ -1,0 +1,405 @@
+"""What facts say of suspects in front of the tunnel: the name, filters, HAProxy's process, listeners and servers."""
+
+from __future__ import annotations
+
+import re
+
+from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
+from console.diagnosis.symptoms import failing
+from console.diagnosis.world import World, inner
+from console.model import PLAIN_PORTS
+from console.observation import Listener
+from console.text import join_words
+
+HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission",)}
+"""How a daemon that waits for a PROXY header in vain gives up without a word, and which ones do."""
+
+
+# ── here and the name ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def offline(world: World, scope: Scope) -> Proof:
+    """Our own gateway is silent: not a proof, for many let no ping in, but it makes the rest likelier."""
+    ping = world.asked.pings.get("gateway")
+    if ping is None:
+        return UNKNOWN
+    return (
+        Proof(cost=0.6, words=(f"this machine's own gateway {ping.address} does not answer either",))
+        if ping.lost
+        else Proof(False)
+    )
+
+
+def unresolved(world: World, scope: Scope) -> Proof:
+    """The resolver said so itself."""
+    said = next((t.said for t in world.symptoms if t.kind == "name" and t.outcome == "none"), "")
+    return Proof(True, (said,), {"said": said})
+
+
+def unheard(world: World, scope: Scope) -> Proof:
+    """The resolver did not answer: our own words, which are an observation."""
+    said = next((t.said for t in world.symptoms if t.kind == "name" and t.outcome == "unheard"), "")
+    return Proof(True, (said,), {"said": said})
+
+
+def misled(world: World, scope: Scope) -> Proof:
+    """The name's address is none of the proxy's own, and HAProxy listens at those."""
+    wrong, own = sorted(scope.addresses), sorted(world.own)
+    also = "also " if world.dialled - scope.addresses else ""
+    given = {"wrong": join_words(wrong), "own": join_words(own), "also": also}
+    listens = [world.listeners("proxy", port) for port in scope.ports]
+    if not any(each.process == "haproxy" and not inner(each.address) for some in listens for each in some or ()):
+        return Proof(None, given=given)
+    words = (f"{world.name('proxy')} has {given['own']}, and HAProxy listens there",)
+    return Proof(True, words, given)
+
+
+# ── filters and listeners ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _listening(world: World, port: int, family: int = 0) -> list[Listener] | None:
+    """HAProxy's listeners on a public port that others than the machine itself can reach."""
+    known = world.listeners("proxy", port)
+    if known is None:
+        return None
+    return [
+        each for each in known
+        if not inner(each.address) and each.process in ("", "haproxy", "docker-proxy")
+        and (not family or (":" in each.address) == (family == 6) or each.both)
+    ]  # fmt: skip
+
+
+def filtered(world: World, scope: Scope) -> Proof:
+    """HAProxy listens, the proxy reaches its own public address there, and from here nothing comes."""
+    if scope.ports == (25,) or any(map(world.foreign, world.dialled)):
+        return UNKNOWN  # a home line blocks 25 on its way out more often than anybody drops it
+    listens = [_listening(world, port, scope.family) for port in scope.ports]
+    reached = all("pass" in world.came("connect", "itself", port, scope.family or None) for port in scope.ports)
+    tried = any(world.came("connect", "itself", port, scope.family or None) for port in scope.ports)
+    if tried and not reached:
+        return Proof(False)
+    if tried and listens and all(listens):
+        return Proof(True, (f"HAProxy listens there, and {world.name('proxy')} reaches its own public address",))
+    return UNKNOWN
+
+
+def blocked_here(world: World, scope: Scope) -> Proof:
+    """The proxy reaches its own port 25: then it is only from here that it is silent."""
+    came = [each for port in scope.ports for each in world.came("connect", "itself", port)]
+    return Proof(False) if came and "pass" not in came else UNKNOWN
+
+
+def stranger(world: World, scope: Scope) -> Proof:
+    """ss names another program that has the public port."""
+    known = world.listeners("proxy", scope.ports[0])
+    if known is None:
+        return Proof(False)
+    others = {each.process for each in known if each.process and not inner(each.address)} - {"docker-proxy"}
+    if not others or "haproxy" in others:
+        return Proof(False)
+    return Proof(
+        True,
+        (f"ss: port {scope.ports[0]} is held by {join_words(sorted(others))}",),
+        {"who": join_words(sorted(others))},
+    )
+
+
+def unlistened(world: World, scope: Scope) -> Proof:
+    """Nobody listens on the port, by ss, by HAProxy's own list, or by a refusal that the proxy itself gets."""
+    port, vps = scope.ports[0], world.name("proxy")
+    refused = {t.family for t in world.by_port[port] if (t.kind, t.at, t.outcome) == ("connect", "here", "refused")}
+    families = {t.family for t in world.by_port[port] if (t.kind, t.at) == ("connect", "here")}
+    only = refused.pop() if len(refused) == 1 and len(families) > 1 else 0
+    given = {"only": f" over IPv{only}" if only else ""}
+    known = world.listeners("proxy", port)
+    if known is not None:
+        if any(
+            not inner(each.address) for each in known if not only or (":" in each.address) == (only == 6) or each.both
+        ):
+            return Proof(False)
+        return (
+            Proof(False) if known and not only else Proof(True, (f"ss on {vps} shows nobody listening there",), given)
+        )
+    lane, stats = world.lanes[port].lane, world.seen.stats
+    if stats and stats.frontends and lane.frontend and world.frontend(port) is None:
+        return Proof(True, (f"HAProxy's own list has no frontend {lane.frontend}",), given)
+    if "refused" in world.came("connect", "itself", port, only or None) and _right_address(world, port):
+        return Proof(True, (f"{vps} refuses itself there too",), given)
+    return Proof(None, given=given)
+
+
+def _right_address(world: World, port: int) -> bool:
+    """Whether an address that refuses on this port is HAProxy's: another port answers a client there."""
+    refusing = {
+        t.address for t in world.by_port[port] if t.kind == "connect" and t.at == "here" and t.outcome == "refused"
+    }
+    return any(t.kind == "talk" and t.at == "here" and t.passed and t.address in refusing for t in world.tests)
+
+
+def inward(world: World, scope: Scope) -> Proof:
+    """ss shows listeners, at inner addresses alone."""
+    known = world.listeners("proxy", scope.ports[0])
+    if known is None:
+        return UNKNOWN
+    places = sorted({each.address for each in known})
+    if not places or not all(map(inner, places)):
+        return Proof(False)
+    return Proof(True, (f"ss: it listens at {join_words(places)}",), {"places": join_words(places)})
+
+
+def disabled(world: World, scope: Scope) -> Proof:
+    """HAProxy says that the frontend was stopped."""
+    front = world.frontend(scope.ports[0])
+    if front is None or front.status not in ("STOP", "PAUSED"):
+        return Proof(False)
+    return Proof(True, (f"show stat: frontend {front.name} {front.status}",), {"status": front.status}, 0.2)
+
+
+def crowded(world: World, scope: Scope) -> Proof:
+    """Its connections are all taken, by HAProxy's own count."""
+    front = world.frontend(scope.ports[0])
+    if front is None or front.connections is None or not front.limit:
+        return UNKNOWN
+    said = f"show stat: {front.connections} of {front.limit} connections"
+    return (
+        Proof(True, (said,), {"count": f": {front.connections} of {front.limit}"}, 0.3) if front.full else Proof(False)
+    )
+
+
+def denied(world: World, scope: Scope) -> Proof:
+    """HAProxy counts what it denied; it serves itself, and not us."""
+    port = scope.ports[0]
+    front = world.frontend(port)
+    if not world.passes("talk", "itself", port):
+        return Proof(False) if world.came("talk", "itself", port) else UNKNOWN
+    if front is None or not front.denied:
+        return Proof(False) if front is not None else UNKNOWN
+    return Proof(True, (f"show stat: {front.denied} connections denied, while {world.name('proxy')} is served there",))
+
+
+def substituted(world: World, scope: Scope) -> Proof:
+    """From here something else answers than to the proxy itself, and says something."""
+    port = scope.ports[0]
+    if not world.passes("talk", "itself", port) or world.passes("talk", "here", port):
+        return Proof(False)
+    odd = [t for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.outcome in ("not-tls", "odd")]
+    said = f"{world.name('proxy')} itself is served at its public address there"
+    return Proof(True, (said, f"from here: {odd[0].said}")) if odd else UNKNOWN
+
+
+# ── HAProxy's process ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stopped(world: World, scope: Scope) -> Proof:
+    """No process, or nobody on its stats socket, while it would be known where HAProxy is."""
+    stats, running = world.seen.stats, world.asked.haproxy
+    given = {"socket": " and its stats socket" if stats and stats.stopped else ""}
+    if world.heard or running:
+        return Proof(False)
+    if (stats is not None and stats.stopped and running is None) or running == ():
+        why = "no process haproxy" if running == () else f"nobody listens on {stats.socket if stats else 'its socket'}"
+        return Proof(True, (f"{world.name('proxy')}: {why}",), given)
+    return Proof(None, given=given)
+
+
+def frozen(world: World, scope: Scope) -> Proof:
+    """Every worker is stopped by a signal."""
+    running, stats = world.asked.haproxy, world.seen.stats
+    if running:
+        states = {each.state for each in running}
+        if all(each.halted for each in running):
+            return Proof(True, (f"ps: its processes are in state {join_words(sorted(states))}",))
+        return Proof(False) if world.heard else UNKNOWN
+    return Proof(False) if world.heard else Proof(cost=1.2 if stats and stats.silent else None)
+
+
+def full(world: World, scope: Scope) -> Proof:
+    """Its connections are all taken, by `show info`."""
+    limits = world.asked.limits
+    if limits is None:
+        return UNKNOWN
+    said = f"show info: {limits.connections} of {limits.limit} connections"
+    return Proof(True, (said,), {"limit": str(limits.limit)}, 0.2) if limits.full else Proof(False)
+
+
+def doubled(world: World, scope: Scope) -> Proof:
+    """Two HAProxies run with different files."""
+    running = world.asked.haproxy
+    if running is None:
+        return UNKNOWN
+    files = {tuple(re.findall(r"(?:^| )-f (\S+)", each.words)) for each in running} - {()}
+    if len(files) < 2:
+        return Proof(False)
+    said = "; ".join(sorted(" ".join(each) for each in files))
+    return Proof(True, (f"ps: haproxy runs with {said}",), {"files": said})
+
+
+# ── HAProxy's servers ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def absent(world: World, scope: Scope) -> Proof:
+    """HAProxy's own list has the listener, and no such server."""
+    port = scope.ports[0]
+    lane = world.lanes[port].lane
+    if not world.heard or not lane.proxy or world.row(port) is not None:
+        return Proof(False)
+    if world.seen.stats and world.seen.stats.frontends and world.frontend(port) is None:
+        return Proof(False)  # it is the listener that is gone
+    return Proof(
+        True, (f"show stat has no server {lane.proxy}/{lane.server}",), {"server": f"{lane.proxy}/{lane.server}"}
+    )
+
+
+def put_away(*states: str) -> Fact:
+    """HAProxy's row says that it sends nobody there."""
+
+    def fact(world: World, scope: Scope) -> Proof:
+        server = world.row(scope.ports[0])
+        if server is None:
+            return UNKNOWN if not world.heard else Proof(False)
+        state = server.status.split(" ")[0]
+        state = "DRAIN" if state == "UP" and server.weight == 0 else state
+        if state not in states:
+            return Proof(False)
+        weight = ", weight 0" if server.weight == 0 else ""
+        return Proof(
+            True,
+            (f"show stat: {server.proxy}/{server.name} {server.status}{weight}",),
+            {"server": f"{server.proxy}/{server.name}"},
+        )
+
+    return fact
+
+
+def _directed(world: World, port: int) -> tuple[str, int, int] | None:
+    server = world.row(port)
+    if server is None or world.asked.directed is None:
+        return None
+    to = world.asked.directed.get(f"{server.proxy}/{server.name}")
+    return (to.address, to.port, to.checked) if to else None
+
+
+def elsewhere(world: World, scope: Scope) -> Proof:
+    """The running HAProxy's server has another address or port than the files give it."""
+    port = scope.ports[0]
+    to, target = _directed(world, port), world.lanes[port].lane.target
+    if to is None or target is None:
+        return UNKNOWN
+    plain = PLAIN_PORTS.get(target.port) == to[1]
+    same_host = to[0] == target.host or not re.fullmatch(r"[\d.]+|[\da-fA-F:]+", target.host)
+    if (same_host and to[1] == target.port) or plain:
+        return Proof(False)
+    said = f"{to[0]}:{to[1]} instead of {target.host}:{target.port}"
+    return Proof(True, (f"show servers state: {said}",), {"to": said})
+
+
+def false_alarm(world: World, scope: Scope) -> Proof:
+    """It calls the server down, and checks another port or for another answer."""
+    port = scope.ports[0]
+    server, to, target = world.row(port), _directed(world, port), world.lanes[port].lane.target
+    if server is None or not failing(server):
+        return Proof(False)
+    given = {"server": f"{server.proxy}/{server.name}"}
+    said = f"show stat: {server.status} {server.check} {server.last}".strip()
+    if to and to[2] not in (0, to[1]):
+        return Proof(True, (said, f"it checks port {to[2]}, and serves port {to[1]}"), given, 0.3)
+    if server.check.startswith("L7") and target is not None and world.well_behind(port):
+        return Proof(True, (said, f"{target.host}:{target.port} answers {world.name('proxy')} well"), given, 0.3)
+    return Proof(False, given=given) if to else Proof(None, (said,), given)
+
+
+def teaser(world: World, scope: Scope) -> Proof:
+    """The check's last answer is postscreen's teaser, or a check that expects SMTP failed on a postscreen lane."""
+    port = scope.ports[0]
+    server = world.row(port)
+    if server is None or not failing(server) or world.lanes[port].lane.protocol != "smtp":
+        return Proof(False)
+    said = f"show stat: {server.status} {server.check} {server.last}".strip()
+    postscreen = world.service(port) == "postfix-mailcow" and server.last in ("", "Layer7 invalid response")
+    if "220-" in server.last or (server.check == "L7RSP" and postscreen):
+        why = "for its 220- teaser" if "220-" in server.last else "for what postscreen answers its check"
+        return Proof(True, (said,), {"server": f"{server.proxy}/{server.name}", "why": why}, 0.1)
+    return Proof(False)
+
+
+def hemmed(world: World, scope: Scope) -> Proof:
+    """HAProxy's check cannot connect where the proxy's machine can."""
+    server = world.row(scope.ports[0])
+    if server is None or not failing(server) or not server.check.startswith("L4"):
+        return Proof(False)
+    said = f"show stat: {server.status} {server.check} {server.last}".strip()
+    return Proof(None, (said,), {"server": f"{server.proxy}/{server.name}"})
+
+
+def headerless(world: World, scope: Scope) -> Proof:
+    """A daemon waited for a header in vain: it says so, hangs up after its own time, or writes it into its log."""
+    port = scope.ports[0]
+    server = world.row(port)
+    if world.heard and (
+        (server is None and world.lanes[port].lane.proxy)
+        or (server and not server.status.startswith(("UP", "no check")))
+    ):
+        return Proof(False)
+    protocol = world.lanes[port].lane.protocol
+    for test in world.by_port[port]:
+        if test.kind != "talk" or test.at not in ("here", "itself", "vm"):
+            continue
+        if test.outcome == "headerless":
+            return Proof(True, (f"the daemon says: {test.said}",))
+        if not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ()) and _straight(world, port):
+            return Proof(True, (f"the daemon waited for a header: {test.said}",))
+    logged = next(
+        (
+            line
+            for line in world.log(port)
+            if re.search(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out", line)
+        ),
+        "",
+    )
+    return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
+
+
+def _straight(world: World, port: int) -> bool:
+    """Whether HAProxy surely reaches this lane's daemon, so that none of its own retries took the time."""
+    to, target = _directed(world, port), world.lanes[port].lane.target
+    return to is not None and target is not None and to[1] == target.port and world.passes("connect", "vm", port)
+
+
+def to_plain(world: World, scope: Scope) -> Proof:
+    """The target takes the header for a command, answers without one, or is the plain port by HAProxy's own word."""
+    port = scope.ports[0]
+    lane, to = world.lanes[port], _directed(world, port)
+    target = lane.lane.target
+    if target is None:
+        return Proof(False)
+    if to and PLAIN_PORTS.get(target.port) == to[1]:
+        return Proof(True, (f"show servers state: {to[0]}:{to[1]}, where nobody wants a header",))
+    taken = [
+        t
+        for t in world.by_port[port]
+        if t.kind == "talk" and t.at in ("vm", "here", "itself") and t.outcome == "out-of-step"
+    ]
+    if taken:
+        return Proof(True, (f"the daemon took the header for a command: {taken[0].said}",))
+    plain = target.port in PLAIN_PORTS.values() and lane.lane.proxy_protocol is not None
+    if plain and world.passes("talk", "inside", port):
+        return Proof(True, (f"{target.host}:{target.port} answers without a header, and hangs up on one",))
+    return (
+        UNKNOWN
+        if plain or "closed-0" in world.came("talk", "here", port) or "tls" in world.came("talk", "here", port)
+        else Proof(False)
+    )
+
+
+def answers_odd(world: World, scope: Scope) -> Proof:
+    """The client is told 4xx or 5xx, and the same server tells the proxy something better."""
+    port = scope.ports[0]
+    said = [
+        t.said for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.outcome.startswith("says-")
+    ]
+    server = world.row(port)
+    if not said or not world.well_behind(port) or (server and not server.status.startswith(("UP", "no check"))):
+        return Proof(False)
+    behind = world.lanes[port].vm
+    words = (f"behind HAProxy the same server answers {behind.said}" if behind else "",)
+    return Proof(True, words, {"said": said[0]})

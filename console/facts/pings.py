@@ -1,0 +1,34 @@
+"""Whether an address answers pings: `ping -c 2`, of iputils, BusyBox or BSD; a large one that may not be cut up."""
+
+from __future__ import annotations
+
+import re
+
+from console.facts.command import run
+from console.hosts.host import Host
+from console.observation import Ping
+
+COUNT = 2
+LARGE = 1232
+"""Bytes that, with 28 of headers, are 1260: what a tunnel of MTU 1280 carries, and one that was clamped does not."""
+
+_COUNTED = re.compile(r"(\d+) packets transmitted, (\d+) (?:packets )?received")
+_FASTEST = re.compile(r"(?:rtt|round-trip) min/avg/max(?:/mdev|/stddev)? = ([\d.]+)/")
+
+
+async def ask(host: Host, address: str, large: bool = False) -> Ping | str:
+    """Ping `address` from `host`; a text says why that could not be done."""
+    size = ("-M", "do", "-s", str(LARGE)) if large else ()
+    answer = await run(host, ("ping", "-n", "-c", str(COUNT), "-i", "0.3", "-W", "1", *size, address))
+    if answer.status < 0:
+        return answer.error
+    return parse(address, answer.text) or answer.error or f"ping on {host.name} said nothing"
+
+
+def parse(address: str, text: str) -> Ping | None:
+    """Read what ping counted; None when it did not get so far."""
+    counted = _COUNTED.search(text)
+    if counted is None:
+        return None
+    fastest = _FASTEST.search(text)
+    return Ping(address, int(counted[1]), int(counted[2]), float(fastest[1]) if fastest else None)

@@ -1,0 +1,227 @@
+"""After a symptom the machines are asked what they know of themselves: everything at once, reading only, in seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from math import ceil
+
+from msgspec.structs import replace
+
+from console.errors import HostError, Report, unreported
+from console.facts import addresses, containers, haproxy_stats, listeners, log, pings, programs, tailscale
+from console.hosts.host import Host
+from console.model import Role
+from console.observation import Asked, Ladder, LaneData, Ping, ProbeTarget, SweepData
+from console.probes.ladder import climb
+from console.text import clean
+
+PATIENCE = 12.0
+"""Seconds that all questions together may take: a ladder that is held up takes as long."""
+
+LINES = 200
+"""Lines of a service's log that are read."""
+
+MARGIN = 1.0
+"""Seconds before a sweep's begin from which a log counts, for log lines have whole seconds."""
+
+SSH = 22
+
+
+async def ask(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unreported) -> None:
+    """Ask every machine there is what it knows, and put the answers into `seen`; returns when all have come.
+
+    What a machine cannot tell, or not in time, is missing afterwards; nothing here raises."""
+    seen.asked = Asked()
+
+    async def put(question: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await question()
+        except HostError:
+            pass  # what could not be asked is missing
+        except Exception as error:  # a fault of ours must not take the other answers away
+            report(error)
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            for question in _questions(_Asking(seen, hosts, seen.asked)):
+                group.create_task(put(question))
+
+
+class _Asking:
+    def __init__(self, seen: SweepData, hosts: Mapping[Role, Host], told: Asked) -> None:
+        self.seen, self.hosts, self.told = seen, hosts, told
+
+    @property
+    def target(self) -> str:
+        """The mail host's address, as the lanes name it."""
+        found = (lane.lane.target.host for lane in self.seen.lanes.values() if lane.lane.target)
+        return next((host for host in found if _numeric(host)), "")
+
+    # ── the proxy's machine ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def addresses(self) -> None:
+        found = await addresses.ask(self.hosts["proxy"])
+        self.told.addresses = None if found.error else found.found
+        self._note("the proxy's addresses", found.error)
+
+    async def listeners(self, role: Role) -> None:
+        found = await listeners.ask(self.hosts[role])
+        if not found.error:
+            self.told.listeners[role] = found.found
+        self._note(f"who listens on {self.hosts[role].name}", found.error)
+
+    async def haproxy(self) -> None:
+        found = await programs.ask(self.hosts["proxy"], "haproxy")
+        self.told.haproxy = None if found.error else found.found
+        self._note("HAProxy's processes", found.error)
+
+    async def socket(self) -> None:
+        stats = self.seen.stats
+        if stats is None or stats.error or not stats.socket:
+            return
+        with suppress(HostError, TimeoutError):
+            host = self.hosts["proxy"]
+            async with asyncio.timeout(5):
+                info = await haproxy_stats.tell(host, stats.socket, haproxy_stats.INFO, 5)
+                state = await haproxy_stats.tell(host, stats.socket, haproxy_stats.STATE, 5)
+                again = await haproxy_stats.tell(host, stats.socket, "show stat", 5)
+            self.told.limits = haproxy_stats.parse_info(info)
+            self.told.directed = haproxy_stats.parse_state(state) or None
+            with suppress(ValueError):  # what it denied is counted after our own probes only
+                self.seen.stats = replace(stats, frontends=haproxy_stats.parse_frontends(again))
+
+    async def tunnel(self) -> None:
+        """The way to the mail host: its route, what Tailscale says, and who on it answers pings."""
+        host, target = self.hosts["proxy"], self.target
+        if not target:
+            return
+        await asyncio.gather(
+            self._ping("vm", host, target), self._ping("large", host, target, large=True),
+            self._router(host, target), self._door(host, target),
+        )  # fmt: skip
+
+    async def _router(self, host: Host, target: str) -> None:
+        route, _ = await asyncio.gather(addresses.toward(host, target), self._tailnet(host))
+        if isinstance(route, str):
+            self._note("the route to the mail host", route)
+            return
+        self.told.route = route
+        peer = self.seen.tailnet.toward(target) if self.seen.tailnet else None
+        address = route.via or next((each for each in peer.addresses if ":" not in each), "") if peer else route.via
+        if address:
+            await self._ping("router", host, address)
+
+    async def _tailnet(self, host: Host) -> None:
+        if self.cut:
+            self.seen.tailnet = await tailscale.ask(host)
+
+    async def _door(self, host: Host, target: str) -> None:
+        asked = ProbeTarget(target, SSH, "tcp", depth="connect")
+        self.told.door = await climb(asked, host)
+
+    async def itself(self, lane: LaneData, address: str, planned: Ladder) -> None:
+        lane.itself[address] = await climb(planned.target, self.hosts["proxy"])
+
+    # ── the mail host ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def containers(self) -> None:
+        told = await containers.ask(self.hosts["mail"])
+        self.seen.containers, self.seen.containers_error = told.found, told.error
+
+    async def programs(self) -> None:
+        found = await programs.ask(self.hosts["mail"])
+        self.told.programs = None if found.error else found.found
+        self._note("the mail host's processes", found.error)
+
+    async def logs(self) -> None:
+        """What the services logged since the sweep began; an older line speaks of another day."""
+        services = sorted({lane.lane.service for lane in self.lanes if lane.lane.service and _talked(lane)})
+        back = ceil(time.time() - self.seen.at + MARGIN)
+        found = await asyncio.gather(
+            *(log.ask(self.hosts["mail"], "service", service, since=back, lines=LINES) for service in services)
+        )
+        for service, told in zip(services, found, strict=True):
+            if not told.error:
+                self.seen.logs[service] = log.masked(told.lines)
+
+    # ── this machine ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def gateway(self) -> None:
+        address = await addresses.gateway(self.hosts["here"])
+        if address:
+            await self._ping("gateway", self.hosts["here"], address)
+
+    # ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def lanes(self) -> tuple[LaneData, ...]:
+        return tuple(self.seen.lanes.values())
+
+    @property
+    def cut(self) -> bool:
+        """Whether no answer came through the tunnel from where a lane leads."""
+        return any(
+            broken(lane.vm) and not reached(lane.vm) and not self._answers(lane) for lane in self.seen.lanes.values()
+        )
+
+    def _answers(self, lane: LaneData) -> bool:
+        return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
+
+    async def _ping(self, who: str, host: Host, address: str, large: bool = False) -> None:
+        told = await pings.ask(host, address, large)
+        if isinstance(told, Ping):
+            self.told.pings[who] = told
+        else:
+            self._note(f"a ping of {who} from {host.name}", told)
+
+    def _note(self, what: str, why: str) -> None:
+        if why:
+            self.told.refused[what] = clean(why, 200)
+
+
+def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
+    """What is worth asking for the symptoms there are."""
+    made: list[Callable[[], Awaitable[None]]] = []
+    lanes = asking.lanes
+    if "proxy" in asking.hosts:
+        made += [asking.addresses, lambda: asking.listeners("proxy"), asking.haproxy, asking.socket, asking.tunnel]
+        made += [
+            lambda lane=lane, address=address, ladder=ladder: asking.itself(lane, address, ladder)  # type: ignore[misc]
+            for lane in lanes
+            for address, ladder in lane.public.items()
+            if any(broken(each) for each in lane.public.values())
+        ]
+    if "mail" in asking.hosts:
+        made += [asking.containers, asking.programs, lambda: asking.listeners("mail"), asking.logs]
+    outside = [each for lane in lanes for each in lane.public.values()]
+    if "here" in asking.hosts and any(broken(each) and not reached(each) for each in outside):
+        made.append(asking.gateway)
+    return made
+
+
+def _talked(lane: LaneData) -> bool:
+    """Whether a lane broke, and its daemon had a chance to say something about it."""
+    behind = [each for each in (lane.vm, lane.service) if each is not None and each.connected]
+    return bool(behind) and any(broken(each) for each in (*lane.public.values(), *behind))
+
+
+def broken(ladder: Ladder | None) -> bool:
+    """Whether a ladder failed for what the far end did, and not for want of a way to ask."""
+    return ladder is not None and ladder.cause not in ("", "no-way", "no-source")
+
+
+def reached(ladder: Ladder | None) -> bool:
+    """Whether the machine was reached: a refusal is an answer."""
+    return ladder is not None and (ladder.connected or ladder.cause == "refused")
+
+
+def _numeric(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""How well the recorded faults are told: right, among a few, the hop alone, nothing, false. `make drill` prints it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Literal
+
+from msgspec import Struct
+
+from console.diagnosis.explain import Explanation, explain
+from console.diagnosis.world import World
+from console.observation import SweepData
+from tests.drill.faults import FAULTS
+from tests.drill.record import place, read
+
+Grade = Literal["right", "among", "hop", "nothing", "FALSE"]
+
+
+class Score(Struct, frozen=True):
+    """What came of one fault: `rivals` is among how many its truth was told, `said` what was told."""
+
+    id: str
+    grade: Grade
+    rivals: int
+    said: tuple[str, ...]
+
+
+def score(id: str, truth: tuple[str, ...], told: Explanation) -> Score:
+    """Grade what is told of a fault: one proven cause that is not true makes it false, whatever else is right."""
+    proven = {cause.suspects[0].mode.id for cause in told.causes if cause.proven}
+    groups = [{each.mode.id for each in cause.suspects} for cause in told.causes if not cause.proven]
+    said = tuple(" OR ".join(s.mode.id for s in cause.suspects) + ("" if cause.proven else " ?")
+                 + f" @{','.join(map(str, cause.ports))}" for cause in told.causes)  # fmt: skip
+    said += tuple(sorted({f"unexplained {t.kind}/{t.at}/{t.port}:{t.outcome}" for t in told.unexplained}))
+    if proven - {*truth}:
+        return Score(id, "FALSE", 0, said)
+    sizes = [1 if each in proven else min((len(g) for g in groups if each in g), default=0) for each in truth]
+    if all(size == 1 for size in sizes):
+        return Score(id, "right", 1, said)
+    if all(sizes):
+        return Score(id, "among", max(sizes), said)
+    return Score(id, "hop" if told.unexplained or groups or any(sizes) else "nothing", 0, said)
+
+
+def scores() -> list[Score]:
+    """Grade every fault that was recorded."""
+    found = [
+        score(fault.id, fault.truth, explain(World(read(fault.id))))
+        for fault in FAULTS.values()
+        if place(fault.id).exists()
+    ]
+    return [*found, score("calm", (), explain(World(read("calm"))))] if place("calm").exists() else found
+
+
+def through(seen: SweepData) -> Explanation:
+    """Explain what was seen."""
+    return explain(World(seen))
+
+
+def main() -> int:
+    """Print every score, and the sums; 1 when one is false."""
+    found = scores()
+    for each in found:
+        among = f" of {each.rivals}" if each.grade == "among" else ""
+        print(f"{each.id:34} {each.grade + among:10} {'; '.join(each.said)[:230]}")
+    sums = Counter(each.grade for each in found)
+    print(", ".join(f"{sums[grade]} {grade}" for grade in ("right", "among", "hop", "nothing", "FALSE")))
+    return 1 if sums["FALSE"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
