@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Bytecode is what makes the console start fast; a shell that forbids it would cost 40 % at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick check unprivileged mutants bench snapshots lock clean
+.PHONY: run test quick check unprivileged mutants bench drill snapshots lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/cowhand $(ARGS)
@@ -32,6 +32,10 @@ mutants: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# How well every recorded fault of the real daemons is told: right, among a few, the hop alone, nothing, false.
+drill: $(VENV)/ready
+	@$(BIN)/python -m tests.drill.score $(ARGS)
 
 snapshots: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/screens --snapshot-update $(ARGS)

@@ -25,7 +25,7 @@ _WORDS = {
     "closed-3": "hung up after 3 s", "closed-5": "hung up after 5 s", "closed": "hung up", "silent": "silent",
     "tls": "TLS fails", "not-tls": "plain text instead of TLS", "headerless": "asks for a PROXY header",
     "out-of-step": "takes the header for a command", "loop": "redirects to itself", "busy": "too busy",
-    "down": "its check fails", "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
+    "down": "HAProxy's check fails", "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
     "unheard": "could not be asked", "odd": "a strange answer",
 }  # fmt: skip
 _FROM = {"here": "from here", "itself": "from {vps} itself", "vm": "from {vps} to {mail}", "inside": "inside {mail}"}
@@ -96,7 +96,7 @@ def seen_on(world: World, tests: Iterable[Test]) -> str:
     some = sorted((t for t in tests if t.port), key=lambda t: order.index(t.at) if t.at in order else 9)
     told: dict[str, None] = {}
     for test in some:
-        where = _FROM.get(test.at, "by HAProxy" if test.at == "haproxy" else "")
+        where = _FROM.get(test.at, "")
         told[f"{_WORDS.get(test.outcome, test.said or test.outcome)} {where}".strip()] = None
     return _fill(join_words(list(told)[:3]), _machines(world)) or "no answer"
 
@@ -110,18 +110,22 @@ def lanes(ports: tuple[int, ...]) -> str:
 
 
 def _machines(world: World) -> dict[str, str]:
-    return {"vps": world.name("proxy"), "mail": world.name("mail"), "target": world.target}
+    return {"vps": world.name("proxy"), "mail": world.name("mail"), "host": world.target}
 
 
 def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
     mine = tuple(port for port in cause.ports if port in suspect.scope.ports) or cause.ports
-    named = [world.lanes[port].lane.name for port in mine if port in world.lanes]
+    mine_lanes = [world.lanes[port].lane for port in mine if port in world.lanes]
+    named = [lane.name for lane in mine_lanes]
     every = "every lane" if len(mine) == len(world.lanes) else lanes(mine)
+    targets = dict.fromkeys(str(lane.target.port) for lane in mine_lanes if lane.target)
+    servers = dict.fromkeys(f"{lane.proxy}/{lane.server}" for lane in mine_lanes if lane.proxy)
     family = {4: "IPv4", 6: "IPv6"}.get(suspect.scope.family, "")
     return {
         **_machines(world), "lanes": lanes(mine), "names": join_words(named), "every": every, "family": family,
         "ports": ("port " if len(mine) == 1 else "ports ") + join_words([str(port) for port in mine]),
-        "limit": "", "files": "", "only": "", "socket": "", "server": "", "to": "another place than its file says",
+        "target": join_words(list(targets)), "server": join_words(list(servers)) or "of these lanes",
+        "limit": "", "files": "", "only": "", "socket": "", "to": "another place than its file says",
         "count": "", "places": "an inner address", "status": "", "said": "", "why": "", "process": "", "peer": "",
         **suspect.proof.given,
     }  # fmt: skip
@@ -133,7 +137,7 @@ class _Blank(dict[str, str]):
 
 
 def _fill(words: str, names: dict[str, str]) -> str:
-    return clean(words.format_map(_Blank(names)), 900) if words else ""
+    return " ".join(clean(words.format_map(_Blank(names)), 900).split()) if words else ""
 
 
 def _remedy(suspect: Suspect, names: dict[str, str]) -> str | None:

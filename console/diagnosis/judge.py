@@ -5,15 +5,17 @@ fault elsewhere is `degraded`, so that the eye, and the verdict, land on one pla
 
 from __future__ import annotations
 
-import re
-
 from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.evidence_rows import contained, logged, tunnelled
+from console.diagnosis.symptoms import BUSY, HEADERLESS, outcome
 from console.model import PLAIN_PORTS, HopName, Lane, Outcome, Reading, Rung, Verdict
 from console.observation import Cause, Ladder, LaneData, SweepData
 
 SLOW = 1000.0
 """Milliseconds of a connection through the tunnel from which it counts as slow: one lost SYN costs that much."""
+
+AT_ONCE = 2.5
+"""Seconds within which Dovecot hangs up on a proxy that it distrusts: for a header that got lost it waits 3 s."""
 
 DOVECOT = frozenset(("imap", "imaps", "pop3", "pop3s", "sieve"))
 
@@ -33,11 +35,8 @@ _WORDS: dict[Cause, str] = {
     "out-of-step": "header seen",
 }
 
-_HEADERLESS = re.compile(r"421 4\.3\.2 No system resources|421 4\.3\.0 .*\bServer local error")
-"""postscreen's and smtpd's words to a client without a header (Postfix 3.4 to 3.11, as `said` has them)."""
-
-_BUSY = re.compile(r"4\d\d (?:.*\b)?(?:ports are busy|too many connections)\b", re.IGNORECASE)
-"""postscreen's and smtpd's words when all their processes are taken, or too many connections are a client's."""
+UNASKED = ("unknown", "not asked")
+"""Outcome and word of a hop that nobody could ask."""
 
 
 def judge_lane(seen: SweepData, lane: LaneData) -> list[Reading]:
@@ -51,7 +50,8 @@ def judge_lane(seen: SweepData, lane: LaneData) -> list[Reading]:
 def verdict(readings: list[Reading]) -> Verdict:
     """Sum up readings of any number of lanes; a lane nobody could look at makes the whole unknown, not well.
 
-    One that answers a client is well though a hop behind it was not asked: what was not seen is said beside it."""
+    One that answers a client is well though a hop behind it was not asked: what was not seen is said beside it. One
+    that nobody could ask from outside is not, however well all is behind."""
     lanes: dict[str, list[Reading]] = {}
     for reading in readings:
         lanes.setdefault(reading.lane, []).append(reading)
@@ -62,12 +62,13 @@ def verdict(readings: list[Reading]) -> Verdict:
 
 def _lane_verdict(hops: list[Reading]) -> Verdict:
     outcomes = {reading.outcome for reading in hops}
+    unseen = any(reading.hop == "public" and (reading.outcome, reading.word) == UNASKED for reading in hops)
     if "failed" in outcomes:
         return "down"
     if "degraded" in outcomes:
         return "degraded"
     proof = {reading.hop for reading in hops if reading.outcome == "ok"}
-    return "well" if proof & {"public", "vm"} else "unknown"
+    return "well" if proof & {"public", "vm"} and not unseen else "unknown"
 
 
 def _reading(
@@ -155,7 +156,8 @@ def _haproxy(seen: SweepData, lane: LaneData) -> Reading | None:
     evidence = (*_opinion(seen, lane), *(broken for ladder in _end_to_end_bad(lane) if (broken := ladder.failed)))
     through = forwards_wrongly(lane)
     if through is not None:
-        word = down_in_stats(seen, lane) or ("no header" if headerless(seen, through) else _word(through))
+        asks = HEADERLESS.match(through.said) is not None  # no more than that is told by words alone
+        word = down_in_stats(seen, lane) or ("no header" if asks else _word(through))
         return _reading(lane, "haproxy", vantage, "failed", word, evidence)
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
         return _reading(lane, "haproxy", vantage, bad[0], bad[1], evidence)
@@ -252,7 +254,7 @@ def header_waited_for(ladder: Ladder) -> bool:
     """Whether the daemon waited for a header and gave up: no other fault, and no HAProxy without a server, does so.
 
     Postfix waits 5 s, then says so; its smtpd of 3.4 hangs up without a word. Dovecot hangs up after 3 s."""
-    if _HEADERLESS.match(ladder.said):
+    if HEADERLESS.match(ladder.said):
         return True
     if ladder.cause != "closed" or ladder.said or ladder.target.implicit_tls:
         return False
@@ -271,7 +273,7 @@ def headerless(seen: SweepData, ladder: Ladder) -> bool:
 
 def overloaded(ladder: Ladder | None) -> bool:
     """Whether the daemon turned us away because it has too much to do, which is nobody else's fault."""
-    return ladder is not None and ladder.cause == "refused" and _BUSY.match(ladder.said) is not None
+    return ladder is not None and ladder.cause == "refused" and BUSY.match(ladder.said) is not None
 
 
 # ── tunnel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -354,8 +356,9 @@ def _vm(seen: SweepData, lane: LaneData) -> Reading | None:
         return _reading(lane, "vm", vantage, "degraded", "no header", evidence, asked=asked)
     if overloaded(ladder):
         return _reading(lane, "vm", vantage, "degraded", "busy", evidence, asked=asked)
-    evidence += logged(seen, lane, untrusted(lane))
-    word = "untrusted" if untrusted(lane) else "no PROXY" if header_unwanted(lane) else _word(ladder)
+    said = logged(seen, lane, untrusted(lane))
+    evidence += said
+    word = "untrusted" if untrusted(lane) and said else "no PROXY" if header_unwanted(lane) else _word(ladder)
     return _reading(lane, "vm", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
 
 
@@ -379,7 +382,7 @@ def untrusted(lane: LaneData) -> bool:
         return False
     if header_unwanted(lane):
         return False
-    return ladder.connected and ladder.cause == "closed" and ladder.after < 2.5 + (ladder.latency or 0) / 500
+    return ladder.connected and ladder.cause == "closed" and ladder.after < AT_ONCE
 
 
 def header_unwanted(lane: LaneData) -> bool:
@@ -416,6 +419,9 @@ def _service(seen: SweepData, lane: LaneData) -> Reading | None:
     if busy := next((each for each in (*lane.connected, lane.vm, ladder) if each and overloaded(each)), None):
         beside = () if busy is ladder else (busy.rungs[-1],)
         return _reading(lane, "service", vantage, "degraded", "busy", (*evidence, *beside), ladder.latency, asked)
+    if redirects_to_itself(lane):
+        looping = tuple(each.rungs[-1] for each in lane.public.values() if each.done and each.rungs)
+        return _reading(lane, "service", vantage, "failed", "loop", (*evidence, *looping), ladder.latency, asked)
     if ladder.well:
         return _reading(lane, "service", vantage, "ok", label, evidence, ladder.latency, asked)
     if lane.vm is not None and not lane.vm.done:
@@ -425,8 +431,18 @@ def _service(seen: SweepData, lane: LaneData) -> Reading | None:
     evidence += contained(seen, lane)
     if waits_for_dovecot(seen, lane):
         return _reading(lane, "service", vantage, "degraded", "no auth", evidence, asked=asked, whole=seen.ended)
-    word = "stopped" if ladder.cause == "refused" and not ladder.connected else _word(ladder)
+    word = "stopped" if container_stopped(seen, lane) and not ladder.connected else _word(ladder)
     return _reading(lane, "service", vantage, "failed", word, evidence, asked=asked, whole=seen.ended)
+
+
+def container_stopped(seen: SweepData, lane: LaneData) -> bool:
+    """Whether Docker itself says that the service's container does not run."""
+    return any(each.service == lane.lane.service and each.state != "running" for each in seen.containers)
+
+
+def redirects_to_itself(lane: LaneData) -> bool:
+    """Whether a client of the web is sent to the very address that it asked for."""
+    return any(ladder.done and outcome(ladder) == "loop" for ladder in lane.public.values())
 
 
 def service_stopped(lane: LaneData) -> bool:
@@ -445,7 +461,12 @@ def waits_for_dovecot(seen: SweepData, lane: LaneData) -> bool:
     ladder = lane.service
     if lane.lane.protocol not in ("smtps", "submission") or ladder is None or ladder.cause not in ("closed", "silent"):
         return False
-    return any(service_stopped(other) for other in seen.lanes.values() if other.lane.protocol in DOVECOT)
+    return any(_unheard(other.service) for other in seen.lanes.values() if other.lane.protocol in DOVECOT)
+
+
+def _unheard(ladder: Ladder | None) -> bool:
+    """Whether nobody answers at all: a daemon that hangs up is there, and its logins may be well."""
+    return ladder is not None and ladder.done and ladder.cause in ("refused", "timeout", "unreachable", "silent")
 
 
 def service_label(lane: Lane) -> str:

@@ -19,6 +19,7 @@ from console.diagnosis.scopes import (
     services,
     silent_from_here,
     speaks_tls,
+    to_plain_port,
     web,
     where,
     with_header,
@@ -28,6 +29,7 @@ END = "talk here,itself"
 FAR = f"connect vm,door: timeout unreachable; {END}; check haproxy; ping host,large"
 NEAR = "connect vm,door; talk vm; ping host"
 INSIDE = f"connect vm,inside; talk vm,inside; {END}; check haproxy"
+TAKEN = "out-of-step closed-0 tls not-tls odd says-no says-5xx says-4xx"
 LOGIN = "logins talk vm,inside,here,itself; logins check haproxy"
 
 HERE = (
@@ -74,8 +76,8 @@ HERE = (
     ),
     row(
         "vps-filter/reject", "a firewall before HAProxy rejects {ports} from outside", 1.5, "public", each,
-        covers="connect here: refused", forbids="connect here", needs="connect itself", fact=front.filtered,
-        finding="CH039", tells="nft list ruleset on {vps}",
+        covers="connect here: refused", forbids="connect here", needs="connect itself", fact=front.rejected,
+        finding="CH039", kin="CH021", tells="nft list ruleset on {vps}",
         remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
     ),
     row(
@@ -111,7 +113,7 @@ HAPROXY = (
         remedy="raise maxconn in the global section on {vps}; show sess tells who holds the connections",
     ),
     row(
-        "haproxy-process/two", "two HAProxies run on {vps} and share ports: {files}", 2.8, "haproxy", everything,
+        "haproxy-process/two", "two HAProxies run on {vps} and share ports{files}", 2.8, "haproxy", everything,
         covers=END, fact=front.doubled, finding="CH043", tells="ps -C haproxy -o args on {vps}",
         remedy="stop the one that should not run on {vps}: systemctl status haproxy tells which is the unit's",
     ),
@@ -145,7 +147,7 @@ HAPROXY = (
     row(
         "haproxy-listener/rejects-us", "a rule of HAProxy's on {ports} turns this machine away", 2.0, "haproxy", each,
         covers="talk here: closed-0 closed; connect here: refused", forbids="talk here", needs="talk itself; talk vm",
-        fact=front.denied, finding="CH048", tells="show stat: dcon and dses; dial from another network",
+        fact=front.denied, finding="CH048", kin="CH021", tells="show stat: dcon and dses; dial from another network",
         remedy="look for tcp-request … reject in the deployed haproxy.cfg where {ports} is described",
     ),
     row(
@@ -201,25 +203,29 @@ HAPROXY = (
         "haproxy-server/no-header", "HAProxy sends no PROXY header, {lanes}", 1.4, "haproxy", where(with_header),
         covers=f"{END}: headerless closed-3 closed-5 tls not-tls closed-0; talk vm: headerless closed-3 closed-5 tls "
         "not-tls closed-0", forbids=END, fact=front.headerless, finding="CH002", kin="CH002", spreads=True,
+        remedy="the running HAProxy sends no header: compare its file with this line, add send-proxy, reload",
         tells="the daemon's log",
     ),
     row(
-        "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.6, "vm", each,
-        covers=f"{END}: out-of-step closed-0 tls not-tls odd says-no says-5xx says-4xx; talk vm: out-of-step closed-0 "
-        "tls not-tls odd says-no says-5xx says-4xx; check haproxy", forbids=END, fact=front.to_plain,
-        finding="CH003", kin="CH003", spreads=True,
-        tells="show servers state on HAProxy's stats socket",
+        "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.2, "vm",
+        where(to_plain_port), covers=f"{END}: {TAKEN}; talk vm: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
+        fact=front.to_plain, finding="CH003", kin="CH003", spreads=True, tells="the daemon's log",
+    ),
+    row(
+        "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.6, "haproxy", each,
+        covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=front.to_plain_astray,
+        finding="CH003", kin="CH003", spreads=True, tells="show servers state on HAProxy's stats socket",
     ),
 )  # fmt: skip
 
 HOME = (
     row(
-        "vps/route-missing", "{vps} has no route to {target}", 1.5, "tunnel", everything, covers=FAR, forbids=NEAR,
+        "vps/route-missing", "{vps} has no route to {host}", 1.5, "tunnel", everything, covers=FAR, forbids=NEAR,
         fact=back.unrouted, finding="CH057", kin="CH016", tells="ip route get on {vps}",
         remedy="tailscale up --accept-routes on {vps}, or add the route to the home network",
     ),
     row(
-        "tunnel/down", "tunnel: no answer from {target} to {vps}, {every}", 1.0, "tunnel", everything,
+        "tunnel/down", "tunnel: no answer from {host} to {vps}, {every}", 1.0, "tunnel", everything,
         covers=f"{FAR}; ping router", forbids=f"{NEAR}; ping router", fact=back.untunnelled, finding="CH016",
         kin="CH016", tells="tailscale status on both ends",
     ),
@@ -229,7 +235,7 @@ HOME = (
         finding="CH058", kin="CH016", tells="a way in to the home network that is not the tunnel",
     ),
     row(
-        "home-router/does-not-forward", "the router at home answers and passes nothing on to {target}", 2.0, "tunnel",
+        "home-router/does-not-forward", "the router at home answers and passes nothing on to {host}", 2.0, "tunnel",
         everything, covers=FAR, forbids=NEAR, needs="ping router", fact=back.unforwarded, finding="CH059",
         kin="CH016", tells="sysctl net.ipv4.ip_forward, and the firewall, of the router at home",
     ),
@@ -239,7 +245,7 @@ HOME = (
         tells="incus list: its state and address",
     ),
     row(
-        "vm/other-address", "{mail} has another address than {target}", 1.9, "vm", everything,
+        "vm/other-address", "{mail} has another address than the one that HAProxy dials", 1.9, "vm", everything,
         covers=f"{FAR}; way mail", forbids=f"{NEAR}; way mail: pass shut", fact=back.off, finding="CH061",
         needs="ping router",
         tells="incus list: its state and address",
@@ -298,7 +304,7 @@ DAEMONS = (
         tells="ps on {mail}: state T", remedy="docker compose restart {daemon}-mailcow on {mail}; then read its log",
     ),
     row(
-        "daemon/hung-port", "the process {process} behind {target} of {mail} is stopped by a signal", 2.4, "vm", each,
+        "daemon/hung-port", "the process{process} behind {target} of {mail} is stopped by a signal", 2.4, "vm", each,
         covers=f"talk vm,inside: silent; {END}; check haproxy", forbids=f"talk vm; {END}", fact=back.port_halted,
         finding="CH068", remedy="docker compose restart postfix-mailcow on {mail}",
     ),
@@ -343,7 +349,7 @@ DAEMONS = (
         fact=back.guess(), finding="CH074", tells="wait longer, once",
     ),
     row(
-        "daemon/dies", "{daemon} dies as it starts: {why}", 1.2, "service", each,
+        "daemon/dies", "{daemon} dies as it starts{why}", 1.2, "service", each,
         covers=f"{INSIDE}", forbids=f"talk vm,inside; {END}", fact=back.dies, finding="CH075",
         remedy="docker compose logs {daemon}-mailcow on {mail}",
     ),

@@ -238,7 +238,7 @@ def port_halted(world: World, scope: Scope) -> Proof:
         return UNKNOWN
     names = {25: ("postscreen",), 465: ("smtpd",), 587: ("smtpd",)}.get(port, ())
     stuck = next((each.words for each in programs if each.halted and each.words.startswith(names) and names), "")
-    given = {"process": stuck.split(" ")[0], "target": str(_target(world, port))}
+    given = {"process": f" {stuck.split(' ')[0]}", "target": str(_target(world, port))}
     return Proof(True, (f"ps: {stuck} is stopped by a signal",), given, 0.4) if stuck else Proof(False)
 
 
@@ -311,7 +311,7 @@ def dies(world: World, scope: Scope) -> Proof:
     """Its log says since the sweep began why it dies."""
     logged = next((line for line in world.log(scope.ports[0]) if DIES.search(line)), "")
     match = DIES.search(logged)
-    return Proof(True, (logged,), {"why": match[0][:120] if match else ""}, 0.5) if logged else Proof(False)
+    return Proof(True, (logged,), {"why": f": {match[0][:120]}" if match else ""}, 0.5) if logged else Proof(False)
 
 
 def distrusted(world: World, scope: Scope) -> Proof:

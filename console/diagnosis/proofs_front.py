@@ -83,6 +83,15 @@ def filtered(world: World, scope: Scope) -> Proof:
     return UNKNOWN
 
 
+def rejected(world: World, scope: Scope) -> Proof:
+    """As `filtered`, and HAProxy counts nothing that it denied itself: its own rules end connections alike."""
+    front = world.frontend(scope.ports[0])
+    if front is not None and front.denied:
+        return Proof(False)
+    proof = filtered(world, scope)
+    return UNKNOWN if proof.holds and front is None else proof
+
+
 def blocked_here(world: World, scope: Scope) -> Proof:
     """The proxy reaches its own port 25: then it is only from here that it is silent."""
     came = [each for port in scope.ports for each in world.came("connect", "itself", port)]
@@ -231,7 +240,7 @@ def doubled(world: World, scope: Scope) -> Proof:
     if len(files) < 2:
         return Proof(False)
     said = "; ".join(sorted(" ".join(each) for each in files))
-    return Proof(True, (f"ps: haproxy runs with {said}",), {"files": said})
+    return Proof(True, (f"ps: haproxy runs with {said}",), {"files": f": {said}"})
 
 
 # ── HAProxy's servers ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,9 +260,10 @@ def absent(world: World, scope: Scope) -> Proof:
 
 
 def put_away(*states: str) -> Fact:
-    """HAProxy's row says that it sends nobody there."""
+    """Return what tells that HAProxy's row of a server has one of these states: it sends nobody there."""
 
     def fact(world: World, scope: Scope) -> Proof:
+        """HAProxy's own row of the server says so."""
         server = world.row(scope.ports[0])
         if server is None:
             return UNKNOWN if not world.heard else Proof(False)
@@ -366,29 +376,35 @@ def _straight(world: World, port: int) -> bool:
 
 
 def to_plain(world: World, scope: Scope) -> Proof:
-    """The target takes the header for a command, answers without one, or is the plain port by HAProxy's own word."""
+    """The files' own target takes the header for a command, or answers without one."""
     port = scope.ports[0]
-    lane, to = world.lanes[port], _directed(world, port)
-    target = lane.lane.target
-    if target is None:
+    target = world.lanes[port].lane.target
+    taken = _taken(world, port, "vm")
+    if taken:
+        return Proof(True, (f"the daemon took the header for a command: {taken}",))
+    if target and world.passes("talk", "inside", port):
+        return Proof(True, (f"{target.host}:{target.port} answers without a header, and hangs up on one",))
+    return UNKNOWN
+
+
+def to_plain_astray(world: World, scope: Scope) -> Proof:
+    """What HAProxy runs is the plain port by its own word, or takes the header for a command."""
+    port = scope.ports[0]
+    target, to = world.lanes[port].lane.target, _directed(world, port)
+    if target is None or world.lanes[port].lane.proxy_protocol is None:
         return Proof(False)
     if to and PLAIN_PORTS.get(target.port) == to[1]:
         return Proof(True, (f"show servers state: {to[0]}:{to[1]}, where nobody wants a header",))
-    taken = [
-        t
-        for t in world.by_port[port]
-        if t.kind == "talk" and t.at in ("vm", "here", "itself") and t.outcome == "out-of-step"
-    ]
-    if taken:
-        return Proof(True, (f"the daemon took the header for a command: {taken[0].said}",))
-    plain = target.port in PLAIN_PORTS.values() and lane.lane.proxy_protocol is not None
-    if plain and world.passes("talk", "inside", port):
-        return Proof(True, (f"{target.host}:{target.port} answers without a header, and hangs up on one",))
-    return (
-        UNKNOWN
-        if plain or "closed-0" in world.came("talk", "here", port) or "tls" in world.came("talk", "here", port)
-        else Proof(False)
-    )
+    taken = _taken(world, port, "here", "itself")
+    if taken and world.lanes[port].lane.protocol not in ("http", "https"):
+        return Proof(True, (f"the daemon took the header for a command: {taken}",))
+    return Proof(False) if to else UNKNOWN
+
+
+def _taken(world: World, port: int, *places: str) -> str:
+    """What a daemon said that took a header for a command."""
+    some = [t for t in world.by_port[port] if t.kind == "talk" and t.at in places and t.outcome == "out-of-step"]
+    return some[0].said or "an answer out of step" if some else ""
 
 
 def answers_odd(world: World, scope: Scope) -> Proof:

@@ -89,6 +89,12 @@ def with_header(world: World, port: int) -> bool:
     return lane.proxy_protocol is not None or behind in PLAIN_PORTS
 
 
+def to_plain_port(world: World, port: int) -> bool:
+    """Whether the files send this lane's header to a plain port."""
+    lane = world.lanes[port].lane
+    return lane.proxy_protocol is not None and lane.target is not None and lane.target.port in PLAIN_PORTS.values()
+
+
 def speaks_tls(world: World, port: int) -> bool:
     """Whether the daemon behind this lane begins with TLS."""
     lane = world.lanes[port].lane

@@ -27,7 +27,10 @@ OUTCOMES = (
 """What can come of a test, but that it passes."""
 
 HEADERLESS = re.compile(r"421 4\.3\.2 No system resources|421 4\.3\.0 .*\bServer local error")
+"""postscreen's and smtpd's words to a client without a header (Postfix 3.4 to 3.11, as `said` has them)."""
+
 BUSY = re.compile(r"4\d\d (?:.*\b)?(?:ports are busy|too many connections)\b", re.IGNORECASE)
+"""postscreen's and smtpd's words when all their processes are taken, or too many connections are a client's."""
 
 _STATUS = re.compile(r"(?:HTTP/1\.\d )?(\d)\d\d\b")
 _NOBODY = re.compile(r"did not answer|no answer|timed out|unreachable|[Nn]o route", re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -13,9 +13,10 @@ from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, ve
 from console.errors import Report, unreported
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
-from console.model import HopName, Reading, Role, Topology
+from console.model import Finding, HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneData, SweepData
 from console.probes.sweep import sweep
+from console.text import join_words
 
 BATCH = 0.15
 """Seconds for which changes are collected, so that a sweep repaints the screen only a few times."""
@@ -123,12 +124,13 @@ class Sweeps:
     def _is_news(self, known: Reading, reading: Reading, seen: SweepData) -> bool:
         """Return whether to send a reading: an outcome at once, a latency when two sweeps in a row saw the change.
 
-        A single sweep may have measured that this machine was busy."""
+        A single sweep may have measured that this machine was busy. A reading that is not whole is no news while its
+        outcome is the known one: what machines tell of themselves comes last."""
+        if not reading.whole and known.outcome == reading.outcome:
+            return False
         if not alike(known, reading):
             self._moved.pop(reading.key, None)
             return True
-        if not reading.whole:
-            return False
         if same(known, reading):
             self._moved.pop(reading.key, None)
             return False
@@ -140,7 +142,10 @@ class Sweeps:
         first = findings[0] if findings else None
         broken = [reading for reading in readings if reading.outcome == "failed"]
         self.dark = _dark(seen)
-        cause = first.summary if first else _unexplained(broken) or self.dark
+        beside = _unexplained(broken, findings)
+        cause = first.summary if first else beside or self.dark
+        if first and beside:
+            cause = f"{cause}. Beside it, {beside}" if first.severity in ("critical", "high") else beside
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
         since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
         summed = verdict(readings)
@@ -194,9 +199,14 @@ def _dark(seen: SweepData) -> str:
     return ""
 
 
-def _unexplained(broken: list[Reading]) -> str:
-    if not broken:
+def _unexplained(broken: list[Reading], told: Iterable[Finding] = ()) -> str:
+    """One sentence on lanes that break and of which no finding tells why: "lanes 25 and 465 break at vm: …"."""
+    named = {lane for finding in told for lane in finding.lanes}
+    left = [reading for reading in broken if reading.lane not in named]
+    if not left:
         return ""
-    worst = broken[0]
+    worst = left[0]
     detail = next((rung.detail for rung in reversed(worst.evidence) if rung.outcome != "ok"), worst.word)
-    return f"{worst.lane} breaks at {worst.hop}: {detail}"
+    same = list(dict.fromkeys(r.lane for r in left if (r.hop, r.word) == (worst.hop, worst.word)))
+    verb = "breaks" if len(same) == 1 else "break"
+    return f"{join_words(same)} {verb} at {worst.hop}: {detail}"

@@ -15,6 +15,8 @@ BYTES = ("df", "-P")
 INODES = ("df", "-Pi")
 
 _LINE = re.compile(r"(\S+(?: \S+)*?)\s+\d+\s+\d+\s+-?\d+\s+(\d+)%\s+(/.*)")
+_FOREIGN = re.compile(r"/dev/(?:loop|sr)\d|shm$|overlay$|devtmpfs$")
+"""Devices that are full by nature, or shown a second time: images, Docker's layers."""
 _SYSTEM = ("/dev", "/proc", "/sys", "/run/user", "/snap", "/boot", "/run/credentials")
 
 
@@ -40,7 +42,8 @@ def parse(used: str, inodes: str = "") -> tuple[Disk, ...]:
     counted = {match[3]: int(match[2]) for match in map(_LINE.match, inodes.split("\n")) if match}
     found = {}
     for match in map(_LINE.match, used.split("\n")):
-        if match and not match[3].startswith(_SYSTEM):
+        layer = match is not None and _FOREIGN.match(match[1]) and match[3] != "/"
+        if match and not layer and not match[3].startswith(_SYSTEM):
             place = clean(match[3], 120)
             found[place] = Disk(place, int(match[2]), counted.get(match[3], 0))
     return tuple(found.values())

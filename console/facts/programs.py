@@ -15,6 +15,9 @@ ALL = ("ps", "-eo", "stat=,args=")
 MOST = 4000
 """Processes read of one machine."""
 
+MAIL = re.compile(r"(?:\S*/)?(?:dovecot|auth|postscreen|smtpd|nginx)\b|\S*/(?:master|postfix)\b")
+"""What answers clients of a mail host: of other processes nothing is kept, for their words may be anything."""
+
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z<+]*)\s+(\S.*)")
 
 
@@ -26,13 +29,14 @@ class Programs(Struct, frozen=True):
 
 
 async def ask(host: Host, name: str = "") -> Programs:
-    """Ask which processes of that name (of any, without one) run on `host`; failures are in the result, never raised.
+    """Ask which processes of that name (of a mail host, without one) run on `host`; failures are in the result.
 
     ps ends with status 1 and says nothing when there are none of that name."""
     answer = await run(host, ("ps", "-C", name, "-o", "stat=,args=") if name else ALL)
     if answer.error and not (name and answer.status == 1 and not answer.text.strip() and not answer.remark):
         return Programs(error=answer.error)
-    return Programs(parse(answer.text))
+    found = parse(answer.text)
+    return Programs(found if name else tuple(each for each in found if MAIL.match(each.words)))
 
 
 def parse(text: str) -> tuple[Program, ...]:

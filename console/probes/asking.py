@@ -206,7 +206,8 @@ def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
 def _talked(lane: LaneData) -> bool:
     """Whether a lane broke, and its daemon had a chance to say something about it."""
     behind = [each for each in (lane.vm, lane.service) if each is not None and each.connected]
-    return bool(behind) and any(broken(each) for each in (*lane.public.values(), *behind))
+    through = lane.vm is not None and lane.vm.connected and any(map(broken, lane.public.values()))
+    return through or any(map(broken, behind))
 
 
 def broken(ladder: Ladder | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -13,11 +14,11 @@ import msgspec
 
 from console.errors import NoWayIn
 from console.hosts.host import Host
-from console.model import Role
+from console.model import Role, Topology
 from console.observation import SweepData
 from console.probes.sweep import sweep
 from tests.drill.faults import FAULTS, Drill
-from tests.reallab import inside
+from tests.reallab import inside, warden
 from tests.reallab.lab import RealLab
 
 FOLDER = Path(__file__).parent / "recorded"
@@ -70,9 +71,12 @@ def place(id: str) -> Path:
 
 
 def write(id: str, seen: SweepData) -> None:
-    """Keep a recording; the same data gives the same bytes."""
+    """Keep a recording, without what it tells of the machine it was made on; the same data gives the same bytes."""
     FOLDER.mkdir(exist_ok=True)
-    place(id).write_bytes(gzip.compress(msgspec.json.encode(seen), mtime=0))
+    seen.topology = Topology(lanes=seen.topology.lanes, public=seen.topology.public)
+    seen.disks = tuple(disk for disk in seen.disks if disk.place not in (str(warden.PROJECT), sys.prefix))
+    text = re.sub(rb'"file":"[^"]*/([^"/]+)"', rb'"file":"\1"', msgspec.json.encode(seen))
+    place(id).write_bytes(gzip.compress(text, mtime=0))
 
 
 def read(id: str) -> SweepData:

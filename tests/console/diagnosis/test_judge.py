@@ -79,6 +79,7 @@ class Case(Struct, frozen=True):
 ALL_OK = ("ok", "ok", "ok", "UP L4OK")
 SCREENED, SERVED = "421 4.3.2 No system resources", "421 4.3.0 mail.example.org Server local error"
 BUSY, FULL = "421 4.3.2 All server ports are busy", "421 4.7.0 mail.example.org Error: too many connections"
+WAITED = "managesieve-login: Error: haproxy: Client timed out (rip=10.10.10.1)"
 NOT_TRUSTED = "imap-login: Error: haproxy: Client not trusted (rip=10.10.10.1)"
 
 CASES = (
@@ -104,17 +105,18 @@ CASES = (
         {587: (f"refused {SERVED}", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, ("CH002",), "down",
     ),
     Case(
-        "submission of postfix 3.4 waits for a header in vain and says nothing",
-        {587: ("closed 5.1", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, ("CH002",), "down",
+        "submission of postfix 3.4 waits for a header in vain and says nothing, as a proxy's own time limit looks",
+        {587: ("closed 5.1", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, ("CH032",), "down",
     ),
     Case(
         "submission hangs up at once, which is no missing header",
-        {587: ("closed 0.1", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, (), "down",
+        {587: ("closed 0.1", "ok", "ok", "UP L4OK")}, {587: "●✗●●●"}, ("CH032",), "down",
     ),
     Case(
         "haproxy was not heard, and dovecot waited for a header",
         {993: ("closed 0.1", "ok", "ok", "?"), 4190: ("closed 3.0", "ok", "ok", "?")},
         {993: "●✗●●●", 4190: "●✗●●●"}, ("CH002",), "down", stats="no way in",
+        logs={"dovecot-mailcow": (WAITED,)},
     ),
     Case(
         "haproxy was not heard, and hangs up as if it had no server",
@@ -184,7 +186,7 @@ CASES = (
     Case(
         "a firewall drops one port behind a tunnel that is up",
         {25: ALL_OK, 993: ("closed 0.1", "timeout", "ok", "DOWN L4TOUT")},
-        {25: "●●●●●", 993: "●▲●✗●"}, (), "down",
+        {25: "●●●●●", 993: "●▲●✗●"}, ("CH032",), "down",
     ),
     Case(
         "dovecot is stopped",
@@ -246,7 +248,7 @@ CASES = (
     Case(
         "haproxy has not noticed yet that dovecot is back",
         {25: ALL_OK, 993: ("closed 0.1", "ok", "ok", "DOWN L4CON")},
-        {25: "●●●●●", 993: "●✗●●●"}, (), "down",
+        {25: "●●●●●", 993: "●✗●●●"}, ("CH032",), "down",
     ),
     Case(
         "nobody can look behind haproxy, and all gets through",

@@ -146,7 +146,7 @@ def data(vm: Ladder | None, service: Ladder | None = None, port: int = 993) -> L
         (None, False),
         (ladder(after=2.49, ms=0.0), True),
         (ladder(after=2.5, ms=0.0), False),
-        (ladder(after=2.51, ms=10.0), True),
+        (ladder(after=2.49, ms=600.0), True),
         (ladder(after=2.52, ms=10.0), False),
         (ladder(after=2.49, ms=None), True),
         (ladder(after=2.501, ms=None), False),
