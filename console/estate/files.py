@@ -25,6 +25,13 @@ Stamp = tuple[int, int, int]
 T = TypeVar("T")
 
 
+MOST_FILES = 512
+"""Files of one estate, those that files name apart (`compose.further`, `opentofu.scope`)."""
+
+MOST_BYTES = 32 << 20
+"""Bytes of these files."""
+
+
 class File(Struct, frozen=True):
     """A file that was read: its name as shown, its path, the stamp of its version, its text."""
 
@@ -67,10 +74,28 @@ class Files:
         self.places = toml_places.find(text)
         self.texts: dict[str, str] = {self.file: text}
         self.problems: list[InputError] = []
+        self._named: dict[Path, bool] = {}
+        self._bytes, self._full = 0, False
 
-    def complain(self, where: Where, problem: str) -> None:
-        """Report a problem at a place of the site file."""
-        self.problems.append(InputError(self.file, *self.places.get(where, (1, 1)), problem))
+    def complain(self, where: Where | Span, problem: str) -> None:
+        """Report a problem at a place of the site file, or of another one."""
+        if isinstance(where, Span):
+            self.problems.append(InputError(where.file, where.line, where.column, problem))
+        else:
+            self.problems.append(InputError(self.file, *self.places.get(where, (1, 1)), problem))
+
+    def _room(self, path: Path, size: int, where: Where | Span, shown: str) -> bool:
+        """Count a file; returns whether it is within the estate's limits. The first that is not is a problem."""
+        if path in self._named:
+            return self._named[path]
+        most = len(self._named) >= MOST_FILES or self._bytes + size > MOST_BYTES
+        self._bytes += size
+        if most and not self._full:
+            said = f'more than {MOST_FILES} files, or {MOST_BYTES >> 20} MiB: "{clean(shown, 120)}" and what follows'
+            self.complain(where, f"{said} is not read; is this the right folder?")
+        self._full = self._full or most
+        self._named[path] = not self._full
+        return self._named[path]
 
     def path_of(self, shown: str) -> Path:
         """Return the path of a file that the site file names."""
@@ -89,14 +114,12 @@ class Files:
             return File(shown, str(path), (hash(text), len(text), -1), text)
         try:
             found = path.stat()
+            if not self._room(path, min(found.st_size, largest), where, shown):
+                return None
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             read = self.memo.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
         except OSError as error:
-            problem = f'"{clean(shown, 120)}" {text_file.reason(error)}'
-            if isinstance(where, Span):
-                self.problems.append(InputError(where.file, where.line, where.column, problem))
-            else:
-                self.complain(where, problem)
+            self.complain(where, f'"{clean(shown, 120)}" {text_file.reason(error)}')
             return None
         if isinstance(read, InputError):
             self.problems.append(read)

@@ -23,7 +23,9 @@ from console.sources.shell import Script
 from console.topology.build import build
 from console.topology.sources import Sources
 
-LARGEST_HAPROXY = 32 << 20
+LARGEST_HAPROXY = 8 << 20
+"""Bytes of a file: hundreds of thousands of lines."""
+
 LARGEST_SCRIPT = 256 << 10
 
 

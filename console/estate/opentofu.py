@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, partial
@@ -11,15 +12,16 @@ from functools import cache, partial
 from console.errors import InputError
 from console.estate import text_file
 from console.estate.boundary import Boundary
-from console.estate.files import File, Files, stamps, visible
+from console.estate.files import File, Files, Where, stamps, visible
+from console.model import Span
 from console.sources import opentofu
 from console.sources.opentofu import grammar, override
 from console.sources.opentofu.files import Tofu
 from console.sources.opentofu.syntax import Document
 from console.text import clean
 
-LARGEST = 4 << 20
-"""Bytes of a file that is read."""
+LARGEST = 512 << 10
+"""Characters of all files that are parsed, and bytes of one: thousands of resources; half a minute at worst."""
 
 MOST_FOLDERS = 64
 """Most module folders that are read."""
@@ -33,6 +35,7 @@ def read(files: Files) -> Tofu | None:
 class _Reading:
     def __init__(self, files: Files) -> None:
         self.files = files
+        self.parsed = 0
 
     def tofu(self) -> Tofu | None:
         before = len(self.files.problems)
@@ -41,7 +44,7 @@ class _Reading:
         for shown, where in self.files.entries("opentofu", override.chosen, "*.tf"):
             if file := self.files.read(shown, where, LARGEST):
                 files.append(file)
-                if document := self._document(file):
+                if document := self._document(file, where):
                     documents.append(document)
         if not files:
             return None
@@ -59,8 +62,15 @@ class _Reading:
         self.files.problems += linked.problems[len(problems) :]
         return linked
 
-    def _document(self, file: File) -> Document | None:
-        """Parse one file of HCL."""
+    def _document(self, file: File, where: Where | Span) -> Document | None:
+        """Parse one file of HCL, unless there are too many; that is said once, where the file is named."""
+        before, self.parsed = self.parsed, self.parsed + len(file.text)
+        if self.parsed > LARGEST:
+            if before <= LARGEST:
+                most = f"more than {LARGEST >> 10} KiB of OpenTofu files"
+                self.files.complain(where, f'{most}: "{clean(file.shown, 120)}" and what follows is not read')
+                self.parsed = LARGEST + 1
+            return None
         found = self.files.memo.once(("hcl", file.path, file.shown), file.stamp, lambda: _parse(file))
         if isinstance(found, InputError):
             self.files.problems.append(found)
@@ -71,26 +81,26 @@ class _Reading:
         """Read the folders of the local modules that are called, and of those that they call."""
         modules: dict[str, list[Document]] = {}
         files: list[File] = []
-        waiting = [block for document in root for block in document.blocks]
-        while waiting and len(modules) < MOST_FOLDERS:
-            block = waiting.pop(0)
+        waiting = deque(block for document in root for block in document.blocks)
+        while waiting:
+            block = waiting.popleft()
             folder = opentofu.folder(block)
             if folder is None or folder in modules:
                 continue
-            modules[folder] = []
             source = block.get("source")
             place = source.span if source else block.span
+            if len(modules) >= MOST_FOLDERS:
+                self.files.complain(place, f"more than {MOST_FOLDERS} folders of modules: the rest is not read")
+                break
+            modules[folder] = []
             if not boundary.holds(self.files.path_of(folder)):
-                problem = (
-                    f'the module\'s folder "{clean(folder, 120)}" is outside of this site and its repository: not read'
-                )
-                self.files.problems.append(InputError(place.file, place.line, place.column, problem))
+                where = f'the module\'s folder "{clean(folder, 120)}" is outside of this site and its repository'
+                self.files.complain(place, f"{where}: not read")
                 continue
             try:
                 names = override.chosen(visible(self.files.path_of(folder)))
             except OSError as error:
-                problem = f'the module\'s folder "{clean(folder, 120)}" {text_file.reason(error)}'
-                self.files.problems.append(InputError(place.file, place.line, place.column, problem))
+                self.files.complain(place, f'the module\'s folder "{clean(folder, 120)}" {text_file.reason(error)}')
                 continue
             for name in names:
                 if override.is_variables(name) or not (
@@ -98,7 +108,7 @@ class _Reading:
                 ):
                     continue
                 files.append(file)
-                if document := self._document(file):
+                if document := self._document(file, place):
                     modules[folder].append(document)
                     waiting.extend(document.blocks)
         return modules, files

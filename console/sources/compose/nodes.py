@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
 from console.errors import InputError
@@ -10,6 +11,9 @@ from console.text import clean
 Node: TypeAlias = Any
 """A node of ruamel.yaml's, whose own annotations leave out `id`."""
 
+MOST_OPEN = 64
+"""Brackets inside each other."""
+
 
 def parse(text: str, file: str) -> Node | None:
     """Return the root of the one document; None when there is none."""
@@ -17,8 +21,10 @@ def parse(text: str, file: str) -> Node | None:
     from ruamel.yaml.error import MarkedYAMLError
     from ruamel.yaml.reader import ReaderError
 
+    yaml = YAML(pure=True)
+    yaml.Scanner = _scanner()
     try:
-        root: Node | None = YAML(pure=True).compose(text)
+        root: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = (error.problem or error.context or "it cannot be read").split("\n")[0]
@@ -33,6 +39,20 @@ def parse(text: str, file: str) -> Node | None:
     except Exception as error:  # a broken document makes the reader trip over itself in many ways
         raise InputError(file, 1, 1, f"this is not YAML: {clean(str(error), 120)}") from None
     return root
+
+
+@cache
+def _scanner() -> Any:
+    """Return ruamel's scanner with a limit: it looks at all open brackets again for every character."""
+    from ruamel.yaml.scanner import RoundTripScanner
+
+    class Scanner(RoundTripScanner):
+        def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803
+            if len(self.flow_context) >= MOST_OPEN:
+                raise RecursionError
+            super().fetch_flow_collection_start(TokenClass, to_push)
+
+    return Scanner
 
 
 def is_kind(node: Node, kind: str) -> bool:

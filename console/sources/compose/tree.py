@@ -158,8 +158,7 @@ class Merge:
 
     def over(self, base: Item | None, item: Item, path: tuple[str, ...] = ()) -> Item:
         """Return `item` put over `base`, by what the path says of it."""
-        self.made += 1
-        if base is None or item.tag == "!override" or self.made > MOST:
+        if base is None or item.tag == "!override" or self._full(item):
             return self.clean(item, path)
         setting = ".".join(path[2:]) if path[:1] == ("services",) else ""
         if setting in _REPLACED:
@@ -186,6 +185,14 @@ class Merge:
             return base
         return item
 
+    def _full(self, item: Item) -> bool:
+        """Count a node that is made; returns whether there are too many, which is said once."""
+        self.made += 1
+        if self.made == MOST + 1:
+            problem = f"more than {MOST} entries are put together: the rest stays as it is; is this the right file?"
+            self.complain(InputError(item.span.file, item.span.line, item.span.column, problem))
+        return self.made > MOST
+
     def _mappings(self, base: Item, item: Item, path: tuple[str, ...]) -> Item:
         pairs, keys = dict(base.pairs), dict(base.keys)
         if path[2:] == ("logging",) and _driver(base) and _driver(item) and _driver(base) != _driver(item):
@@ -201,8 +208,7 @@ class Merge:
 
     def clean(self, item: Item, path: tuple[str, ...]) -> Item:
         """Return an item that stands on its own: without what it resets, its lists without what they say twice."""
-        self.made += 1
-        if self.made > MOST:
+        if self._full(item):
             return item
         if item.kind == "mapping":
             kept = {name: each for name, each in item.pairs.items() if each.tag != "!reset"}

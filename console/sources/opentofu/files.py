@@ -134,7 +134,7 @@ def link(
         instances.extend(_instances(scope))
     volumes = _volumes(scopes, instances)
     nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
-    wrong = [*problems, *misplaced, *(problem for _, found in merged.values() for problem in found)]
+    wrong = [*problems, *root.problems, *misplaced, *(problem for _, found in merged.values() for problem in found)]
     return Tofu(
         tuple(block for document in documents for block in document.blocks),
         tuple(each for each, _ in instances[:MOST]),
@@ -184,7 +184,7 @@ def _call(scope: Scope, modules: Documents, merged: Merged, scopes: list[Scope],
             continue
         inputs = {each.name: each.value for each in block.attributes}
         for copy in scope.copies(block):
-            if len(scopes) >= MOST:
+            if len(scopes) >= MOST or not scope.root.make(block.span, 1 + len(merged[path][0])):
                 return
             name = block.labels[0] + "".join(f"[{key}]" for key in copy.index())
             caller = Caller(scope, inputs, copy.bindings, f"{scope.path}.{name}", path)
@@ -219,6 +219,8 @@ def _resources(scope: Scope, kind: re.Pattern[str]) -> Iterator[tuple[Block, Cop
     for block in scope.blocks:
         if block.kind == "resource" and len(block.labels) == 2 and kind.fullmatch(block.labels[0]):
             for copy in scope.copies(block):
+                if not scope.root.make(block.span):
+                    return
                 yield block, copy
 
 
@@ -267,13 +269,15 @@ def _instance(scope: Scope, block: Block, copy: Copy, name: str, devices: list[D
     )
     pinned = [address for nic in _nics(instance, devices) for address in nic.addresses]
     for key in ("cloud-init.network-config", "user.network-config"):
-        if (network := known(config.get(key))) is not None:
-            pinned.extend(_inside(network))
+        if (network := known(config.get(key))) is not None and scope.root.make(block.span, len(network) >> 12):
+            pinned.extend(islice(_inside(network), MOST))
     return replace(instance, addresses=tuple(dict.fromkeys(pinned)))
 
 
 def _devices(scope: Scope, block: Block, copy: Copy) -> Iterator[Device]:
     for inner in block.blocks:
+        if not scope.root.make(inner.span):
+            return
         if inner.kind == "device":
             yield _device(scope, inner, inner, copy)
         elif inner.kind == "dynamic" and inner.labels[:1] == ("device",):
@@ -281,6 +285,8 @@ def _devices(scope: Scope, block: Block, copy: Copy) -> Iterator[Device]:
             iterator = inner.get("iterator")
             name = iterator.value.text if iterator and isinstance(iterator.value, Expression) else "device"
             for each in scope.copies(inner, copy.bindings) if content else ():
+                if not scope.root.make(inner.span):
+                    return
                 bound = {name: each.bindings["each"]} if "each" in each.bindings else {}
                 yield _device(scope, inner, content or inner, Copy({**copy.bindings, **bound}))
 

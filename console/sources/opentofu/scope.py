@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from console.errors import InputError
+from console.model import Span
 from console.sources.opentofu.evaluate import Evaluation
 from console.sources.opentofu.functions import LARGEST, Asked, Partial, Unknown, Wrong, number
 from console.sources.opentofu.path import Bindings, Copy, Step, walk
@@ -22,6 +24,15 @@ DEEPEST = 60
 
 MOST_WORK = 200_000
 """Values worked out for one estate; loops in loops multiply."""
+
+MOST_MADE = 100_000
+"""Modules, resources and devices made of all files, their copies counted."""
+
+MOST_FILES = 64
+"""Files that expressions name."""
+
+MOST_TEXT = 4 << 20
+"""Characters of these files."""
 
 MOST_COPIES = 256
 
@@ -47,6 +58,27 @@ class Root(Struct):
     folder: str = ""
     asked: list[tuple[str, ...]] = []
     work: int = 0
+    made: int = 0
+    read: dict[str, str | None] = {}
+    size: int = 0
+    problems: list[InputError] = []
+
+    def make(self, span: Span, count: int = 1) -> bool:
+        """Count what is made of modules, resources and devices; returns whether it is within the limit, said once."""
+        before, self.made = self.made, self.made + count
+        if before <= MOST_MADE < self.made:
+            problem = f"more than {MOST_MADE} modules, resources and devices come of these files: the rest is not read"
+            self.problems.append(InputError(span.file, span.line, span.column, f"{problem}; is this the right folder?"))
+        return self.made <= MOST_MADE
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file that an expression names, read once; raises `Unknown` when there are too many."""
+        if path not in self.read:
+            if len(self.read) >= MOST_FILES or self.size > MOST_TEXT:
+                raise Unknown(f"expressions name more than {MOST_FILES} files, or {MOST_TEXT >> 20} MiB: not read")
+            self.read[path] = self.files(path) if self.files else None
+            self.size += len(self.read[path] or "")
+        return self.read[path]
 
 
 class Scope:
@@ -275,7 +307,7 @@ class Scope:
         path = posixpath.normpath(written)
         if path.startswith(("/", "~")) or path.split("/")[0] == "..":
             raise Unknown("a file outside of the folder is not read")
-        found = self.root.files(path) if self.root.files else None
+        found = self.root.text(path)
         if found is None:
             raise Unknown("the file is not there, or cannot be read")
         if len(found) > LARGEST:
