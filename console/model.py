@@ -11,6 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from console.text import address
+
 HopName = Literal["public", "haproxy", "tunnel", "vm", "service"]
 HOPS: tuple[HopName, ...] = ("public", "haproxy", "tunnel", "vm", "service")
 """Left to right, the way a client's packets go."""
@@ -66,18 +68,23 @@ class Target(Struct, frozen=True, gc=False):
 
 
 class Check(Struct, frozen=True, gc=False):
-    """HAProxy's own health check of a target: `kind` is what it proves ("none", "L4", "L6", "L7")."""
+    """HAProxy's own health check of a target: `kind` is what it proves ("none", "L4", "L6", "L7").
+
+    `tls` says that it begins with TLS, `limit` how many seconds the answer may take (None: a variable decides)."""
 
     kind: Literal["none", "L4", "L6", "L7"]
     port: int | None = None
     sends_proxy: bool = False
     source: Span | None = None
+    tls: bool = False
+    limit: float | None = None
 
 
 class Published(Struct, frozen=True):
     """A port that the compose file publishes: `address:port` of the VM to `container_port` of a service.
 
-    `variable` is the name in `${NAME:-default}` that decides address and port, if one does."""
+    `variable` is the name in `${NAME:-default}` that decides address and port, if one does. `every` says that no
+    address is named, so that docker binds IPv6 too: with the address 0.0.0.0 written out it does not."""
 
     service: str
     address: str
@@ -86,6 +93,7 @@ class Published(Struct, frozen=True):
     source: Span
     variable: str | None = None
     protocol: str = "tcp"
+    every: bool = False
 
 
 class Lane(Struct, frozen=True, gc=False):
@@ -105,11 +113,21 @@ class Lane(Struct, frozen=True, gc=False):
     check: Check | None = None
     service: str | None = None
     service_port: int | None = None
+    others: tuple[Target, ...] = ()
+    """Further targets that some connections may have: a condition that only a request decides stands between."""
+    open: str = ""
+    """What the files leave open of the target, as written: "10.0.0.1:${PORT}"; "?" when all of it is."""
 
     @property
     def id(self) -> str:
         """What tells this lane from all others: port and name."""
         return f"{self.port}/{self.name}"
+
+    @property
+    def leads(self) -> str:
+        """Where it leads, in words: its target, those that some connections have, and what the files leave open."""
+        targets = [address(each.host, each.port) for each in (self.target, *self.others) if each]
+        return " or ".join([*targets, *([self.open] if self.open else [])])
 
 
 class Volume(Struct, frozen=True):

@@ -36,6 +36,11 @@ def clean(text: str | bytes, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def address(host: str, port: int | str) -> str:
+    """Return `host:port`, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
 def quote(text: str | bytes, limit: int = 200) -> str:
     """Return `clean` text for a quotation: in ASCII, so that no letter looks like another, without a double quote."""
     text = "".join(c if c.isascii() else escape(c) for c in clean(text, limit * 2)).replace('"', "'")

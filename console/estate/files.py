@@ -51,7 +51,7 @@ class Memo:
 
     def beside(self, path: Path) -> tuple[str, ...]:
         """Return the paths of further files that were looked for, whether they exist or not."""
-        return tuple(name for kind in ("tofu", "compose") for name in self.asked.get((kind, str(path)), ()))
+        return tuple(name for kind in ("tofu", "compose", "haproxy") for name in self.asked.get((kind, str(path)), ()))
 
     def once(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T:
         """Return the result of `make` for this key; it is made again when the stamp has changed."""

@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.estate import compose, opentofu
-from console.estate.files import Files, Memo, Where, is_a, stamps
+from console.estate.files import File, Files, Memo, Where, is_a, stamps
 from console.model import Span, Topology
 from console.site import Site
-from console.sources import authorized_keys, haproxy, mounts, settings, shell
+from console.sources import authorized_keys, dovecot, haproxy, mounts, postfix, settings, shell
 from console.sources.haproxy import Configuration
+from console.sources.haproxy.routing import files_of
 from console.sources.mounts import Mounts
 from console.sources.settings import Settings
 from console.sources.shell import Script
@@ -27,6 +28,10 @@ LARGEST_HAPROXY = 8 << 20
 """Bytes of a file: hundreds of thousands of lines."""
 
 LARGEST_SCRIPT = 256 << 10
+
+
+MOST_LISTS = 64
+"""Maps and lists of HAProxy's that are read."""
 
 
 class Estate(Struct, frozen=True):
@@ -101,11 +106,14 @@ def beside(path: Path) -> tuple[str, ...]:
 class _Loading(Files):
     """One reading of one estate."""
 
+    haproxy_files: tuple[File, ...] = ()
+
     def estate(self) -> Estate:
         """Read everything."""
         named = self.site.sources
         haproxy_files, tofu = self._haproxy(), opentofu.read(self)
         composed, environment, environment_file = compose.read(self)
+        trust = self._settings("dovecot_conf", "data/conf/dovecot/extra.conf")
         sources = Sources(
             site=self.site,
             haproxy=haproxy_files,
@@ -122,10 +130,13 @@ class _Loading(Files):
             environment=environment,
             environment_file=environment_file,
             postfix=self._settings("postfix_conf", "data/conf/postfix/extra.cf", continued=True),
-            dovecot=self._settings("dovecot_conf", "data/conf/dovecot/extra.conf"),
+            dovecot=trust,
             mounts=self._mounts(),
             keys=self._keys(),
             texts=self.texts,
+            inet=dovecot.listeners(self.texts[trust.file], trust.file) if trust else (),
+            master=self._master(),
+            lists=self._lists(haproxy_files),
         )
         if not (named.haproxy or named.opentofu or named.compose or self.site.lane):
             self.complain(("sources",), 'nothing to read: name haproxy = ["haproxy.cfg"] in [sources], or a [[lane]]')
@@ -146,6 +157,7 @@ class _Loading(Files):
         files = [file for file in found if file]
         if not files:
             return None
+        self.haproxy_files = tuple(files)
         pairs = [(file.shown, file.text) for file in files]
         configuration = self.memo.once(("haproxy", self.file), stamps(files), lambda: haproxy.parse_files(pairs))
         self.problems += configuration.problems
@@ -167,6 +179,35 @@ class _Loading(Files):
             there = posixpath.join(folder, beside)
             file = self.read(there, ("sources", "compose")) if is_a(self.path_of(there), stat.S_ISREG) else None
         return settings.read(file.text, file.shown, continued=continued) if file else None
+
+    def _master(self) -> tuple[postfix.Service, ...] | None:
+        """Read the master.cf beside Postfix's extra.cf, or beside where Mailcow keeps both."""
+        written = self.site.sources.postfix_conf
+        first = next(iter(self.site.sources.compose), None)
+        if written is not None:
+            there = posixpath.join(posixpath.dirname(written), "master.cf")
+        elif first is not None:
+            folder = first if is_a(self.path_of(first), stat.S_ISDIR) else posixpath.dirname(first)
+            there = posixpath.join(folder, "data/conf/postfix/master.cf")
+        else:
+            return None
+        file = self.read(there, ("sources",)) if is_a(self.path_of(there), stat.S_ISREG) else None
+        return postfix.services(file.text, file.shown) if file else None
+
+    def _lists(self, configuration: Configuration | None) -> dict[str, str]:
+        """Read the maps and lists that HAProxy's conditions name, where copies lie beside its files."""
+        names = files_of(configuration.proxies) if configuration else set()
+        boundary = self.boundary(self.haproxy_files)
+        found: dict[str, str] = {}
+        for name in sorted(names)[:MOST_LISTS]:
+            parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+            for document in configuration.documents if configuration else ():
+                folder = posixpath.dirname(document.file)
+                for at in range(len(parts)):
+                    text = self.beside("haproxy", boundary, folder, "/".join(parts[at:]))
+                    if text is not None:
+                        found.setdefault(name, text)
+        return found
 
     def _mounts(self) -> Mounts | None:
         files = [self.single(written, ("sources", "mounts", at)) for at, written in enumerate(self.site.sources.mounts)]

@@ -70,7 +70,7 @@ def _row(topology: Topology, lane: Lane) -> Row:
         clean(" ".join(binds), 60),
         clean(lane.frontend or lane.name, 60),
         CHECKS[lane.check.kind] if lane.check else "",
-        clean(f"{lane.target.host}:{lane.target.port}", 80) if lane.target else "",
+        clean(lane.leads, 80),
         f"PROXY {lane.proxy_protocol}" if lane.proxy_protocol else "no header",
         clean(_home(topology, lane), 60),
         clean(f"{service}:{lane.service_port}" if service and lane.service_port else service, 60),

@@ -38,6 +38,11 @@ def topology(found: Topology) -> dict[str, Any]:
 
 
 def _lane(lane: Lane) -> dict[str, Any]:
+    further: dict[str, Any] = {}
+    if lane.others:
+        further["others"] = [{"host": each.host, "port": each.port} for each in lane.others]
+    if lane.open:
+        further["open"] = lane.open
     return {
         "name": lane.name,
         "protocol": lane.protocol,
@@ -48,6 +53,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "tls": lane.tls,
         "service": lane.service,
         "source": span(lane.source),
+        **further,
     }
 
 

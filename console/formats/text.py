@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from console.model import HOPS, Finding, Outcome, Readings, Severity, Topology
+from console.model import HOPS, Finding, Lane, Outcome, Readings, Severity, Topology
 from console.text import join_words
 
 MARKS: dict[Outcome, str] = {"ok": "●", "degraded": "▲", "failed": "✗", "unknown": "?", "skipped": "·"}
@@ -34,8 +34,8 @@ def topology(title: str, found: Topology) -> str:
     lanes = [
         (
             str(lane.port), lane.protocol, " ".join(dict.fromkeys(_bind(b.address) for b in lane.binds)) or "-",
-            f"{lane.target.host}:{lane.target.port}" if lane.target else "-",
-            f"PROXY {lane.proxy_protocol}" if lane.proxy_protocol else "no header",
+            lane.leads or "-",
+            f"PROXY {lane.proxy_protocol}" if lane.proxy_protocol else "?" if _unknown(lane) else "no header",
             (lane.service or "-").removesuffix("-mailcow"), str(lane.source),
         )
         for lane in found.lanes
@@ -53,8 +53,13 @@ def topology(title: str, found: Topology) -> str:
     return "\n\n".join(blocks)
 
 
-def _bind(address: str) -> str:
-    return {"": "*", "::": "[::]"}.get(address, address)
+def _unknown(lane: Lane) -> bool:
+    """Whether the files leave open which server a lane has."""
+    return lane.target is None and lane.open == "?"
+
+
+def _bind(host: str) -> str:
+    return "*" if host == "" else f"[{host}]" if ":" in host else host
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

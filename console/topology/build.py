@@ -8,7 +8,7 @@ from console.model import Instance, Lane, Node, Span, Target, Topology
 from console.site import DeclaredLane
 from console.sources.haproxy.addresses import read
 from console.text import clean
-from console.topology.lanes import Ports
+from console.topology.listeners import Ports
 from console.topology.sources import Sources
 
 
@@ -50,7 +50,7 @@ def _declare(lane: DeclaredLane, place: Span, ports: Ports) -> Lane:
     tls: Literal["passthrough", "terminated"] = "terminated" if lane.tls == "terminated" else "passthrough"
     if lane.tls is None and web:
         tls = "terminated"
-    service, service_port = ports.service(target, True) if target else (None, None)
+    service, service_port = ports.service(target.host, target.port, True) if target else (None, None)
     return Lane(
         lane.name or lane.protocol,
         lane.protocol,

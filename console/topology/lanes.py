@@ -7,10 +7,11 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import replace
 
-from console.model import PLAIN_PORTS, Bind, Lane, Protocol, Published, Target
+from console.model import Bind, Lane, Protocol, Target
 from console.sources.haproxy import Proxy, Server
 from console.sources.haproxy.routes import Door, active, destinations
 from console.text import clean
+from console.topology.listeners import Arrival, Ports
 
 PROTOCOLS: dict[int, Protocol] = {
     25: "smtp",
@@ -53,7 +54,7 @@ _TLS: dict[Protocol, Protocol] = {
 
 
 class Way(Struct, frozen=True, gc=False):
-    """One server that lanes may end at, backups included. `behind` is the container's port behind `port`.
+    """One server that lanes may end at, backups included. `arrival` is who answers, `behind` its container's port.
 
     `ours` says that it is the mail server's, by a lane's protocol or because mail lanes end at the same host."""
 
@@ -63,14 +64,22 @@ class Way(Struct, frozen=True, gc=False):
     behind: int
     lanes: tuple[Lane, ...]
     ours: bool
+    arrival: Arrival
+
+    @property
+    def headed(self) -> bool:
+        """Whether the daemon is sent a PROXY header, by HAProxy or by what stands between."""
+        return self.server.proxy_protocol is not None or self.arrival.adds
 
 
 class Routes:
     """Where HAProxy's listeners lead: each door with its lane, and every server behind them."""
 
-    def __init__(self, doors: tuple[Door, ...], published: tuple[Published, ...]) -> None:
-        self.ports = Ports(published)
+    def __init__(self, doors: tuple[Door, ...], ports: Ports | None = None, vague: bool = False) -> None:
+        self.ports = ports or Ports()
         self.lanes = _lanes(doors, self.ports)
+        self.vague = vague or any(door.open for door in doors)
+        """Whether there may be listeners, or servers behind them, that the files do not tell."""
 
     @cached_property
     def ways(self) -> tuple[Way, ...]:
@@ -84,43 +93,10 @@ class Routes:
             if leading is not before:
                 before, touched = leading, tuple([lanes[id(door)] for door in leading])
                 mail = any(lane.protocol in MAIL for lane in touched)
-            ways.append(Way(backend, server, port, self.ports.behind(server.host, port), touched, mail))
+            arrival = self.ports.at(server.host, port)
+            ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival))
         hosts = {way.server.host for way in ways if way.ours}
         return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
-
-
-class Ports:
-    """The ports of the VM: who published which, and what stands behind them."""
-
-    def __init__(self, published: tuple[Published, ...]) -> None:
-        self._published: dict[int, list[Published]] = {}
-        for entry in published:
-            if entry.protocol == "tcp":
-                self._published.setdefault(entry.port, []).append(entry)
-
-    def published(self, host: str, port: int) -> Published | None:
-        """Return the compose line that a connection to `host:port` hits; one that names that very address first."""
-        entries = self._published.get(port, ())
-        return next((entry for entry in entries if entry.address == host), entries[0] if entries else None)
-
-    def behind(self, host: str, port: int) -> int:
-        """Return the container's port behind a port of the VM: the published one, else the same number."""
-        entry = self.published(host, port)
-        return entry.container_port if entry else port
-
-    def service(self, target: Target, ours: bool) -> tuple[str | None, int | None]:
-        """Return the service that answers, and its port: as published, else as Mailcow's own compose file does.
-
-        `ours` says that the target is the mail server, so that its port 80 is Mailcow's nginx."""
-        port = target.port
-        entry = self.published(target.host, port)
-        if entry:
-            return entry.service, entry.container_port
-        if port in SERVICES and (ours or port not in (80, 443)):
-            return SERVICES[port], port
-        if port in PLAIN_PORTS and not self._published:
-            return SERVICES[PLAIN_PORTS[port]], port
-        return None, None
 
 
 def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], ...]:
@@ -130,20 +106,27 @@ def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], 
         server.host
         for door in entries
         if door.port in PROTOCOLS and PROTOCOLS[door.port] in MAIL and door.ends
-        if (server := taking.server(door.ends[0]))
+        if (server := taking.server(door.ends[0], door))
     }
-    chosen: dict[int, tuple[Choice | None, bool]] = {}
+    chosen: dict[tuple[int, int], tuple[tuple[Choice, ...], bool]] = {}
     lanes: list[tuple[Door, Lane]] = []
     for door in entries:
-        # All ports of a frontend lead to the very same backends.
-        if id(door.ends) not in chosen:
-            chosen[id(door.ends)] = _choose(door, hosts, taking)
-        lanes.append((door, _lane(door, *chosen[id(door.ends)], ports)))
+        if any(end.routing.servers for end in door.ends):
+            lanes.append((door, _lane(door, *_choose(door, hosts, taking), ports)))
+            continue
+        # All ports of a frontend mostly lead to the very same backends.
+        key = (id(door.ends), door.likely)
+        if key not in chosen:
+            chosen[key] = _choose(door, hosts, taking)
+        lanes.append((door, _lane(door, *chosen[key], ports)))
     return tuple(lanes)
 
 
 Choice = tuple[Proxy, Server]
 """A backend, and the server there that takes the connections."""
+
+MOST_OTHERS = 8
+"""Further targets of one lane that are told."""
 
 
 class _Taking:
@@ -152,21 +135,24 @@ class _Taking:
     def __init__(self) -> None:
         self._found: dict[int, Server | None] = {}
 
-    def server(self, backend: Proxy) -> Server | None:
+    def server(self, backend: Proxy, door: Door) -> Server | None:
+        if backend.routing.servers:
+            return active(backend, door)
         key = id(backend)
         if key not in self._found:
             self._found[key] = active(backend)
         return self._found[key]
 
 
-def _choose(door: Door, hosts: set[str], taking: _Taking) -> tuple[Choice | None, bool]:
-    """Return where most of a door's mail goes, and whether that is the mail server."""
-    choices = [(end, server) for end in door.ends if (server := taking.server(end))]
+def _choose(door: Door, hosts: set[str], taking: _Taking) -> tuple[tuple[Choice, ...], bool]:
+    """Return where a usual client of a door ends, the mail server first, and whether that is among it."""
+    choices = [(end, server) for end in door.ends[: door.likely] if (server := taking.server(end, door))]
     ours = [choice for choice in choices if choice[1].host in hosts]
-    return next(iter(ours or choices), None), bool(ours)
+    others = [choice for choice in choices if choice[1].host not in hosts]
+    return (*ours, *others), bool(ours)
 
 
-def _lane(door: Door, choice: Choice | None, ours: bool, ports: Ports) -> Lane:
+def _lane(door: Door, choices: tuple[Choice, ...], ours: bool, ports: Ports) -> Lane:
     name = clean(door.frontend.name)
     lane = Lane(
         name,
@@ -178,12 +164,13 @@ def _lane(door: Door, choice: Choice | None, ours: bool, ports: Ports) -> Lane:
         "terminated" if door.tls else "passthrough",
         door.frontend.span,
         frontend=name,
+        open="?" if door.open else "",
     )
-    if choice is not None:
-        backend, server = choice
-        number = server.reached(door.port)
-        target = Target(clean(server.host), number, server.span) if number else None
-        service, service_port = ports.service(target, ours) if target else (None, None)
+    if choices:
+        backend, server = choices[0]
+        target = _target(door, server)
+        service, service_port = ports.service(target.host, target.port, ours) if target else (None, None)
+        others = tuple([found for _, each in choices[1 : MOST_OTHERS + 1] if (found := _target(door, each))])
         lane = replace(
             lane,
             protocol=_protocol(door, target, ports),
@@ -194,8 +181,25 @@ def _lane(door: Door, choice: Choice | None, ours: bool, ports: Ports) -> Lane:
             check=server.check,
             service=service,
             service_port=service_port,
+            others=tuple(each for each in dict.fromkeys(others) if target is None or not _same(each, target)),
+            open=_open(server) or lane.open,
         )
     return lane
+
+
+def _target(door: Door, server: Server) -> Target | None:
+    number = server.reached(door.port)
+    return Target(clean(server.host), number, server.span) if number else None
+
+
+def _same(one: Target, other: Target) -> bool:
+    return (one.host, one.port) == (other.host, other.port)
+
+
+def _open(server: Server) -> str:
+    """Return the target of a server as written, when its port is open."""
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return clean(f"{host}:{server.open}") if server.open else ""
 
 
 def _protocol(door: Door, target: Target | None, ports: Ports) -> Protocol:
@@ -204,8 +208,7 @@ def _protocol(door: Door, target: Target | None, ports: Ports) -> Protocol:
     if known:
         return known
     if target:
-        port = ports.behind(target.host, target.port)
-        known = PROTOCOLS.get(PLAIN_PORTS.get(port, port))
+        known = ports.at(target.host, target.port).listener.protocol
     if known is None:
         known = "http" if door.frontend.mode == "http" else "tcp"
     return _TLS.get(known, known) if door.tls else known

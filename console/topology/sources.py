@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,19 @@ from msgspec import Struct
 from console.model import Published, Span
 from console.site import Site
 from console.sources.haproxy import Configuration
+from console.sources.haproxy.routes import doors
+from console.topology.daemons import listeners
 from console.topology.lanes import Routes
+from console.topology.listeners import Ports, assumed
 
 if TYPE_CHECKING:
     from console.sources.authorized_keys import Entry
     from console.sources.compose.env_file import EnvFile
     from console.sources.compose.files import Compose
+    from console.sources.dovecot import InetListener
     from console.sources.mounts import Mounts
     from console.sources.opentofu.files import Tofu
+    from console.sources.postfix import Service
     from console.sources.settings import Settings
     from console.sources.shell import Script
 
@@ -25,7 +31,9 @@ if TYPE_CHECKING:
 class Sources(Struct, frozen=True, dict=True):
     """All that was read. `declared` holds the places of the site's `[[lane]]` entries, in their order.
 
-    `environment` is mailcow.conf, `postfix` extra.cf, `dovecot` extra.conf; `texts` has each file by its name."""
+    `environment` is mailcow.conf, `postfix` extra.cf, `dovecot` extra.conf with its `inet` listeners, `master` the
+    services of master.cf; `texts` has each file by its name, `lists` those that HAProxy's conditions name, as written
+    there."""
 
     site: Site = Site()
     haproxy: Configuration | None = None
@@ -40,6 +48,9 @@ class Sources(Struct, frozen=True, dict=True):
     mounts: Mounts | None = None
     keys: tuple[Entry, ...] = ()
     texts: dict[str, str] = {}
+    inet: tuple[InetListener, ...] = ()
+    master: tuple[Service, ...] | None = None
+    lists: dict[str, str] = {}
 
     @property
     def published(self) -> tuple[Published, ...]:
@@ -47,6 +58,32 @@ class Sources(Struct, frozen=True, dict=True):
         return self.compose.published if self.compose else ()
 
     @cached_property
+    def ports(self) -> Ports:
+        """Who answers on each port of the VM, worked out of all files."""
+        tofu = self.tofu
+        return Ports(
+            self.published,
+            assumed(self.compose, self.environment, self.environment_file),
+            tofu.forwards if tofu else (),
+            [address for each in tofu.instances for address in each.addresses] if tofu else (),
+            listeners(self.postfix, self.master, self.inet, self.environment, self.compose),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that clients ask for: the site's, else the certificate's; none when nobody told us."""
+        if self.site.public.names:
+            return tuple(name for name in self.site.public.names if not _ADDRESS.fullmatch(name))
+        return (self.site.certificate.name,) if self.site.certificate else ()
+
+    @cached_property
     def routes(self) -> Routes:
         """Where HAProxy's listeners lead, worked out when it is first asked for."""
-        return Routes(self.haproxy.doors if self.haproxy else (), self.published)
+        if self.haproxy is None:
+            return Routes((), self.ports)
+        proxies = self.haproxy.proxies
+        vague = any(proxy.routing.open_bind or any(server.open for server in proxy.servers) for proxy in proxies)
+        return Routes(doors(proxies, self.names, self.lists), self.ports, vague)
+
+
+_ADDRESS = re.compile(r"[\d.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")

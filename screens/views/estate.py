@@ -94,7 +94,7 @@ class Estate(View):
         return box(self.ink, "haproxy", short_name(file or ""), rows, width)
 
     def _lane(self, lane: Lane, file: str | None) -> Entry:
-        target = f"{lane.target.host}:{lane.target.port}" if lane.target else "no target"
+        target = lane.leads or "no target"
         version = f" PROXY {lane.proxy_protocol}" if lane.proxy_protocol else ""
         name: Piece = (f"{lane.port:<4} {fit(lane.name, 8)} ", self.ink.text)
         row: Line = (self._lamp(lane, "haproxy"), name, (f"→ {target}{version}", self.ink.muted))

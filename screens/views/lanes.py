@@ -77,9 +77,9 @@ class Lanes(View):
         for at, lane in self._window(height):
             style = ink.bright if at == self.row else ink.text
             pieces: list[Piece] = [(f" {lane.port:<4} {fit(lane.name, 8)} ", style)]
-            if width > 30 and lane.target is not None:
+            if width > 30 and lane.leads:
                 version = f" {lane.proxy_protocol}" if lane.proxy_protocol else ""
-                pieces.append((clip(f"{lane.target.host}:{lane.target.port}{version}", width - 16), ink.muted))
+                pieces.append((clip(f"{lane.leads}{version}", width - 16), ink.muted))
             lines.append(tuple(pieces))
         return lines
 

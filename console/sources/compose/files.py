@@ -134,6 +134,7 @@ class _Reader:
                 source=item.span,
                 variable=variable,
                 protocol=protocol or "tcp",
+                every=not address,
             )
 
 

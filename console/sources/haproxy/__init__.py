@@ -12,10 +12,11 @@ from console.sources.haproxy.build import Build
 from console.sources.haproxy.doubts import warnings
 from console.sources.haproxy.effective import Effective, effective
 from console.sources.haproxy.lines import Line, Word
-from console.sources.haproxy.proxies import Builder, Listener, Proxy, Route, Timeout
+from console.sources.haproxy.proxies import Builder
 from console.sources.haproxy.routes import Door, doors
 from console.sources.haproxy.servers import Server
 from console.sources.haproxy.tree import Document, Reader, Section
+from console.sources.haproxy.values import Listener, Proxy, Route, Timeout
 
 __all__ = [
     "Build",

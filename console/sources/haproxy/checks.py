@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -13,6 +14,9 @@ from console.sources.haproxy.servers import Raw
 
 _CONNECT_VALUES = frozenset({"port", "addr", "sni", "alpn", "proto", "comment"})
 
+
+Kind = Literal["none", "L4", "L6", "L7"]
+"""What a check proves, as in `model.Check`."""
 
 Asks = tuple[tuple[str, ...], bool]
 """The words of the `connect` rule before the first answer that is expected, and whether one is."""
@@ -40,10 +44,27 @@ class _Connection(Struct, frozen=True, gc=False):
     tls: bool
 
 
-def check(raw: Raw, method: Method, port: int | None, first: Asks) -> Check:
+INTERVAL = 2.0
+"""Seconds between two checks, and the time one may take, when nothing else is said (DEF_CHKINTR)."""
+
+UNSET = -1.0
+"""No `timeout check`: a check may take as long as the time between two."""
+
+_TIME = re.compile(r"([0-9]{1,10})(us|ms|s|m|h|d)?\Z")
+_MICROSECONDS = {"us": 1, "ms": 1000, None: 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
+
+
+def seconds(word: str) -> float | None:
+    """Return a time as HAProxy writes it ("30m", "500") in seconds; None for one that is none."""
+    time = _TIME.match(word)
+    return int(time.group(1)) * _MICROSECONDS[time.group(2)] / 10**6 if time else None
+
+
+def check(raw: Raw, method: Method, port: int | None, first: Asks, limit: float | None = UNSET) -> Check:
     """Return what the check of one server proves; `port` is the one it is dialled at, if that is fixed.
 
-    `first` is what `asks()` made of the method's rules."""
+    `first` is what `asks()` made of the method's rules, `limit` the seconds of `timeout check`, None for one that a
+    variable decides."""
     options = raw.options
     if options.get("agent"):
         return Check("L7", None, False, raw.span)
@@ -51,6 +72,16 @@ def check(raw: Raw, method: Method, port: int | None, first: Asks) -> Check:
         return Check("none", None, False, raw.span)
     if "healthcheck" in options:
         return Check("L7", port, bool(options.get("v1") or options.get("v2")), raw.span)
+    if limit == UNSET:
+        own = options.get("inter")
+        limit = seconds(own) if isinstance(own, str) else INTERVAL
+    found = _check(raw, method, port, first)
+    return Check(*found, limit)
+
+
+def _check(raw: Raw, method: Method, port: int | None, first: Asks) -> tuple[Kind, int | None, bool, Span | None, bool]:
+    """Return the kind of a check, its port, whether it sends a header, its place, and whether it speaks TLS."""
+    options = raw.options
     own = _number(options.get("port"))
     # With a port or address of its own the check inherits neither PROXY header nor TLS (check.c, init_srv_check).
     inherits = "port" not in options and "addr" not in options
@@ -62,10 +93,10 @@ def check(raw: Raw, method: Method, port: int | None, first: Asks) -> Check:
         connect, asked = first
         connection = _connect(connect, server) if connect else server
         proves = method.option == "httpchk" or asked
-        return Check("L7" if proves else _transport(connection), connection.port, connection.proxy, source)
+        return "L7" if proves else _transport(connection), connection.port, connection.proxy, source, connection.tls
     if method.option == "ssl-hello-chk":
-        return Check("L6", server.port, server.proxy, source)
-    return Check("L7" if method.option else _transport(server), server.port, server.proxy, source)
+        return "L6", server.port, server.proxy, source, True
+    return "L7" if method.option else _transport(server), server.port, server.proxy, source, server.tls
 
 
 def _transport(connection: _Connection) -> Literal["L4", "L6"]:

@@ -25,9 +25,9 @@ from console.sources.haproxy.keywords import (
     SINGLE,
 )
 from console.sources.haproxy.lines import Line
-from console.sources.haproxy.proxies import Proxy
 from console.sources.haproxy.servers import NUMBER, VALUED
 from console.sources.haproxy.tree import Section
+from console.sources.haproxy.values import Proxy
 
 LARGEST_TEMPLATE = 10_000
 """Servers of one server-template that are written out."""

@@ -2,83 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable
-from typing import Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from console.errors import InputError
 from console.model import Span
 from console.sources.haproxy import servers
-from console.sources.haproxy.addresses import Transport, read
-from console.sources.haproxy.checks import Asks, Method, asks, check
+from console.sources.haproxy.addresses import read
+from console.sources.haproxy.checks import UNSET, Asks, Method, asks, check, seconds
 from console.sources.haproxy.inheritance import misplaced, rules, unfit
 from console.sources.haproxy.keywords import BIND_VALUES, CHECKS, PROXIES, TIMEOUTS
 from console.sources.haproxy.lines import Line
 from console.sources.haproxy.servers import Options, Raw, Server
 from console.sources.haproxy.tree import MOST_PROBLEMS, Section
+from console.sources.haproxy.values import PLAIN, Kind, Listener, Proxy, Route, Routing, Timeout
 from console.sources.haproxy.variables import Variables
 from console.text import clean
 
-Kind = Literal["listen", "frontend", "backend"]
-
 _SIDES = {"listen": ("front", "back"), "frontend": ("front",), "backend": ("back",)}
-
-_TIME = re.compile(r"([0-9]{1,10})(us|ms|s|m|h|d)?\Z")
-_MICROSECONDS = {"us": 1, "ms": 1000, None: 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
-
-
-class Listener(Struct, frozen=True, gc=False):
-    """One address of a `bind` line, `port` to `last` included; None for a socket that has no port.
-
-    `perhaps` says that a condition nobody can decide here stands over the line."""
-
-    transport: Transport
-    address: str
-    port: int | None
-    last: int | None
-    tls: bool
-    accepts_proxy: bool
-    span: Span
-    perhaps: bool = False
-
-
-class Timeout(Struct, frozen=True, gc=False):
-    """A time limit; 0 is none at all, None is one that a variable decides."""
-
-    seconds: float | None
-    span: Span
-
-
-class Route(Struct, frozen=True, gc=False):
-    """The backend a frontend hands over to; `conditional` when only some connections go there."""
-
-    backend: str
-    conditional: bool
-    span: Span
-
-
-class Proxy(Struct, frozen=True, gc=False):
-    """A listen, frontend or backend section as it takes effect.
-
-    `timeouts` are keyed by HAProxy's word ("client", "server", "tunnel", …); `perhaps` says that a condition nobody
-    can decide here stands over it."""
-
-    name: str
-    kind: Kind
-    mode: str
-    span: Span
-    binds: tuple[Listener, ...]
-    servers: tuple[Server, ...]
-    timeouts: dict[str, Timeout]
-    method: Method
-    default_backend: Route | None
-    use_backend: tuple[Route, ...]
-    disabled: bool
-    perhaps: bool
-
 
 _NONE: list[Line] = []
 _UNLIMITED: dict[str, Timeout] = {}
@@ -97,11 +39,13 @@ class _Settings:
         "heirs",
         "http",
         "mode",
+        "notes",
         "options",
         "raws",
         "rules",
         "tcp",
         "timeouts",
+        "transparent",
         "use_backend",
     )
 
@@ -118,8 +62,25 @@ class _Settings:
         self.binds: list[Listener] = []
         self.raws: list[Raw] = []
         self.use_backend: list[Route] = []
+        self.transparent: bool = above.transparent if above else False
+        self.notes: _Notes | None = None
         self.rules: set[str] = set()
         self.heirs: set[str] = set()
+
+
+class _Notes:
+    """What a section says about where its connections go, beside `use_backend`."""
+
+    __slots__ = ("acls", "open_bind", "retargets", "servers", "sets")
+
+    def __init__(self) -> None:
+        self.acls: list[tuple[str, ...]] = []
+        self.sets: list[tuple[str, ...]] = []
+        self.servers: list[Route] = []
+        self.open_bind = self.retargets = False
+
+    def routing(self) -> Routing:
+        return Routing(tuple(self.acls), tuple(self.sets), tuple(self.servers), self.open_bind, self.retargets)
 
 
 class Builder:
@@ -227,7 +188,9 @@ class _Reader:
                 continue
             transport, host, first, last, relative, unread = read(part)
             if relative or (first is None and transport != "local") or first == 0:
-                if "$" not in unread:
+                if "$" in unread:
+                    self.notes().open_bind = True
+                else:
                     problem = f"'bind {clean(part, 60)}' has no port: write address:port, such as :25 or [::]:25"
                     self.builder.problem(line, self.file, 1, problem)
                 continue
@@ -268,29 +231,45 @@ class _Reader:
 
     def timeout(self, line: Line) -> None:
         words = line.words
-        time = _TIME.match(words[2]) if len(words) > 2 else None
-        if time is not None:
-            seconds: float | None = int(time.group(1)) * _MICROSECONDS[time.group(2)] / 10**6
-        elif len(words) > 2 and "$" in words[2]:
-            seconds = None
-        else:
+        time = seconds(words[2]) if len(words) > 2 else None
+        if time is None and not (len(words) > 2 and "$" in words[2]):
             name = clean(words[1], 40) if len(words) > 1 else "client"
             problem = f"'timeout {name}' needs a time such as 30m or 5s: correct it"
             self.builder.problem(line, self.file, min(2, len(words) - 1), problem)
             return
         if words[1] in TIMEOUTS:
             # What is inherited is shared until it differs.
-            self.settings.timeouts = {**self.settings.timeouts, words[1]: Timeout(seconds, line.span(self.file))}
+            self.settings.timeouts = {**self.settings.timeouts, words[1]: Timeout(time, line.span(self.file))}
 
     def default_backend(self, line: Line) -> None:
         if len(line.words) > 1:
             self.settings.default_backend = Route(line.words[1], False, line.span(self.file, 1, 1))
 
     def use_backend(self, line: Line) -> None:
-        words = line.words
-        if len(words) > 1 and "%[" not in words[1] and "$" not in words[1]:
-            route = Route(words[1], len(words) > 2, line.span(self.file, 1, 1))
-            self.settings.use_backend.append(route)
+        if len(line.words) > 1:
+            self.settings.use_backend.append(_route(line, self.file))
+
+    def notes(self) -> _Notes:
+        self.settings.notes = self.settings.notes or _Notes()
+        return self.settings.notes
+
+    def use_server(self, line: Line) -> None:
+        if len(line.words) > 1:
+            self.notes().servers.append(_route(line, self.file))
+
+    def acl(self, line: Line) -> None:
+        self.notes().acls.append(line.words)
+
+    def rule(self, line: Line) -> None:
+        action = line.words[2 if line.words[0] == "tcp-request" else 1 :][:1]
+        if action and action[0].startswith("set-"):
+            if action[0].startswith("set-var"):
+                self.notes().sets.append(line.words)
+            elif action[0] in ("set-dst", "set-dst-port"):
+                self.notes().retargets = True
+
+    def source(self, line: Line) -> None:
+        self.settings.transparent = "usesrc" in line.words
 
     def disable(self, line: Line) -> None:
         self.settings.disabled = line.words[0] == "disabled"
@@ -308,9 +287,20 @@ _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
     "timeout": _Reader.timeout,
     "default_backend": _Reader.default_backend,
     "use_backend": _Reader.use_backend,
+    "use-server": _Reader.use_server,
+    "acl": _Reader.acl,
+    "tcp-request": _Reader.rule,
+    "http-request": _Reader.rule,
+    "source": _Reader.source,
     "disabled": _Reader.disable,
     "enabled": _Reader.disable,
 }
+
+
+def _route(line: Line, file: str) -> Route:
+    words = line.words
+    dynamic = "%" in words[1] or "$" in words[1]
+    return Route(words[1], len(words) > 2, line.span(file, 1, 1), words[2:], dynamic)
 
 
 def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str, str]) -> Proxy:
@@ -325,27 +315,34 @@ def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str,
         settings.mode,
         section.span,
         tuple(settings.binds) if listens else (),
-        tuple([_server(raw, method, first, section.doubtful, hosts) for raw in settings.raws]) if serves else (),
+        tuple([_server(raw, method, first, section.doubtful, hosts, settings) for raw in settings.raws])
+        if serves
+        else (),
         settings.timeouts,
         method,
         settings.default_backend if listens else None,
         tuple(settings.use_backend) if listens else (),
         settings.disabled,
         section.conditional,
+        settings.notes.routing() if settings.notes else PLAIN,
     )
 
 
-def _server(raw: Raw, method: Method, first: Asks, doubtful: Container[int], hosts: dict[str, str]) -> Server:
+def _server(
+    raw: Raw, method: Method, first: Asks, doubtful: Container[int], hosts: dict[str, str], settings: _Settings
+) -> Server:
     options, address = raw.options, raw.address
-    fixed = None if address.relative else address.first
+    # Port 0 is no port: the client's own is dialled.
+    fixed = None if address.relative else address.first or None
     track = options.get("track")
+    waits = settings.timeouts.get("check")
     return Server(
         raw.name,
         hosts.setdefault(address.host, address.host),
         fixed,
         address.first or 0 if address.relative else 0,
         "v2" if options.get("v2") else "v1" if options.get("v1") else None,
-        check(raw, method, fixed, first),
+        check(raw, method, fixed, first, waits.seconds if waits else UNSET),
         bool(options.get("tls")),
         bool(options.get("backup")),
         bool(options.get("disabled")),
@@ -354,6 +351,9 @@ def _server(raw: Raw, method: Method, first: Asks, doubtful: Container[int], hos
         raw.count,
         track if isinstance(track, str) else None,
         raw.span.line in doubtful,
+        servers.open_port(address)
+        or ("?" if fixed is None and settings.notes and settings.notes.retargets else ""),
+        settings.transparent or "usesrc" in options,
     )
 
 
@@ -388,7 +388,7 @@ def _check_names(builder: Builder) -> None:
         route.span: route
         for proxy in builder.proxies
         for route in (proxy.default_backend, *proxy.use_backend)
-        if route is not None
+        if route is not None and not route.dynamic
     }
     for span, route in routes.items():
         if ("back", route.backend) not in seen and "$" not in route.backend:

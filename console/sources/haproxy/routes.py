@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from console.model import PLAIN_PORTS
-from console.sources.haproxy.proxies import Listener, Proxy
+from console.sources.haproxy.routing import Taken, take
+from console.sources.haproxy.samples import STARTTLS, TLS, Client, World
 from console.sources.haproxy.servers import Server
+from console.sources.haproxy.values import Listener, Proxy
 
 WIDEST = 64
 """Ports of one `bind` range that become doors of their own; of a wider one only those that mean something."""
@@ -29,36 +32,70 @@ DEEPEST = 8
 """Frontends behind frontends that are followed."""
 
 
+MOST_JUDGED = 50_000
+"""Rules that are worked out for the clients of one file; beyond, each may hold or not."""
+
+MOST_PORTS = 512
+"""Ports whose clients are told apart."""
+
+_NO_FILES: Mapping[str, str] = {}
+
+
 class Door(Struct, frozen=True, gc=False):
     """One TCP port of a frontend; `ends` are the backends behind it, the one most connections take first.
 
-    `tls` says that HAProxy ends TLS for them, at this port or at an inner hop."""
+    The first `likely` of them are those that may take a usual client: one when the files decide it. `tls` says that
+    HAProxy ends TLS for them, at this port or at an inner hop; `open`, that some may end where no file tells.
+    `clients` are those whose way was worked out, with the `files` that were asked."""
 
     frontend: Proxy
     port: int
     listeners: tuple[Listener, ...]
     tls: bool
     ends: tuple[Proxy, ...]
+    likely: int = 1
+    open: bool = False
+    clients: tuple[Client, ...] = ()
+    files: Mapping[str, str] = _NO_FILES
 
 
 class _Behind(Struct, frozen=True):
     ends: tuple[Proxy, ...]
     tls: bool
+    likely: int = 0
+    open: bool = False
 
 
-def doors(proxies: tuple[Proxy, ...]) -> tuple[Door, ...]:
-    """Return every TCP port that somebody listens on; of a very wide range only meaningful ports and its first."""
-    ways = _Ways(proxies)
+def doors(
+    proxies: tuple[Proxy, ...], names: tuple[str, ...] = (), files: Mapping[str, str] = _NO_FILES
+) -> tuple[Door, ...]:
+    """Return every TCP port that somebody listens on; of a very wide range only meaningful ports and its first.
+
+    `names` are those that clients ask for, `files` the texts of the files that HAProxy's conditions name."""
+    ways = _Ways(proxies, names, files)
     found: list[Door] = []
     for proxy in proxies:
         if proxy.disabled or not proxy.binds:
             continue
-        behind = ways.behind(proxy, 0)
         for port, listeners in _by_port(proxy, len(found) > MOST_DOORS).items():
+            clients = ways.clients(proxy, port, listeners)
+            behind = ways.behind_all(proxy, clients)
             inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
             if not inner:
                 tls = behind.tls or any(listener.tls for listener in listeners)
-                found.append(Door(proxy, port, tuple(listeners), tls, behind.ends))
+                found.append(
+                    Door(
+                        proxy,
+                        port,
+                        tuple(listeners),
+                        tls,
+                        behind.ends,
+                        behind.likely,
+                        behind.open,
+                        clients if ways.conditional else (),
+                        files,
+                    )
+                )
     return tuple(found)
 
 
@@ -66,20 +103,45 @@ def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int
     """Yield every enabled server behind the doors with the port it is dialled at, and the doors that lead there."""
     for backend, leading in _leading(entries):
         servers = [server for server in backend.servers if not server.disabled and not server.local]
-        ports: dict[int, list[Door]] = {}
-        if any(server.port is None for server in servers):
-            for door in leading:
-                ports.setdefault(door.port, []).append(door)
-        if len(ports) * len(servers) > MOST_WAYS:
-            ports = {port: ports[port] for port in _MEANINGFUL if port in ports}
-        shared = {port: tuple(there) for port, there in ports.items()}
-        for server in servers:
-            if server.port is not None:
-                yield backend, server, server.port, leading
-                continue
-            for number, there in shared.items():
-                if port := server.reached(number):
-                    yield backend, server, port, there
+        if backend.routing.servers:
+            for server in servers:
+                there = tuple(door for door in leading if server in taking(backend, door))
+                yield from _dialled(backend, [server], there)
+        else:
+            yield from _dialled(backend, servers, leading)
+
+
+def _dialled(
+    backend: Proxy, servers: list[Server], leading: tuple[Door, ...]
+) -> Iterator[tuple[Proxy, Server, int, tuple[Door, ...]]]:
+    ports: dict[int, list[Door]] = {}
+    if any(server.port is None for server in servers):
+        for door in leading:
+            ports.setdefault(door.port, []).append(door)
+    if len(ports) * len(servers) > MOST_WAYS:
+        ports = {port: ports[port] for port in _MEANINGFUL if port in ports}
+    shared = {port: tuple(there) for port, there in ports.items()}
+    for server in servers:
+        if server.port is not None and not server.open:
+            yield backend, server, server.port, leading
+            continue
+        for number, there in shared.items():
+            if port := server.reached(number):
+                yield backend, server, port, there
+
+
+def taking(backend: Proxy, door: Door) -> tuple[Server, ...]:
+    """Return the servers that `use-server` may give a door's clients, the first of them first: all without a rule."""
+    if not backend.routing.servers or not door.clients:
+        return backend.servers
+    chosen: dict[str, None] = {}
+    world = World(door.files, backend.routing.sets, {server.name: 1 for server in backend.servers})
+    for client in door.clients:
+        found = take(backend.routing.servers, None, backend, client, world)
+        chosen.update(dict.fromkeys(found.names))
+        if not found.sure:
+            chosen.update(dict.fromkeys(server.name for server in backend.servers))
+    return tuple(server for name in chosen for server in backend.servers if server.name == name and not server.disabled)
 
 
 def _leading(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, tuple[Door, ...]]]:
@@ -96,10 +158,10 @@ def _leading(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, tuple[Door, ...
         yield backend, groups[0] if len(groups) == 1 else tuple([door for group in groups for door in group])
 
 
-def active(backend: Proxy) -> Server | None:
-    """Return the server that takes the connections while all is well."""
+def active(backend: Proxy, door: Door | None = None) -> Server | None:
+    """Return the server that takes the connections, of a door if told, while all is well."""
     spare = None
-    for server in backend.servers:
+    for server in backend.servers if door is None else taking(backend, door):
         if not server.disabled and not server.backup:
             return server
         spare = spare or (None if server.disabled else server)
@@ -121,12 +183,13 @@ def _by_port(proxy: Proxy, many: bool) -> dict[int, list[Listener]]:
 class _Ways:
     """Backends by name, and the frontends that HAProxy itself dials through a loopback port or a UNIX socket."""
 
-    def __init__(self, proxies: tuple[Proxy, ...]) -> None:
+    def __init__(self, proxies: tuple[Proxy, ...], names: tuple[str, ...], files: Mapping[str, str]) -> None:
         self.backends: dict[str, Proxy] = {}
         self.inner: dict[str, tuple[Proxy, Listener]] = {}
-        self.known: dict[int, _Behind] = {}
-        self.followed: dict[int, list[tuple[Proxy, Listener]]] = {}
-        self.passed: dict[int, _Behind] = {}
+        self.known: dict[tuple[int, Client | None], _Behind] = {}
+        self.followed: dict[int, list[tuple[Server, Proxy, Listener]]] = {}
+        self.passed: dict[tuple[int, Client], _Behind] = {}
+        self.ends: dict[tuple[int, ...], tuple[Proxy, ...]] = {}
         for proxy in proxies:
             if proxy.kind != "frontend":
                 self.backends.setdefault(proxy.name, proxy)
@@ -139,67 +202,135 @@ class _Ways:
             for server in backend.servers
             if (key := _key(server.local, server.host, server.port)) and key in self.inner
         }
+        self.conditional = any(
+            proxy.routing.servers or any(route.conditional or route.dynamic for route in proxy.use_backend)
+            for proxy in proxies
+        )
+        self.world = World(files, (), self._sizes() if self.conditional else {})
+        self.names = tuple(name.lower() for name in names) or ("",)
+        self.left = MOST_JUDGED
+        self.ports: set[int] = set()
+
+    def _sizes(self) -> dict[str, int]:
+        return {name: sum(not each.disabled for each in backend.servers) for name, backend in self.backends.items()}
+
+    def clients(self, proxy: Proxy, port: int, listeners: list[Listener]) -> tuple[Client, ...]:
+        """Return the clients of a port, one for each name; all ports have the same where no condition asks."""
+        if not self.conditional:
+            return _ANYBODY
+        if len(self.ports) >= MOST_PORTS and port not in self.ports:
+            port = 0
+        self.ports.add(port)
+        ended = {listener.tls for listener in listeners}
+        begins = False if port in STARTTLS else True if port in TLS else None
+        one = Client(port, "", ended.pop() if len(ended) == 1 else None, proxy.mode == "http", True, begins)
+        return tuple(replace(one, name=name) for name in self.names)
 
     def dialled(self, port: int) -> bool:
         """Whether one of HAProxy's own servers is this port of its own."""
         return str(port) in self.hops
 
-    def behind(self, proxy: Proxy, depth: int) -> _Behind:
-        found = self.known.get(id(proxy))
+    def behind_all(self, proxy: Proxy, clients: tuple[Client, ...]) -> _Behind:
+        """Return what is behind a proxy for all of these clients."""
+        found = [self.behind(proxy, client, 0) for client in clients]
+        return found[0] if len(found) == 1 else self._together(found)
+
+    def behind(self, proxy: Proxy, client: Client, depth: int) -> _Behind:
+        # Without a condition anywhere all clients go the same way.
+        key = (id(proxy), client if self.conditional else None)
+        found = self.known.get(key)
         if found is None:
-            self.known[id(proxy)] = _Behind((), False)
-            found = self.known[id(proxy)] = self._look(proxy, depth)
+            self.known[key] = _NOBODY
+            found = self.known[key] = self._look(proxy, client, depth)
         return found
 
-    def _look(self, proxy: Proxy, depth: int) -> _Behind:
+    def _together(self, found: Iterable[_Behind]) -> _Behind:
+        """Put together what may be behind: the likely ends of each first."""
+        likely: dict[int, Proxy] = {}
         ends: dict[int, Proxy] = {}
-        tls = False
-        for name in _names(proxy):
-            backend = self.backends.get(name)
-            if backend is None:
-                continue
-            hops = self._hops(backend) if depth < DEEPEST else []
-            if hops:
-                further = self._through(backend, hops, depth)
-                tls = tls or further.tls
-                ends.update((id(end), end) for end in further.ends)
-            elif backend.servers:
-                ends[id(backend)] = backend
-        return _Behind(tuple(ends.values()), tls)
+        tls = opened = False
+        for each in found:
+            tls, opened = tls or each.tls, opened or each.open
+            likely.update((id(end), end) for end in each.ends[: each.likely])
+            if len(ends) < MOST_ENDS:
+                ends.update((id(end), end) for end in each.ends[:MOST_ENDS])
+        ends = {**likely, **ends}
+        # Equal ends are the very same tuple: what is made of them is then made once.
+        same = self.ends.setdefault(tuple(ends), tuple(ends.values()))
+        return _Behind(same, tls, len(likely), opened)
 
-    def _through(self, backend: Proxy, hops: list[tuple[Proxy, Listener]], depth: int) -> _Behind:
-        """Return what is behind the inner frontends that a backend's servers are; looked at once."""
-        known = self.passed.get(id(backend))
-        if known is None:
-            self.passed[id(backend)] = _Behind((), False)
-            ends: dict[int, Proxy] = {}
-            tls = False
-            for inner, listener in hops:
-                further = self.behind(inner, depth + 1)
-                tls = tls or listener.tls or further.tls
-                if len(ends) < MOST_ENDS:
-                    ends.update((id(end), end) for end in further.ends[:MOST_ENDS])
-            known = self.passed[id(backend)] = _Behind(tuple(ends.values()), tls)
-        return known
+    def _look(self, proxy: Proxy, client: Client, depth: int) -> _Behind:
+        if not proxy.use_backend:
+            default = _default(proxy)
+            return self._backend(default, client, depth) if default is not None else _NOBODY
+        usual, perhaps = self._taken(proxy, client)
+        likely = self._together([self._backend(name, client, depth) for name in usual.names])
+        further = [self._backend(name, client, depth) for name in perhaps.names if name not in usual.names]
+        less = [replace(each, likely=0) for each in further]
+        found = self._together([likely, *less])
+        return replace(found, open=found.open or perhaps.open)
 
-    def _hops(self, backend: Proxy) -> list[tuple[Proxy, Listener]]:
+    def _taken(self, proxy: Proxy, client: Client) -> tuple[Taken, Taken]:
+        """Return who takes a usual client, and who takes any."""
+        default = _default(proxy)
+        self.left -= len(proxy.use_backend)
+        if self.left < 0:
+            names = [route.backend for route in proxy.use_backend if not route.dynamic]
+            every = Taken((*((default,) if default is not None else ()), *names), False, True)
+            return every, every
+        world = replace(self.world, sets=proxy.routing.sets, frontend=proxy.name)
+        usual = take(proxy.use_backend, default, proxy, client, world)
+        return usual, take(proxy.use_backend, default, proxy, replace(client, usual=False), world)
+
+    def _backend(self, name: str, client: Client, depth: int) -> _Behind:
+        backend = self.backends.get(name)
+        if backend is None:
+            return _NOBODY
+        hops = self._hops(backend) if depth < DEEPEST else []
+        if hops:
+            key = (id(backend), client)
+            if key not in self.passed:
+                self.passed[key] = _NOBODY
+                self.passed[key] = self._through(hops, client, depth)
+            return self.passed[key]
+        return _Behind((backend,), False, 1) if backend.servers else _NOBODY
+
+    def _through(self, hops: list[tuple[Server, Proxy, Listener]], client: Client, depth: int) -> _Behind:
+        """Return what is behind the inner frontends that a backend's servers are."""
+        found = []
+        for server, inner, listener in hops:
+            onward = client
+            if self.conditional:
+                kept = listener.accepts_proxy and server.proxy_protocol is not None
+                begins = True if server.tls else False if client.ended else client.begins
+                onward = Client(
+                    client.port if kept else listener.port or 0, client.name, listener.tls, inner.mode == "http",
+                    True, begins,
+                )  # fmt: skip
+            further = self.behind(inner, onward, depth + 1)
+            found.append(replace(further, tls=further.tls or listener.tls))
+        return self._together(found)
+
+    def _hops(self, backend: Proxy) -> list[tuple[Server, Proxy, Listener]]:
         """Return the inner frontends that a backend's servers are, if all are."""
         known = self.followed.get(id(backend))
         if known is None:
-            keys = [_key(server.local, server.host, server.port) for server in backend.servers if not server.disabled]
-            found = [self.inner.get(key) for key in keys]
-            known = self.followed[id(backend)] = [hop for hop in found if hop] if all(found) else []
+            servers = [server for server in backend.servers if not server.disabled]
+            found = [(server, self.inner.get(_key(server.local, server.host, server.port))) for server in servers]
+            whole = [(server, *hop) for server, hop in found if hop]
+            known = self.followed[id(backend)] = whole if len(whole) == len(found) else []
         return known
 
 
-def _names(proxy: Proxy) -> list[str]:
-    """Return the backends a proxy may hand over to, the likeliest first; a listen is its own default."""
-    sure = [route.backend for route in proxy.use_backend if not route.conditional]
+_ANYBODY = (Client(0),)
+_NOBODY = _Behind((), False)
+
+
+def _default(proxy: Proxy) -> str | None:
+    """Return the backend of clients that no rule takes; a listen is its own."""
     if proxy.default_backend is not None:
-        sure.append(proxy.default_backend.backend)
-    elif proxy.kind == "listen":
-        sure.append(proxy.name)
-    return sure + [route.backend for route in proxy.use_backend if route.conditional]
+        return proxy.default_backend.backend
+    return proxy.name if proxy.kind == "listen" else None
 
 
 def _key(local: bool, host: str, port: int | None, anywhere: bool = False) -> str:

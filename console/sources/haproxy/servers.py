@@ -40,7 +40,7 @@ SWITCHES: dict[str, tuple[str, bool]] = {
     "enabled": ("disabled", False),
 }
 
-VALUED = frozenset({"port", "addr", "track", "healthcheck"})
+VALUED = frozenset({"port", "addr", "track", "healthcheck", "inter", "usesrc"})
 """Settings with a value that matter here."""
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}?|([A-Za-z0-9_]+))")
@@ -57,7 +57,8 @@ class Server(Struct, frozen=True, gc=False):
 
     `port` is None when the client's own is used, plus `offset`; `local` ones (a UNIX socket) have none at all. A
     server-template is one Server, `count` of them, named after its first. `span` is the whole line's. `perhaps` says
-    that a condition nobody can decide here stands over the line."""
+    that a condition nobody can decide here stands over the line. `open` is a port that the file leaves open, as
+    written ("${PORT}"), or "?" for one that is found elsewhere. `transparent` says that it sees the client's own address."""
 
     name: str
     host: str
@@ -73,10 +74,12 @@ class Server(Struct, frozen=True, gc=False):
     count: int = 1
     track: str | None = None
     perhaps: bool = False
+    open: str = ""
+    transparent: bool = False
 
     def reached(self, port: int) -> int | None:
-        """Return the port it is dialled at by a client of `port`; None for one that is no port."""
-        if self.local:
+        """Return the port it is dialled at by a client of `port`; None for one that is no port, or that is open."""
+        if self.local or self.open:
             return None
         number = port + self.offset if self.port is None else self.port
         return number if 0 < number < 65536 else None
@@ -142,6 +145,14 @@ def server(line: Line, file: str, options: Options, variables: Variables) -> Raw
         count = max(high - low + 1, 1)
         name += str(low)
     return Raw(name, address, apply(options, words, place + 1), span, count)
+
+
+def open_port(address: Address) -> str:
+    """Return a port that the file leaves open, as it is written; "" for one that is known, or is the client's."""
+    if address.first is None and "$" in address.unread:
+        return address.unread
+    # The record that such a name stands for says the port (RFC 2782).
+    return "?" if address.host.startswith("_") and "._" in address.host else ""
 
 
 def expand(text: str, variables: Variables) -> str:

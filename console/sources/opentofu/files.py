@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from console.errors import InputError
 from console.model import Instance, Span, Volume
 from console.sources.opentofu import syntax
+from console.sources.opentofu.forwards import Forward, forwards
 from console.sources.opentofu.functions import text
 from console.sources.opentofu.override import overlay, precedence
 from console.sources.opentofu.path import Copy, known
+from console.sources.opentofu.resources import Device, resources, said, table
 from console.sources.opentofu.scope import Caller, Files, Root, Scope
 from console.sources.opentofu.values import Block, Document, Expression, Value
 
@@ -62,6 +64,7 @@ class Tofu(Struct, frozen=True):
     nics: tuple[Nic, ...] = ()
     problems: tuple[InputError, ...] = ()
     unknown: tuple[Unknown, ...] = ()
+    forwards: tuple[Forward, ...] = ()
 
 
 def parse(text: str, file: str) -> tuple[Block, ...]:
@@ -134,6 +137,7 @@ def link(
         instances.extend(_instances(scope))
     volumes = _volumes(scopes, instances)
     nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
+    led = tuple(islice(forwards(scopes, instances), MOST))
     wrong = [*problems, *root.problems, *misplaced, *(problem for _, found in merged.values() for problem in found)]
     return Tofu(
         tuple(block for document in documents for block in document.blocks),
@@ -142,6 +146,7 @@ def link(
         nics[:MOST],
         tuple(wrong),
         tuple(islice((each for scope in scopes for each in _unknown(scope)), MOST)),
+        led,
     )
 
 
@@ -153,7 +158,7 @@ def _unknown(scope: Scope) -> Iterator[Unknown]:
     """Yield what of our resources the files do not tell."""
     seen: set[tuple[Span, str]] = set()
     for kind in (_INSTANCE, _VOLUME, _PROFILE):
-        for block, copy in _resources(scope, kind):
+        for block, copy in resources(scope, kind):
             name = ".".join(block.labels) + "".join(f"[{key}]" for key in copy.index())
             for inner in (block, *block.all("device")):
                 for each in inner.attributes:
@@ -193,74 +198,46 @@ def _call(scope: Scope, modules: Documents, merged: Merged, scopes: list[Scope],
             _call(child, modules, merged, scopes, depth + 1)
 
 
-class Device(Struct, frozen=True):
-    """A device of an instance or profile, with its properties followed to their values."""
-
-    name: str
-    type: str
-    properties: dict[str, Value]
-    places: dict[str, Span]
-    source: Span
-    last: int
-    scope: Scope
-
-    def get(self, name: str) -> str | None:
-        """Return a property as text, a reference by its name."""
-        value = self.properties.get(name)
-        return None if value is None or isinstance(value, list | dict) else text(value)
-
-
 _INSTANCE = re.compile(r"(incus|lxd)_(instance|container)")
 _VOLUME = re.compile(r"(incus|lxd)_(storage_)?volume")
 _PROFILE = re.compile(r"(incus|lxd)_profile")
 
 
-def _resources(scope: Scope, kind: re.Pattern[str]) -> Iterator[tuple[Block, Copy]]:
-    for block in scope.blocks:
-        if block.kind == "resource" and len(block.labels) == 2 and kind.fullmatch(block.labels[0]):
-            for copy in scope.copies(block):
-                if not scope.root.make(block.span):
-                    return
-                yield block, copy
-
-
-def _say(scope: Scope, block: Block, name: str, copy: Copy) -> str | None:
-    """Return an attribute as text, a reference by its name; None when it is absent."""
-    attribute = block.get(name)
-    value = scope.value(attribute.value, copy.bindings) if attribute else None
-    return None if value is None or isinstance(value, list | dict) else text(value)
-
-
-def _table(scope: Scope, block: Block, name: str, copy: Copy) -> dict[str, Value]:
-    attribute = block.get(name)
-    value = scope.value(attribute.value, copy.bindings) if attribute else None
-    return value if isinstance(value, dict) else {}
-
-
 def _instances(scope: Scope) -> Iterator[tuple[Instance, list[Device]]]:
     profiles = {
-        _say(scope, block, "name", copy): list(_devices(scope, block, copy))
-        for block, copy in _resources(scope, _PROFILE)
+        said(scope, block, "name", copy): (list(_devices(scope, block, copy)), _settings(scope, block, copy))
+        for block, copy in resources(scope, _PROFILE)
     }
-    for block, copy in _resources(scope, _INSTANCE):
-        name = _say(scope, block, "name", copy) or block.labels[1]
+    for block, copy in resources(scope, _INSTANCE):
+        name = said(scope, block, "name", copy) or block.labels[1]
         devices: dict[str, Device] = {}
         attribute = block.get("profiles")
         wanted = scope.value(attribute.value, copy.bindings) if attribute else None
+        config: dict[str, Value] = {}
         for profile in wanted if isinstance(wanted, list) else []:
-            devices.update((device.name, device) for device in profiles.get(text(profile), ()))
+            held, settings = profiles.get(text(profile), ((), {}))
+            devices.update((device.name, device) for device in held)
+            config.update(settings)
         devices.update((device.name, device) for device in _devices(scope, block, copy))
-        yield _instance(scope, block, copy, name, list(devices.values())), list(devices.values())
+        config.update(_settings(scope, block, copy))
+        yield _instance(scope, block, copy, name, list(devices.values()), config), list(devices.values())
 
 
-def _instance(scope: Scope, block: Block, copy: Copy, name: str, devices: list[Device]) -> Instance:
-    config, limits = _table(scope, block, "config", copy), _table(scope, block, "limits", copy)
-    cpu, memory = (config.get(f"limits.{what}", limits.get(what)) for what in ("cpu", "memory"))
+def _settings(scope: Scope, block: Block, copy: Copy) -> dict[str, Value]:
+    """Return the config of an instance or profile, with what LXD's provider keeps in `limits`."""
+    limits = {f"limits.{name}": value for name, value in table(scope, block, "limits", copy).items()}
+    return {**limits, **table(scope, block, "config", copy)}
+
+
+def _instance(
+    scope: Scope, block: Block, copy: Copy, name: str, devices: list[Device], config: dict[str, Value]
+) -> Instance:
+    cpu, memory = config.get("limits.cpu"), config.get("limits.memory")
     root = next((each for each in devices if each.type == "disk" and each.get("path") == "/"), None)
     instance = Instance(
         name=name,
-        type=_say(scope, block, "type", copy) or "container",
-        image=_say(scope, block, "image", copy),
+        type=said(scope, block, "type", copy) or "container",
+        image=said(scope, block, "image", copy),
         cpu=text(cpu) if cpu is not None else None,
         memory=text(memory) if memory is not None else None,
         addresses=(),
@@ -295,8 +272,8 @@ def _device(scope: Scope, outer: Block, block: Block, copy: Copy) -> Device:
     properties = block.get("properties")
     value = scope.value(properties.value, copy.bindings) if properties else None
     return Device(
-        name=_say(scope, block, "name", copy) or "",
-        type=_say(scope, block, "type", copy) or "",
+        name=said(scope, block, "name", copy) or "",
+        type=said(scope, block, "type", copy) or "",
         properties=value if isinstance(value, dict) else {},
         places=properties.places if properties else {},
         source=outer.span,
@@ -345,7 +322,7 @@ class _Declared(Struct, frozen=True):
 
 
 def _volumes(scopes: list[Scope], instances: list[tuple[Instance, list[Device]]]) -> tuple[Volume, ...]:
-    declared = [_declared(scope, block, copy) for scope in scopes for block, copy in _resources(scope, _VOLUME)]
+    declared = [_declared(scope, block, copy) for scope in scopes for block, copy in resources(scope, _VOLUME)]
     attached: dict[int, tuple[Instance, Device]] = {}
     strangers: list[Volume] = []
     for instance, device in _disks(instances):
@@ -377,13 +354,13 @@ def _disks(instances: list[tuple[Instance, list[Device]]]) -> Iterator[tuple[Ins
 
 
 def _declared(scope: Scope, block: Block, copy: Copy) -> _Declared:
-    size = _table(scope, block, "config", copy).get("size")
+    size = table(scope, block, "config", copy).get("size")
     volume = Volume(
-        name=_say(scope, block, "name", copy) or block.labels[1],
+        name=said(scope, block, "name", copy) or block.labels[1],
         device=None,
-        pool=_say(scope, block, "pool", copy),
+        pool=said(scope, block, "pool", copy),
         size=text(size) if size is not None else None,
-        content_type=_say(scope, block, "content_type", copy) or "filesystem",
+        content_type=said(scope, block, "content_type", copy) or "filesystem",
         mount_path=None,
         source=block.span,
     )

@@ -1,0 +1,263 @@
+"""The effective listener of each port that HAProxy dials: who answers, what it speaks, where it is published.
+
+Worked out from everything given: Incus's forwards and proxy devices, the ports that compose and mailcow.conf publish,
+the daemons' own files; well-known numbers come last. What is left open is unknown, and condemned by nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from console.model import PLAIN_PORTS, Published, Span
+from console.topology.daemons import DOVECOT, NGINX, POSTFIX, Listener, Listeners, listeners
+
+if TYPE_CHECKING:
+    from console.sources.compose.env_file import EnvFile
+    from console.sources.compose.files import Compose
+    from console.sources.opentofu.forwards import Forward
+
+MOST_HOPS = 4
+"""Forwards behind forwards that are followed."""
+
+BASE: tuple[tuple[str, str, int], ...] = (
+    (POSTFIX, "SMTP_PORT", 25),
+    (POSTFIX, "SMTPS_PORT", 465),
+    (POSTFIX, "SUBMISSION_PORT", 587),
+    (DOVECOT, "IMAP_PORT", 143),
+    (DOVECOT, "IMAPS_PORT", 993),
+    (DOVECOT, "POP_PORT", 110),
+    (DOVECOT, "POPS_PORT", 995),
+    (DOVECOT, "SIEVE_PORT", 4190),
+)
+"""The mail ports that Mailcow's own docker-compose.yml publishes, and the variables that move them."""
+
+_WEB = (("HTTPS", 443), ("HTTP", 80))
+_ANY = frozenset(("", "*", "0.0.0.0", "::"))
+_BINDING = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?(\d{1,5})")
+
+
+class Arrival(Struct, frozen=True, gc=False):
+    """Where a connection to an address and port ends up.
+
+    `host` and `port` are those of the VM, behind the `hops`; `entry` is what publishes the port there, `elsewhere`
+    what publishes it on other addresses alone. `adds` says that a hop puts a PROXY header in front; `known`, that
+    nothing of this is left open."""
+
+    host: str
+    port: int
+    listener: Listener
+    entry: Published | None = None
+    elsewhere: tuple[Published, ...] = ()
+    hops: tuple[Forward, ...] = ()
+    adds: bool = False
+    known: bool = True
+
+
+class Ports:
+    """The ports of the VM: who published which, what stands behind them, and what leads to them."""
+
+    def __init__(
+        self,
+        published: Iterable[Published] = (),
+        assumed: Iterable[Published] = (),
+        forwards: Iterable[Forward] = (),
+        pinned: Iterable[str] = (),
+        daemons: Listeners | None = None,
+    ) -> None:
+        self.daemons = listeners() if daemons is None else daemons
+        self.given = tuple(published)
+        self.assumed = tuple(assumed)
+        self._sure = {id(entry) for entry in self.given}
+        self._published: dict[int, list[Published]] = {}
+        for entry in (*self.given, *self.assumed):
+            if entry.protocol == "tcp":
+                self._published.setdefault(entry.port, []).append(entry)
+        self._exact: dict[tuple[str, int], Forward] = {}
+        self._anywhere: dict[int, Forward] = {}
+        self._listening: set[str] = set()
+        self._vague: set[int] = set()
+        self._pinned = {_normal(address) for address in pinned}
+        for forward in forwards:
+            self._lead(forward)
+        self._arrivals: dict[tuple[str, int], Arrival] = {}
+
+    def _lead(self, forward: Forward) -> None:
+        if forward.listen is None:
+            self._vague.add(forward.port)
+        elif forward.listen == "":
+            self._anywhere.setdefault(forward.port, forward)
+        else:
+            listen = _normal(forward.listen)
+            self._listening.add(listen)
+            self._exact.setdefault((listen, forward.port), forward)
+
+    def published(self, host: str, port: int) -> Published | None:
+        """Return the compose line of a port; one that `host` reaches before others."""
+        entries = self._published.get(port, ())
+        return self._entry(host, port)[0] if entries else None
+
+    def at(self, host: str, port: int) -> Arrival:
+        """Follow a connection to the daemon that answers; each address and port is worked out once."""
+        key = (host, port)
+        found = self._arrivals.get(key)
+        if found is None:
+            found = self._arrivals[key] = self._follow(host, port)
+        return found
+
+    def _follow(self, host: str, port: int) -> Arrival:
+        hops: list[Forward] = []
+        here, number, adds = host, port, False
+        while self._exact or self._anywhere or self._vague:
+            forward = self._forward(here, number)
+            if forward is None:
+                break
+            hops.append(forward)
+            adds = adds or forward.header
+            onward = number if forward.port == 0 else forward.target_port
+            if forward.target is None or onward is None or len(hops) > MOST_HOPS:
+                return _open(here, number, hops, adds)
+            here, number = forward.target, onward
+        if not hops and (self._vague or self._listening) and (number in self._vague or _normal(here) in self._listening):
+            return _open(here, number, hops, adds)
+        entry, elsewhere, sure = self._entry(here, number)
+        return Arrival(here, number, self._listener(entry, number), entry, elsewhere, tuple(hops), adds, sure)
+
+    def _forward(self, host: str, port: int) -> Forward | None:
+        here = _normal(host)
+        found = self._exact.get((here, port)) or self._exact.get((here, 0))
+        if found is not None or here in self._pinned or _loopback(here):
+            return found
+        # A device that listens on all addresses of its host does so on none of the VM's.
+        named = [entry for entry in self._published.get(port, ()) if entry.address not in _ANY]
+        return None if any(reaches(host, entry) for entry in named) else self._anywhere.get(port)
+
+    def _entry(self, host: str, port: int) -> tuple[Published | None, tuple[Published, ...], bool]:
+        """Return what publishes a port where `host` is, what does elsewhere alone, and whether that is sure."""
+        entries = self._published.get(port, [])
+        reached = [entry for entry in entries if reaches(host, entry)]
+        if reached:
+            # One that names the very address comes before one that takes every address.
+            return next((entry for entry in reached if entry.address not in _ANY), reached[0]), (), True
+        if not entries:
+            return None, (), True
+        if not _numeric(host) and not all(_loopback(entry.address) for entry in entries):
+            return entries[0], (), False
+        return entries[0], tuple(entries), True
+
+    def _listener(self, entry: Published | None, port: int) -> Listener:
+        number = entry.container_port if entry else port
+        found = self.daemons.get(number)
+        if entry is None:
+            return found or Listener(None, number)
+        if found is None or (entry.service in (POSTFIX, DOVECOT, NGINX) and found.service != entry.service):
+            return Listener(entry.service, number)
+        return found
+
+    def behind(self, host: str, port: int) -> int:
+        """Return the container's port behind a port: the published one, else the same number."""
+        return self.at(host, port).listener.port
+
+    def service(self, host: str, port: int, ours: bool) -> tuple[str | None, int | None]:
+        """Return the service that answers, and its port: as published, else as Mailcow's own compose file does.
+
+        `ours` says that the target is the mail server, so that its port 80 is Mailcow's nginx."""
+        arrival = self.at(host, port)
+        entry, listener = arrival.entry, arrival.listener
+        web = listener.service == NGINX
+        if entry is not None and (ours or not web or id(entry) in self._sure):
+            return entry.service, entry.container_port
+        if listener.service is None or (web and not ours):
+            return None, None
+        if listener.port in PLAIN_PORTS and (self.given or not arrival.known):
+            return None, None
+        return listener.service, listener.port
+
+    def wants_header(self, entry: Published) -> bool:
+        """Whether a published port leads to a daemon that waits for a PROXY header."""
+        return entry.protocol == "tcp" and self._listener(entry, entry.port).header == "wanted"
+
+
+def _open(host: str, port: int, hops: list[Forward], adds: bool) -> Arrival:
+    return Arrival(host, port, Listener(None, port), hops=tuple(hops), adds=adds, known=False)
+
+
+def assumed(compose: Compose | None, environment: EnvFile | None, file: str) -> tuple[Published, ...]:
+    """Return the ports that Mailcow's own compose file publishes where that one is not given, moved by mailcow.conf."""
+    mailcow = compose is not None and any(name.endswith("-mailcow") for name in compose.services)
+    if not mailcow and environment is None:
+        return ()
+    values: Mapping[str, str] = environment.values if environment is not None else {}
+    spans: Mapping[str, Span] = environment.spans if environment is not None else {}
+    found: list[Published] = []
+    for service, variable, port in BASE:
+        binding = _BINDING.fullmatch(values.get(variable) or str(port))
+        if not _whole(compose, service) and binding and 0 < int(binding[2]) < 65536:
+            address = (binding[1] or "").strip("[]")
+            place = spans.get(variable, Span(file, 0))
+            found.append(_publish(service, address, int(binding[2]), port, place, variable))
+    if not _whole(compose, NGINX):
+        for name, port in _WEB:
+            number = values.get(f"{name}_PORT") or str(port)
+            if number.isdigit() and 0 < int(number[:6]) < 65536:
+                place = spans.get(f"{name}_BIND", spans.get(f"{name}_PORT", Span(file, 0)))
+                address = values.get(f"{name}_BIND", "").strip("[]")
+                found.append(_publish(NGINX, address, int(number), int(number), place, f"{name}_BIND"))
+    return tuple(found)
+
+
+def _publish(service: str, address: str, port: int, behind: int, place: Span, variable: str) -> Published:
+    return Published(service, address or "0.0.0.0", port, behind, place, variable, every=not address)
+
+
+def _whole(compose: Compose | None, service: str) -> bool:
+    """Whether the given files say all of a service's ports: Mailcow's own is among them, or is overridden."""
+    said = compose.services.get(service) if compose is not None else None
+    if said is None:
+        return False
+    ports = said.get("ports")
+    if "image" in said.pairs or "build" in said.pairs:
+        return True
+    return (ports is not None and ports.tag == "!override") or (ports is None and "ports" in said.keys)
+
+
+# ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def reaches(host: str, entry: Published) -> bool:
+    """Whether a connection to `host` can be one to the address that a port is published on."""
+    if entry.every:
+        return True
+    address = entry.address
+    if address in _ANY:
+        return not _numeric(host) or (":" in host) == (address == "::")
+    return _normal(host) == _normal(address)
+
+
+@lru_cache(maxsize=4096)
+def _normal(host: str) -> str:
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ip_address(host.strip("[]")))
+    except ValueError:
+        return host.lower()
+
+
+@lru_cache(maxsize=4096)
+def _numeric(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _loopback(host: str) -> bool:
+    return host.startswith("127.") or host in ("::1", "localhost")
