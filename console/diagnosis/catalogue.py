@@ -185,6 +185,13 @@ _ENTRIES = (
     Entry("CH075", "daemon-dies", "critical", "read the daemon's log: docker compose logs"),
     Entry("CH076", "disk-full", "critical", "make room on the mail host: du -x tells where it went"),
     Entry("CH077", "name-without-ipv4", "high", "publish an A record: IPv4 clients cannot find the name"),
+    Entry(
+        "CH080",
+        "protocol-mismatch",
+        "critical",
+        "send the lane to the port that speaks what its clients do: TLS from the first byte, or not",
+        "haproxy-listeners",
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}

@@ -22,6 +22,8 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
         headers,
         mailcow,
         ports,
+        relay,
+        speech,
         timeouts,
         volumes,
     )

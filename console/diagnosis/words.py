@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from console.model import PLAIN_PORTS, Lane
-from console.text import join_words
-from console.topology.lanes import MAIL, SERVICES, Way
+from console.model import Lane
+from console.text import address, join_words
+from console.topology.lanes import MAIL, Way
 
 MOST = 6
 """Lanes that a sentence names."""
@@ -55,10 +55,19 @@ def together(ways: Sequence[Way]) -> tuple[Lane, ...]:
     return tuple({lane.id: lane for lanes in different.values() for lane in lanes}.values())
 
 
-def daemon(found: Iterable[Lane], behind: int = 0) -> str:
-    """Return the name of the daemon behind the lanes or the container's port, "the daemon" when nobody knows."""
+def daemon(found: Iterable[Lane], way: Way | None = None) -> str:
+    """Return the name of the daemon behind a way or the lanes, "the daemon" when nobody knows."""
+    if way is not None and way.arrival.listener.service in _DAEMONS:
+        return _DAEMONS[way.arrival.listener.service]
     named = _named(_Same(found)) if isinstance(found, tuple) else _named(_Same(tuple(found)))
-    return named or _DAEMONS.get(SERVICES.get(PLAIN_PORTS.get(behind, behind), ""), "the daemon")
+    return named or "the daemon"
+
+
+def dialled(way: Way) -> str:
+    """Return the address that HAProxy dials, and where Incus leads that on."""
+    arrival = way.arrival
+    onward = f", which leads to {address(arrival.host, arrival.port)}" if arrival.hops else ""
+    return f"{address(way.server.host, way.port)}{onward}"
 
 
 @lru_cache(maxsize=16)

@@ -11,6 +11,7 @@ from console.model import Bind, Lane, Protocol, Target
 from console.sources.haproxy import Proxy, Server
 from console.sources.haproxy.routes import Door, active, destinations
 from console.text import clean
+from console.topology.daemons import NGINX
 from console.topology.listeners import Arrival, Ports
 
 PROTOCOLS: dict[int, Protocol] = {
@@ -95,8 +96,14 @@ class Routes:
                 mail = any(lane.protocol in MAIL for lane in touched)
             arrival = self.ports.at(server.host, port)
             ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival))
-        hosts = {way.server.host for way in ways if way.ours}
+        hosts = {way.server.host for way in ways if way.ours} or _web_hosts(ways)
         return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
+
+
+def _web_hosts(ways: list[Way]) -> set[str]:
+    """Return the host of Mailcow's web server where no lane carries mail: the one that its web lanes end at."""
+    hosts = {way.server.host for way in ways if way.arrival.entry and way.arrival.entry.service == NGINX}
+    return hosts if len(hosts) == 1 else set()
 
 
 def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], ...]:

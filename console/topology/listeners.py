@@ -68,8 +68,10 @@ class Ports:
         forwards: Iterable[Forward] = (),
         pinned: Iterable[str] = (),
         daemons: Listeners | None = None,
+        told: frozenset[str] = frozenset(),
     ) -> None:
         self.daemons = listeners() if daemons is None else daemons
+        self.told = told
         self.given = tuple(published)
         self.assumed = tuple(assumed)
         self._sure = {id(entry) for entry in self.given}
@@ -101,6 +103,10 @@ class Ports:
         entries = self._published.get(port, ())
         return self._entry(host, port)[0] if entries else None
 
+    def tells(self, service: str) -> bool:
+        """Whether the files say all ports that a service publishes."""
+        return service in self.told
+
     def at(self, host: str, port: int) -> Arrival:
         """Follow a connection to the daemon that answers; each address and port is worked out once."""
         key = (host, port)
@@ -122,7 +128,11 @@ class Ports:
             if forward.target is None or onward is None or len(hops) > MOST_HOPS:
                 return _open(here, number, hops, adds)
             here, number = forward.target, onward
-        if not hops and (self._vague or self._listening) and (number in self._vague or _normal(here) in self._listening):
+        if (
+            not hops
+            and (self._vague or self._listening)
+            and (number in self._vague or _normal(here) in self._listening)
+        ):
             return _open(here, number, hops, adds)
         entry, elsewhere, sure = self._entry(here, number)
         return Arrival(here, number, self._listener(entry, number), entry, elsewhere, tuple(hops), adds, sure)
@@ -212,6 +222,11 @@ def assumed(compose: Compose | None, environment: EnvFile | None, file: str) -> 
 
 def _publish(service: str, address: str, port: int, behind: int, place: Span, variable: str) -> Published:
     return Published(service, address or "0.0.0.0", port, behind, place, variable, every=not address)
+
+
+def told(compose: Compose | None) -> frozenset[str]:
+    """Return the services of Mailcow's whose ports the given files say in full."""
+    return frozenset(service for service in (POSTFIX, DOVECOT, NGINX) if _whole(compose, service))
 
 
 def _whole(compose: Compose | None, service: str) -> bool:

@@ -14,7 +14,7 @@ from console.sources.haproxy import Configuration
 from console.sources.haproxy.routes import doors
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
-from console.topology.listeners import Ports, assumed
+from console.topology.listeners import Ports, assumed, told
 
 if TYPE_CHECKING:
     from console.sources.authorized_keys import Entry
@@ -67,6 +67,7 @@ class Sources(Struct, frozen=True, dict=True):
             tofu.forwards if tofu else (),
             [address for each in tofu.instances for address in each.addresses] if tofu else (),
             listeners(self.postfix, self.master, self.inet, self.environment, self.compose),
+            told(self.compose),
         )
 
     @property

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from console.diagnosis import words
+from console.diagnosis import greetings, words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules.headers import checked, greets
 from console.model import Finding, Span, Topology
+from console.text import address
+from console.topology.daemons import Listener
 from console.topology.lanes import Way
 from console.topology.sources import Sources
 
@@ -41,10 +43,11 @@ def _blind(way: Way) -> bool:
 
 
 def _says(way: Way) -> str:
-    place = f"{way.server.host}:{way.server.check.port or way.port}"
-    daemon = words.daemon(way.lanes, way.behind)
+    place = address(way.server.host, way.server.check.port or way.port)
+    daemon = words.daemon(way.lanes, way)
     if way.server.check.kind == "none":
-        return f"HAProxy does not check {way.server.host}:{way.port} at all, so it never notices that {daemon} is dead"
+        target = address(way.server.host, way.port)
+        return f"HAProxy does not check {target} at all, so it never notices that {daemon} is dead"
     blind = f"only that {place} accepts a connection, so it stays UP while {daemon} is dead"
     if way.backend.method.ignored:
         return f"HAProxy ignores the tcp-check rules, for option tcp-check is missing, and checks {blind}"
@@ -52,22 +55,71 @@ def _says(way: Way) -> str:
 
 
 @static("CH005")
-def smtpchk_on_postscreen(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """`option smtpchk` takes postscreen's `220-` teaser for a failure."""
-    seen: dict[Span, list[Way]] = {}
+def check_never_passes(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """A check asks for what the daemon never says, or says too late: HAProxy calls a healthy server DOWN."""
+    seen: dict[tuple[Span, str], list[Way]] = {}
     for way in sources.routes.ways:
         check = way.server.check
-        if check.kind == "L7" and greets(way, checked(sources, way)):
-            seen.setdefault(check.source or way.server.span, []).append(way)
-    for place, ways in seen.items():
+        if check.kind in ("L6", "L7") and (problem := _fails(sources, way)):
+            seen.setdefault((check.source or way.server.span, problem), []).append(way)
+    for (place, problem), ways in seen.items():
         lanes = words.together(ways)
-        port = ways[0].server.check.port or ways[0].port
         yield finding(
             "CH005",
-            f"{words.lanes(lanes)}: option smtpchk takes postscreen's 220- greeting on {port}"
-            " for a failure, so HAProxy calls a healthy server DOWN",
+            f"{words.lanes(lanes)}: {problem}, so HAProxy calls a healthy server DOWN",
             place,
             also=tuple(dict.fromkeys(way.server.span for way in ways)),
             lanes=words.ids(lanes),
             hop="haproxy",
+            remedy=_instead(sources, ways[0]),
         )
+
+
+def _fails(sources: Sources, way: Way) -> str:
+    """Say why a check cannot pass whatever the daemon's health; "" when it can, or nobody knows."""
+    check, arrival = way.server.check, checked(sources, way)
+    listener, port = arrival.listener, check.port or way.port
+    if greets(way, arrival):
+        return f"option smtpchk takes postscreen's 220- greeting on {port} for a failure"
+    if listener.protocol is None or listener.wire == "unknown" or listener.header == "unknown" or arrival.adds:
+        return ""
+    if (listener.header == "wanted") != check.sends_proxy:
+        # Told by CH002 and CH003.
+        return ""
+    if check.tls and listener.wire != "tls":
+        return f"the check begins with TLS, and {port} does not"
+    if not check.tls and listener.wire == "tls":
+        return f"the check begins without TLS, and {port} speaks it from the first byte"
+    option = way.backend.method.option
+    if option == "smtpchk" and listener.protocol not in ("smtp", "submission", "smtps"):
+        return f"option smtpchk asks {port} for SMTP, and {words.daemon(way.lanes, way)} speaks another protocol there"
+    if option == "tcp-check" and listener.protocol not in ("http", "https"):
+        return _unsaid(sources, way, listener, port)
+    return ""
+
+
+def _unsaid(sources: Sources, way: Way, listener: Listener, port: int) -> str:
+    expected = greetings.first_expect(way.backend.method)
+    if expected is None:
+        return ""
+    pattern, shown = expected, greetings.shown(expected)
+    waits = greetings.pause(sources.postfix) if listener.screened else 0.0
+    when = greetings.when(pattern, listener.protocol, listener.screened)
+    if when == "never":
+        return f"the check waits for {shown}, which {words.daemon(way.lanes, way)} does not say on {port}"
+    limit = way.server.check.limit
+    if when == "late" and waits is not None and limit is not None and limit <= waits:
+        return (
+            f"the check waits {words.duration(limit)} for {shown}, which postscreen says on {port} after"
+            f" {words.duration(waits)}, behind its 220- greeting"
+        )
+    return ""
+
+
+def _instead(sources: Sources, way: Way) -> str | None:
+    listener = checked(sources, way).listener
+    if listener.screened:
+        return (
+            None if way.backend.method.option == "smtpchk" else "tcp-check expect rstring ^220, which 220- passes too"
+        )
+    return greetings.RECIPES.get(listener.protocol) if listener.protocol else None

@@ -1,4 +1,4 @@
-"""Whether HAProxy sends the PROXY header to the ports that want it, and to no others."""
+"""Whether HAProxy sends the PROXY header to the daemons that want it, and to no others."""
 
 from __future__ import annotations
 
@@ -7,30 +7,43 @@ from collections.abc import Callable, Iterator
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.model import PLAIN_PORTS, Finding, Lane, Topology
-from console.topology.lanes import Way
+from console.model import PLAIN_PORTS, Finding, Lane, Span, Topology
+from console.topology.daemons import NGINX
+from console.topology.lanes import MAIL, Way
+from console.topology.listeners import Arrival
 from console.topology.sources import Sources
 
-_PLAIN = frozenset(PLAIN_PORTS.values())
+_PROXIED = {plain: proxied for proxied, plain in PLAIN_PORTS.items()}
+
+_BLIND = {
+    "smtp": "SPF, DNS blocklists, postscreen, rate limits and bans are blind",
+    "submission": "rate limits and bans are blind",
+    "smtps": "rate limits and bans are blind",
+    "https": "its log, its login limits and its bans are blind",
+}
+"""What a daemon that sees no client's address cannot do, by what it speaks."""
 
 
 @static("CH002")
 def proxy_header_missing(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """A PROXY port is dialled, or checked, without the header it waits for: once for each server line."""
-    for way, lanes in _servers(sources, lambda way: way.behind in PLAIN_PORTS and way.server.proxy_protocol is None):
+    """A daemon is dialled, or checked, without the header it waits for; or without any, and sees the proxy alone."""
+    for way, lanes in _servers(sources, lambda way: _judged(way, "wanted") and not way.headed):
         yield finding(
             "CH002",
-            f"{words.lanes(lanes)}: HAProxy sends no PROXY header to {way.server.host}:{way.port}, and"
-            f" {words.daemon(lanes, way.behind)} waits for one: every client is turned away",
+            f"{words.lanes(lanes)}: HAProxy sends no PROXY header to {words.dialled(way)}, and"
+            f" {words.daemon(lanes, way)} waits for one{_because(way)}: every client is turned away",
             way.server.span,
+            also=_decided(way),
             lanes=words.ids(lanes),
             hop="vm",
         )
+    for way, lanes in _servers(sources, _hides):
+        yield _hidden(sources, way, lanes)
 
     def unheard(way: Way) -> bool:
-        check, port = way.server.check, checked(sources, way)
-        asks = check.kind in ("L6", "L7") and not check.sends_proxy and not greets(way, port)
-        return asks and port in PLAIN_PORTS and way.server.proxy_protocol is not None
+        check, arrival = way.server.check, checked(sources, way)
+        asks = check.kind in ("L6", "L7") and not check.sends_proxy and not greets(way, arrival)
+        return asks and way.headed and arrival.listener.header == "wanted" and not arrival.adds
 
     for way, lanes in _servers(sources, unheard):
         yield finding(
@@ -44,22 +57,79 @@ def proxy_header_missing(sources: Sources, topology: Topology) -> Iterator[Findi
         )
 
 
+def _judged(way: Way, header: str) -> bool:
+    """Whether the daemon's wish is known to be this; a web server counts where it is the mail server's."""
+    listener = way.arrival.listener
+    return listener.header == header and (listener.service != NGINX or way.ours)
+
+
+def _hides(way: Way) -> bool:
+    """Whether the daemon sees HAProxy in place of every client: no header, and not the client's own address."""
+    if way.server.transparent or way.headed or not _judged(way, "refused"):
+        return False
+    listener = way.arrival.listener
+    if listener.service == NGINX:
+        # In HTTP a header of the request may tell the client's address.
+        return way.backend.mode != "http" and listener.wire == "tls"
+    return listener.protocol in MAIL and words.carry_mail(way.lanes)
+
+
+def _hidden(sources: Sources, way: Way, lanes: tuple[Lane, ...]) -> Finding:
+    listener = way.arrival.listener
+    daemon = words.daemon(lanes, way)
+    blind = _BLIND.get(listener.protocol or "", "login limits and bans are blind, and its log names nobody")
+    wanted = _PROXIED.get(listener.port)
+    remedy = f"send-proxy to {wanted}, the port of the same service that wants the header" if wanted else None
+    if listener.service == NGINX:
+        remedy = "NGINX_USE_PROXY_PROTOCOL=y in mailcow.conf, and send-proxy-v2 on the server line"
+    elif wanted is not None and sources.compose is not None:
+        remedy = f"{remedy}; publish it on the address that HAProxy dials"
+    return finding(
+        "CH002",
+        f"{words.lanes(lanes)}: no PROXY header: {daemon} takes every client for HAProxy's address: {blind}",
+        way.server.span,
+        also=_decided(way),
+        lanes=words.ids(lanes),
+        hop="vm",
+        severity="medium" if listener.service == NGINX else "high",
+        remedy=remedy or "send-proxy, to a listener that wants it",
+    )
+
+
 @static("CH003")
 def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A PROXY header goes to a port whose daemon takes it for the client's first words."""
-    for way, lanes in _servers(sources, lambda way: bool(way.server.proxy_protocol) and way.behind in _PLAIN):
+    for way, lanes in _servers(sources, lambda way: _judged(way, "refused") and way.headed):
         yield finding(
             "CH003",
-            f"{words.lanes(lanes)}: HAProxy sends a PROXY header to {way.server.host}:{way.port}, where"
-            f" {words.daemon(lanes, way.behind)} takes it for the client's first words",
+            f"{words.lanes(lanes)}: {_sender(way)} sends a PROXY header to {words.dialled(way)}, where"
+            f" {words.daemon(lanes, way)} takes it for the client's first words{_because(way)}",
             way.server.span,
+            also=_decided(way),
             lanes=words.ids(lanes),
             hop="vm",
+            remedy=_aim(way),
+        )
+    for way, lanes in _servers(sources, _doubled):
+        hop = way.arrival.hops[-1]
+        yield finding(
+            "CH003",
+            f"{words.lanes(lanes)}: two PROXY headers: the proxy device of {hop.device} puts its own before HAProxy's,"
+            f" and {words.daemon(lanes, way)} takes the second for the client's first words",
+            way.server.span,
+            also=(hop.source,),
+            lanes=words.ids(lanes),
+            hop="vm",
+            remedy="drop proxy_protocol from the proxy device: its header says HAProxy's address, not the client's",
         )
 
     def misplaced(way: Way) -> bool:
+        arrival = checked(sources, way)
         return (
-            way.ours and way.behind not in _PLAIN and way.server.check.sends_proxy and checked(sources, way) in _PLAIN
+            way.ours
+            and not (way.headed and _judged(way, "refused"))
+            and way.server.check.sends_proxy
+            and arrival.listener.header == "refused"
         )
 
     for way, lanes in _servers(sources, misplaced):
@@ -74,14 +144,42 @@ def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator
         )
 
 
-def greets(way: Way, port: int) -> bool:
+def _doubled(way: Way) -> bool:
+    return way.arrival.adds and way.server.proxy_protocol is not None and way.arrival.listener.header == "wanted"
+
+
+def _sender(way: Way) -> str:
+    if way.server.proxy_protocol is not None:
+        return "HAProxy"
+    return f"the proxy device of {way.arrival.hops[-1].device}" if way.arrival.hops else "something"
+
+
+def _aim(way: Way) -> str | None:
+    if way.arrival.listener.service == NGINX:
+        return "NGINX_USE_PROXY_PROTOCOL=y in mailcow.conf, or drop send-proxy"
+    wanted = _PROXIED.get(way.arrival.listener.port)
+    return f"send to port {wanted}, which wants the header, or drop send-proxy" if wanted else None
+
+
+def _because(way: Way) -> str:
+    """Say which line of a daemon's own files decides, when one does."""
+    why = way.arrival.listener.why
+    return f" ({why.file}:{why.line})" if why is not None and why.line else ""
+
+
+def _decided(way: Way) -> tuple[Span, ...]:
+    why = way.arrival.listener.why
+    return (why,) if why is not None and why.line else ()
+
+
+def greets(way: Way, arrival: Arrival) -> bool:
     """Whether the check is smtpchk at postscreen, which fails with or without a header (CH005)."""
-    return way.backend.method.option == "smtpchk" and port == 10025
+    return way.backend.method.option == "smtpchk" and arrival.listener.screened
 
 
-def checked(sources: Sources, way: Way) -> int:
-    """Return the container's port behind the one that is checked."""
-    return sources.routes.ports.behind(way.server.host, way.server.check.port or way.port)
+def checked(sources: Sources, way: Way) -> Arrival:
+    """Return where the check of a way ends up."""
+    return sources.ports.at(way.server.host, way.server.check.port or way.port)
 
 
 def _servers(sources: Sources, holds: Callable[[Way], bool]) -> Iterator[tuple[Way, tuple[Lane, ...]]]:

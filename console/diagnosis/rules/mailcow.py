@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from console.diagnosis import words
+from console.diagnosis import networks, words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Severity, Span, Topology
+from console.sources.settings import Settings
 from console.sources.shell import Script
-from console.text import clean
+from console.text import clean, join_words
 from console.topology.lanes import SERVICES
 from console.topology.sources import Sources
 
@@ -36,6 +37,7 @@ def dovecot_untrusted_proxy(sources: Sources, topology: Topology) -> Iterator[Fi
     severity: Severity = "critical"
     if sources.dovecot is not None:
         if sources.dovecot.get(TRUST):
+            yield from _unreadable(sources.dovecot, lanes)
             return
         where, gap = sources.dovecot.place(TRUST), f"{sources.dovecot.file} sets no {TRUST}"
     else:
@@ -54,6 +56,45 @@ def dovecot_untrusted_proxy(sources: Sources, topology: Topology) -> Iterator[Fi
         remedy=f"set {TRUST} in data/conf/dovecot/extra.conf to the peer Dovecot logs (rip=), then `dovecot reload`;"
         ' name the file: dovecot_conf = "…" in [sources]',
     )
+
+
+def _unreadable(dovecot: Settings, lanes: list[Lane]) -> Iterator[Finding]:
+    """A trust list that Dovecot stops reading: all that stands behind the bad entry is trusted by nobody."""
+    entries = networks.entries(dovecot.get(TRUST))
+    for number, entry in enumerate(entries):
+        if "$" in entry or entry.startswith("<"):
+            return
+        problem = networks.unreadable(entry)
+        if not problem:
+            continue
+        touched = words.lanes(lanes) or "every lane to Dovecot"
+        before = f"only {join_words([clean(each, 40) for each in entries[:number]], 4)} can get in" if number else ""
+        yield finding(
+            "CH001",
+            f"{TRUST} = {clean(dovecot.get(TRUST), 80)}: Dovecot says Invalid network '{clean(entry, 60)}' ({problem}):"
+            f" {before or f'it trusts nobody, and closes {touched} at once'}",
+            dovecot.place(TRUST),
+            lanes=words.ids(lanes),
+            hop="vm",
+            severity="high" if number else "critical",
+            remedy=f"write {TRUST} as addresses or networks such as 10.10.10.1 or 172.22.1.0/24: the peer Dovecot logs",
+        )
+        return
+
+
+@static("CH006")
+def everybody_trusted(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """Dovecot's trust list holds everybody: whoever reaches a PROXY port may claim any address."""
+    wide = networks.everybody(sources.dovecot.get(TRUST)) if sources.dovecot is not None else ""
+    if sources.dovecot is not None and wide:
+        yield finding(
+            "CH006",
+            f"{TRUST} holds {clean(wide, 60)}: whoever reaches Dovecot's PROXY ports can claim any client address",
+            sources.dovecot.place(TRUST),
+            hop="vm",
+            severity="high",
+            remedy=f"narrow {TRUST} to the peer that Dovecot logs (rip=)",
+        )
 
 
 def _comment(sources: Sources, word: str) -> Span | None:

@@ -8,8 +8,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
+from console.diagnosis.rules.mailcow import TRUST
 from console.model import PLAIN_PORTS, Finding, Lane, Published, Span, Topology
-from console.text import join_words
+from console.text import address, join_words
+from console.topology.daemons import DOVECOT, POSTFIX, Listener
 from console.topology.lanes import MAIL, PROTOCOLS, SERVICES
 from console.topology.sources import Sources
 
@@ -22,70 +24,121 @@ _TAILNET = (ip_network("100.64.0.0/10"), ip_network("fd7a:115c:a1e0::/48"))
 @static("CH006")
 def spoofable_proxy_port(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """PROXY ports published on all addresses: whoever reaches the VM may claim to be anybody."""
-    open_ports = [entry for entry in _proxy_ports(topology) if entry.address in EVERYWHERE]
+    open_ports = [entry for entry in _proxy_ports(sources) if entry.address in EVERYWHERE]
     if not open_ports:
         return
     ports = [str(entry.port) for entry in open_ports]
     services = dict.fromkeys(entry.service for entry in open_ports)
     lanes = [lane for lane in topology.lanes if lane.target and str(lane.target.port) in ports]
+    # Dovecot believes nobody but its own list; neither it nor nginx relays anything.
+    daemons = {sources.ports.daemons[entry.container_port].service for entry in open_ports}
+    relays = POSTFIX in daemons
+    claims = "can claim any client address, and relay" if relays else "can try to claim any client address"
+    stops = f", and only Dovecot's {TRUST} stands in the way" if daemons == {DOVECOT} else ""
     yield finding(
         "CH006",
         f"{join_words(list(services))} {'publish' if len(services) > 1 else 'publishes'}"
         f" PROXY port{'s' * (len(ports) > 1)}"
-        f" {join_words(ports, 8)} on every address: whoever reaches the VM can claim any client address, and relay",
+        f" {join_words(ports, 8)} on every address: whoever reaches the VM {claims}{stops}",
         open_ports[0].source,
         also=tuple(entry.source for entry in open_ports[1:]),
         lanes=words.ids(lanes),
         hop="vm",
+        severity=None if relays else "medium",
+        remedy=None if daemons != {DOVECOT} else _BIND_DOVECOT,
     )
+
+
+_BIND_DOVECOT = "publish on the one address that HAProxy dials (IMAPS_PORT_HAPROXY=10.x.x.x:10993 in mailcow.conf)"
 
 
 @static("CH021")
 def listener_missing(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """A PROXY port is published for a listener that is not there, or a lane leads to a port nobody publishes."""
-    if sources.compose is None or not topology.lanes:
+    """A PROXY port is published for nobody, or a lane leads to a port or an address that nobody publishes."""
+    if topology.lanes and (sources.haproxy is not None or not sources.site.sources.haproxy):
+        yield from _unneeded(sources, topology)
+        yield from _unreached(sources, topology)
+
+
+def _unneeded(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    # What is cut off, or decided elsewhere, may be the listener that is missed.
+    if sources.compose is None or sources.routes.vague or (sources.haproxy is not None and sources.haproxy.problems):
         return
-    if sources.haproxy is None and sources.site.sources.haproxy:
+    arrivals = [way.arrival for way in sources.routes.ways]
+    arrivals += [sources.ports.at(lane.target.host, lane.target.port) for lane in topology.lanes if lane.target]
+    if not all(arrival.known or arrival.entry for arrival in arrivals):
         return
-    dialled = {lane.target.port for lane in topology.lanes if lane.target} | {way.port for way in sources.routes.ways}
-    # In the rest of a file that is cut there may be more listeners.
-    whole = sources.haproxy is None or not sources.haproxy.problems
-    for entry in _proxy_ports(topology) if whole else ():
-        if entry.port in dialled:
+    dialled = {(arrival.entry.service, arrival.entry.port) for arrival in arrivals if arrival.entry}
+    for entry in _proxy_ports(sources):
+        if (entry.service, entry.port) in dialled:
             continue
-        public = PLAIN_PORTS[entry.container_port]
+        public = _public(sources.ports.daemons[entry.container_port])
         served = any(lane.port == public for lane in topology.lanes)
-        outcome = "nobody needs it" if served else f"{PROTOCOLS[public]} ({public}) is closed to clients"
+        outcome = "nobody needs it" if served or not public else f"{PROTOCOLS[public]} ({public}) is closed to clients"
         yield finding(
             "CH021",
             f"{entry.service} publishes PROXY port {entry.port}, but no HAProxy listener leads there: {outcome}",
             entry.source,
             hop="haproxy",
         )
-    if sources.compose.problems:
+
+
+def _public(listener: Listener) -> int:
+    """Return the port that clients know a listener's service by; 0 when it has none."""
+    if listener.port in PLAIN_PORTS:
+        return PLAIN_PORTS[listener.port]
+    return next((port for port, protocol in PROTOCOLS.items() if protocol == listener.protocol), 0)
+
+
+def _unreached(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    if sources.compose is not None and sources.compose.problems:
         return
-    for port, lanes in _unpublished(sources, topology).items():
-        target = lanes[0].target
-        assert target is not None
-        yield finding(
-            "CH021",
-            f"{words.lanes(lanes)}: HAProxy dials {target.host}:{port}, which no compose file publishes",
-            target.source or lanes[0].source,
-            lanes=words.ids(lanes),
-            hop="vm",
-            remedy="publish the port in docker-compose.override.yml, or drop the listener",
-        )
-
-
-def _unpublished(sources: Sources, topology: Topology) -> dict[int, list[Lane]]:
-    """Return mail lanes by a target port that is neither published nor one of Mailcow's own compose file."""
-    found: dict[int, list[Lane]] = {}
+    found: dict[tuple[str, int], list[Lane]] = {}
     for lane in topology.lanes:
-        if lane.target is None or lane.protocol not in MAIL or lane.target.port in SERVICES:
-            continue
-        if sources.routes.ports.published(lane.target.host, lane.target.port) is None:
-            found.setdefault(lane.target.port, []).append(lane)
-    return found
+        if lane.target is not None and (lane.protocol in MAIL or lane.service is not None):
+            found.setdefault((lane.target.host, lane.target.port), []).append(lane)
+    for (host, port), lanes in found.items():
+        target = lanes[0].target
+        problem, remedy, places = _absent(sources, host, port, lanes)
+        if problem and target is not None:
+            yield finding(
+                "CH021",
+                f"{words.lanes(lanes)}: HAProxy dials {address(host, port)}, {problem}",
+                target.source or lanes[0].source,
+                also=places,
+                lanes=words.ids(lanes),
+                hop="vm",
+                remedy=remedy,
+            )
+
+
+def _absent(sources: Sources, host: str, port: int, lanes: list[Lane]) -> tuple[str, str, tuple[Span, ...]]:
+    """Say why nobody answers at an address and port: problem, remedy, places; "" when somebody does, or may."""
+    ports, arrival = sources.ports, sources.ports.at(host, port)
+    if not arrival.known:
+        return "", "", ()
+    there = f"which leads to {address(arrival.host, arrival.port)}, which" if arrival.hops else "which"
+    if arrival.elsewhere:
+        found = join_words(list(dict.fromkeys(entry.address for entry in arrival.elsewhere)), 4)
+        places = tuple(entry.source for entry in arrival.elsewhere if entry.source.line)
+        file = places[0].file if places else "compose"
+        unless = "" if arrival.hops else ", unless something forwards it there"
+        problem = f"{there} {file} publishes on {found} only: nobody answers{unless}"
+        other = next((entry.address for entry in arrival.elsewhere if not entry.address.startswith("127.")), "")
+        return problem, f"publish it on {arrival.host}{f', or dial {other}' if other else ''}", places
+    if arrival.entry is not None or not any(lane.protocol in MAIL for lane in lanes):
+        return "", "", ()
+    service = SERVICES.get(arrival.port)
+    moved = [entry for entry in ports.assumed if entry.container_port == arrival.port and entry.service == service]
+    if service is not None and not moved and not ports.tells(service):
+        return "", "", ()
+    if sources.compose is None and not moved:
+        return "", "", ()
+    if moved and moved[0].port != arrival.port and moved[0].source.line:
+        places = (moved[0].source,)
+        return f"{there} {moved[0].variable} moves to {moved[0].port}", f"dial port {moved[0].port}", places
+    remedy = "publish the port in docker-compose.override.yml, or drop the listener"
+    return f"{there} no compose file publishes", remedy, ()
 
 
 @static("CH024")
@@ -98,8 +151,8 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
     pinned |= {_address(address) for nic in tofu.nics for address in nic.addresses}
     places: dict[str, dict[Span, None]] = {}
     for host, place in _targets(sources, topology):
-        address = _address(host)
-        if address is not None and address not in pinned and _given_by_incus(address):
+        found = _address(host)
+        if found is not None and found not in pinned and _given_by_incus(found):
             places.setdefault(host, {})[place] = None
     ended: dict[str, list[Lane]] = {}
     for lane in topology.lanes:
@@ -121,15 +174,17 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
 
 def _targets(sources: Sources, topology: Topology) -> Iterator[tuple[str, Span]]:
     for way in sources.routes.ways:
-        if way.ours:
+        # A forward's address is no nic's.
+        if way.ours and way.arrival.known and not way.arrival.hops:
             yield way.server.host, way.server.span
     for lane in topology.lanes:
-        if not lane.frontend and lane.target:
+        if not lane.frontend and lane.target and not sources.ports.at(lane.target.host, lane.target.port).hops:
             yield lane.target.host, lane.source
 
 
-def _proxy_ports(topology: Topology) -> list[Published]:
-    return [entry for entry in topology.published if entry.container_port in PLAIN_PORTS and entry.protocol == "tcp"]
+def _proxy_ports(sources: Sources) -> list[Published]:
+    """Return the ports of the compose files behind which a daemon waits for a PROXY header."""
+    return [entry for entry in sources.published if sources.ports.wants_header(entry)]
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -351,8 +351,7 @@ def _server(
         raw.count,
         track if isinstance(track, str) else None,
         raw.span.line in doubtful,
-        servers.open_port(address)
-        or ("?" if fixed is None and settings.notes and settings.notes.retargets else ""),
+        servers.open_port(address) or ("?" if fixed is None and settings.notes and settings.notes.retargets else ""),
         settings.transparent or "usesrc" in options,
     )
 

@@ -58,7 +58,8 @@ class Server(Struct, frozen=True, gc=False):
     `port` is None when the client's own is used, plus `offset`; `local` ones (a UNIX socket) have none at all. A
     server-template is one Server, `count` of them, named after its first. `span` is the whole line's. `perhaps` says
     that a condition nobody can decide here stands over the line. `open` is a port that the file leaves open, as
-    written ("${PORT}"), or "?" for one that is found elsewhere. `transparent` says that it sees the client's own address."""
+    written ("${PORT}"), or "?" for one that is found elsewhere. `transparent` says that it sees the client's own
+    address."""
 
     name: str
     host: str

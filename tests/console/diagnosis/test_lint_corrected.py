@@ -38,6 +38,12 @@ DAMAGE: list[tuple[str, str, str, list[tuple[str, str, int]]]] = [
     ("haproxy.cfg", (
         "    tcp-request connection reject if { src -f /etc/haproxy/banned.lst }\n    tcp-check connect port 10465"
     ), "    tcp-check connect port 10465", [("CH009", "haproxy.cfg", 22)]),
+    ("mailcow.conf", "HTTP_REDIRECT", "ENABLE_IPV6=false\nSMTP_PORT=[2001:db8::1]:25\nHTTP_REDIRECT", [
+        ("CH007", "mailcow.conf", 2),
+    ]),
+    ("haproxy.cfg", "10.10.10.214:10587", "10.10.10.214:10025", [
+        ("CH080", "haproxy.cfg", 36), ("CH021", "docker-compose.override.yml", 13),
+    ]),
     ("deploy.sh", "docker compose exec -T nginx-mailcow nginx -s reload\n", "", [("CH010", "deploy.sh", 15)]),
     ("deploy.sh", "openssl", "echo", [("CH011", "deploy.sh", 7)]),
     ("mailcow.conf", "SKIP_LETS_ENCRYPT=y", "SKIP_LETS_ENCRYPT=n", [("CH012", "mailcow.conf", 3)]),

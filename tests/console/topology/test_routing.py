@@ -55,7 +55,8 @@ BY_PORT = {
     " acl s dst_port 465\n use_backend m25 if mx\n use_backend m465 if s\n use_backend m993 if !mx !s",
     "unless and or": " use_backend m993 unless { dst_port 25 } or { dst_port 465 }\n"
     " use_backend m465 if { dst_port gt 25 }\n default_backend m25",
-    "ranges": " use_backend m25 if { dst_port 1:100 }\n use_backend m465 if { dst_port 400:500 }\n default_backend m993",
+    "ranges": " use_backend m25 if { dst_port 1:100 }\n use_backend m465 if { dst_port 400:500 }\n"
+    " default_backend m993",
     "several numbers of one test": " use_backend m993 if { dst_port 993 995 }\n"
     " use_backend m465 if { dst_port -m int 465 587 }\n use_backend m25",
     "the name is made of the port": " use_backend m%[dst_port]",
@@ -90,14 +91,16 @@ def test_use_server_chooses_by_the_port_too() -> None:
 def test_an_inner_frontend_sees_the_port_that_the_header_carries() -> None:
     inner = (
         "frontend out\n mode tcp\n bind :25,:465,:993\n default_backend loop\nbackend loop\n"
-        " server l abns@mail send-proxy-v2\nfrontend in\n mode tcp\n bind abns@mail accept-proxy\n use_backend m%[dst_port]\n"
+        " server l abns@mail send-proxy-v2\nfrontend in\n mode tcp\n bind abns@mail accept-proxy\n"
+        " use_backend m%[dst_port]\n"
     )
     assert lanes(inner) == RIGHT
 
 
 BY_NAME = {
     "-i": (TLS, " use_backend mc if { req.ssl_sni -i mail.example.org }\n default_backend old", "443 :8443"),
-    "-i, upper case": (TLS, " use_backend mc if { req.ssl_sni -i MAIL.example.org }\n default_backend old", "443 :8443"),
+    "-i, upper case": (TLS,
+                       " use_backend mc if { req.ssl_sni -i MAIL.example.org }\n default_backend old", "443 :8443"),
     "another name": (TLS, " use_backend old if { req.ssl_sni -i git.example.org }\n default_backend mc", "443 :8443"),
     "its end": (TLS, " use_backend mc if { req.ssl_sni -m end .example.org }\n default_backend old", "443 :8443"),
     "its beginning": (TLS, " use_backend mc if { req_ssl_sni -m beg -i Mail. }\n default_backend old", "443 :8443"),
@@ -107,7 +110,8 @@ BY_NAME = {
     "a file of names": (TLS, " use_backend mc if { req.ssl_sni -i -f /etc/haproxy/mail.lst }\n default_backend old",
                         "443 :8443"),
     "a map": (TLS, " use_backend %[req.ssl_sni,lower,map(/etc/haproxy/sni.map)]\n default_backend old", "443 :8443"),
-    "a map's default": (TLS, " use_backend %[req.ssl_sni,field(1,.),map(/etc/haproxy/sni.map,mc)]\n default_backend old",
+    "a map's default": (TLS,
+                        " use_backend %[req.ssl_sni,field(1,.),map(/etc/haproxy/sni.map,mc)]\n default_backend old",
                         "443 :8443"),
     "hello and name": (TLS, " acl tls req.ssl_hello_type 1\n acl ours req.ssl_sni mail.example.org\n"
                        " use_backend mc if tls ours\n default_backend old", "443 :8443"),

@@ -1,0 +1,107 @@
+"""Whether a lane's clients and the port that they end at speak the same: TLS first or not, and the same protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from console.diagnosis import words
+from console.diagnosis.catalogue import finding
+from console.diagnosis.rule import static
+from console.model import Finding, Lane, Protocol, Topology
+from console.sources.haproxy import Door
+from console.topology.daemons import NGINX, Listener
+from console.topology.lanes import PROTOCOLS, Way
+from console.topology.sources import Sources
+
+TLS_FIRST: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
+
+_FAMILIES: dict[Protocol, str] = {
+    "smtp": "mail from other servers",
+    "submission": "mail that users send",
+    "smtps": "mail that users send",
+    "imap": "IMAP",
+    "imaps": "IMAP",
+    "pop3": "POP3",
+    "pop3s": "POP3",
+    "sieve": "ManageSieve",
+}
+"""Protocols whose daemons do the same for a client, once TLS is out of the way."""
+
+
+@static("CH080")
+def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """A lane's clients speak one thing and the port behind it another: no client gets in."""
+    found: dict[int, list[tuple[Way, Lane, str]]] = {}
+    mixed = {lane.id for door, lane in sources.routes.lanes if _mixed(door)}
+    for way in sources.routes.ways:
+        listener = way.arrival.listener
+        if listener.protocol is None or (listener.service == NGINX and not way.ours):
+            continue
+        for lane in way.lanes:
+            if lane.id not in mixed and (problem := mismatch(lane, way)):
+                found.setdefault(id(way.server), []).append((way, lane, problem))
+    for places in found.values():
+        way, first, problem = places[0]
+        lanes = tuple({lane.id: lane for _, lane, _ in places}.values())
+        port = better(sources, first, way)
+        aim = f"use {port}" if port else "no port of the daemon that is known does"
+        yield finding(
+            "CH080",
+            f"{words.lanes(lanes)}: {problem}: no client gets in; {aim}",
+            way.server.span,
+            lanes=words.ids(lanes),
+            hop="vm",
+            remedy=f"point the server line at port {port}" if port else None,
+        )
+
+
+def _mixed(door: Door) -> bool:
+    """Whether HAProxy ends TLS on some of a door's ways, and perhaps not on others."""
+    return door.tls and not all(listener.tls for listener in door.listeners) and len(door.ends) > 1
+
+
+def mismatch(lane: Lane, way: Way) -> str:
+    """Say what of a lane its target does not speak; "" when all is well, or nobody knows."""
+    listener = way.arrival.listener
+    target = str(way.port) if way.port == listener.port else f"{way.port} ({listener.port} in the container)"
+    spoken, answered = PROTOCOLS.get(lane.port), listener.protocol
+    if spoken in _FAMILIES and answered in _FAMILIES and _FAMILIES[spoken] != _FAMILIES[answered]:
+        return f"the port is for {_FAMILIES[spoken]}, and {target} is for {_FAMILIES[answered]}"
+    begins = presented(lane, way)
+    if begins is None or listener.wire == "unknown" or (begins == "tls") == (listener.wire == "tls"):
+        return ""
+    if begins == "tls":
+        who = "HAProxy speaks" if way.server.tls else "the client speaks"
+        return f"{who} TLS from the first byte, {target} does not"
+    who = "HAProxy, which ends the client's, speaks none" if lane.tls == "terminated" else "the client does not"
+    return f"{target} speaks TLS from the first byte, {who}"
+
+
+def presented(lane: Lane, way: Way) -> Literal["tls", "plain"] | None:
+    """Return how the first bytes are that reach the target; None when nobody knows."""
+    if way.server.tls:
+        return "tls"
+    if lane.tls == "terminated":
+        return "plain"
+    spoken = PROTOCOLS.get(lane.port)
+    return None if spoken is None else "tls" if spoken in TLS_FIRST else "plain"
+
+
+def better(sources: Sources, lane: Lane, way: Way) -> int | None:
+    """Return the container's port that speaks what reaches it from a lane, with the same header; None without one."""
+    spoken = PROTOCOLS.get(lane.port) or lane.protocol
+    begins = presented(lane, way)
+    header = "wanted" if way.headed else "refused"
+
+    def fits(listener: Listener) -> bool:
+        return (
+            listener.protocol is not None
+            and _FAMILIES.get(listener.protocol) == _FAMILIES.get(spoken)
+            and (spoken in _FAMILIES or listener.service == way.arrival.listener.service)
+            and listener.header in (header, "unknown" if listener.service == NGINX else header)
+            and listener.wire != "unknown"
+            and (listener.wire == "tls") == (begins == "tls")
+        )
+
+    return next((port for port, listener in sorted(sources.ports.daemons.items()) if fits(listener)), None)
