@@ -25,6 +25,10 @@ RENEW = 30.0
 QUIET = 120.0
 """Seconds without a renewal after which a lock may be taken over; both are counted by the host's own clock."""
 
+FRESH = 5.0
+"""Seconds for which a lock that was taken or renewed is ours without another look: far below `QUIET`, so that nobody
+can have taken it over, and shorter than any host takes to restart."""
+
 PATIENCE = 15.0
 """Seconds the host may take for one of these."""
 
@@ -171,32 +175,44 @@ def _holder(done: Completed) -> Holder | None:
         return Holder(Console("?", "?", 0, "?", "?"), 0.0, 0.0)
 
 
+def _clock() -> float:
+    """Seconds that go on while this machine sleeps, so that a lock is not fresh after that; see clock_gettime(2)."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() if boottime is None else time.clock_gettime(boottime)
+
+
 class HostLocks:
     """The locks of all hosts that a run changes, renewed while it goes on."""
 
     def __init__(self, console: Console, site: str) -> None:
         self.console, self.site = console, site
         self._held: dict[str, HostLock] = {}
+        self._confirmed: dict[str, float] = {}
+        """By host, when its lock was last known to be ours (see `_clock`)."""
         self._renewing: asyncio.Task[None] | None = None
 
     async def hold(self, host: Host, over: str = "") -> None:
-        """Have the lock of a host now: take it, or renew what we have; raises as those do.
+        """Have the lock of a host now: take it, or renew what we have unless it is fresh; raises as those do.
 
         One that was lost is taken again by the next call, when what it guards has been looked at again."""
-        lock = self._held.get(host.name)
+        lock, asked = self._held.get(host.name), _clock()
         if lock is None:
             lock = HostLock(host, self.console, self.site)
             await lock.take(over)
             self._held[host.name] = lock
             if self._renewing is None:
                 self._renewing = asyncio.create_task(self._renew())
-            return
-        lock.host = host
-        try:
-            await lock.renew()
-        except HostLocked:
-            del self._held[host.name]
-            raise
+        else:
+            if lock.host is host and asked - self._confirmed.get(host.name, float("-inf")) < FRESH:
+                return
+            lock.host = host
+            try:
+                await lock.renew()
+            except HostLocked:
+                del self._held[host.name]
+                self._confirmed.pop(host.name, None)
+                raise
+        self._confirmed[host.name] = asked
 
     async def release(self) -> None:
         """Give all back. What cannot be is left: it is quiet from now on, and ours to take again."""
@@ -208,10 +224,13 @@ class HostLocks:
                 async with asyncio.timeout(PARTING):
                     await lock.release()
         self._held.clear()
+        self._confirmed.clear()
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW)
             for lock in tuple(self._held.values()):
-                with suppress(HostError):  # whoever changes something next is told
+                try:
                     await lock.renew()
+                except HostError:  # whoever changes something next asks again, and is told
+                    self._confirmed.pop(lock.host.name, None)

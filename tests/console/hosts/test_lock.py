@@ -297,9 +297,20 @@ class Line(Lab):
         return await super().run(argv, timeout, cap)
 
 
-async def test_a_host_is_locked_once_and_confirmed_before_each_change(real: Shell) -> None:
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of our machine, by hand."""
+    clock = [1000.0]
+    monkeypatch.setattr(lock, "_clock", lambda: clock[0])
+    return clock
+
+
+async def test_a_host_is_locked_once_and_confirmed_before_a_change_unless_it_was_just_now(
+    real: Shell, now: list[float]
+) -> None:
     host, locks = Line(), HostLocks(BOB, "site-1")
-    for _ in range(3):
+    for seconds in (0.0, lock.FRESH - 0.1, 0.1, lock.FRESH - 0.1, 0.1):
+        now[0] += seconds
         await locks.hold(host)
     assert host.heard == ["take", "renew", "renew"]
     await locks.release()
@@ -327,10 +338,33 @@ async def test_it_is_renewed_while_a_change_takes_long(monkeypatch: pytest.Monke
     assert len(hosts[1].heard) == heard, "nothing is renewed that was given back"
 
 
-async def test_a_lock_that_was_taken_over_is_told_before_the_next_change_and_taken_anew_after_it() -> None:
+async def test_one_that_could_not_be_renewed_in_time_is_asked_for_before_the_next_change(
+    real: Shell, now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "RENEW", 0.0)
+    host, locks = Line(), HostLocks(BOB, "site-1")
+    await locks.hold(host)
+    failed = asyncio.Event()
+
+    def down() -> None:
+        failed.set()
+        raise NoWayIn("the link is down")
+
+    host.down = down
+    await failed.wait()
+    with pytest.raises(NoWayIn):
+        await locks.hold(host)
+    host.down = None
+    await locks.release()
+
+
+async def test_a_lock_that_was_taken_over_is_told_before_the_next_change_and_taken_anew_after_it(
+    now: list[float],
+) -> None:
     host, locks = Line(), HostLocks(BOB, "site-1")
     await locks.hold(host)
     age(host, Path(), lock.QUIET)
+    now[0] += lock.FRESH
     await HostLock(host, EVE, "site-2").take(over="run-1")
     with pytest.raises(HostLocked, match="is locked by the run run-2"):
         await locks.hold(host)

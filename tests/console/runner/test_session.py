@@ -22,7 +22,8 @@ from console.runner import unsettled
 from console.store import journal
 from tests.console.flows.playing import SITE, Leave, Play
 
-MARK = "20260101-000000-000000-1234"
+MARK = f"20260101-000000-000000-{os.getpid()}"
+"""Nobody else's on this machine, whoever else runs these tests."""
 
 
 @pytest.fixture(autouse=True)
@@ -245,26 +246,32 @@ def test_a_mark_is_taken_off_again() -> None:
 
 
 async def test_the_children_of_a_command_have_its_mark_too(running: Marked) -> None:
-    shell = running("sh", "-c", "sleep 60 & wait", mark="m-2")
+    shell = running("sh", "-c", "sleep 60 & wait", mark=f"m-2-{os.getpid()}")
     found: tuple[int, ...] | None = ()
     while len(found or ()) < 2:
-        found = await marks.find(Local(), "m-2")
+        found = await marks.find(Local(), f"m-2-{os.getpid()}")
     assert found is not None
     assert shell.pid in found
-    await marks.signal(Local(), "m-2", "KILL")
+    await marks.signal(Local(), f"m-2-{os.getpid()}", "KILL")
     shell.wait()
-    while await marks.find(Local(), "m-2"):
+    while await marks.find(Local(), f"m-2-{os.getpid()}"):
         pass
 
 
 async def test_a_mark_that_begins_like_another_is_another(running: Marked) -> None:
-    running("sleep", "60", mark="m-34")
-    assert await marks.find(Local(), "m-3") == ()
+    running("sleep", "60", mark=f"m-34-{os.getpid()}")
+    assert await marks.find(Local(), f"m-34-{os.getpid()}"[:-1]) == ()
 
 
 # ── the lock of each host ───────────────────────────────────────────────────────────────────────────────────────────
 
 EVE = Console("run-2", "provision", 18, "eve", "desk")
+
+
+@pytest.fixture
+def stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lock is fresh: each is asked for before each change."""
+    monkeypatch.setattr(lock, "FRESH", 0.0)
 
 
 class Watched(Local):
@@ -304,6 +311,7 @@ def quieten() -> None:
     record().write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.usefixtures("stale")
 async def test_a_host_is_locked_from_before_its_last_check_until_the_run_ends(tmp_path: Path) -> None:
     host = Watched()
     steps = [Leave(tmp_path / "a", name="one"), Leave(tmp_path / "b", name="two")]
@@ -361,6 +369,7 @@ async def test_without_an_answer_or_with_a_no_the_quiet_console_keeps_its_lock(t
     assert ending.outcome == "done"
 
 
+@pytest.mark.usefixtures("stale")
 async def test_a_run_whose_lock_was_taken_over_changes_nothing_more(tmp_path: Path) -> None:
     host = Watched()
 
@@ -377,6 +386,7 @@ async def test_a_run_whose_lock_was_taken_over_changes_nothing_more(tmp_path: Pa
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.usefixtures("stale")
 async def test_a_lock_that_is_lost_between_the_last_check_and_the_change_stops_the_change(tmp_path: Path) -> None:
     host = Watched()
     renewals: list[str] = []
