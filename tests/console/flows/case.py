@@ -104,7 +104,11 @@ class Rooted(Below, Local):
         with self.under():
             command = marked([*waiting, *words], self.name) if begun else marked(words, self.name)
         whole = command if begun else [*command[:2], *waiting, *command[2:]]
-        return Orphan(subprocess.Popen(whole, start_new_session=True, stdin=-3, stdout=-3, stderr=-3), gate)
+        process = subprocess.Popen(whole, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
+        if whole[:1] == ["env"]:  # it has its mark when env has become the command
+            while whole[1].encode() not in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
+                assert process.poll() is None
+        return Orphan(process, gate)
 
     def orphan_write(self, path: str, data: bytes, mode: int) -> Orphan:
         """As `orphan`, for a write: what was sent has arrived, and is put in place later."""
