@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import pyte
 
-LATENCY = re.compile(r"\s*\d+(\.\d)? m?s\b\s*")
+LATENCY = re.compile(r"\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇█]+\s*")
+"""A latency, or the strip that draws the last ones."""
 
 
 @dataclass(frozen=True)
