@@ -20,6 +20,9 @@ from console.sources import haproxy
 from console.sources.haproxy import Configuration
 from console.text import clean
 
+SHORT = 3
+"""Characters of a line that says nothing: every file may have a brace or `fi`."""
+
 CAP = 4 << 20
 """Most bytes of a file on a host that are read."""
 
@@ -34,6 +37,8 @@ async def look(estate: Estate, hosts: Mapping[Role, Host], missing: Mapping[Role
 
 async def _file(estate: Estate, each: Tracked, hosts: Mapping[Role, Host], missing: Mapping[Role, str]) -> Compared:
     host = hosts.get(each.role)
+    if each.why:
+        return Compared(each.file, host.name if host else each.role, each.path, "unknown", "unknown", each.why)
     if host is None:
         why = missing.get(each.role, f'no host has role = "{each.role}"')
         return Compared(each.file, each.role, each.path, "unknown", "unknown", why)
@@ -49,7 +54,7 @@ async def _file(estate: Estate, each: Tracked, hosts: Mapping[Role, Host], missi
         )
         compared = Compared(each.file, host.name, each.path, state, "unknown", why, drifted=drifted)
     else:
-        compared = _compare(each, host.name, text, theirs)
+        compared = _compare(estate, each, host.name, text, theirs)
     if configuration is None:
         return compared
     deployed = haproxy.parse(theirs, each.path) if theirs is not None else None
@@ -82,16 +87,29 @@ def _stranger(ours: Configuration, theirs: str, path: str) -> bool:
     return not names & {proxy.name for proxy in ours.proxies}
 
 
-def _compare(each: Tracked, host: str, text: str, theirs: str) -> Compared:
+def _compare(estate: Estate, each: Tracked, host: str, text: str, theirs: str) -> Compared:
     mine, other = normal(each.path, text, theirs)
     if mine == other:
         return Compared(each.file, host, each.path, "same", "unknown")
     found = changes(mine, other)
     count = sum(max(change[2] - change[1], change[4] - change[3]) for change in found)
     place = Span(each.file, _place(text, mine, found[0][1]))
-    shown = diff(mine, other, each.file, f"{host}:{each.path}", each.path, found)
+    if estate.own or _akin(each, mine, other):
+        shown = diff(mine, other, each.file, f"{host}:{each.path}", each.path, found)
+    else:
+        shown = f"--- {each.file}\n+++ {host}:{each.path}\n~ no line in common; what stands there is not shown"
     drifted = Drifted(each.file, host, each.path, place, "file", count, diff=tuple(shown.split("\n")))
     return Compared(each.file, host, each.path, "differs", "unknown", deployed=shown, drifted=(drifted,))
+
+
+def _akin(each: Tracked, mine: list[str], other: list[str]) -> bool:
+    """Return whether two texts have something in common: else the host's may be any file, named by the repository.
+
+    Of mailcow.conf, only names that the repository's has are compared at all."""
+    if each.path.endswith(("/mailcow.conf", "/.env")):
+        return True
+    words = {line.strip() for line in mine if len(line.strip()) > SHORT}
+    return any(line.strip() in words for line in other)
 
 
 def _place(text: str, mine: list[str], index: int) -> int:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from console.errors import InputError
 from console.estate import cache, site_file, text_file
 from console.estate.boundary import Boundary
+from console.estate.places import operators_own
 from console.model import Span
 from console.sources import toml_places
 from console.text import clean
@@ -74,6 +75,8 @@ class Files:
         self.places = toml_places.find(text)
         self.texts: dict[str, str] = {self.file: text}
         self.problems: list[InputError] = []
+        self.own = operators_own(path)
+        self._around = Boundary(path.absolute().parent, ())
         self._named: dict[Path, bool] = {}
         self._bytes, self._full = 0, False
 
@@ -104,6 +107,14 @@ class Files:
             written = written.expanduser()
         return self.path.parent / written
 
+    def outside(self, shown: str, where: Where | Span) -> bool:
+        """Report a file that this site may not name: only the operator's own site file names what is elsewhere."""
+        if self.own or self._around.holds(self.path_of(shown)):
+            return False
+        what = f'"{clean(shown, 120)}" is outside of this site and its repository: not read'
+        self.complain(where, f"{what}. Copy it here, or name it in a site file in ~/.config/cowhand")
+        return True
+
     def read(
         self, shown: str, where: Where | Span, largest: int = text_file.LARGEST, lenient: bool = False
     ) -> File | None:
@@ -112,6 +123,8 @@ class Files:
         if shown in self.instead:
             text = self.texts[shown] = self.instead[shown]
             return File(shown, str(path), (hash(text), len(text), -1), text)
+        if self.outside(shown, where):
+            return None
         try:
             found = path.stat()
             if not self._room(path, min(found.st_size, largest), where, shown):
@@ -135,6 +148,8 @@ class Files:
                 continue
             if not is_a(self.path_of(entry), stat.S_ISDIR):
                 yield entry, where
+                continue
+            if self.outside(entry, where):
                 continue
             try:
                 names = visible(self.path_of(entry))

@@ -37,6 +37,7 @@ MOST_LISTS = 64
 class Estate(Struct, frozen=True):
     """Everything that was read. `texts` has each file's text by its name as the site file writes it.
 
+    `own`: its site file is the operator's own, and may name any place on a host.
     `remark` says why OpenTofu's state could not be read; "" when it could, or OpenTofu is not installed."""
 
     site: Site
@@ -47,6 +48,7 @@ class Estate(Struct, frozen=True):
     problems: tuple[InputError, ...] = ()
     texts: dict[str, str] = {}
     remark: str = ""
+    own: bool = False
 
     @property
     def warnings(self) -> tuple[InputError, ...]:
@@ -149,6 +151,7 @@ class _Loading(Files):
             build(sources),
             _unquoted(tuple(self.problems), self.texts),
             dict(self.texts),
+            own=self.own,
         )
 
     def _haproxy(self) -> Configuration | None:

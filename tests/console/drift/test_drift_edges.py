@@ -150,11 +150,11 @@ async def test_a_file_that_is_not_at_its_own_place_is_drift_of_no_line(tmp_path:
 
 
 async def test_only_files_that_were_read_are_tracked_and_no_opentofu_ones(tmp_path: Path) -> None:
-    place = '[deployed]\n"main.tf" = "vps:/a"\n"unread" = "vps:/b"\n"fstab" = "mailcow:/c"\n'
+    place = '[deployed]\n"main.tf" = "vps:/a"\n"unread" = "vps:/b"\n"fstab" = "mailcow:/etc/systemd/system/c.mount"\n'
     files = {"main.tf": 'locals {\n  a = "b"\n}\n', "unread": "x", "fstab": "a\n"}
     site = written(tmp_path, files, f'[sources]\nopentofu = ["main.tf"]\nmounts = ["fstab"]\n{place}')
     found = estate.load(site / "site.toml")
-    assert tracked(found) == (Tracked("fstab", "mail", "/c", usual=False),)
+    assert tracked(found) == (Tracked("fstab", "mail", "/etc/systemd/system/c.mount", usual=False),)
 
 
 async def test_two_configurations_have_their_own_names_on_the_host_and_nobody_tells_which_one_runs(

@@ -1,0 +1,180 @@
+"""A site file that came with a repository has nothing read but what is its own, and on hosts what lives there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from console.__main__ import main
+from console.estate import load
+from console.estate.places import WORDS, Kind, fits, operators_own
+from tests.attacks.conftest import MALLORY, Mallory
+
+SHADOW = "root:$6$abcdefgh$aGVsbG8gd29ybGQ:19000:0:99999:7:::\ndaemon-of-ours:*:19000:0:99999:7:::\n"
+HOST = '[hosts.mail]\nrole = "mail"\nlocal = true\n'
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A working copy of a stranger's repository, and beside it what is none of its business."""
+    (tmp_path / "clone" / ".git").mkdir(parents=True)
+    (tmp_path / "shadow").write_text(SHADOW)
+    (tmp_path / "clone" / "f.sh").write_text("#!/bin/sh\ncp a b\n")
+    return tmp_path / "clone"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return " ".join(f"{captured.out} {captured.err}".split())
+
+
+# ── [deployed] ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("command", [["drift"], ["drift", "--json"], ["check", "--json"]], ids=" ".join)
+def test_a_clone_cannot_have_a_file_of_a_host_shown_by_calling_it_its_own(
+    command: list[str], clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lane = '[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:1"\n'
+    site = clone / "site.toml"
+    site.write_text(
+        f'[sources]\ndeploy_script = "f.sh"\n{lane}{HOST}[deployed]\n"f.sh" = "mail:{clone.parent}/shadow"\n'
+    )
+    main(["--site", str(site), *command])
+    words = said(capsys)
+    assert "daemon-of-ours" not in words and "19000" not in words
+    if command[0] == "drift":
+        assert "is no place of such a file, and this site file may be somebody else's: not read" in words
+
+
+def test_a_site_file_cannot_be_deployed_itself(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = clone / "site.toml"
+    site.write_text(
+        f'[sources]\ndeploy_script = "f.sh"\n{HOST}[deployed]\n"{site}" = "mail:{clone.parent}/shadow"\n'
+        f'"f.sh" = "mail:/usr/local/bin/none-such"\n'
+    )
+    main(["--site", str(site), "drift"])
+    assert "daemon-of-ours" not in said(capsys)
+
+
+def test_of_a_text_without_a_common_line_it_is_said_that_it_differs_and_not_what_it_is(
+    clone: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = clone / "site.toml"
+    (clone / "shadow").write_text("one line of ours\n")
+    site.write_text(f'[sources]\nmounts = ["shadow"]\n{HOST}[deployed]\n"shadow" = "mail:{clone.parent}/shadow"\n')
+    monkeypatch.setattr("console.drift.tracked.fits", lambda kind, path: True)
+    assert main(["--site", str(site), "drift"]) == 1
+    words = said(capsys)
+    assert "no line in common; what stands there is not shown" in words
+    assert "daemon" not in words and "19000" not in words
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("haproxy", "/etc/haproxy/mail.cfg"), ("haproxy", "/etc/haproxy/conf.d/a:b.cfg"),
+        ("haproxy", "/usr/local/etc/haproxy/haproxy.cfg"),
+        ("compose", "/opt/mailcow-dockerized/docker-compose.override.yml"), ("compose", "/srv/mailcow/compose.yaml"),
+        ("settings", "/opt/mailcow-dockerized/mailcow.conf"),
+        ("settings", "/home/bob/mailcow-dockerized/data/conf/postfix/extra.cf"),
+        ("script", "/usr/local/bin/mailcow-cert-deploy.sh"), ("script", "/usr/local/sbin/x"),
+        ("script", "/etc/letsencrypt/renewal-hooks/deploy/mailcow.sh"),
+        ("keys", "/root/.ssh/authorized_keys"), ("keys", "/home/deploy/.ssh/authorized_keys"),
+        ("mounts", "/etc/fstab"), ("mounts", "/etc/systemd/system/docker.service.d/mounts.conf"),
+    ],
+)  # fmt: skip
+def test_the_places_where_files_of_a_kind_live_fit(kind: Kind, path: str) -> None:
+    assert fits(kind, path)
+
+
+@pytest.mark.parametrize("kind", WORDS)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/shadow", "/root/.ssh/id_ed25519", "/etc/haproxy/certs/site.pem", "/etc/haproxy/../shadow", "//etc/fstab",
+        "/opt/mailcow-dockerized/../../etc/shadow", "/opt/mailcow-dockerized/data/assets/ssl/key.pem",
+        "/etc/letsencrypt/live/mail.example.org/privkey.pem", "/etc/letsencrypt/renewal-hooks/deploy/../../x",
+        "/proc/self/environ", "/dev/sda", "/etc/fstab/", "/etc/fstab\n", "/usr/local/bin/../../../etc/shadow",
+        "/var/lib/docker/volumes/x/_data/docker-compose.yml", "/opt/mailcow-dockerized/.env.backup", "",
+    ],
+)  # fmt: skip
+def test_no_other_place_fits(kind: Kind, path: str) -> None:
+    assert not fits(kind, path)
+
+
+# ── [sources] ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "sources",
+    ['haproxy = ["{}/shadow"]', 'opentofu = ["../shadow"]', 'compose = ["{}"]', 'mailcow_conf = "../shadow"',
+     'deploy_script = "link"', 'authorized_keys = "../shadow"', 'mounts = ["{}/shadow"]', 'haproxy = ["folder"]',
+     'postfix_conf = "{}/shadow"', 'haproxy = ["/dev/zero"]'],
+)  # fmt: skip
+def test_the_site_file_of_a_clone_names_nothing_outside_of_it(
+    sources: str, clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outside = clone.parent
+    (outside / "compose.yml").write_text(SHADOW)
+    (clone / "link").symlink_to(outside / "shadow")
+    (clone / "folder").mkdir()
+    (clone / "folder" / "a.cfg").symlink_to(outside / "shadow")
+    site = clone / "site.toml"
+    site.write_text(f"[sources]\n{sources.format(outside)}\n")
+    assert main(["--site", str(site), "lint"]) == 2
+    words = said(capsys)
+    assert f"{site}:2:" in words and "is outside of this site and its repository: not read" in words
+    assert "daemon-of-ours" not in words and "root:" not in words
+    assert not any(SHADOW[:9] in text for text in load.load(site).texts.values())
+
+
+# ── the operator's own ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site file in the operator's configuration folder."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "cowhand"
+    folder.mkdir(parents=True, mode=0o700)
+    (tmp_path / "shadow").write_text("root: one line\nof ours\n")
+    (folder / "f.sh").write_text("root: one line\n")
+    (folder / "site.toml").write_text(
+        f'[sources]\nmounts = ["{tmp_path}/config/cowhand/f.sh"]\nhaproxy = ["../../h.cfg"]\n{HOST}'
+        f'[deployed]\n"{tmp_path}/config/cowhand/f.sh" = "mail:{tmp_path}/shadow"\n'
+    )
+    (tmp_path / "h.cfg").write_text("listen x\n    bind :25\n    server a 10.0.0.1:25\n")
+    return folder / "site.toml"
+
+
+def test_the_operators_own_site_file_may_name_any_file_and_any_place(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert operators_own(own)
+    assert main(["--site", str(own), "drift"]) in (0, 1)
+    words = said(capsys)
+    assert "outside of this site" not in words and "no place of such a file" not in words
+
+
+@pytest.mark.parametrize("how", ["elsewhere", "in a clone", "a link to a clone", "writable", "a folder writable"])
+def test_a_site_file_that_others_may_have_written_is_not_the_operators_own(how: str, own: Path, clone: Path) -> None:
+    if how == "elsewhere":
+        own = own.rename(clone / "site.toml")
+    elif how == "in a clone":
+        (own.parent / ".git").mkdir()
+    elif how == "a link to a clone":
+        target = own.rename(clone / "site.toml")
+        own.symlink_to(target)
+    elif how == "writable":
+        own.chmod(0o666)
+    else:
+        own.parent.chmod(0o777)
+    assert not operators_own(own)
+
+
+def test_a_site_file_of_another_user_is_not_the_operators_own(own: Path, mallory: Mallory) -> None:
+    os.chown(own, MALLORY, MALLORY)
+    assert not operators_own(own)
