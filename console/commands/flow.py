@@ -13,6 +13,12 @@ from console.errors import InputError
 
 if TYPE_CHECKING:
     from console.estate.load import Estate
+    from console.process.signals import Second
+    from console.runner.step import Flow
+
+
+ORDERLY = 30.0
+"""Seconds that a run may take to end after SIGTERM or SIGHUP: it writes its journal, and gives its hosts back."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +40,20 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run, plan or list flows; returns the exit status."""
     from console.flows import registry
+    from console.process.signals import Second, attributes
 
     if arguments.list:
         return _list(arguments.json)
     if not arguments.name:
         raise InputError("flow", 0, 0, "which one? `cowhand flow --list` names them")
-    flow = registry.find(arguments.name)
+    second = Second(attributes(), b"", ORDERLY)  # before there is a thread: it forks
+    try:
+        return _run(arguments, registry.find(arguments.name), second)
+    finally:
+        second.end()
+
+
+def _run(arguments: argparse.Namespace, flow: Flow, second: Second) -> int:
     dry = arguments.plan or arguments.runbook
     if arguments.read_only and not dry:
         raise InputError("--read-only", 0, 0, "nothing is changed; only --plan, --runbook and --list can be had")
@@ -60,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     def load() -> Estate:
         return opening.load_estate(arguments, again=True)
 
-    return asyncio.run(flow_terminal.run(flow, estate, opened, asked, folder, load, record))
+    return asyncio.run(flow_terminal.run(flow, estate, opened, asked, folder, load, record, second))
 
 
 def _list(as_json: bool) -> int:

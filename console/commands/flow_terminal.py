@@ -42,6 +42,7 @@ from console.text import clean, progress
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
+    from console.process.signals import Second
     from console.store.journal import Record
 
 EXIT: dict[RunOutcome, int] = {
@@ -58,6 +59,9 @@ OPENING = 20.0
 
 PROGRESS = 10.0
 """Seconds between two lines that say how far an action is."""
+
+LONGEST = 500
+"""Characters of a prompt."""
 
 CUT = 0.3
 """Seconds that the action under way may still take after SIGTERM or SIGHUP."""
@@ -110,6 +114,7 @@ async def run(
     folder: Path | None,
     load: Callable[[], Estate],
     undoing: Record | None = None,
+    second: Second | None = None,
 ) -> int:
     """Run a flow in this terminal and return its exit status.
 
@@ -125,7 +130,7 @@ async def run(
     lanes.attach(context, opened)
     operator = Operator(asked, printer)
     session = Session(flow, context, operator.ask, printer.tell, None if asked.dry else folder, undoing)
-    signals = Signals(session, printer)
+    signals = Signals(session, printer, second)
     signals.install()
     try:
         with suppress(TimeoutError):
@@ -154,10 +159,12 @@ async def run(
 class Signals:
     """Ctrl+C stops the run after the action under way, a second one ends that action, a third one cuts it off.
 
-    SIGTERM and SIGHUP cut it soon."""
+    SIGTERM and SIGHUP cut it soon. asyncio's own handlers would take the descriptor that the second process hears of
+    signals by (`process.signals`), so these are plain ones; `second` is None where there is none."""
 
-    def __init__(self, session: Session, printer: Printer) -> None:
-        self.session, self.printer = session, printer
+    def __init__(self, session: Session, printer: Printer, second: Second | None = None) -> None:
+        self.session, self.printer, self.second = session, printer, second
+        self._before: dict[int, Any] = {}
         self.number = self.times = 0
         self._task = asyncio.current_task()
         self._cutting: asyncio.Future[None] | None = None
@@ -165,14 +172,18 @@ class Signals:
     def install(self) -> None:
         """Install the handlers."""
         loop = asyncio.get_running_loop()
+
+        def take(number: int, _: object) -> None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._hear, number)
+
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._hear, number)
+            self._before[number] = signal.signal(number, take)
 
     def remove(self) -> None:
         """Remove the handlers."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     async def _cut(self, task: asyncio.Task[Any]) -> None:
         await self.session.cut()
@@ -180,6 +191,8 @@ class Signals:
 
     def _hear(self, number: int) -> None:
         assert self._task is not None
+        if self.second is not None:
+            self.second.heard()
         times, self.number = self.times, number
         self.times += 1
         self.session.stop()
@@ -354,6 +367,7 @@ class Operator:
         """Read a line in a thread that is abandoned when the run is cut; None at the end of the input."""
         loop = asyncio.get_running_loop()
         typed: asyncio.Future[str | None] = loop.create_future()
+        text = _asked(text)
         if not secret:
             self.printer.ask(text)
 
@@ -370,6 +384,15 @@ class Operator:
 
         threading.Thread(target=read, name="typing", daemon=True).start()
         return await typed
+
+
+def _asked(text: str) -> str:
+    """Return a prompt as it is printed: one line, and nothing in it steers the terminal or looks like another's words.
+
+    The blanks around it are ours. What is asked may quote a host or a file."""
+    inner = text.strip(" ")
+    indent, rest = text[: len(text) - len(text.lstrip(" "))], text[len(text.rstrip(" ")) :]
+    return f"{indent}{clean(inner, LONGEST)}{rest}"
 
 
 def _counted(prompt: Prompt) -> str:

@@ -55,14 +55,12 @@ class Leaver:
         self.close: Callable[[], object] = lambda: None
         self.leave: Callable[[int], object] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.attributes: Attributes | None = None
+        self.attributes = attributes()
         self.told = -1
-        with suppress(termios.error, OSError):
-            self.attributes = termios.tcgetattr(2)
 
     def install(self) -> None:
         """Install the handlers; called from the main thread, before there is another, for it forks."""
-        self.told = _start_second(self.attributes)
+        self.told = Second(self.attributes).told
         for number in TAKEN:
             signal.signal(number, lambda received, _: self.asked.put(received))
         threading.Thread(target=self._wait, name="leaver", daemon=True).start()
@@ -86,44 +84,67 @@ Attributes = list[int | list[bytes | int]]
 """A terminal's modes, as termios.tcgetattr gives them."""
 
 
-def _restore(attributes: Attributes | None) -> None:
+def _restore(attributes: Attributes | None, codes: bytes = RESTORE) -> None:
     """Put the terminal back into its modes, as far as that needs no waiting."""
     if attributes is not None:
         with suppress(termios.error):
             termios.tcsetattr(2, termios.TCSANOW, attributes)
     with suppress(OSError):
-        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        os.write(terminal, RESTORE)
+        if codes:
+            terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            os.write(terminal, codes)
 
 
-def _start_second(attributes: Attributes | None) -> int:
-    """Fork the process that ends this one when nothing else can; return the descriptor it listens to."""
-    hears, told = os.pipe()
-    os.set_blocking(told, False)
-    console = os.getpid()
-    if os.fork() == 0:
-        try:
-            os.close(told)
-            for number in (*TAKEN, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
-                signal.signal(number, signal.SIG_IGN)
-            _second(hears, console, attributes)
-        finally:
-            os._exit(0)
-    os.close(hears)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    return told
+class Second:
+    """The process that ends this one when nothing else can: forked at once, it hears of signals through `told`."""
+
+    def __init__(self, attributes: Attributes | None, codes: bytes = RESTORE, orderly: float = ORDERLY) -> None:
+        hears, self.told = os.pipe()
+        os.set_blocking(self.told, False)
+        console = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(self.told)
+                for number in (*TAKEN, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
+                    signal.signal(number, signal.SIG_IGN)
+                _second(hears, console, attributes, codes, orderly)
+            finally:
+                os._exit(0)
+        os.close(hears)
+        self._before = signal.set_wakeup_fd(self.told, warn_on_full_buffer=False)
+
+    def heard(self) -> None:
+        """Say that a signal was heard, and that an orderly end is on its way."""
+        with suppress(OSError):
+            os.write(self.told, HEARD)
+
+    def end(self) -> None:
+        """End the second process: this one goes on without it."""
+        signal.set_wakeup_fd(self._before)
+        os.close(self.told)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
 
 
-def time_limit(said: bytes, deadline: float | None, now: float) -> float | None:
+def attributes() -> Attributes | None:
+    """Return the modes of the terminal on stderr; None when there is none."""
+    try:
+        return termios.tcgetattr(2)
+    except (termios.error, OSError):
+        return None
+
+
+def time_limit(said: bytes, deadline: float | None, now: float, orderly: float = ORDERLY) -> float | None:
     """Return when the console must have ended, after what was `said`; None while nothing asks it to."""
     if HEARD in said:
-        return now + ORDERLY
+        return now + orderly
     if deadline is None and any(number in said for number in TAKEN):
         return now + DEAF
     return deadline
 
 
-def _second(hears: int, console: int, attributes: Attributes | None) -> None:
+def _second(hears: int, console: int, attributes: Attributes | None, codes: bytes, orderly: float) -> None:
     """Wait for the end of the console, and bring it about when a signal did not."""
     deadline: float | None = None
     while True:
@@ -133,7 +154,7 @@ def _second(hears: int, console: int, attributes: Attributes | None) -> None:
         said = os.read(hears, 4096)
         if not said:
             return  # it has ended
-        deadline = time_limit(said, deadline, time.monotonic())
+        deadline = time_limit(said, deadline, time.monotonic(), orderly)
     if os.getppid() == console:  # the kernel hangs up a terminal whose session leader is dead: restore it first
-        _restore(attributes)
+        _restore(attributes, codes)
         os.kill(console, signal.SIGKILL)

@@ -13,6 +13,7 @@ from console.estate.places import WORDS, Kind, fits, operators_own
 from tests.attacks.conftest import MALLORY, Mallory
 
 SHADOW = "root:$6$abcdefgh$aGVsbG8gd29ybGQ:19000:0:99999:7:::\ndaemon-of-ours:*:19000:0:99999:7:::\n"
+LANE = '[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:1"\n'
 HOST = '[hosts.mail]\nrole = "mail"\nlocal = true\n'
 
 
@@ -37,10 +38,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_clone_cannot_have_a_file_of_a_host_shown_by_calling_it_its_own(
     command: list[str], clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lane = '[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "127.0.0.1:1"\n'
     site = clone / "site.toml"
     site.write_text(
-        f'[sources]\ndeploy_script = "f.sh"\n{lane}{HOST}[deployed]\n"f.sh" = "mail:{clone.parent}/shadow"\n'
+        f'[sources]\ndeploy_script = "f.sh"\n{LANE}{HOST}[deployed]\n"f.sh" = "mail:{clone.parent}/shadow"\n'
     )
     main(["--site", str(site), *command])
     words = said(capsys)
@@ -64,7 +64,9 @@ def test_of_a_text_without_a_common_line_it_is_said_that_it_differs_and_not_what
 ) -> None:
     site = clone / "site.toml"
     (clone / "shadow").write_text("one line of ours\n")
-    site.write_text(f'[sources]\nmounts = ["shadow"]\n{HOST}[deployed]\n"shadow" = "mail:{clone.parent}/shadow"\n')
+    site.write_text(
+        f'[sources]\nmounts = ["shadow"]\n{LANE}{HOST}[deployed]\n"shadow" = "mail:{clone.parent}/shadow"\n'
+    )
     monkeypatch.setattr("console.drift.tracked.fits", lambda kind, path: True)
     assert main(["--site", str(site), "drift"]) == 1
     words = said(capsys)

@@ -120,7 +120,7 @@ def test_a_file_that_is_far_too_large(folder: Path, name: str) -> None:
     found = load(folder)
     (problem,) = said(found)
     assert re.fullmatch(
-        rf"{re.escape(name)}:1:1: {times}0 MiB is too large, (32 MiB|4 MiB|2 MiB|1 MiB|256 KiB) is the most;"
+        rf"{re.escape(name)}:1:1: {times}0 MiB is too large, (8 MiB|512 KiB|256 KiB|1 MiB) is the most;"
         r" is this the right file\?",
         problem,
     )

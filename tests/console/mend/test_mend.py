@@ -157,13 +157,14 @@ def test_the_version_before_and_the_mode_are_kept(tmp_path: Path, capsys: pytest
 
 def test_a_link_stays_a_link(tmp_path: Path):
     estate = damaged(tmp_path, "mailcow.conf", "HTTP_REDIRECT=n", "HTTP_REDIRECT=y")
-    (tmp_path / "elsewhere").mkdir()
-    (estate / "mailcow.conf").rename(tmp_path / "elsewhere" / "real.conf")
-    (estate / "mailcow.conf").symlink_to(tmp_path / "elsewhere" / "real.conf")
+    elsewhere = estate / "elsewhere"
+    elsewhere.mkdir()
+    (estate / "mailcow.conf").rename(elsewhere / "real.conf")
+    (estate / "mailcow.conf").symlink_to(elsewhere / "real.conf")
     assert lint(estate, "--fix", "--yes") == 0
     assert (estate / "mailcow.conf").is_symlink()
-    assert "HTTP_REDIRECT=n" in (tmp_path / "elsewhere" / "real.conf").read_text()
-    assert (tmp_path / "elsewhere" / "real.conf~").exists()
+    assert "HTTP_REDIRECT=n" in (elsewhere / "real.conf").read_text()
+    assert (elsewhere / "real.conf~").exists()
 
 
 @pytest.mark.parametrize("file", ["haproxy.cfg", "deploy.sh"])
