@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from console.estate.load import Estate
@@ -20,7 +21,7 @@ PATIENCE = 30.0
 """Seconds that HAProxy may take to check its files."""
 
 MOST = 2000
-"""Most files of Lua that are looked for beside the site."""
+"""Most files of Lua that a yes is for, and most folders in which they are looked for."""
 
 _CODE = (".lua", ".so", ".luac")
 
@@ -76,15 +77,16 @@ def _argv(estate: Estate) -> list[str]:
 
 def _use(estate: Estate, argv: list[str], found: tuple[Reach, ...]) -> Use:
     folder = estate.file.absolute().parent
-    code = tuple(_code(folder))
+    code = tuple(islice(_code(folder), MOST + 1))
+    full = len(code) > MOST
     return Use(
         "HAProxy",
         tuple(argv),
         "lint --fix has it check its files before and after they are written",
         tuple(f"{each.file}:{each.line}: {mask(each.text)}" for each in found),
         tuple(each.text for each in found),
-        tuple(dict.fromkeys((*_named(folder, found), *code))),
-        f"there are more than {MOST} files of Lua" if len(code) > MOST else "",
+        () if full else tuple(dict.fromkeys((*_named(folder, found), *code))),
+        f"there are more than {MOST} folders or files of Lua in the folder" if full else "",
     )
 
 
@@ -99,11 +101,10 @@ def _named(folder: Path, found: tuple[Reach, ...]) -> Iterator[Path]:
 
 
 def _code(folder: Path) -> Iterator[Path]:
-    """Yield the files that Lua may load from below the folder it is started in, and one more than `MOST` at most."""
-    count = 0
-    for top, folders, names in os.walk(folder):
+    """Yield the files that Lua may load from below the folder it is started in, or too many where it is too large."""
+    for count, (top, folders, names) in enumerate(os.walk(folder)):
         folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(names):
-            if name.endswith(_CODE) and count <= MOST:
-                count += 1
-                yield Path(top, name)
+        yield from (Path(top, name) for name in sorted(names) if name.endswith(_CODE))
+        if count > MOST:
+            yield from (Path(top, str(number)) for number in range(MOST + 1))
+            return

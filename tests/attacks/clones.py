@@ -102,7 +102,7 @@ class Clone:
 
     def mark(self, name: str) -> str:
         """The shell command that leaves a mark."""
-        return f"touch {self.top}/pwned-{name}"
+        return f"/bin/touch {self.top}/pwned-{name}"
 
     def program(self, path: Path, text: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -158,6 +158,10 @@ COMMANDS = [
     ("flow", "mount-volumes", "--json"),
     ("journal",),
     ("journal", "--json"),
+    ("trust",),
+    ("trust", "--yes"),
+    ("trust", "--json"),
+    ("trust", "--list", "--json"),
 ]
 
 

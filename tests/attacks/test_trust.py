@@ -20,6 +20,7 @@ import pytest
 from console.__main__ import main
 from console.engine.vantages import open_site
 from console.errors import NoWayIn
+from console.estate.boundary import Boundary
 from console.estate.load import load
 from console.store import trust
 from console.tofu.refine import refined
@@ -362,6 +363,10 @@ SSH = {
     "Match exec, in quotes and with another case": 'mAtCh "ExEc" "{mark}"\n',
     "ProxyCommand": "Host *\n  ProxyCommand {mark}\n",
     "ProxyCommand in quotes": 'Host *\n  "proxycommand"={mark}\n',
+    "ProxyCommand in pieces": "Host *\n  Pr\\oxy''C\"omm\"and {mark}\n",
+    "ProxyCommand behind a comment": "# words\rProxyCommand {mark}\n",
+    "Match exec in pieces": 'Match "ex"e\'c\' "{mark}"\n',
+    "UserKnownHostsFile with a Kelvin sign": "Host *\n  User\u212anownHostsFile {folder}/known_hosts\n",
     "Include": "Include {folder}/more\n",
     "KnownHostsCommand": "Host *\n  KnownHostsCommand /bin/sh -c '{mark}'\n",
     "UserKnownHostsFile": "Host *\n  UserKnownHostsFile {folder}/known_hosts\n",
@@ -432,6 +437,29 @@ async def test_a_configuration_that_changes_while_the_console_runs_is_looked_at_
         await host.open()
     await opened.close()
     assert dialled.marks() == []
+
+
+def test_a_git_folder_of_another_user_above_the_site_widens_no_boundary(mallory: Mallory, top: Path) -> None:
+    site = top / "root/site"
+    site.mkdir()
+    (top / "root/.git").mkdir()
+    assert Boundary(site, ()).holds(mallory.precious)
+    os.chown(top / "root/.git", MALLORY, MALLORY)
+    assert not Boundary(site, ()).holds(mallory.precious)
+
+
+def test_a_site_in_a_home_of_many_folders_is_looked_through_only_so_far(
+    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_haproxy(clone, "stand-in", monkeypatch)
+    clone.plant_lua()
+    monkeypatch.setattr("console.mend.haproxy.MOST", 3)
+    for number in range(5):
+        (clone.folder / f"many/{number}").mkdir(parents=True)
+    status, told, _ = run("trust --yes")
+    assert status == 1 and "there are more than 3 folders or files of Lua in the folder" in told
+    run("lint --fix --yes")
+    assert clone.marks() == []
 
 
 # ── git, and the working folder ─────────────────────────────────────────────────────────────────────────────────────

@@ -18,13 +18,13 @@ LARGEST = 1 << 20
 """Bytes of a configuration; a larger one is not used."""
 
 _REACHES = re.compile(
-    rb"proxycommand|proxyusefdpass|knownhostscommand|localcommand|exec|include|pkcs11provider|securitykeyprovider"
-    rb"|xauthlocation|knownhostsfile|identityagent|revokedhostkeys",
-    re.IGNORECASE,
+    "proxycommand|proxyusefdpass|knownhostscommand|localcommand|exec|include|pkcs11provider|smartcarddevice"
+    "|securitykeyprovider|xauthlocation|knownhostsfile|identityagent|revokedhostkeys"
 )
-"""Directives that run or load something, name other files, or say which host keys are right, wherever they stand.
+"""Directives that run or load something, name other files, or say which host keys are right, wherever they stand."""
 
-ssh_config(5) lets a word be quoted and joined by "=", but never written in another way."""
+_QUOTES = str.maketrans("", "", "\"'\\")
+"""Left out before one looks: OpenSSH and asyncssh's reader both join quoted pieces of a word, as a shell does."""
 
 
 def doubt(file: Path, site: Path) -> str:
@@ -35,38 +35,43 @@ def doubt(file: Path, site: Path) -> str:
 
 def use(file: Path) -> Use | None:
     """Return what such a configuration would run; None when nothing."""
-    data = _read(file)
-    lines = [b"what is no plain file"] if data is None else _reaching(data)
+    text = _read(file)
+    lines = ["what is no plain file"] if text is None else _reaching(text)
     if not lines:
         return None
-    shown = tuple(line.decode("utf-8", "backslashreplace") for line in lines)
-    refused = "it is no plain file" if data is None else ""
-    if any(b"include" in line.lower() for line in lines):
+    refused = "it is no plain file" if text is None else ""
+    if any("include" in _spelled(line) for line in lines):
         refused = "an Include in it leads to other files: write them into it"
     return Use(
         "ssh",
         (program("ssh") or "ssh", "-F", str(file)),
         "COWHAND_SSH_CONFIG names this configuration, and hosts are reached by it",
-        tuple(f"{file.name}: {mask(line)}" for line in shown),
-        shown,
+        tuple(f"{file.name}: {mask(line)}" for line in lines),
+        tuple(lines),
         (file,),
         refused,
     )
 
 
-def _reaching(data: bytes) -> list[bytes]:
-    lines = (line.strip() for line in data.split(b"\n"))
-    return [line for line in lines if not line.startswith(b"#") and _REACHES.search(line)]
+def _reaching(text: str) -> list[str]:
+    """Return the lines that reach beyond the file. asyncssh's reader ends a line also at a carriage return."""
+    lines = (line.strip(" \t") for line in re.split("[\r\n]", text))
+    return [line for line in lines if not line.startswith("#") and _REACHES.search(_spelled(line))]
 
 
-def _read(file: Path) -> bytes | None:
+def _spelled(line: str) -> str:
+    """Return a line as the readers understand its words: asyncssh's takes a Kelvin sign for a k."""
+    return line.translate(_QUOTES).lower()
+
+
+def _read(file: Path) -> str | None:
     """Return what is in a file: nothing when there is none, None when it is not plain or too large."""
     try:
         handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
-        return b""
+        return ""
     with os.fdopen(handle, "rb") as opened:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
         data = opened.read(LARGEST + 1)
-        return data if len(data) <= LARGEST else None
+        return data.decode("utf-8", "backslashreplace") if len(data) <= LARGEST else None

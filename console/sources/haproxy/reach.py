@@ -41,8 +41,8 @@ def _plain(line: Line) -> bool:
     if not line.words:
         return line.comment >= 0 or not line.raw.strip()  # a line that cannot be read is not plain
     words = line.words[1:] if line.words[0] in ("no", "default") else line.words
-    if not words or "$" in line.raw or "\0" in line.raw:  # a variable may stand for any word
-        return False
+    if not words or "\0" in line.raw or ("$" in line.raw and '"' in line.raw):
+        return False  # a variable, which counts inside double quotes alone, may stand for any word
     known = words[0] in _PLAIN or words[0].startswith(_BEGINNINGS) or words[:2] in _PAIRS
     return known and not any(_OPENS.search(word) for word in words[1:])
 

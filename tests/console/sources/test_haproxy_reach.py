@@ -35,6 +35,7 @@ resolvers local
     hold valid 10s
 userlist u
     user a insecure-password b
+    user c password $6$k6y3o.eP$JlKBx9za9667qe4
     group g users a
 frontend f from mail
     bind /run/other.sock
