@@ -55,7 +55,7 @@ def touches(tree: ast.AST) -> Iterator[str]:
                 yield from (each.name for each in names if each.name.partition(".")[0] in MACHINE)
             case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in MACHINE:
                 yield module
-            case ast.Name(id=name) if name in BUILTINS:
+            case ast.Name(id=name, ctx=ast.Load()) if name in BUILTINS:  # a field may be called `open`
                 yield name
 
 
