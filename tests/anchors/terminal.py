@@ -20,6 +20,10 @@ LATENCY = re.compile(r"\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇�
 """A latency, or the strip that draws the last ones."""
 
 
+def _rest(row: str) -> str:
+    return LATENCY.sub("", row).rstrip()
+
+
 @dataclass(frozen=True)
 class Frame:
     """One drawing: the bytes it took, and the rows it changed, before and after."""
@@ -30,7 +34,7 @@ class Frame:
     @property
     def only_latencies(self) -> bool:
         """Whether nothing changed but how many milliseconds something took: of a real connection no test can know."""
-        return bool(self.rows) and all(LATENCY.sub("", old) == LATENCY.sub("", new) for old, new in self.rows)
+        return bool(self.rows) and all(_rest(old) == _rest(new) for old, new in self.rows)
 
 
 class Terminal:
