@@ -1,17 +1,18 @@
-"""Edits of haproxy.cfg that mend findings: headers, ports, checks, time limits, a listener that is missing."""
+"""Edits of haproxy.cfg that mend findings: headers, ports, checks, time limits. None opens a port."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
+from console.diagnosis.rules.speech import mismatch
 from console.errors import InputError
 from console.estate.load import Estate
-from console.model import PLAIN_PORTS, Finding, Protocol, Span
+from console.model import Finding, Protocol, Span
 from console.sources.haproxy import Line, Proxy, Section, edit
-from console.sources.haproxy.edit import Argument, Change, Edit, Insert, Listener, Recipe
+from console.sources.haproxy.edit import Argument, Change, Edit, Insert, Recipe
 from console.sources.haproxy.keywords import CHECKS
-from console.topology.lanes import PROTOCOLS, Way
+from console.topology.lanes import Way
+from console.topology.listeners import reaches
 
 EXPECTS: dict[Protocol, tuple[str, ...]] = {
     "smtp": ("tcp-check expect rstring ^220",),
@@ -24,8 +25,6 @@ EXPECTS: dict[Protocol, tuple[str, ...]] = {
     "sieve": ("tcp-check expect string IMPLEMENTATION",),
 }
 """The greeting of each protocol; postscreen's `220-` teaser counts as one."""
-
-_TLS = frozenset(("smtps", "imaps", "pop3s"))
 
 PACE = (("inter", "30s"), ("fastinter", "2s"), ("downinter", "5s"))
 """Checks every 2 s, HAProxy's default, would overwrite Mailcow's log ring within an hour."""
@@ -81,27 +80,26 @@ def apply(estate: Estate, edits: Edits) -> dict[str, str]:
 
 
 def send_header(places: Places, found: Finding) -> Edits:
-    """CH002: add send-proxy to a server line; replace a check without a header by one with it."""
+    """CH002: add send-proxy to a server line; replace a check without a header by one with it.
+
+    A lane to a daemon that takes no header is not mended here: another port has to be open, and trusted, first."""
     if found.hop == "haproxy":
         return check(places, found)
     place = found.where
     assert isinstance(place, Span)
+    wanted = [way.arrival.listener.header == "wanted" for way in places.ways_at.get(place, ())]
+    if not wanted or not all(wanted):
+        return {}
     return {place.file: [Argument(place.line, ("send-proxy",), before="check")]}
 
 
 def aim(places: Places, found: Finding) -> Edits:
     """CH003: point a server line that sends a header to a plain port at the PROXY port of the same service."""
     for way in places.named(found):
-        plain, host = way.behind, way.server.host
-        wanted = [
-            entry.port
-            for entry in places.sources.published
-            if PLAIN_PORTS.get(entry.container_port) == plain and entry.protocol == "tcp"
-        ]
-        if places.sources.compose is None:
-            wanted = [proxied for proxied, behind in PLAIN_PORTS.items() if behind == plain]
+        host = way.server.host
+        wanted = _proxied(places, way)
         line = places.line(way.server.span)
-        if found.hop != "vm" or not wanted or line is None or line.words[0] != "server":
+        if found.hop != "vm" or not wanted or line is None or line.words[0] != "server" or way.arrival.hops:
             continue
         before = line.words[2]
         if before != f"{host}:{way.port}":
@@ -111,6 +109,23 @@ def aim(places: Places, found: Finding) -> Edits:
             edits.append(Argument(line.number, ("port", str(wanted[0]))))
         return {way.server.span.file: edits}
     return {}
+
+
+def _proxied(places: Places, way: Way) -> list[int]:
+    """Return the ports at a way's host that want the header and speak what its own port does."""
+    ports, plain = places.sources.ports, way.arrival.listener
+    if places.sources.compose is None:
+        numbers = [(port, listener) for port, listener in ports.daemons.items()]
+    else:
+        open_here = [entry for entry in places.sources.published if reaches(way.server.host, entry)]
+        numbers = [
+            (entry.port, ports.daemons[entry.container_port]) for entry in open_here if ports.wants_header(entry)
+        ]
+    return [
+        port
+        for port, listener in numbers
+        if listener.header == "wanted" and (listener.protocol, listener.wire) == (plain.protocol, plain.wire)
+    ]
 
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,20 +154,30 @@ def check(places: Places, found: Finding) -> Edits:
 
 
 def _rules(ways: list[Way]) -> tuple[str, ...] | None:
-    """Return the rules of a backend's check; None when its servers differ in protocol or header."""
-    protocols = {PROTOCOLS.get(PLAIN_PORTS.get(way.behind, way.behind)) for way in ways}
+    """Return the rules of a backend's check; None when its servers differ, or when it could not pass."""
+    listeners = {(way.arrival.listener.protocol, way.arrival.listener.wire) for way in ways}
     headers = {way.server.proxy_protocol is not None for way in ways}
     ports = {way.port for way in ways}
-    if len(protocols) != 1 or len(headers) != 1:
+    if len(listeners) != 1 or len(headers) != 1 or not all(passes(way) for way in ways):
         return None
-    protocol = protocols.pop()
+    protocol, wire = listeners.pop()
     if protocol is None or protocol not in EXPECTS or any(way.server.tls for way in ways):
         return None
     words = ["tcp-check connect"]
     words += [f"port {ports.pop()}"] if len(ports) == 1 else []
     words += ["send-proxy"] if headers.pop() else []
-    words += ["ssl"] if protocol in _TLS else []
+    words += ["ssl"] if wire == "tls" else []
     return (" ".join(words), *EXPECTS[protocol])
+
+
+def passes(way: Way) -> bool:
+    """Whether a check of a way can pass, and prove that clients get in: header, TLS, protocol and address agree."""
+    arrival, listener = way.arrival, way.arrival.listener
+    if not arrival.known or arrival.elsewhere or arrival.adds or listener.header == "unknown":
+        return False
+    if (listener.header == "wanted") != way.headed or listener.wire == "unknown":
+        return False
+    return not any(mismatch(lane, way) for lane in way.lanes)
 
 
 def _paced(line: Line, ssl: bool, unchecked: bool) -> Iterator[Edit]:
@@ -203,57 +228,3 @@ def _above_servers(section: Section) -> int:
             break
         after = line.number
     return after
-
-
-# ── listeners ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def listen(places: Places, found: Finding) -> Edits:
-    """CH021: add a listener for a published submission port, modelled on the listener of a neighbouring port."""
-    entry = next((each for each in places.sources.published if each.source == found.where), None)
-    if entry is None or PLAIN_PORTS.get(entry.container_port) != 587 or found.hop != "haproxy":
-        return {}
-    for way in sorted(places.sources.routes.ways, key=lambda way: way.behind != 10465):
-        section = places.section(way.backend)
-        if PLAIN_PORTS.get(way.behind) not in (25, 465) or not way.server.proxy_protocol or section is None:
-            continue
-        if section.kind != "listen" or len(way.backend.servers) != 1 or len(way.lanes) != 1:
-            continue
-        binds = [line for line in section.lines if line.words[0] == "bind"]
-        moved = [_moved(line, way.lanes[0].port) for line in binds]
-        if not moved or None in moved or not _numeric(way.server.host):
-            continue
-        rules = ("option tcp-check", f"tcp-check connect port {entry.port} send-proxy", *EXPECTS["submission"])
-        pace = " ".join(" ".join(words) for words in PACE)
-        server = f"server {way.server.name} {way.server.host}:{entry.port} send-proxy check {pace}"
-        kept = [line.raw.strip() for line in section.lines if _shared(line)]
-        name = f"submission from {section.base}" if section.base else "submission"
-        lines = (*(bind for bind in moved if bind), *kept, *rules, server)
-        return {section.file: [Listener("listen", name, lines, section.header.number)]}
-    return {}
-
-
-def _moved(line: Line, port: int) -> str | None:
-    """Return a bind line for port 587; None when the neighbour's is too complex to copy."""
-    address = line.words[1] if len(line.words) > 1 else ""
-    parts = address.split(",")
-    if "ssl" in line.words or not all(part.endswith(f":{port}") for part in parts):
-        return None
-    there = ",".join(f"{part.removesuffix(str(port))}587" for part in parts)
-    return " ".join(["bind", there, *line.words[2:]])
-
-
-def _shared(line: Line) -> bool:
-    """Return whether a line of the neighbour's section is copied: all except ports, servers and checks."""
-    word = line.words[0]
-    if word == "option":
-        return line.words[1:2] != () and line.words[1] not in CHECKS
-    return word not in ("bind", "server", "server-template", "default-server", "tcp-check", "http-check", "disabled")
-
-
-def _numeric(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

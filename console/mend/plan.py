@@ -28,7 +28,6 @@ LISTENERS: dict[str, Edits] = {
     "CH005": listeners.check,
     "CH004": listeners.check,
     "CH019": listeners.wait,
-    "CH021": listeners.listen,
 }
 """Edits of haproxy.cfg, which are made together: a large file has many."""
 
