@@ -43,7 +43,7 @@ def reload_nginx(estate: Estate, found: Finding) -> dict[str, str]:
     def add(text: str, script: Script) -> str:
         last = max(_lines(found))
         row = _row(text, last)
-        if not row.lstrip().startswith("docker compose ") or row.rstrip().endswith(("\\", "&&", "|")):
+        if not row.lstrip().startswith("docker compose ") or row.rstrip().endswith(("\\", "&&", "|", "'", '"')):
             return text
         blanks = row[: len(row) - len(row.lstrip())]
         return _insert(text, last, f"{blanks}docker compose exec -T nginx-mailcow nginx -s reload")
@@ -55,7 +55,8 @@ def reload_dovecot(estate: Estate, found: Finding) -> dict[str, str]:
     """CH013: replace the signal that ends the container by `dovecot reload`."""
 
     def replace(text: str, script: Script) -> str:
-        for command in script.commands:
+        commands = [command for shell in script.shells() if not shell.apart for command in shell.commands]
+        for command in commands:
             if command.span == found.where and _kills_only_dovecot(command):
                 first, last = command.words[0].span, command.words[-1].span
                 row = _row(text, first.line)

@@ -1,297 +1,31 @@
-"""A shell script to its commands and words with their places: enough to say what it runs, not to run it."""
+"""A shell script to its commands and words with their places, and those of the shells that it starts."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 
-from msgspec import Struct
-from msgspec.structs import replace
+from console.sources.shell_inner import inner
+from console.sources.shell_lexer import DEEPEST, Command, Lexer, Redirect, Script, Word
 
-from console.errors import InputError
-from console.model import Span
-
-DEEPEST = 40
-"""Command substitutions inside each other; what is deeper is kept as text."""
-
-
-class Word(Struct, frozen=True):
-    """One word: `text` without its quotes, `$NAME` and `$(…)` as written; `raw` as it stands in the file."""
-
-    text: str
-    raw: str
-    span: Span
-
-
-class Redirect(Struct, frozen=True):
-    """`operator` (">", "2>", "<<") and its target; of a here-document `body` is the text."""
-
-    operator: str
-    target: Word
-    body: str = ""
-
-
-class Command(Struct, frozen=True):
-    """One simple command; `span` is its first line's. `after` is what joins it to the one before: "|", "&&", ";", ….
-
-    Those of a `$(…)` or of backticks are commands of their own, with one more `depth`."""
-
-    words: tuple[Word, ...]
-    span: Span
-    after: str = ""
-    depth: int = 0
-    assignments: tuple[Word, ...] = ()
-    redirects: tuple[Redirect, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The first word, without its folder; "" for an assignment or a redirection alone."""
-        return self.words[0].text.rpartition("/")[2] if self.words else ""
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """All words, without quotes."""
-        return tuple(word.text for word in self.words)
-
-
-class Script(Struct, frozen=True):
-    """A script: its commands in order, and where it first uses each variable."""
-
-    file: str
-    interpreter: str | None = None
-    commands: tuple[Command, ...] = ()
-    variables: dict[str, Span] = {}
-    problems: tuple[InputError, ...] = ()
+__all__ = ["DEEPEST", "Command", "Redirect", "Script", "Word", "read"]
 
 
 def read(text: str, file: str) -> Script:
     """Read a script; a quote or a substitution that does not close is a problem, what stands before it is kept."""
     text = text.removeprefix("\ufeff")
     first = text.split("\n", 1)[0].strip()
-    lexer = _Lexer(text, file)
+    lexer = Lexer(text, file)
     lexer.commands("", 0)
     found = sorted(lexer.found, key=lambda command: (command.span.line, command.span.column))
     interpreter = first[2:].strip() if first.startswith("#!") else None
-    return Script(file, interpreter, tuple(found), lexer.variables, tuple(lexer.problems))
-
-
-_BLANK = re.compile(r"(?:[ \t\r]|\\\r?\n)+")
-_COMMENT = re.compile(r"#[^\n]*")
-_OPERATOR = re.compile(r"&&|\|\||\|&|;;&|;;|;&|[;&|()]")
-_REDIRECT = re.compile(r"\d*(?:<<<|<<-|<<|>>|>\||[<>]&|<>|[<>])|&>>|&>")
-_PLAIN = re.compile(r"[^\s\\'\"`$;&|()<>]+")
-_NAME = re.compile(r"\{?[#!]?([A-Za-z_]\w*)")
-_USED = re.compile(r"(?<!\\)\$\{?([A-Za-z_]\w*)")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
-_OPENS = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!", "{", "time"})
-_ENDS = frozenset({"fi", "done", "esac", "}"})
-_GOES_ON = frozenset({"|", "|&", "&&", "||"})
-_QUOTED = re.compile(r"[^\"\\`$]+")
-
-
-class _Lexer:
-    def __init__(self, text: str, file: str) -> None:
-        self.text, self.file, self.at = text, file, 0
-        self.found: list[Command] = []
-        self.variables: dict[str, Span] = {}
-        self.problems: list[InputError] = []
-        self._newlines = [match.start() for match in re.finditer("\n", text)]
-        self._sums = "))" in text
-        self._bodies: list[tuple[_Draft, int, str, bool]] = []
-
-    def commands(self, closer: str, depth: int) -> None:
-        """Read commands up to `closer` (")", "`") or the end, and stand behind it."""
-        start, draft = self.at, _Draft("", depth)
-        opened = 0
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if character == closer and not opened:
-                self.at += 1
-                self._end(draft)
-                return
-            if character == "\n":
-                self.at += 1
-                self._heredocs()
-                draft = self._end(draft)
-            elif match := _BLANK.match(self.text, self.at):
-                self.at = match.end()
-            elif match := _COMMENT.match(self.text, self.at):
-                self.at = match.end()
-                if closer == "`" and (tick := match[0].find("`")) >= 0:
-                    self.at = match.start() + tick
-            elif match := _REDIRECT.match(self.text, self.at):
-                self._redirect(match, draft, closer)
-            elif match := _OPERATOR.match(self.text, self.at):
-                self.at = match.end()
-                opened = max(opened + (match[0] == "(") - (match[0] == ")"), 0)
-                draft = self._end(draft, match[0])
-            else:
-                self._take(draft, closer)
-        self._end(draft)
-        if closer:
-            opening = "$(" if closer == ")" else "`"
-            self._complain(start, f'the "{opening}" before this has no closing "{closer}"')
-
-    def _take(self, draft: _Draft, closer: str) -> None:
-        word = self._word(closer, draft.depth)
-        if not draft.words and word.raw in _ENDS:
-            return
-        if not draft.words and not draft.assignments and word.raw in _OPENS:
-            return
-        (draft.assignments if not draft.words and _ASSIGNMENT.match(word.raw) else draft.words).append(word)
-
-    def _end(self, draft: _Draft, operator: str = "") -> _Draft:
-        if parts := [*draft.assignments, *draft.words, *(redirect.target for redirect in draft.redirects)]:
-            first = min(parts, key=lambda word: (word.span.line, word.span.column)).span
-            draft.number = len(self.found)
-            self.found.append(
-                Command(
-                    tuple(draft.words),
-                    first,
-                    draft.after,
-                    draft.depth,
-                    tuple(draft.assignments),
-                    tuple(draft.redirects),
-                )
-            )
-        # A pipe or a list goes on after a line's end.
-        return _Draft(operator or (draft.after if not parts and draft.after in _GOES_ON else ""), draft.depth)
-
-    def _redirect(self, match: re.Match[str], draft: _Draft, closer: str) -> None:
-        self.at = match.end()
-        if blank := _BLANK.match(self.text, self.at):
-            self.at = blank.end()
-        if self.at >= len(self.text) or self.text[self.at] in "\n;&|()<>":
-            return
-        target = self._word(closer, draft.depth)
-        draft.redirects.append(Redirect(match[0], target))
-        if match[0].lstrip("0123456789") in ("<<", "<<-"):
-            self._bodies.append((draft, len(draft.redirects) - 1, target.text, match[0].endswith("-")))
-
-    def _heredocs(self) -> None:
-        """Take the here-documents that begin on this line."""
-        waiting, self._bodies = self._bodies, []
-        for draft, index, delimiter, tabs in waiting:
-            start = self.at
-            pattern = rf"^{chr(9) + '*' if tabs else ''}{re.escape(delimiter)}\r?$"
-            match = re.compile(pattern, re.MULTILINE).search(self.text, start)
-            if match is None:
-                self._complain(max(start - 1, 0), f'a here-document without its closing "{delimiter}"')
-            end = match.start() if match else len(self.text)
-            if draft.redirects[index].target.raw == delimiter:
-                for name in _USED.finditer(self.text, start, end):
-                    self.variables.setdefault(name[1], self._span(*name.span()))
-            self.at = match.end() if match else end
-            draft.redirects[index] = replace(draft.redirects[index], body=self.text[start:end])
-            if draft.number is not None:
-                self.found[draft.number] = replace(self.found[draft.number], redirects=tuple(draft.redirects))
-
-    def _word(self, closer: str, depth: int) -> Word:
-        start, parts = self.at, list[str]()
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if match := _PLAIN.match(self.text, self.at):
-                self.at = match.end()
-                parts.append(match[0])
-            elif character == "'":
-                parts.append(self._until("'"))
-            elif character == '"':
-                parts.append(self._double(closer, depth))
-            elif character == "$":
-                parts.append(self._dollar(closer, depth))
-            elif character == "`" and closer != "`":
-                parts.append(self._ticks(depth))
-            elif character == "\\":
-                escaped = self.text[self.at + 1 : self.at + 2]
-                self.at += 2
-                parts.append("" if escaped == "\n" else escaped)
-            else:
-                break
-        if self.at == start:
-            self.at += 1
-        return Word("".join(parts), self.text[start : self.at], self._span(start, self.at))
-
-    def _until(self, quote: str) -> str:
-        start = self.at
-        end = self.text.find(quote, start + 1)
-        if end < 0:
-            self._complain(start, "the quote that opens here does not close")
-            end = len(self.text)
-        self.at = end + 1
-        return self.text[start + 1 : end]
-
-    def _double(self, closer: str, depth: int) -> str:
-        start, parts = self.at, list[str]()
-        self.at += 1
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if character == '"':
-                self.at += 1
-                return "".join(parts)
-            if match := _QUOTED.match(self.text, self.at):
-                self.at = match.end()
-                parts.append(match[0])
-            elif character == "$":
-                parts.append(self._dollar(closer, depth))
-            elif character == "`":
-                parts.append(self._ticks(depth) if closer != "`" else "`")
-                self.at += closer == "`"
-            else:
-                escaped = self.text[self.at + 1 : self.at + 2]
-                parts.append("" if escaped == "\n" else escaped if escaped in '$`"\\' else "\\" + escaped)
-                self.at += 2
-        self._complain(start, "the quote that opens here does not close")
-        return "".join(parts)
-
-    def _dollar(self, closer: str, depth: int) -> str:
-        start = self.at
-        following = self.text[start + 1 : start + 2]
-        if following == "'":
-            self.at += 1
-            return self._until("'")
-        arithmetic = self._sums and self.text.startswith("$((", start)
-        if arithmetic and (end := self.text.find("))", start)) >= 0:
-            self.at = end + 2
-        elif following == "(" and depth < DEEPEST:
-            self.at += 2
-            self.commands(")", depth + 1)
-        else:
-            match = _NAME.match(self.text, start + 1)
-            if match:
-                self.variables.setdefault(match[1], self._span(start, match.end()))
-            self.at = match.end() if match else start + 1
-            if following == "{":
-                end = self.text.find("}", self.at)
-                self.at = end + 1 if end >= 0 else len(self.text)
-        return self.text[start : self.at]
-
-    def _ticks(self, depth: int) -> str:
-        start = self.at
-        self.at += 1
-        if depth < DEEPEST:
-            self.commands("`", depth + 1)
-        return self.text[start : self.at]
-
-    def _place(self, offset: int) -> tuple[int, int]:
-        line = bisect_right(self._newlines, offset - 1)
-        return line + 1, offset - (self._newlines[line - 1] if line else -1)
-
-    def _span(self, start: int, end: int) -> Span:
-        line, column = self._place(start)
-        last, after = self._place(end)
-        return Span(self.file, line, column, after if last == line else 0)
-
-    def _complain(self, offset: int, problem: str) -> None:
-        if not self.problems:
-            self.problems.append(InputError(self.file, *self._place(offset), problem))
-
-
-class _Draft:
-    """A command while it is read."""
-
-    def __init__(self, after: str, depth: int) -> None:
-        self.after, self.depth = after, depth
-        self.number: int | None = None
-        self.words: list[Word] = []
-        self.assignments: list[Word] = []
-        self.redirects: list[Redirect] = []
+    strict = interpreter is not None and re.search(r"\s-\w*e\w*(?:\s|$)", interpreter) is not None
+    commands = tuple(found)
+    return Script(
+        file,
+        interpreter,
+        commands,
+        lexer.variables,
+        tuple(lexer.problems),
+        inner(commands, text, file),
+        strict,
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.diagnosis.rules.commands import all_words, written
+from console.diagnosis.rules.commands import all_commands, all_words, written_by
 from console.model import Finding, Topology
 from console.sources.authorized_keys import Entry
 from console.sources.shell import Command, Script, Word
@@ -25,13 +25,16 @@ def deploy_channel_open(sources: Sources, topology: Topology) -> Iterator[Findin
     """The private key goes to whoever answers first, lies readable for a moment, or its own key may do too much."""
     for script in sources.scripts:
         yield from _unpinned(script)
-        yield from _readable(script)
+        for shell in script.shells():
+            yield from _readable(shell)
     for entry in sources.keys:
         yield from _entry(entry)
 
 
 def _unpinned(script: Script) -> Iterator[Finding]:
-    words = [(word, match) for word in all_words(script) if (match := _UNPINNED.search(word.text))]
+    # A word of an inner shell is part of one around it.
+    found = [(word, match) for word in all_words(script) if (match := _UNPINNED.search(word.text))]
+    words = list({word.span.line: (word, match) for word, match in reversed(found)}.values())[::-1]
     if not words:
         return
     target = next((word.text for word in all_words(script) if re.match(r"root@[\w.-]+$", word.text)), "")
@@ -45,12 +48,12 @@ def _unpinned(script: Script) -> Iterator[Finding]:
 
 
 def _readable(script: Script) -> Iterator[Finding]:
-    keys = [word for word in written(script) if _KEY.search(word.text)]
+    keys = [word for word in written_by(script) if _KEY.search(word.text)]
     if not keys or any(command.name == "umask" and _masks(command) for command in script.commands):
         return
     private = {
         word.raw.partition("=")[0]
-        for command in script.commands
+        for command in all_commands(script)
         for word in command.assignments
         if "mktemp" in word.text
     }
@@ -80,7 +83,7 @@ def _made_before(script: Script, word: Word) -> bool:
     """Whether the file was made with a mode of its own before it is written."""
     return any(
         command.name in ("install", "chmod") and word.text in command.texts
-        for command in script.commands
+        for command in all_commands(script)
         if (command.span.line, command.span.column) < (word.span.line, word.span.column)
     )
 

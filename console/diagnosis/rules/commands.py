@@ -11,9 +11,15 @@ PEM = re.compile(r"(?:^|/)[^/]*\.pem$|\.crt$|\.key$")
 REMOTE = frozenset(("ssh", "scp", "sftp", "rsync"))
 
 
+def all_commands(script: Script) -> Iterator[Command]:
+    """Yield the commands of a script and of every shell that it starts, here or on another machine."""
+    for shell in script.shells():
+        yield from shell.commands
+
+
 def all_words(script: Script) -> Iterator[Word]:
     """Yield every word of every command: assignments, arguments, targets of redirections."""
-    for command in script.commands:
+    for command in all_commands(script):
         yield from command.assignments
         yield from command.words
         for redirect in command.redirects:
@@ -21,8 +27,18 @@ def all_words(script: Script) -> Iterator[Word]:
 
 
 def written(script: Script) -> Iterator[Word]:
-    """Yield the names of certificate files that are written: redirections, tee and cp."""
-    for command in script.commands:
+    """Yield the names of certificate files that are written: redirections, tee, cp, and scp to another machine."""
+    for shell in script.shells():
+        yield from written_by(shell)
+        for command in shell.commands:
+            # rsync itself writes beside the file, and renames.
+            if command.name == "scp" or (command.name == "rsync" and "--inplace" in command.texts):
+                yield from (word for word in command.words[-1:] if _sent(word))
+
+
+def written_by(shell: Script) -> Iterator[Word]:
+    """Yield the names of certificate files that one shell writes itself."""
+    for command in shell.commands:
         for redirect in command.redirects:
             if redirect.operator.lstrip("0123456789&") in (">", ">>", ">|") and PEM.search(redirect.target.text):
                 yield redirect.target
@@ -30,6 +46,15 @@ def written(script: Script) -> Iterator[Word]:
             yield from (word for word in command.words[1:] if PEM.search(word.text))
         elif command.name == "cp" and len(command.words) > 2 and PEM.search(command.words[-1].text):
             yield command.words[-1]
+
+
+_SSL = "data/assets/ssl"
+
+
+def _sent(word: Word) -> bool:
+    """Whether the last word of scp is a certificate file, or Mailcow's folder of them, on another machine."""
+    host, colon, path = word.text.partition(":")
+    return bool(colon) and "/" not in host and (PEM.search(path) is not None or _SSL in path)
 
 
 def docker(command: Command) -> bool:

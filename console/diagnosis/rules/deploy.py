@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.diagnosis.rules.commands import PEM, REMOTE, all_words, docker, written
+from console.diagnosis.rules import failures
+from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, docker, written
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
 from console.topology.sources import Sources
@@ -25,15 +26,16 @@ _SURE = frozenset(("echo", "printf", "true", ":"))
 def dovecot_exited_after_renewal(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """SIGHUP to the container's first process ends the container: that process is supervisord, not Dovecot."""
     for script in sources.scripts:
-        for command in script.commands:
-            if _kills_dovecot(command):
-                yield finding(
-                    "CH013",
-                    "SIGHUP ends the dovecot-mailcow container (its pid 1 is supervisord): IMAP and Sieve stop at"
-                    " every renewal",
-                    command.span,
-                    hop="service",
-                )
+        # A command that hands another one on, as timeout and ssh do, stands where that one stands.
+        found = {command.span.line: command for command in all_commands(script) if _kills_dovecot(command)}
+        for command in found.values():
+            yield finding(
+                "CH013",
+                "SIGHUP ends the dovecot-mailcow container (its pid 1 is supervisord): IMAP and Sieve stop at"
+                " every renewal",
+                command.span,
+                hop="service",
+            )
 
 
 def _kills_dovecot(command: Command) -> bool:
@@ -65,9 +67,9 @@ def stale_certificate(sources: Sources, topology: Topology) -> Iterator[Finding]
     for script in sources.scripts:
         if not any(PEM.search(word.text) or "data/assets/ssl" in word.text for word in all_words(script)):
             continue
-        told = [command for command in script.commands if docker(command)]
+        told = [command for command in all_commands(script) if docker(command)]
         reloads = [command for command in told if _names(command, "postfix") or _names(command, "dovecot")]
-        if reloads and not any(_names(command, "nginx") for command in told):
+        if reloads and not any(_names(command, "nginx") or _restarts_all(command) for command in told):
             yield finding(
                 "CH010",
                 "nginx-mailcow is never reloaded: the web goes on with the old certificate until it expires",
@@ -78,6 +80,15 @@ def stale_certificate(sources: Sources, topology: Topology) -> Iterator[Finding]
             )
 
 
+def _restarts_all(command: Command) -> bool:
+    """Whether compose restarts or recreates every service: it names none."""
+    texts = list(command.texts)
+    at = next((at for at, text in enumerate(texts) if text in ("restart", "up")), None)
+    if at is None or not ("compose" in texts[:at] or command.name == "docker-compose"):
+        return False
+    return all(text.startswith("-") or text.isdigit() for text in texts[at + 1 :])
+
+
 def _names(command: Command, service: str) -> bool:
     return any(service in text for text in command.texts)
 
@@ -86,11 +97,12 @@ def _names(command: Command, service: str) -> bool:
 def certificate_key_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """The script installs what it reads without a look at it."""
     for script in sources.scripts:
-        moves = [command.words[-1] for command in script.commands if command.name in ("mv", "install")]
+        commands = list(all_commands(script))
+        moves = [command.words[-1] for command in commands if command.name in ("mv", "install")]
         writes = [*written(script), *(word for word in moves if PEM.search(word.text))]
-        if not writes or any(command.name in ("openssl", "certtool", "step") for command in script.commands):
+        if not writes or any(command.name in ("openssl", "certtool", "step") for command in commands):
             continue
-        read = next((command.span for command in script.commands if _reads_input(command)), None)
+        read = next((command.span for command in commands if _reads_input(command)), None)
         if read is not None:
             yield finding(
                 "CH011",
@@ -110,7 +122,9 @@ def unsafe_deploy_hook(sources: Sources, topology: Topology) -> Iterator[Finding
     for script in sources.scripts:
         yield from _any_lineage(script)
         yield from _in_place(script)
-        yield from _lost_failure(script)
+        for shell in script.shells():
+            yield from _lost_failure(shell)
+        yield from _unwatched(script)
         yield from _terminal(script)
         yield from _bundle(script, terminated)
         yield from _dry_run(script)
@@ -120,7 +134,7 @@ def _any_lineage(script: Script) -> Iterator[Finding]:
     if script.variables.keys() & {"RENEWED_LINEAGE", "RENEWED_DOMAINS"}:
         return
     live = next((word.span for word in all_words(script) if _LINEAGE.search(word.text)), None)
-    if live is not None and any(command.name in REMOTE for command in script.commands):
+    if live is not None and any(command.name in REMOTE for command in all_commands(script)):
         yield finding(
             "CH027",
             "the hook never looks at RENEWED_LINEAGE: certbot runs it for every certificate, not for this one alone",
@@ -130,12 +144,19 @@ def _any_lineage(script: Script) -> Iterator[Finding]:
 
 
 def _in_place(script: Script) -> Iterator[Finding]:
-    moved = {word.text for command in script.commands if command.name == "mv" for word in command.words[1:-1]}
-    writes = [word for word in written(script) if word.text not in moved and "$(mktemp" not in word.text]
+    moved = {word.text for command in all_commands(script) if command.name == "mv" for word in command.words[1:-1]}
+    writes = [
+        word
+        for word in written(script)
+        if word.text.rpartition(":")[2] not in moved and word.text not in moved and "$(mktemp" not in word.text
+    ]
     if writes:
+        # HAProxy takes certificate and key from one file.
+        pair = any("haproxy" not in word.text for word in writes)
+        leaves = "a pair that does not match" if pair else "a PEM that is cut"
         yield finding(
             "CH027",
-            "the certificate is written in place: stopped half way, it leaves a pair that does not match",
+            f"the certificate is written in place: stopped half way, it leaves {leaves}",
             writes[0].span,
             also=tuple(word.span for word in writes[1:]),
             remedy="write to a temporary file in the same folder, then mv it over the old one",
@@ -162,8 +183,23 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
         )
 
 
+def _unwatched(script: Script) -> Iterator[Finding]:
+    """A copy whose failure nobody sees: the shell goes on, and ends with another command's status."""
+    for shell in script.shells():
+        lost = failures.unnoticed(shell)
+        if lost:
+            name = lost[0].name
+            yield finding(
+                "CH027",
+                f"without set -e a failed {name} is not noticed: the script goes on, and ends as its last command does",
+                lost[0].span,
+                also=tuple(command.span for command in lost[1:]),
+                remedy="set -e at the top, or || exit 1 behind it",
+            )
+
+
 def _terminal(script: Script) -> Iterator[Finding]:
-    found = [command.span for command in script.commands if _needs_terminal(command)]
+    found = [command.span for command in all_commands(script) if _needs_terminal(command)]
     if found:
         yield finding(
             "CH027",
@@ -176,7 +212,7 @@ def _terminal(script: Script) -> Iterator[Finding]:
 
 def _bundle(script: Script, terminated: list[Lane]) -> Iterator[Finding]:
     live = any(_LINEAGE.search(word.text) or "RENEWED_LINEAGE" in word.text for word in all_words(script))
-    sends = [command for command in script.commands if command.name in REMOTE]
+    sends = [command for command in all_commands(script) if command.name in REMOTE]
     if terminated and live and sends and not any("haproxy" in word.text for word in all_words(script)):
         yield finding(
             "CH027",
@@ -190,7 +226,7 @@ def _bundle(script: Script, terminated: list[Lane]) -> Iterator[Finding]:
 
 
 def _dry_run(script: Script) -> Iterator[Finding]:
-    for command in script.commands:
+    for command in all_commands(script):
         texts = command.texts
         if "certbot" in (command.name, *texts[:3]) and "--dry-run" in texts and "--run-deploy-hooks" not in texts:
             yield finding(

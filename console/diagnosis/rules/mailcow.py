@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from console.diagnosis import networks, words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
+from console.diagnosis.rules.commands import all_commands
 from console.model import PLAIN_PORTS, Finding, Lane, Severity, Span, Topology
 from console.sources.settings import Settings
 from console.sources.shell import Script
@@ -133,7 +134,7 @@ def acme_overwrites(sources: Sources, topology: Topology) -> Iterator[Finding]:
 
 def _installs(script: Script) -> Span | None:
     """Return where a script works in the folder of Mailcow's certificate."""
-    for command in script.commands:
+    for command in all_commands(script):
         for word in (*command.assignments, *command.words, *(redirect.target for redirect in command.redirects)):
             if "data/assets/ssl" in word.text:
                 return word.span
@@ -232,7 +233,7 @@ def _certified(sources: Sources) -> set[str]:
     return {
         match[1].lower()
         for script in sources.scripts
-        for command in script.commands
+        for command in all_commands(script)
         for word in (*command.words, *command.assignments)
         for match in _LINEAGE.finditer(word.text)
     }

@@ -118,3 +118,99 @@ def test_installing_whatever_comes_is_the_gravest():
 def test_a_name_in_a_script_cannot_steer_the_terminal():
     (found,) = judge("ssh -o StrictHostKeyChecking=no root@m\x1b[2J true\n")
     assert found.summary.isprintable()
+
+
+HUP = "docker compose kill -s SIGHUP dovecot-mailcow"
+STARTED = [
+    (f'ssh deploy@10.9.9.9 "cd /opt/mailcow-dockerized && {HUP}"', 3),
+    (f"ssh -i /root/.ssh/k -o BatchMode=yes -p 22 root@m 'cd /opt/mailcow-dockerized; {HUP}'", 3),
+    (f"ssh m <<E\ncd /opt/mailcow-dockerized\n{HUP}\nE", 5),
+    (f"ssh m <<-'E'\n\t{HUP}\nE", 4),
+    (f"ssh m sudo bash -se <<'E'\nset -u\n{HUP}\nE", 5),
+    (f"ssh m <<< '{HUP}'", 3),
+    (f"ssh m sudo -n sh -c '\"cd /opt && {HUP}\"'", 3),
+    (f'ssh m "sudo -u mail sh -c \\"{HUP}\\""', 3),
+    (f"ssh m {HUP}", 3),
+    (f"timeout 60 ssh m {HUP}", 3),
+    (f"ssh m '\ncd /opt/mailcow-dockerized\n{HUP}\n'", 5),
+    (f'REMOTE="{HUP}"\nssh "$HOST" "$REMOTE"', 3),
+    (f'SSH="ssh -i /root/.ssh/k root@m"\n$SSH {HUP}', 4),
+    (f'SSH_OPTIONS="-i x -p 22"\nssh $SSH_OPTIONS root@m "{HUP}"', 4),
+    (f'far() {{\n  ssh root@m "$@"\n}}\nfar {HUP}', 6),
+    (f"reload() {{\n  {HUP}\n}}\nreload", 4),
+    (f"sh -c '{HUP}'", 3),
+    (f'su - mail -c "{HUP}"', 3),
+    (f'eval "{HUP}"', 3),
+    (f"bash <<E\n{HUP}\nE", 4),
+]
+
+
+@pytest.mark.parametrize(("command", "line"), STARTED)
+def test_what_a_script_has_another_shell_run_is_read_and_placed_in_the_file(command: str, line: int):
+    assert said(f"#!/bin/sh\nset -e\n{command}\n") == [f"CH013:{line}"]
+
+
+@pytest.mark.parametrize(
+    "command", [f"echo '{HUP}'", f"ssh m echo '{HUP}'", f"cat <<E\n{HUP}\nE", f'logger "{HUP}"', f"ssh m # {HUP}"]
+)
+def test_what_is_only_a_text_is_run_by_nobody(command: str):
+    assert said(f"#!/bin/sh\nset -e\n{command}\n") == []
+
+
+SSL = "/opt/mailcow-dockerized/data/assets/ssl"
+FAR = [
+    (f'scp "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', ["CH027:2"]),
+    (f'scp "$RENEWED_LINEAGE/fullchain.pem" "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/\n', ["CH027:2"]),
+    (f'scp "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem.new\nssh m mv {SSL}/key.pem.new {SSL}/key.pem\n', []),
+    (f'rsync -t "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', []),
+    (f'rsync --inplace "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', ["CH027:2"]),
+    (f"ssh m 'cat > {SSL}/cert.pem' < \"$RENEWED_LINEAGE/fullchain.pem\"\n", ["CH011:2", "CH027:2"]),
+    (f"ssh m 'docker compose -f /opt/x.yml restart dovecot-mailcow' # {SSL}\n", []),
+    (f"ssh m '[ -e {SSL}/cert.pem ]; docker compose restart dovecot-mailcow'\n", ["CH010:2"]),
+    (f"ssh m '[ -e {SSL}/cert.pem ]; docker compose restart dovecot-mailcow nginx-mailcow'\n", []),
+    (f"ssh m '[ -e {SSL}/cert.pem ]; docker compose restart dovecot-mailcow; docker compose restart'\n", []),
+    ("ssh m 'docker compose exec dovecot-mailcow dovecot reload'\n", ["CH027:2"]),
+    ("cp a /etc/haproxy/certs/mail.pem\n", ["CH027:2"]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FAR)
+def test_what_reaches_the_other_machine_is_judged_as_if_it_were_here(text: str, expected: list[str]):
+    assert [each for each in said(f"set -e\n{text}") if not each.startswith("CH012")] == expected
+
+
+def test_haproxys_one_file_is_no_pair():
+    (found,) = judge("cp a /etc/haproxy/certs/mail.pem\n")
+    assert found.summary == "the certificate is written in place: stopped half way, it leaves a PEM that is cut"
+
+
+GONE_ON = [
+    ("scp a m:/x\nssh m true\n", ["CH027:1"]),
+    ("#!/bin/sh\nscp a m:/x\nscp b m:/y\nsystemctl reload haproxy\n", ["CH027:2"]),
+    ("scp a m:/x && scp b m:/y\nlogger done\n", ["CH027:1"]),
+    ("for h in a b; do\n  rsync x $h:/x\ndone\nlogger done\n", ["CH027:2"]),
+    ("push() {\n  scp a m:/x\n  logger sent\n}\npush\n", ["CH027:2"]),
+    ("if [ -e a ]; then\n  scp a m:/x\nfi\nlogger done\n", ["CH027:2"]),
+    ("cat a | ssh m deploy\nlogger done\n", ["CH027:1", "CH027:1"]),
+    ("cp a /opt/mailcow-dockerized/data/assets/ssl/x\nlogger done\n", ["CH027:1"]),
+    ("scp a m:/x\nexit 0\n", ["CH027:1"]),
+    ("ssh m 'cp a /ssl/.new; mv /ssl/.new /ssl/key.pem; logger done'\n", ["CH027:1"]),
+    ("set -e\nscp a m:/x\nssh m true\n", []),
+    ("set -o errexit\nscp a m:/x\nssh m true\n", []),
+    ("#!/bin/sh -e\nscp a m:/x\nssh m true\n", []),
+    ("#!/bin/bash\ntrap 'exit 1' ERR\nscp a m:/x\nssh m true\n", []),
+    ("scp a m:/x || exit 1\nssh m true\n", []),
+    ("scp a m:/x && ssh m true\n", []),
+    ("if scp a m:/x; then ssh m true; fi\n", []),
+    ("if ! scp a m:/x; then exit 1; fi\nssh m true\n", []),
+    ("if [ -e a ]; then\n  scp a m:/x\nelse\n  logger none\nfi\n", []),
+    ("case $1 in\n  a) scp a m:/x ;;\n  b) logger none ;;\nesac\n", []),
+    ("scp a m:/x\ncode=$?\nlogger done\nexit $code\n", []),
+    ("push() {\n  scp a m:/x\n}\npush || exit 1\nlogger done\n", []),
+    ("scp a m:/x\n", []),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), GONE_ON)
+def test_a_copy_that_fails_unnoticed_is_found_and_one_that_is_looked_at_is_not(text: str, expected: list[str]):
+    assert [each for each in said(text) if not each.startswith("CH012")] == expected
