@@ -31,6 +31,9 @@ HIDDEN = "(sensitive)"
 SHORTEST = 5
 """Fewest characters of a sensitive text that is also masked elsewhere; shorter ones are too common."""
 
+EFFORT = 1 << 27
+"""Characters times secrets that are looked through; beyond it every text is masked, so that no state takes for ever."""
+
 Action = Literal["no-op", "create", "read", "update", "delete", "replace", "forget"]
 
 
@@ -178,6 +181,7 @@ class _Reading:
     def __init__(self, raw: Raw) -> None:
         self.unknown = {change.address: change.change.after_unknown for change in raw.resource_changes}
         self.secrets: set[str] = set()
+        self.left = EFFORT
         for values in (raw.values, raw.planned_values):
             for each in _all(values.root_module) if values else ():
                 self.collect(each.values, each.sensitive_values)
@@ -246,6 +250,9 @@ class _Reading:
             parts = zip_longest(value, hidden[: len(value)], awaited[: len(value)])
             return [self.known(each, mark, later, f"{name}[{n}]") for n, (each, mark, later) in enumerate(parts)]
         if isinstance(value, str) and self.secrets:
+            self.left -= (len(value) + 32) * len(self.secrets)
+            if self.left < 0:
+                return HIDDEN
             for secret in self.secrets:
                 value = value.replace(secret, HIDDEN)
         found: Value = value

@@ -18,8 +18,11 @@ from console.tofu.show import Raw, RawModule, RawResource, RawValues, Shown, rea
 
 VERSION = 4
 
+MOST = 2000
+"""Most resources of our types that are read; a state with more is not of an estate of this kind."""
+
 _OURS = re.compile(r"(incus|lxd)_\w+|terraform_data")
-"""Types whose values are kept. Which values of other types are secrets, only their providers know."""
+"""Types that are read. Which values of others are secrets, only their providers know."""
 
 
 class Encrypted(InputError):
@@ -28,7 +31,7 @@ class Encrypted(InputError):
 
 class _Object(Struct):
     index_key: str | int | None = None
-    attributes: dict[str, Any] | None = None
+    attributes: msgspec.Raw = msgspec.Raw(b"null")
     sensitive_attributes: list[list[dict[str, Any]]] | None = None
     status: str = ""
     deposed: str = ""
@@ -56,7 +59,7 @@ class _State(Struct):
 
 
 def parse(data: bytes | str, what: str = "terraform.tfstate") -> Shown:
-    """Return a state; raises `Encrypted` when it is, and `InputError` when the text is none or of another format."""
+    """Return what a state has of our types; raises `Encrypted` when it is, and `InputError` when it is none of ours."""
     try:
         state = msgspec.json.decode(data, type=_State)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -67,26 +70,30 @@ def parse(data: bytes | str, what: str = "terraform.tfstate") -> Shown:
         raise InputError(what, 0, 0, f"its state has format {state.version}; cowhand reads {VERSION}")
     try:
         modules: dict[str, RawModule] = {}
-        for address, found in _resources(state):
+        for number, (address, found) in enumerate(_resources(state)):
+            if number == MOST:
+                raise InputError(what, 0, 0, f"its state has more than {MOST} resources of Incus, and is not read")
             modules.setdefault(address, RawModule(address)).resources.append(found)
         values = RawValues(RawModule(child_modules=[*modules.values()])) if modules else None
         outputs = [each.value for each in state.outputs.values() if each.sensitive]
         return read(Raw("1.0", state.terraform_version, values), what, outputs)
-    except RecursionError:
-        raise InputError(what, 0, 0, "its state is nested too deep") from None
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InputError(what, 0, 0, f"this is no state of OpenTofu: {clean(str(error), 160)}") from None
 
 
 def _resources(state: _State) -> Iterator[tuple[str, RawResource]]:
     """Yield each resource with the address of its module; what is only kept to be destroyed is left out."""
     for each in state.resources:
+        if not _OURS.fullmatch(each.type):
+            continue
         local = f"data.{each.type}.{each.name}" if each.mode == "data" else f"{each.type}.{each.name}"
         for one in each.instances:
             if one.deposed:
                 continue
             key = "" if one.index_key is None else f"[{msgspec.json.encode(one.index_key).decode()}]"
             address = f"{each.module}.{local}{key}" if each.module else local + key
-            values = one.attributes if one.attributes and _OURS.fullmatch(each.type) else {}
-            values = {name: _plain(value) for name, value in values.items()}
+            read = msgspec.json.decode(one.attributes, type=dict[str, Any] | None) or {}
+            values = {name: _plain(value) for name, value in read.items()}
             marks = _marks(one.sensitive_attributes or [])
             tainted = one.status == "tainted"
             yield (

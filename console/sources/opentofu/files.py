@@ -323,11 +323,14 @@ class _Declared(Struct, frozen=True):
 
 def _volumes(scopes: list[Scope], instances: list[tuple[Instance, list[Device]]]) -> tuple[Volume, ...]:
     declared = [_declared(scope, block, copy) for scope in scopes for block, copy in resources(scope, _VOLUME)]
+    named: dict[str, list[int]] = {}
+    for number, each in enumerate(declared):
+        named.setdefault(each.volume.name, []).append(number)
     attached: dict[int, tuple[Instance, Device]] = {}
     strangers: list[Volume] = []
     for instance, device in _disks(instances):
         name, pool = device.get("source") or "", device.get("pool")
-        found = [number for number, each in enumerate(declared) if each.volume.name == name]
+        found = named.get(name, [])
         if len(found) > 1:
             found = [number for number in found if declared[number].volume.pool == pool] or found
         if found:

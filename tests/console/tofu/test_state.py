@@ -93,9 +93,23 @@ def test_a_sensitive_output_is_hidden_in_every_resource() -> None:
     assert found.resources[0].values["name"] == f"a {show.HIDDEN} b"
 
 
-def test_of_other_types_only_the_names_are_kept() -> None:
-    found = read(resource(instance({"result": "hunter2"}), kind="random_password"))
-    assert (found.resources[0].address, found.resources[0].values) == ("random_password.vm", {})
+def test_what_is_of_other_types_is_not_read() -> None:
+    found = read(resource(instance({"result": "hunter2"}), kind="random_password"), resource(instance({"name": "vm"})))
+    assert [each.address for each in found.resources] == ["incus_instance.vm"]
+
+
+def test_a_state_of_too_many_resources_is_not_read() -> None:
+    many = [instance({}, index_key=number) for number in range(state.MOST + 1)]
+    assert len(read(resource(*many[1:])).resources) == state.MOST
+    with pytest.raises(InputError, match="more than 2000 resources of Incus, and is not read"):
+        read(resource(*many))
+
+
+def test_where_there_is_too_much_to_mask_every_text_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "EFFORT", 100)
+    outputs = {"x": {"value": ["hunter2", "hunter3"], "sensitive": True}}
+    found = read(resource(instance({"name": "vm", "more": "hunter2 and so on", "cpu": 2})), outputs=outputs)
+    assert found.resources[0].values == {"name": "vm", "more": show.HIDDEN, "cpu": 2}
 
 
 def test_what_is_only_kept_to_be_destroyed_is_no_resource() -> None:
