@@ -52,7 +52,7 @@ def parse(text: str) -> tuple[Machine, ...]:
     try:
         rows = json.loads(text)
         return tuple(_machine(row) for row in rows)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"not the answer to incus list: {type(error).__name__}") from None
 
 

@@ -19,7 +19,7 @@ from console.text import clean
 COMMAND = ("tailscale", "status", "--json")
 
 MOST = 200
-"""Peers kept of a tailnet."""
+"""Peers kept of a tailnet, and addresses and networks of each: a node may name as many as it likes."""
 
 
 class _Node(Struct, frozen=True, rename="pascal"):
@@ -91,7 +91,7 @@ def _peer(node: _Node) -> Peer:
 def _networks(given: tuple[str, ...] | None) -> tuple[str, ...]:
     """Keep what is an address or a network."""
     kept = []
-    for each in given or ():
+    for each in (given or ())[:MOST]:
         try:
             ip_network(each, strict=False)
         except ValueError:
