@@ -17,13 +17,16 @@ MOST = 4000
 """Most files that a trust is for; a folder with more is not one of *.tf."""
 
 _CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json")
+_NAMES = (".terraform.lock.hcl", ".opentofu-version", ".terraform-version", ".tool-versions")
+"""Which providers are taken; and which OpenTofu, where `tofu` is a version manager's."""
+
 _STATE = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
 
 
 def use(place: Place, site: Path) -> Use:
     """Return what `tofu show` would run in this folder. Its providers start to tell what the values mean."""
     packages = [*_files(place.data / "providers"), *_files(place.data / "plugins")]
-    deciding = [place.folder / ".terraform.lock.hcl", place.data / "terraform.tfstate", *packages]
+    deciding = [*(place.folder / name for name in _NAMES), place.data / "terraform.tfstate", *packages]
     keys = [path for path in _configuration(place.folder) if _may_encrypt(path)]
     if keys:  # it may name programs, by whatever any other file says
         deciding += _others(place)

@@ -157,6 +157,11 @@ CHANGES: dict[str, Callable[[Clone], object]] = {
     "one more provider": lambda clone: clone.plant_provider("worse"),
     "the lock file": lambda clone: (clone.infra / ".terraform.lock.hcl").write_text(""),
     "the backend": lambda clone: clone.keep_state_elsewhere("http"),
+    "the version of OpenTofu": lambda clone: (clone.infra / ".opentofu-version").write_text("1.0.0"),
+    "the folder that the site file names": lambda clone: (
+        shutil.copytree(clone.infra, clone.folder / "other"),
+        clone.site.write_text(clone.site.read_text().replace("infra", "other")),
+    ),
     "an encryption block": lambda clone: (clone.infra / "more.tf").write_text("terraform { encryption {} }\n"),
     "configuration in JSON": lambda clone: (clone.infra / "more.tf.json").write_text("{}"),
     "the folder": lambda clone: (

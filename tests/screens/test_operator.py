@@ -420,6 +420,15 @@ async def test_the_map_says_when_opentofu_could_not_tell() -> None:
     assert any(row.strip() == remark for row in rows)
 
 
+async def test_the_map_says_in_eighty_columns_how_opentofu_comes_to_be_asked() -> None:
+    remark = "OpenTofu: not asked, for this folder is not trusted (see cowhand trust)"
+    whole = f"{remark}; what is shown is what its files say"
+    app = build(Stage((EstateRead("benoit", TOPOLOGY, (), (), {}, whole),)))
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "4", "G")
+    assert any(row.strip().startswith(remark) for row in rows)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 15), (119, 30), (160, 20), (300, 90)])
 async def test_every_size_of_terminal_draws_every_screen(size: tuple[int, int]) -> None:
