@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from console.diagnosis.mode import Mode, Proof, Scope
 from console.diagnosis.modes import MODES
-from console.diagnosis.symptoms import Test
-from console.diagnosis.world import LOGINS, World
+from console.diagnosis.symptoms import PASS, Key, Test, key
+from console.diagnosis.world import World
 
 NEAR = 1.2
 """How much dearer an explanation may be than the cheapest to be said beside it."""
@@ -87,9 +87,9 @@ def explain(world: World, modes: Iterable[Mode] = MODES) -> Explanation:
 
 def _suspects(world: World, mode: Mode) -> list[Suspect]:
     """Where this mode may hold; lanes of which the same is known are one suspect."""
-    found = []
+    found, known = [], dict[frozenset[Key], bool]()
     for scope in mode.scope(world):
-        if not scope.ports or _cleared(world, mode, scope):
+        if not scope.ports or _ruled_out(world, mode, scope, known):
             continue
         covers = _covered(world, mode, scope)
         if not any(world.symptoms[number].port for number in covers):
@@ -100,45 +100,53 @@ def _suspects(world: World, mode: Mode) -> list[Suspect]:
     return _merged(found)
 
 
+def _ruled_out(world: World, mode: Mode, scope: Scope, known: dict[frozenset[Key], bool]) -> bool:
+    """As `_cleared`, once for all lanes on which the same came of the same tests."""
+    if len(scope.ports) > 1 or scope.family or scope.addresses:
+        return _cleared(world, mode, scope)
+    alike = world.keys.get(scope.ports[0], frozenset())
+    if alike not in known:
+        known[alike] = (mode.covers.own.isdisjoint(alike) and not mode.covers.logins) or _cleared(world, mode, scope)
+    return known[alike]
+
+
 def _cleared(world: World, mode: Mode, scope: Scope) -> bool:
     """Whether a pass rules it out, or what it needs was tried and did not pass; what nobody tried rules nothing out."""
-    tests = _within(world, scope)
-    if any((t.kind, t.at, t.outcome) in mode.forbids.own for t in tests):
+    keys = _keys(world, scope)
+    if any(not mode.forbids.own.isdisjoint(some) for some in keys):
         return True
-    needs = {(kind, at) for kind, at, _ in mode.needs.own}
-    passed, made = {(t.kind, t.at) for t in tests if t.passed}, {(t.kind, t.at) for t in tests}
-    return any(need in made and need not in passed for need in needs)
+    for need in mode.needs.own:
+        tried = [key[2] for some in keys for key in some if key[:2] == need[:2]]
+        if tried and PASS not in tried:
+            return True
+    return False
 
 
-def _within(world: World, scope: Scope) -> list[Test]:
-    """The tests that a suspect may speak of: on its lanes, on none, and of its family and addresses."""
-    some = [*world.by_port.get(0, ()), *(t for port in scope.ports for t in world.by_port.get(port, ()) if port)]
+def _keys(world: World, scope: Scope) -> list[frozenset[Key]]:
+    """Kind, place and outcome of the tests that a suspect may speak of: on its lanes, on none, of its family."""
     if not scope.family and not scope.addresses:
-        return some
-    return [t for t in some if t.at not in ("here", "itself") or _is_meant(t, scope)]
+        return [world.keys[port] for port in (0, *scope.ports) if port in world.keys]
+    tests = (t for port in (0, *scope.ports) for t in world.by_port.get(port, ()))
+    return [frozenset(key(t) for t in tests if _is_meant(t, scope))]
 
 
 def _is_meant(test: Test, scope: Scope) -> bool:
-    """Whether a test from outside is of the suspect's family and addresses."""
+    """Whether a test is of the suspect's family and addresses, where it came from outside."""
+    if test.at not in ("here", "itself"):
+        return True
     return (not scope.family or test.family == scope.family) and (
         not scope.addresses or test.address in scope.addresses
     )
 
 
 def _covered(world: World, mode: Mode, scope: Scope) -> frozenset[int]:
-    ours = {id(t) for t in _within(world, scope)}
-    found = set()
-    for number, t in enumerate(world.symptoms):
-        key = (t.kind, t.at, t.outcome)
-        if (id(t) in ours and key in mode.covers.own) or (key in mode.covers.logins and _logs_in(world, mode, t)):
-            found.add(number)
+    """The numbers of the symptoms that it explains."""
+    all_ = not scope.family and not scope.addresses
+    mine = (each for port in (0, *scope.ports) for each in world.marked.get(port, ()))
+    found = {number for number, key, test in mine if key in mode.covers.own and (all_ or _is_meant(test, scope))}
+    if mode.covers.logins:
+        found |= {number for number, key, _ in world.logins if key in mode.covers.logins}
     return frozenset(found)
-
-
-def _logs_in(world: World, mode: Mode, test: Test) -> bool:
-    """Whether a symptom is of a port on which Postfix asks Dovecot."""
-    lane = world.lanes.get(test.port)
-    return lane is not None and lane.lane.protocol in LOGINS
 
 
 def _merged(found: list[Suspect]) -> list[Suspect]:

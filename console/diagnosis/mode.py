@@ -7,12 +7,9 @@ from typing import get_args
 
 from msgspec import Struct
 
-from console.diagnosis.symptoms import OUTCOMES, PASS, At, Kind
+from console.diagnosis.symptoms import OUTCOMES, PASS, At, Key, Kind
 from console.diagnosis.world import World
 from console.model import HopName
-
-Key = tuple[str, str, str]
-"""Kind, place and outcome of a test."""
 
 _KINDS: tuple[str, ...] = get_args(Kind)
 _PLACES: tuple[str, ...] = get_args(At)

@@ -295,7 +295,7 @@ def exhausted(world: World, scope: Scope) -> Proof:
     """Its log says that the limit was reached since the sweep began; connections that wait only hint at it."""
     port = scope.ports[0]
     target, given = _target(world, port), {"target": str(_target(world, port)), "daemon": world.daemon(port)}
-    logged = next((line for line in world.log(port) if LIMIT.search(line)), "")
+    logged = world.logged(LIMIT, port)
     if logged:
         return Proof(True, (logged,), given, 0.4)
     known = world.listeners("mail", target)
@@ -309,7 +309,7 @@ def exhausted(world: World, scope: Scope) -> Proof:
 
 def dies(world: World, scope: Scope) -> Proof:
     """Its log says since the sweep began why it dies."""
-    logged = next((line for line in world.log(scope.ports[0]) if DIES.search(line)), "")
+    logged = world.logged(DIES, scope.ports[0])
     match = DIES.search(logged)
     return Proof(True, (logged,), {"why": f": {match[0][:120]}" if match else ""}, 0.5) if logged else Proof(False)
 
@@ -339,7 +339,7 @@ def one_family(world: World, scope: Scope) -> Proof:
 
 def mismatched(world: World, scope: Scope) -> Proof:
     """A daemon's log says since the sweep began that key and certificate do not fit."""
-    logged = next((line for port in world.lanes for line in world.log(port) if MISMATCH.search(line)), "")
+    logged = world.logged(MISMATCH, scope.ports[0])
     return Proof(True, (logged,), cost=0.3) if logged else UNKNOWN
 
 

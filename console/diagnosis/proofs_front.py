@@ -15,6 +15,10 @@ HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission"
 """How a daemon that waits for a PROXY header in vain gives up without a word, and which ones do."""
 
 
+WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out")
+"""What Postfix and Dovecot log of a header that did not come."""
+
+
 # ── here and the name ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -358,14 +362,7 @@ def headerless(world: World, scope: Scope) -> Proof:
             return Proof(True, (f"the daemon says: {test.said}",))
         if not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ()) and _straight(world, port):
             return Proof(True, (f"the daemon waited for a header: {test.said}",))
-    logged = next(
-        (
-            line
-            for line in world.log(port)
-            if re.search(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out", line)
-        ),
-        "",
-    )
+    logged = world.logged(WAITED, port)
     return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
 
 

@@ -57,6 +57,15 @@ class Test(Struct, frozen=True):
         return self.outcome == PASS
 
 
+Key = tuple[str, str, str]
+"""Kind, place and outcome of a test."""
+
+
+def key(test: Test) -> Key:
+    """What a test is of, wherever it was made."""
+    return test.kind, test.at, test.outcome
+
+
 def outcome(ladder: Ladder) -> str:
     """How a ladder ended, as one of OUTCOMES; what an HTTP server says with 4xx or 5xx is no pass."""
     cause, said = ladder.cause, ladder.said

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 
-from console.diagnosis.symptoms import Test, tests
+from console.diagnosis.symptoms import Key, Test, key, tests
 from console.model import Role
-from console.observation import Asked, Container, Frontend, Ladder, LaneData, Listener, Server, SweepData
+from console.observation import Asked, Container, Frontend, Ladder, Listener, Server, SweepData
 
 LOGINS = frozenset(("smtps", "submission"))
 """Protocols in which Postfix asks Dovecot who may submit, before it greets."""
@@ -26,11 +27,23 @@ class World:
         self.seen = seen
         self.asked = seen.asked or Asked()
         self.tests = tests(seen)
+        self.reached = any(t.passed and t.kind == "connect" and t.at == "here" for t in self.tests)
         self.symptoms = tuple(test for test in self.tests if self._is_symptom(test))
         self.lanes = {lane.lane.port: lane for lane in seen.lanes.values()}
         self.by_port: dict[int, list[Test]] = {}
         for test in self.tests:
             self.by_port.setdefault(test.port, []).append(test)
+        self._logged: dict[tuple[str, str], str] = {}
+        self._came: dict[tuple[str, str], list[str]] = {}
+        for test in self.tests:
+            self._came.setdefault((test.kind, test.at), []).append(test.outcome)
+        self.keys = {port: frozenset(map(key, some)) for port, some in self.by_port.items()}
+        self.marked: dict[int, list[tuple[int, Key, Test]]] = {}
+        self.logins: list[tuple[int, Key, Test]] = []
+        for number, test in enumerate(self.symptoms):
+            self.marked.setdefault(test.port, []).append((number, key(test), test))
+            if test.port in self.lanes and self.lanes[test.port].lane.protocol in LOGINS:
+                self.logins.append((number, key(test), test))
         self.sick = tuple(
             port for port in self.lanes if any(self._is_symptom(test) for test in self.by_port.get(port, ()))
         )
@@ -40,7 +53,7 @@ class World:
         if test.passed or test.outcome == "busy":
             return False
         no_family = test.kind == "connect" and test.at == "here" and test.outcome == "unreachable"
-        return not (no_family and any(t.passed and t.kind == "connect" and t.at == "here" for t in self.tests))
+        return not (no_family and self.reached)
 
     # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -59,6 +72,8 @@ class World:
 
     def came(self, kind: str, at: str, port: int | None = None, family: int | None = None) -> list[str]:
         """What came of these tests."""
+        if port is None and family is None:
+            return self._came.get((kind, at), [])
         some = self.tests if port is None else self.by_port.get(port, [])
         return [t.outcome for t in some if t.kind == kind and t.at == at and family in (None, t.family)]
 
@@ -138,20 +153,17 @@ class World:
         """What the service behind a lane logged since the sweep began."""
         return self.seen.logs.get(self.service(port), ())
 
-    def halted(self, *words: str) -> bool | None:
-        """Whether a process whose command line has one of these words is stopped by a signal; None: nobody told."""
-        if self.asked.programs is None:
-            return None
-        return any(each.halted and any(word in each.words for word in words) for each in self.asked.programs)
+    def logged(self, pattern: re.Pattern[str], port: int) -> str:
+        """The first line of that log in which a pattern is found; "" when there is none."""
+        asked = (pattern.pattern, self.service(port))
+        if asked not in self._logged:
+            self._logged[asked] = next((line for line in self.log(port) if pattern.search(line)), "")
+        return self._logged[asked]
 
     def ladders(self, port: int) -> Iterable[Ladder]:
         """Every ladder of a lane."""
         lane = self.lanes[port]
         return [each for each in (*lane.public.values(), lane.vm, lane.service) if each is not None]
-
-    def lane(self, port: int) -> LaneData:
-        """The lane on a port."""
-        return self.lanes[port]
 
 
 def hidden(address: str) -> bool:
