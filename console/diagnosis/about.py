@@ -40,7 +40,7 @@ _BLANKS = {
     "names": "a lane", "daemon": "a service", "target": "a port", "every": "every lane", "family": "one address family",
     "server": "PROXY/SERVER", "who": "another program", "to": "another place than its file says", "wrong": "an address",
     "own": "its own", "places": "an inner address", "address": "the address that its log names", "name": "NAME",
-    "said": "an error",
+    "said": "an error", "file": "haproxy.cfg", "on": "the proxy", "lines": "the changed lines",
 }  # fmt: skip
 
 

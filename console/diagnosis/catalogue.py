@@ -184,6 +184,11 @@ _ENTRIES = (
     Entry("CH074", "slow-greeting", "high", "read the daemon's log: what does it wait for before it greets?"),
     Entry("CH075", "daemon-dies", "critical", "read the daemon's log: docker compose logs"),
     Entry("CH076", "disk-full", "critical", "make room on the mail host: du -x tells where it went"),
+    Entry("CH078", "vm-without-way-back", "critical", "ip route on the mail host: its default route is missing"),
+    Entry("CH079", "haproxy-redirect-loop", "critical", "look for http-request redirect in the deployed haproxy.cfg"),
+    Entry("CH080", "daemon-wants-no-header", "critical", "give the port its PROXY listener again"),
+    Entry("CH081", "proxy-without-family", "high", "give the proxy its address of that family back"),
+    Entry("CH082", "drift-breaks-lane", "critical", "cowhand drift shows it; apply the repository's file, or adopt it"),
     Entry("CH077", "name-without-ipv4", "high", "publish an A record: IPv4 clients cannot find the name"),
     Entry(
         "CH080",

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from console.diagnosis.catalogue import finding
+from console.diagnosis.catalogue import CATALOGUE, finding
 from console.diagnosis.explain import Cause, Explanation, Suspect
 from console.diagnosis.symptoms import Test
 from console.diagnosis.world import World
-from console.model import HOPS, Finding, HopName, Span
+from console.model import Finding, HopName, Severity, Span
 from console.text import clean, join_words
 
 UNDECIDED = "CH032"
@@ -25,7 +25,8 @@ _WORDS = {
     "closed-3": "hung up after 3 s", "closed-5": "hung up after 5 s", "closed": "hung up", "silent": "silent",
     "tls": "TLS fails", "not-tls": "plain text instead of TLS", "headerless": "asks for a PROXY header",
     "out-of-step": "takes the header for a command", "loop": "redirects to itself", "busy": "too busy",
-    "down": "HAProxy's check fails", "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
+    "idle": "HAProxy sends nobody there", "down": "HAProxy's check fails",
+    "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
     "unheard": "could not be asked", "odd": "a strange answer",
 }  # fmt: skip
 _FROM = {"here": "from here", "itself": "from {vps} itself", "vm": "from {vps} to {mail}", "inside": "inside {mail}"}
@@ -45,15 +46,22 @@ def _proven(world: World, cause: Cause) -> Finding:
     names = _names(world, cause, suspect)
     return finding(
         suspect.mode.finding, _fill(suspect.mode.words, names), *_places(world, suspect, cause), observed=True,
-        also=_also(world, suspect, cause), lanes=_ids(world, cause.ports), hop=_hop(suspect),
-        severity="critical" if suspect.mode.finding == "CH021" else None,
+        also=_also(world, suspect, cause), lanes=_ids(world, cause.ports), hop=hop_of(suspect, cause),
+        severity=_severity(world, cause),
         remedy=_remedy(suspect, names), evidence=_evidence(world, suspect, cause),
     )  # fmt: skip
 
 
+def _severity(world: World, cause: Cause) -> Severity | None:
+    """How grave a proven cause is: as the catalogue says, but less where every lane of it still serves some."""
+    id = cause.suspects[0].mode.finding
+    grave: Severity = "critical" if id == "CH021" else CATALOGUE[id].severity
+    return "high" if grave == "critical" and cause.ports and all(map(world.served, cause.ports)) else grave
+
+
 def _undecided(world: World, cause: Cause) -> Finding:
     names = [(each, _names(world, cause, each)) for each in cause.suspects]
-    hop, id = _hop(cause.suspects[0]), _shared(world, cause)
+    hop, id = _innermost(cause), _shared(world, cause)
     either = [_fill(each.mode.words, given) for each, given in names]
     shown = seen_on(world, cause.symptoms)
     nobody = f"nobody answers at {join_words(sorted(world.dialled))}, on any port"
@@ -153,9 +161,21 @@ def _evidence(world: World, suspect: Suspect, cause: Cause) -> tuple[str, ...]:
     return tuple(lines[:MOST])
 
 
-def _hop(suspect: Suspect) -> HopName:
-    assert suspect.mode.hop in HOPS
+def hop_of(suspect: Suspect, cause: Cause) -> HopName:
+    """The hop that a suspect breaks: a daemon's own where it fails inside the VM too, else its port for HAProxy."""
+    places = {test.at for test in cause.symptoms}
+    if suspect.mode.id.startswith("daemon/") and places & {"inside", "vm"}:
+        return "service" if "inside" in places else "vm"
     return suspect.mode.hop
+
+
+def _innermost(cause: Cause) -> HopName:
+    """The hop at which rivals agree that it breaks: where a conversation failed that is nearest to the daemon."""
+    if any(test.at == "inside" for test in cause.symptoms):
+        return "service"
+    if any((test.kind, test.at) == ("talk", "vm") for test in cause.symptoms):
+        return "vm"
+    return hop_of(cause.suspects[0], cause)
 
 
 def _ids(world: World, ports: tuple[int, ...]) -> tuple[str, ...]:

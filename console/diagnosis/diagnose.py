@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from console.diagnosis.conclude import conclude
 from console.diagnosis.explain import explain
+from console.diagnosis.lamps import align, culprits
 from console.diagnosis.rule import OBSERVED, Observed
 from console.diagnosis.world import World
 from console.model import HOPS, Finding, Reading, Severity
@@ -16,11 +17,17 @@ GRAVITY: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 def diagnose(seen: SweepData, readings: Iterable[Reading]) -> tuple[Finding, ...]:
     """Return the findings that hold: by severity, then by how many lanes they touch, then by hop from the left."""
+    return judge(seen, readings)[0]
+
+
+def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, ...], list[Reading]]:
+    """Return the findings that hold, in the order of `diagnose`, and the readings as they follow from them."""
     from console.diagnosis.rules import drift, observed  # noqa: F401  register their rules
 
+    given = list(readings)
     world = World(seen)
-    told = conclude(world, explain(world)) if seen.lanes else []
-    both = Observed(seen, {reading.key: reading for reading in readings})
-    found = [*told, *(finding for _, rule in OBSERVED for finding in rule(both))]
+    told = explain(world)
+    both = Observed(seen, {reading.key: reading for reading in given})
+    found = [*conclude(world, told), *(finding for _, rule in OBSERVED for finding in rule(both))]
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
-    return tuple(found)
+    return tuple(found), align(given, culprits(world, told))

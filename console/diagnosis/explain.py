@@ -144,7 +144,7 @@ def _covered(world: World, mode: Mode, scope: Scope) -> frozenset[int]:
     all_ = not scope.family and not scope.addresses
     mine = (each for port in (0, *scope.ports) for each in world.marked.get(port, ()))
     found = {number for number, key, test in mine if key in mode.covers.own and (all_ or _is_meant(test, scope))}
-    if mode.covers.logins:
+    if mode.covers.logins and any(world.daemon(port) == "dovecot" for port in scope.ports):
         found |= {number for number, key, _ in world.logins if key in mode.covers.logins}
     return frozenset(found)
 

@@ -309,9 +309,10 @@ def _tunnel(seen: SweepData, lane: LaneData) -> Reading | None:
 
 
 def host_answers(seen: SweepData, lane: LaneData) -> bool | None:
-    """Whether any lane to the same host got an answer through the tunnel; None while some were not asked yet."""
+    """Whether any lane to the same host got an answer through the tunnel, or its far end answers; None: too early."""
     host = lane.lane.target.host if lane.lane.target else ""
-    if host in seen.answered:
+    router = seen.asked.pings.get("router") if seen.asked else None
+    if host in seen.answered or (router is not None and router.answered):
         return True
     beside = (other for other in seen.lanes.values() if other.lane.target and other.lane.target.host == host)
     return False if all(other.vm is None or other.vm.rungs for other in beside) else None

@@ -7,6 +7,7 @@ it (`forbids`), what must be well for it (`needs`), which fact proves it, and wh
 from __future__ import annotations
 
 from console.diagnosis import proofs_back as back
+from console.diagnosis import proofs_drift as drift
 from console.diagnosis import proofs_front as front
 from console.diagnosis.mode import Mode, row
 from console.diagnosis.scopes import (
@@ -73,6 +74,12 @@ HERE = (
         covers="connect here: timeout unreachable", forbids="connect here", fact=front.filtered, finding="CH038",
         tells="nft list ruleset and ip route on {vps}; dial from another network",
         remedy="nft list ruleset, ip addr and ip route on {vps}; dial another {family} address from here",
+    ),
+    row(
+        "vps/lost-family", "{vps} has no {family} address of its own, though the public name has one", 1.6, "public",
+        families, covers="connect here,itself", forbids="connect here,itself", fact=front.familyless, finding="CH081",
+        tells="ip addr on {vps}",
+        remedy="ip addr on {vps}: give it back its {family} address, or take it out of the name",
     ),
     row(
         "vps-filter/reject", "a firewall before HAProxy rejects {ports} from outside", 1.5, "public", each,
@@ -200,21 +207,27 @@ HAPROXY = (
         fact=front.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
     ),
     row(
+        "haproxy-config/drift", "{file} on {on} is not yours where {names} is described: {lines}", 0.9, "haproxy",
+        each, covers=f"{END}; check haproxy; connect here,itself: refused", forbids=END, needs="talk vm",
+        fact=drift.changed_here, finding="CH082",
+        remedy="cowhand drift shows it; apply the repository's file on {on} and reload HAProxy, or adopt the host's",
+    ),
+    row(
         "haproxy-server/no-header", "HAProxy sends no PROXY header, {lanes}", 1.4, "haproxy", where(with_header),
         covers=f"{END}: headerless closed-3 closed-5 tls not-tls closed-0; talk vm: headerless closed-3 closed-5 tls "
-        "not-tls closed-0", forbids=END, fact=front.headerless, finding="CH002", kin="CH002", spreads=True,
+        "not-tls closed-0", forbids=END, fact=front.headerless, finding="CH002", spreads=True,
         remedy="the running HAProxy sends no header: compare its file with this line, add send-proxy, reload",
         tells="the daemon's log",
     ),
     row(
         "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.2, "vm",
         where(to_plain_port), covers=f"{END}: {TAKEN}; talk vm: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
-        fact=front.to_plain, finding="CH003", kin="CH003", spreads=True, tells="the daemon's log",
+        fact=front.to_plain, finding="CH003", spreads=True, tells="the daemon's log",
     ),
     row(
         "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.6, "haproxy", each,
         covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=front.to_plain_astray,
-        finding="CH003", kin="CH003", spreads=True, tells="show servers state on HAProxy's stats socket",
+        finding="CH003", spreads=True, tells="show servers state on HAProxy's stats socket",
     ),
 )  # fmt: skip
 
@@ -235,7 +248,7 @@ HOME = (
         finding="CH058", kin="CH016", tells="a way in to the home network that is not the tunnel",
     ),
     row(
-        "home-router/does-not-forward", "the router at home answers and passes nothing on to {host}", 2.0, "tunnel",
+        "home-router/does-not-forward", "the router at home answers and passes nothing on to {host}", 2.0, "vm",
         everything, covers=FAR, forbids=NEAR, needs="ping router", fact=back.unforwarded, finding="CH059",
         kin="CH016", tells="sysctl net.ipv4.ip_forward, and the firewall, of the router at home",
     ),
@@ -251,24 +264,31 @@ HOME = (
         tells="incus list: its state and address",
     ),
     row(
-        "tunnel/loss", "the tunnel loses packets", 2.4, "tunnel", everything,
+        "vm/no-way-back", "{mail} has no way back to {vps}: its default route is missing", 2.0, "vm", everything,
+        covers=FAR, forbids=NEAR, needs="ping router", fact=back.unforwarded, finding="CH078", kin="CH016",
+        tells="ip route on {mail}", remedy="ip route on {mail}: its default route leads to the router at home",
+    ),
+    row(
+        "tunnel/loss", "packets are lost between {vps} and {mail}: by the tunnel, or at home", 2.4, "tunnel",
+        everything,
         covers=f"connect vm,door: timeout; talk vm: silent closed-3 closed-5 closed headerless; {END}: silent closed-3 "
         "closed-5 closed headerless; check haproxy; ping router,host,large", fact=back.lossy, finding="CH062",
         tells="ping the router's end of the tunnel twenty times from {vps}",
         remedy="tailscale ping from {vps} tells whether it goes through a relay; look at the line at home",
     ),
     row(
-        "tunnel/mtu", "large packets are lost in the tunnel, small ones pass", 2.0, "tunnel", everything,
+        "tunnel/mtu", "large packets are lost between {vps} and {mail}, small ones pass", 2.0, "tunnel", everything,
         covers=f"talk vm: silent; {END}: silent; ping large", forbids="ping large", needs="ping host",
         fact=back.cramped, finding="CH063", tells="ping -M do -s 1232 from {vps}",
         remedy="clamp the MSS at the router (nft: tcp option maxseg size set rt mtu), or lower the tunnel's MTU",
     ),
     row(
-        "vm-filter/from-proxy", "packets from {vps} to {target} of {mail} are dropped or rejected there: a firewall "
-        "rule, or a ban", 1.2, "vm", each,
+        "vm-filter/from-proxy", "packets from {vps} to {target} of {mail} are dropped or rejected on their way: by a "
+        "firewall or a ban there, or by a rule of the router between or of {vps}", 1.2, "vm", each,
         covers=f"connect vm: timeout unreachable refused; {END}; check haproxy", forbids=f"connect vm; {END}",
         fact=back.dropped, finding="CH064", tells="nft list ruleset and netfilter-mailcow's bans on {mail}",
-        remedy="nft list ruleset on {mail}, and docker compose logs netfilter-mailcow: let {vps} in",
+        remedy="nft list ruleset on {mail}, then on the router at home and on {vps}; docker compose logs "
+        "netfilter-mailcow: let {vps} in",
     ),
     row(
         "vm/docker-down", "no container runs on {mail}: Docker, or the whole project, is stopped", 2.2, "service",
@@ -328,8 +348,19 @@ DAEMONS = (
         remedy="read {daemon}'s log on {mail}: docker compose logs {daemon}-mailcow",
     ),
     row(
-        "daemon/redirect-loop", "https://{name}/ redirects to itself", 0.2, "service", where(web),
-        covers=f"{END}: loop", fact=back.loops, finding="CH015",
+        "daemon/no-header-wanted", "{daemon} expects no PROXY header on {target}, {lanes}", 1.6, "vm",
+        where(with_header), covers=f"talk vm: {TAKEN}; {END}: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
+        needs="talk inside", fact=back.unwanted, finding="CH080", tells="{daemon}'s configuration of {target}",
+        remedy="give {target} its PROXY listener again: haproxy = yes in Dovecot, upstream_proxy_protocol in Postfix",
+    ),
+    row(
+        "daemon/redirect-loop", "https://{name}/ redirects to itself", 1.0, "service", where(web),
+        covers=f"{END}: loop", fact=back.loops, finding="CH015", kin="CH015", tells="curl -I inside {mail}",
+    ),
+    row(
+        "haproxy-listener/redirect-loop", "HAProxy redirects https://{name}/ to itself", 1.4, "haproxy", where(web),
+        covers=f"{END}: loop", fact=front.loops_itself, finding="CH079", kin="CH015",
+        remedy="look for http-request redirect in the deployed haproxy.cfg where {ports} is described",
     ),
     row(
         "daemon/no-tls", "{daemon} answers in plain text on {ports}, where TLS should begin", 1.0, "service",
@@ -356,13 +387,13 @@ DAEMONS = (
     row(
         "dovecot/untrusted-proxy", "Dovecot distrusts the proxy{peer}, {lanes}", 1.0, "vm",
         where(of_dovecot), covers=f"talk vm: closed-0; {END}; check haproxy",
-        forbids=f"talk vm; {END}", needs="connect vm", fact=back.distrusted, finding="CH001", kin="CH001",
+        forbids=f"talk vm; {END}", needs="connect vm", fact=back.distrusted, finding="CH001",
         tells="Dovecot's log: not trusted",
         remedy="haproxy_trusted_networks = {address} in data/conf/dovecot/extra.conf, then `dovecot reload`",
     ),
     row(
         "postfix/one-family", "IPv6 clients are refused, IPv4 ones served, {lanes}", 1.5, "vm", each,
-        covers=END, needs="talk vm", fact=back.one_family, finding="CH018", kin="CH018",
+        covers=END, needs="talk vm", fact=back.one_family, finding="CH018",
         tells="Postfix's log; postconf inet_protocols",
     ),
     row(

@@ -7,6 +7,7 @@ import re
 from console.diagnosis.log_lines import refused_family, untrusted_peer
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.world import World, inner
+from console.model import PLAIN_PORTS
 from console.observation import Ping
 from console.text import join_words
 
@@ -278,7 +279,24 @@ def loops(world: World, scope: Scope) -> Proof:
     """A client is sent to the very address that it asked for."""
     looping = [t for t in world.by_port[scope.ports[0]] if t.kind == "talk" and t.outcome == "loop"]
     name = next((ladder.target.name for ladder in world.ladders(scope.ports[0]) if ladder.target.name), "")
-    return Proof(True, (looping[0].said,), {"name": name or ""}) if looping else Proof(False)
+    behind = world.lanes[scope.ports[0]].vm
+    if looping and behind is None:
+        return Proof(None, given={"name": name or ""})
+    if not looping or (behind is not None and behind.well and "→" not in behind.said):
+        return Proof(False)  # it is HAProxy that redirects
+    return Proof(True, (looping[0].said,), {"name": name or ""})
+
+
+def unwanted(world: World, scope: Scope) -> Proof:
+    """The port takes the header for a command; where TLS begins it can only hang up."""
+    port = scope.ports[0]
+    lane, given = world.lanes[port].lane, {"daemon": world.daemon(port), "target": str(_target(world, port))}
+    if lane.proxy_protocol is None or _target(world, port) in PLAIN_PORTS.values():
+        return Proof(False)
+    taken = [t for t in world.by_port[port] if (t.kind, t.at, t.outcome) == ("talk", "vm", "out-of-step")]
+    if taken:
+        return Proof(True, (f"{given['target']} took the header for a command: {taken[0].said}",), given, 0.4)
+    return Proof(None, given=given)
 
 
 def plain_text(world: World, scope: Scope) -> Proof:

@@ -73,6 +73,13 @@ def _listening(world: World, port: int, family: int = 0) -> list[Listener] | Non
     ]  # fmt: skip
 
 
+def familyless(world: World, scope: Scope) -> Proof:
+    """ip addr shows no address of that family, and others."""
+    if not world.own or any((":" in each) == (scope.family == 6) for each in world.own):
+        return Proof(False)
+    return Proof(True, (f"ip addr on {world.name('proxy')}: {join_words(sorted(world.own))} alone",))
+
+
 def filtered(world: World, scope: Scope) -> Proof:
     """HAProxy listens, the proxy reaches its own public address there, and from here nothing comes."""
     if scope.ports == (25,) or any(map(world.foreign, world.dialled)):
@@ -304,7 +311,7 @@ def elsewhere(world: World, scope: Scope) -> Proof:
     if (same_host and to[1] == target.port) or plain:
         return Proof(False)
     said = f"{to[0]}:{to[1]} instead of {target.host}:{target.port}"
-    return Proof(True, (f"show servers state: {said}",), {"to": said})
+    return Proof(True, (f"show servers state: {said}",), {"to": said}, 0.2)
 
 
 def false_alarm(world: World, scope: Scope) -> Proof:
@@ -362,6 +369,8 @@ def headerless(world: World, scope: Scope) -> Proof:
             return Proof(True, (f"the daemon says: {test.said}",))
         if not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ()) and _straight(world, port):
             return Proof(True, (f"the daemon waited for a header: {test.said}",))
+    if protocol == "smtp":
+        return Proof(False)  # postscreen and smtpd say what they miss
     logged = world.logged(WAITED, port)
     return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
 
@@ -393,7 +402,7 @@ def to_plain_astray(world: World, scope: Scope) -> Proof:
     if to and PLAIN_PORTS.get(target.port) == to[1]:
         return Proof(True, (f"show servers state: {to[0]}:{to[1]}, where nobody wants a header",))
     taken = _taken(world, port, "here", "itself")
-    if taken and world.lanes[port].lane.protocol not in ("http", "https"):
+    if taken and world.well_behind(port) and world.lanes[port].lane.protocol not in ("http", "https"):
         return Proof(True, (f"the daemon took the header for a command: {taken}",))
     return Proof(False) if to else UNKNOWN
 
@@ -416,3 +425,17 @@ def answers_odd(world: World, scope: Scope) -> Proof:
     behind = world.lanes[port].vm
     words = (f"behind HAProxy the same server answers {behind.said}" if behind else "",)
     return Proof(True, words, {"said": said[0]})
+
+
+def loops_itself(world: World, scope: Scope) -> Proof:
+    """Clients are sent to the very address that they asked for, and the server behind HAProxy sends nobody anywhere."""
+    lane = world.lanes[scope.ports[0]]
+    looping = next((t.said for t in world.by_port[scope.ports[0]] if t.outcome == "loop"), "")
+    name = next((ladder.target.name for ladder in lane.public.values() if ladder.target.name), "")
+    if looping and lane.vm is None:
+        return Proof(None, given={"name": name or ""})
+    if not looping or lane.vm is None or not lane.vm.well:
+        return Proof(False)
+    if "→" in lane.vm.said:
+        return Proof(False)
+    return Proof(True, (f"behind HAProxy the server answers {lane.vm.said}",), {"name": name or ""})

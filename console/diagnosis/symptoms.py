@@ -22,7 +22,7 @@ PASS = "pass"  # noqa: S105  no word that opens anything
 OUTCOMES = (
     "refused", "timeout", "unreachable", "closed-0", "closed-3", "closed-5", "closed", "silent", "tls", "not-tls",
     "says-4xx", "says-5xx", "says-no", "headerless", "out-of-step", "loop", "busy", "odd", "down", "lost", "no-way",
-    "none", "unheard", "shut",
+    "none", "unheard", "shut", "idle",
 )  # fmt: skip
 """What can come of a test, but that it passes."""
 
@@ -142,8 +142,9 @@ def _climbed(at: At, port: int, ladder: Ladder | None) -> Iterator[Test]:
 def _checked(seen: SweepData, lane: LaneData) -> Iterator[Test]:
     row = seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.stats and lane.lane.proxy else None
     state = row.status.split(" ")[0] if row else ""
-    if row is not None and state in ("UP", "DOWN"):
-        came = "down" if failing(row) else PASS
+    if row is not None and state in ("UP", "DOWN", "MAINT", "DRAIN"):
+        idle = state in ("MAINT", "DRAIN") or row.weight == 0
+        came = "down" if failing(row) else "idle" if idle else PASS
         yield Test("check", "haproxy", came, lane.lane.port, said=f"{row.check} {row.last}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from console.diagnosis.diagnose import diagnose
+from console.diagnosis.diagnose import judge
 from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, verdict
 from console.errors import Report, unreported
 from console.events import Event, FindingsChanged, ReadingsChanged
@@ -46,6 +46,8 @@ class Sweeps:
         self.compare, self.report = compare, report
         self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
         self.readings: dict[tuple[str, HopName], Reading] = {}
+        self._overruled: dict[tuple[str, HopName], Reading] = {}
+        """What a lane alone tells of a hop, where the diagnosis of all lanes shows it otherwise."""
         self.findings: FindingsChanged | None = None
         self.seen: SweepData | None = None
         self.dark = ""
@@ -62,6 +64,7 @@ class Sweeps:
         self.topology = topology
         lanes = {lane.id for lane in topology.lanes}
         self.readings = {key: reading for key, reading in self.readings.items() if key[0] in lanes}
+        self._overruled = {key: reading for key, reading in self._overruled.items() if key[0] in lanes}
 
     async def sweep(self, force: bool = False) -> SweepData:
         """Probe everything once; `force` sends every reading with new evidence, changed or not."""
@@ -111,15 +114,21 @@ class Sweeps:
         changed: list[Reading] = []
         for lane in dirty.values():
             for reading in judge_lane(seen, lane):
-                known = self.readings.get(reading.key)
+                known = self._overruled.get(reading.key) or self.readings.get(reading.key)
                 if known is not None and not self._is_news(known, reading, seen) and not (self._force and seen.ended):
                     continue
-                since = known.since if known is not None and known.outcome == reading.outcome else seen.at
-                self.readings[reading.key] = dated = _dated(reading, seen.at, since)
+                self._overruled.pop(reading.key, None)
                 self._moved.pop(reading.key, None)
-                changed.append(dated)
+                changed.append(self._keep(reading, seen.at))
         if changed:
             self.notify(ReadingsChanged(tuple(changed)))
+
+    def _keep(self, reading: Reading, at: float) -> Reading:
+        """Keep a reading as it is shown, with the time from which its outcome is the same."""
+        known = self.readings.get(reading.key)
+        since = known.since if known is not None and known.outcome == reading.outcome else at
+        self.readings[reading.key] = dated = _dated(reading, at, since)
+        return dated
 
     def _is_news(self, known: Reading, reading: Reading, seen: SweepData) -> bool:
         """Return whether to send a reading: an outcome at once, a latency when two sweeps in a row saw the change.
@@ -136,9 +145,26 @@ class Sweeps:
             return False
         return self._moved.setdefault(reading.key, seen.at) != seen.at
 
+    def _align(self, seen: SweepData) -> tuple[Finding, ...]:
+        """Find what holds, and show every hop as it follows from that."""
+        told = {**self.readings, **self._overruled}
+        findings, aligned = judge(seen, told.values())
+        changed = []
+        for reading in aligned:
+            alone, shown = told[reading.key], self.readings[reading.key]
+            if (reading.outcome, reading.word) == (alone.outcome, alone.word):
+                self._overruled.pop(reading.key, None)
+            else:
+                self._overruled[reading.key] = alone
+            if (reading.outcome, reading.word) != (shown.outcome, shown.word):
+                changed.append(self._keep(reading, seen.at))
+        if changed:
+            self.notify(ReadingsChanged(tuple(changed)))
+        return findings
+
     def _conclude(self, seen: SweepData) -> None:
+        findings = self._align(seen)
         readings = list(self.readings.values())
-        findings = diagnose(seen, readings)
         first = findings[0] if findings else None
         broken = [reading for reading in readings if reading.outcome == "failed"]
         self.dark = _dark(seen)

@@ -112,7 +112,7 @@ def nginx(change: Callable[[str], str]) -> tuple[Act, Act]:
     return vm_file("/etc/nginx/nginx.conf", change, "/run/lab/conf/mailcow/nginx.conf", "nginx")
 
 
-def main(line: str) -> tuple[Act, Act]:
+def main_cf(line: str) -> tuple[Act, Act]:
     path, plain = "/etc/postfix/main.cf", "/run/lab/conf/mailcow/main.cf"
     return vm_file(path, lambda text: f"{text}\n{line}\n", plain, "postfix")
 

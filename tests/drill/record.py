@@ -17,10 +17,14 @@ from console.hosts.host import Host
 from console.model import Role, Topology
 from console.observation import SweepData
 from console.probes.sweep import sweep
-from tests.drill.faults import FAULTS, Drill
+from tests.drill.faults import FAULTS as LISTED
+from tests.drill.faults import Drill
+from tests.drill.fresh import FRESH
+from tests.drill.pairs import PAIRS
 from tests.reallab import inside, warden
 from tests.reallab.lab import RealLab
 
+FAULTS = {**LISTED, **FRESH, **PAIRS}
 FOLDER = Path(__file__).parent / "recorded"
 WHY = "203.0.113.10:22 did not answer within 10 s"
 

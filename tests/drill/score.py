@@ -11,8 +11,7 @@ from msgspec import Struct
 from console.diagnosis.explain import Explanation, explain
 from console.diagnosis.world import World
 from console.observation import SweepData
-from tests.drill.faults import FAULTS
-from tests.drill.record import place, read
+from tests.drill.record import FAULTS, place, read
 
 Grade = Literal["right", "among", "hop", "nothing", "FALSE"]
 

@@ -15,15 +15,16 @@ from console.diagnosis.explain import BUDGET, MOST, Explanation, explain
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.modes import MODES
 from console.diagnosis.world import World
-from console.model import Role
-from console.observation import SweepData
-from tests.drill.faults import FAULTS
-from tests.drill.record import place, read
+from console.model import Role, Span
+from console.observation import Drifted, SweepData
+from tests.drill.record import FAULTS, place, read
 from tests.drill.score import score, scores
 
 LESS: dict[str, str] = {
     "vps-off": "among", "here-offline": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
     "haproxy-outbound": "among", "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
+    "no-way-back": "among", "no-haproxy-on-10993": "among", "no-proxy-on-10465": "among", "vm-loss": "nothing",
+    "25-blocked-here+auth-hung": "among",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 
@@ -180,6 +181,29 @@ def test_an_old_line_of_a_log_proves_nothing() -> None:
     seen.logs = {}
     (cause,) = explain(World(seen)).causes
     assert not cause.proven
+
+
+CHANGED = (
+    "--- haproxy.cfg", "+++ /etc/haproxy/haproxy.cfg", "@@ -1,6 +1,7 @@", " listen smtp", "     bind :25",
+    "     bind :::25 v6only", "     mode tcp", "     option tcplog", "+    timeout server 2s", "+    # a word",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [1, 40])
+def test_a_changed_line_is_told_with_the_lane_that_it_describes_and_with_no_other(at: int) -> None:
+    seen = read("timeouts")
+    diff = tuple(line.replace("@@ -1,", f"@@ -{at},") for line in CHANGED)
+    path = "/etc/haproxy/haproxy.cfg"
+    seen.drifted = (Drifted("haproxy.cfg", "vps", path, Span("haproxy.cfg", at), "file", 2, diff=diff),)
+    readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
+    found = {finding.id: finding for finding in diagnose(seen, readings)}
+    if at == 1:
+        assert found["CH082"].summary == (
+            "haproxy.cfg on vps is not yours where smtp is described: + timeout server 2s"
+        )
+        assert found["CH082"].lanes == ("25/smtp",)
+    else:
+        assert "CH082" not in found
 
 
 def test_the_search_is_bounded() -> None:

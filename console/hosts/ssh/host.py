@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from console.errors import HostError, NoWayIn, Refused, TimedOut, Unresolved
+from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import ANY, Before, Completed, Stream, feeding
@@ -147,7 +147,9 @@ class Ssh:
         except _NotOpened as error:
             _abandon(leaving)
             if error.code == FAILED:
-                raise relay.explain(error.said, what, timeout) or Refused(f"{what} refused the connection") from None
+                if told := relay.explain(error.said, what, timeout):
+                    raise told from None
+                return await self._ask_why(address, port, timeout)
             if error.code not in FORBIDDEN:
                 raise NoWayIn(f"{self.name} has no room to forward {what}: {error.said}") from None
             self._forbidden.add(target)
@@ -380,6 +382,19 @@ class Ssh:
         """Whether the server is known not to forward there: it said so of this target, or of all that were tried."""
         several = not self._allowed and sum(isinstance(entry, tuple) for entry in self._forbidden) > 1
         return several or target in self._forbidden
+
+    async def _ask_why(self, address: str, port: int, timeout: float) -> Stream:
+        """Try again by a command, which tells: OpenSSH says "open failed" where a connection fails at once.
+
+        To the machine itself that is a refusal; to another it may be a missing route."""
+        what = f"{address}:{port}"
+        if address.startswith("127.") or address == "::1":
+            raise Refused(f"{what} refused the connection")
+        try:
+            return await self._connect_by_command(address, port, timeout)
+        except NoWayIn:
+            said = f"{what}: {self.name} could not begin to connect and did not say why: no route there, or refused"
+            raise Unreachable(said) from None
 
     async def _connect_by_command(self, address: str, port: int, timeout: float) -> Stream:
         tool = relay.pick(await self._find_tools())

@@ -14,8 +14,9 @@ from console.errors import NoWayIn
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Stream
 from console.hosts.local import Local
-from console.model import Lane, Reading, Span, Topology
-from console.observation import Drifted
+from console.model import HOPS, Lane, Reading, Span, Topology
+from console.observation import Drifted, SweepData
+from tests.drill.record import read
 
 MISSING = {"proxy": "no way in", "mail": "no way in"}
 
@@ -175,3 +176,23 @@ async def test_a_fault_in_the_comparison_is_reported_and_the_sweep_goes_on() -> 
     seen = await sweeps.sweep()
     assert seen.ended
     assert [type(error) for error in reported] == [KeyError]
+
+
+async def test_a_hop_is_shown_as_the_diagnosis_of_all_lanes_has_it_and_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The recorded estate, in which Dovecot's auth process hangs: one lane alone would blame HAProxy."""
+    recorded = read("auth-hung")
+
+    async def again(*_: object) -> SweepData:
+        return recorded
+
+    monkeypatch.setattr("console.engine.sweeps.sweep", again)
+    told: list[Event] = []
+    sweeps = Sweeps(recorded.topology, {}, {}, told.append)
+    await sweeps.sweep()
+    shown = {hop: sweeps.readings["4190/sieve", hop].outcome for hop in HOPS}
+    assert (shown["haproxy"], shown["service"]) == ("degraded", "failed")
+    told.clear()
+    await sweeps.sweep()
+    assert not [event for event in told if isinstance(event, ReadingsChanged)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import FileError, Missing, NoWayIn, Refused, TimedOut, Unresolved
+from console.errors import FileError, Missing, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.hosts.ssh import host as ssh_host
 from console.hosts.ssh.host import read_route
 from tests.console.hosts.conftest import Make
@@ -121,6 +121,17 @@ async def test_a_port_that_refuses_is_refused(server: Server, ssh: Make) -> None
     await server.start()
     with pytest.raises(Refused, match="refused the connection"):
         await ssh(server.configure()).connect("127.0.0.1", shut_port(), 5)
+
+
+async def test_a_failure_without_a_reason_is_a_refusal_of_the_machine_itself_alone(server: Server, ssh: Make) -> None:
+    """OpenSSH says "open failed" where a connection fails at once: refused by itself, or without a route."""
+    await server.start()
+    host = ssh(server.configure())
+    server.refuse_code = 2
+    with pytest.raises(Refused):
+        await host.connect("127.0.0.1", shut_port(), 5)
+    with pytest.raises(Unreachable, match="no route to host"):
+        await host.connect("255.255.255.255", 25, 5)
 
 
 async def test_a_port_that_does_not_answer_times_out_and_the_connection_is_kept(server: Server, ssh: Make) -> None:

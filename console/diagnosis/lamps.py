@@ -1,0 +1,45 @@
+"""Lamps that follow the diagnosis: where proven causes explain every symptom of a lane, it breaks at their hops.
+
+The judge sees one lane at a time and blames the last hop that was seen; who sees all lanes may know better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from console.diagnosis.conclude import hop_of
+from console.diagnosis.explain import Explanation
+from console.diagnosis.world import World
+from console.model import HopName, Reading
+
+
+def culprits(world: World, told: Explanation) -> dict[str, frozenset[HopName]]:
+    """Lane → the hops of its proven causes, for lanes of which nothing is left unexplained or undecided."""
+    doubtful = {test.port for test in told.unexplained}
+    hops: dict[int, set[HopName]] = {}
+    for cause in told.causes:
+        ports = {test.port for test in cause.symptoms if test.port}
+        if not cause.proven:
+            doubtful |= ports
+        for port in ports:
+            hops.setdefault(port, set()).add(hop_of(cause.suspects[0], cause))
+    return {world.lanes[port].lane.id: frozenset(some) for port, some in hops.items() if port not in doubtful}
+
+
+def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) -> list[Reading]:
+    """Return the readings with the fault at the hops that are blamed; another hop that failed shows its effect."""
+    given = list(readings)
+    words = {reading.lane: reading.word for reading in given if reading.outcome == "failed"}
+    return [_aligned(reading, blamed[reading.lane], words) if reading.lane in blamed else reading for reading in given]
+
+
+def _aligned(reading: Reading, hops: frozenset[HopName], words: dict[str, str]) -> Reading:
+    if reading.lane not in words:
+        return reading  # nothing failed as a whole: what is degraded stays so
+    if reading.hop not in hops:
+        return replace(reading, outcome="degraded") if reading.outcome == "failed" else reading
+    if reading.outcome == "failed":
+        return reading
+    word = reading.word if reading.outcome == "degraded" else words[reading.lane]
+    return replace(reading, outcome="failed", word=word, latency_ms=None)

@@ -1,0 +1,32 @@
+"""Two faults at once: both are to be named, and nothing false is said."""
+
+from __future__ import annotations
+
+from tests.drill.acts import both
+from tests.drill.faults import FAULTS, Drill
+from tests.drill.fresh import FRESH
+
+_TWO = (
+    "maint nginx-502", "fw-drop-993 listener-removed", "mtu nginx-stopped", "25-blocked-here auth-hung",
+    "haproxy-frozen own-postfix-stopped", "wrong-port key-mismatch", "loopback-only nginx-hung", "drain imap-off",
+    "no-server sieve-off", "bad-check nginx-404", "fw-reject-465 vm-fw-reject", "dns-wrong maint", "one-a-wrong drain",
+    "v6-blackhole nginx-stopped", "frontend-disabled nginx-moved", "weight-0 own-dovecot-untrusted-proxy",
+    "two-haproxies nginx-502", "http-403 maint", "vm-fw-drop redirect-loop", "not-reloaded postscreen-frozen",
+    "rejects-us nginx-stopped", "router-drop-14190 drain", "swapped nginx-404", "wrong-address auth-hung",
+    "vm-fw-reject own-postfix-stopped", "no-10025 imap-off", "route-missing frontend-disabled",
+    "one-way fw-reject-465", "all-containers-stopped loopback-only", "milter-dead maint",
+    "own-service-stopped v4-only-993",
+)  # fmt: skip
+
+
+def _pair(words: str) -> Drill:
+    known = {**FAULTS, **FRESH}
+    one, other = (known[id] for id in words.split())
+    return Drill(
+        words.replace(" ", "+"), (*one.truth, *other.truth), tuple(dict.fromkeys((*one.ports, *other.ports))),
+        both(one.break_, other.break_), both(other.heal, one.heal), (*one.closed, *other.closed),
+    )  # fmt: skip
+
+
+PAIRS = {pair.id: pair for pair in map(_pair, _TWO)}
+"""Every pair by its id."""
