@@ -49,7 +49,8 @@ def test_nothing_is_found_where_all_is_well() -> None:
     assert seen.asked is None
 
 
-def test_at_least_nine_of_ten_are_told_right() -> None:
+@pytest.mark.slow
+def test_most_are_told_right_and_none_falsely() -> None:
     graded = scores()
     assert len([each for each in graded if each.grade == "right"]) >= 0.85 * len(graded)
     assert not [each for each in graded if each.grade == "FALSE"]
@@ -98,13 +99,16 @@ def _close(seen: SweepData, role: Role) -> None:
             lane.service = None
 
 
-@pytest.mark.parametrize("id", RECORDED)
+@pytest.mark.slow
 @pytest.mark.parametrize("less", [without_proxy, without_mail, without_either, without_questions])
-def test_with_less_to_look_at_nothing_false_is_said(id: str, less: Callable[[SweepData], None]) -> None:
-    seen = read(id)
-    less(seen)
-    found = score(id, FAULTS[id].truth, explain(World(seen)))
-    assert found.grade != "FALSE", found
+def test_with_less_to_look_at_nothing_false_is_said(less: Callable[[SweepData], None]) -> None:
+    false = []
+    for id in RECORDED:
+        seen = read(id)
+        less(seen)
+        found = score(id, FAULTS[id].truth, explain(World(seen)))
+        false += [found] if found.grade == "FALSE" else []
+    assert not false
 
 
 # ── the rules that a suspect obeys ──────────────────────────────────────────────────────────────────────────────────
@@ -132,6 +136,7 @@ def explained(seen: SweepData) -> tuple[World, Explanation]:
     return world, explain(world)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(estates())
 def test_a_suspect_that_nothing_proves_is_never_alone(seen: SweepData) -> None:
@@ -143,6 +148,7 @@ def test_a_suspect_that_nothing_proves_is_never_alone(seen: SweepData) -> None:
         assert all(suspect.proven == cause.proven for suspect in cause.suspects)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(estates())
 def test_of_a_lane_all_symptoms_are_explained_or_its_rivals_are_not_named(seen: SweepData) -> None:
@@ -152,6 +158,7 @@ def test_of_a_lane_all_symptoms_are_explained_or_its_rivals_are_not_named(seen: 
         assert cause.proven or not left & {test.port for test in cause.symptoms}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(estates())
 def test_no_pass_forbids_what_is_said(seen: SweepData) -> None:
@@ -166,6 +173,7 @@ def test_no_pass_forbids_what_is_said(seen: SweepData) -> None:
             assert not [t for t in mine if (t.kind, t.at, t.outcome) in suspect.mode.forbids.own]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(estates())
 def test_one_cause_on_many_lanes_is_one(seen: SweepData) -> None:
