@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.reallab.needs import missing
+from tests.reallab.needs import missing, missing_docker
 
 
 @pytest.hookimpl(trylast=True)
@@ -24,3 +24,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line what was not run, and why."""
     if why := missing():
         terminalreporter.write_line(f"not run: tests/reallab, the real daemons: {why}", yellow=True)
+    elif why := missing_docker():
+        terminalreporter.write_line(f"not run: tests/reallab, the stack in Docker: {why}", yellow=True)

@@ -28,6 +28,9 @@ WIDTH = 300
 HIDDEN = ("not seeing messages from other users", "insufficient permissions")
 """What journalctl remarks when it has entries that it may not show us; its status is 0 all the same."""
 
+ERASE = "\x1b[2K"
+"""What compose 2.26 puts before each line of `logs`, even into a pipe and whatever --ansi and --no-color say."""
+
 _MARK = re.compile(r"-- (?:Logs begin|Journal begins|No entries|Boot |Reboot)")
 _SYSLOG = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) ")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:?\d\d)?")
@@ -81,8 +84,8 @@ async def ask(
 def parse(text: str, pattern: str | re.Pattern[str] = "") -> tuple[str, ...]:
     """Return the lines that match `pattern`, cleaned; journalctl's own remarks are left out."""
     matches = re.compile(pattern).search
-    shown = (clean(line.rstrip("\r"), WIDTH) for line in text.split("\n") if line and not _MARK.match(line))
-    return tuple(line for line in shown if matches(line))
+    shown = (clean(line.removeprefix(ERASE).rstrip("\r"), WIDTH) for line in text.split("\n") if not _MARK.match(line))
+    return tuple(line for line in shown if line and matches(line))
 
 
 def after(text: str, earliest: datetime) -> str:

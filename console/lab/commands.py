@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from console.facts.log import ERASE
 from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
 from console.lab.daemons.services import Service
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from console.lab.rehearsal import Rehearsal
 
 PROJECT = "mailcowdockerized"
+PROXIED = 10000
+"""From here on ports are the override's, which publishes them on IPv4 alone; the base file's are on both."""
 
 
 def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
@@ -49,7 +52,7 @@ def _docker(lab: Rehearsal, words: list[str]) -> Done:
         return _logs(lab, words[1:])
     if words[:1] == ["ps"]:
         return _ps(lab, words[1:])
-    return Done(1, "", f'unknown docker command: "compose {" ".join(words[:1])}"\n')
+    return Done(16, "", f'unknown docker command: "compose {" ".join(words[:1])}"\n')
 
 
 def _logs(lab: Rehearsal, words: list[str]) -> Done:
@@ -57,9 +60,7 @@ def _logs(lab: Rehearsal, words: list[str]) -> Done:
     for word in options:
         if word in ("--tail", "-n"):
             amount = next(options, "")
-            if amount != "all" and not amount.isdecimal():
-                return Done(1, "", f'invalid argument "{amount}" for "-n, --tail" flag\n')
-            lines = 0 if amount == "all" else int(amount)
+            lines = int(amount) if amount.isdecimal() else 0  # the engine takes what is no number for "all"
         elif word == "--since":
             back = re.fullmatch(r"(\d+)([smh])", told := next(options, ""))
             if back is None:
@@ -73,22 +74,18 @@ def _logs(lab: Rehearsal, words: list[str]) -> Done:
             names.append(word)
     out = ""
     for name in names:
-        service = lab.service(name)
-        if service is None:
-            return Done(1, "", f"no such service: {name}\n")
-        out += "".join(f"{line}\n" for line in service.lines(since)[-lines:])
+        if service := lab.service(name):  # a service that is not there has no lines, and compose does not mind
+            out += "".join(f"{ERASE}{line}\n" for line in service.lines(since)[-lines:])
     return Done(0, out)
 
 
 def _ps(lab: Rehearsal, words: list[str]) -> Done:
     every = bool({"-a", "--all"} & set(words))
     words = [word for word in words if word not in ("-a", "--all")]
-    if words[:2] != ["--format", "json"] or any(word.startswith("-") for word in words[2:]):
-        return Done(16, "", "unknown flag\n")
+    flags = [word for word in words if word.startswith("-") and word != "--format"]
+    if flags or words[:2] != ["--format", "json"]:
+        return Done(16, "", f"unknown flag: {(flags or ['--quiet'])[0]}\n")
     wanted = words[2:]
-    for name in wanted:
-        if lab.service(name) is None:
-            return Done(1, "", f"no such service: {name}\n")
     shown = [s for s in lab.services if (s.running or every) and (not wanted or s.name in wanted)]
     return Done(0, "".join(msgspec.json.encode(_container(service)).decode() + "\n" for service in shown))
 
@@ -97,7 +94,11 @@ def _container(service: Service) -> dict[str, object]:
     """One line of `docker compose ps --format json`, in the keys of compose 2.26."""
     name = f"{PROJECT}-{service.name}-1"
     ago = _ago(time.time() - service.changed)
-    ports = [port.number for port in service.ports] if service.running else []
+    published = [
+        (address, port.number)
+        for port in (service.ports if service.running else ())
+        for address in (("0.0.0.0", "::") if port.number < PROXIED else ("0.0.0.0",))
+    ]
     return {
         "Command": '"/docker-entrypoint.…"',
         "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(service.created)),
@@ -111,11 +112,13 @@ def _container(service: Service) -> dict[str, object]:
         "Name": name,
         "Names": name,
         "Networks": f"{PROJECT}_mailcow-network",
-        "Ports": ", ".join(f"0.0.0.0:{port}->{port}/tcp" for port in ports),
+        "Ports": ", ".join(f"{address}:{port}->{port}/tcp" for address, port in published),
         "Project": PROJECT,
         "Publishers": [
-            {"URL": "0.0.0.0", "TargetPort": port, "PublishedPort": port, "Protocol": "tcp"} for port in ports
-        ],
+            {"URL": address, "TargetPort": number, "PublishedPort": number, "Protocol": "tcp"}
+            for address, number in published
+        ]
+        or None,
         "RunningFor": f"{_ago(time.time() - service.created)} ago",
         "Service": service.name,
         "Size": "0B",
@@ -125,9 +128,16 @@ def _container(service: Service) -> dict[str, object]:
 
 
 def _ago(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.0f} hours"
+    """How Docker writes a span of time."""
+    if seconds < 1:
+        return "Less than a second"
+    for size, unit, article in ((1, "second", "1"), (60, "minute", "About a"), (3600, "hour", "About an")):
+        count = int(seconds / size)
+        if count == 1:
+            return f"{article} {unit}"
+        if count < 60 or unit == "hour":
+            break
+    return f"{count} {unit}s"
 
 
 def _tailscale(lab: Rehearsal, words: list[str]) -> Done:

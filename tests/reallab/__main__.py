@@ -19,6 +19,9 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     rising = verbs.add_parser("up", help="start it in the background")
     rising.add_argument("--tunnel", choices=("tun", "veth"), default="", help="else whichever there is")
+    rising.add_argument(
+        "--docker", action="store_true", help="Mailcow in a real Docker engine, by a real docker compose"
+    )
     verbs.add_parser("down", help="end it, and take away what dead ones left")
     verbs.add_parser("status", help="whether it is up")
     running = verbs.add_parser("run", help="run a command on a machine")
@@ -30,11 +33,11 @@ def main() -> int:
         argv = lab.argv(arguments.machine, arguments.command)
         os.execvp(argv[0], argv)
     if arguments.verb == "up":
-        if missing := needs.missing():
+        if missing := needs.missing_docker() if arguments.docker else needs.missing():
             print(f"the real lab cannot run here: {missing}", file=sys.stderr)
             return 1
         began = time.perf_counter()
-        lab.up(detach=True, tunnel=arguments.tunnel)
+        lab.up(detach=True, tunnel=arguments.tunnel, docker=arguments.docker)
         print(f"up in {time.perf_counter() - began:.1f} s: {', '.join(f'{lab.name}-{m}' for m in MACHINES)}")
     elif arguments.verb == "down":
         lab.down()

@@ -11,10 +11,19 @@ from console.lab.client import Lab
 from tests.reallab import leftovers, needs
 from tests.reallab.faults import FAULTS
 from tests.reallab.lab import RealLab
+from tests.reallab.stack import Stack
 
+collect_ignore: list[str] = []
 if needs.missing():
     # test_needs.py says so, and fails where not running is a failure
     collect_ignore_glob = ["test_[!n]*.py"]
+
+
+DOCKER = ("test_stack.py", "test_stack_sources.py", "test_stack_changes.py")
+"""Tests that want Mailcow's stack in a real engine; they have a lab of their own."""
+
+if needs.missing_docker():
+    collect_ignore += DOCKER
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -23,7 +32,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.reallab)
         if item.path.name != "test_needs.py":
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("reallab"))
+            item.add_marker(pytest.mark.xdist_group("docker" if item.path.name in DOCKER else "reallab"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,6 +72,19 @@ def lab(standing: RealLab) -> RealLab:
     """The session's lab, well."""
     standing.recover()
     return standing
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A lab with Mailcow's stack in a real Docker engine, whole when it starts; nothing of it may be left."""
+    lab = RealLab(f"cowdock{os.getpid()}")
+    lab.up(docker=True)
+    numbers = leftovers.networks(lab.name)
+    made = Stack(lab)
+    made.settle()
+    yield made
+    lab.down()
+    assert leftovers.find(lab.name, numbers) == []
 
 
 @pytest.fixture(scope="module")

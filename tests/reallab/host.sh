@@ -29,6 +29,11 @@ mount --bind "$state/shared" run/shared
 
 mount -t proc proc proc
 mount -t sysfs sysfs sys
+if [ -e "$state/shared/docker-compose" ] && [ "$machine" = mailcow ]; then  # an engine makes cgroups: those of this machine
+    mount --rbind /sys/fs/cgroup sys/fs/cgroup
+    mkdir -p var/lib/docker
+    mount -t tmpfs -o size=1g,mode=711 tmpfs var/lib/docker  # its layers cannot lie on the overlay that is this root
+fi
 mount -t tmpfs -o mode=755 tmpfs "$own/dev"
 for node in null zero full random urandom tty; do
     : >"$own/dev/$node"

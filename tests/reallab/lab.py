@@ -16,6 +16,7 @@ from pathlib import Path
 
 from console.facts import haproxy_stats
 from console.observation import Server
+from tests.oracle import compose
 from tests.reallab import network, warden
 from tests.reallab.addresses import TUNNEL, Machine
 
@@ -38,12 +39,15 @@ class RealLab:
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def up(self, detach: bool = False, tunnel: str = "") -> None:
-        """Bring it up; raises OSError with the reason. Unless detached it ends when this process does."""
+    def up(self, detach: bool = False, tunnel: str = "", docker: bool = False) -> None:
+        """Bring it up; raises OSError with the reason. Unless detached it ends when this process does.
+
+        With `docker` the VM runs Mailcow's services in a real Docker engine, by a real docker compose."""
         ends = (None, None) if detach else os.pipe()
         keep = () if ends[0] is None else (ends[0],)
+        engine = (compose.binary() or "") if docker else ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reallab.warden", self.name, str(ends[0] or ""), tunnel],
+            [sys.executable, "-m", "tests.reallab.warden", self.name, str(ends[0] or ""), tunnel, engine],
             cwd=warden.PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

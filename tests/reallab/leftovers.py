@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from tests.reallab import network, warden
+from tests.reallab import cgroups, network, warden
 
 
 def networks(name: str) -> frozenset[int]:
@@ -14,11 +14,12 @@ def networks(name: str) -> frozenset[int]:
 
 
 def find(name: str, numbers: frozenset[int] = frozenset()) -> list[str]:
-    """Say what is there of a lab: namespaces, mounts, folders, and processes in its networks."""
+    """Say what is there of a lab: namespaces, mounts, folders, cgroups, and processes in its networks."""
     left = [f"namespace {space}" for space in network.spaces(name)]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     left += [f"mount {line.split()[4]}" for line in mounts if f"/{name}" in line.split()[4]]
     left += [f"folder {path}" for path in (warden.folder(name), warden.BASE / f"{name}.lock") if path.exists()]
+    left += [f"cgroup {path}" for path in cgroups.find(name)]
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Whether the real lab can run here, and if not, why, in one line."""
+"""Whether the real lab can run here, and Docker in it, and if not, why, in one line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+
+from tests.oracle import compose
 
 PACKAGES = Path(__file__).parent / "packages.txt"
 COMMANDS = (
@@ -37,4 +39,21 @@ def missing() -> str:
                            capture_output=True, text=True, check=False)  # fmt: skip
     if trial.returncode:
         return f"namespaces cannot be made here: {trial.stderr.strip()}"
+    return ""
+
+
+ENGINE = ("docker", "dockerd", "containerd", "runc", "iptables", "ip6tables", "supervisord", "syslog-ng")
+"""What the VM's Docker engine runs, and the image's services."""
+
+
+@cache
+def missing_docker() -> str:
+    """Say why the lab cannot have a Docker engine here; "" when it can."""
+    if why := missing():
+        return why
+    absent = [command for command in ENGINE if shutil.which(command, path=SYSTEM) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed: apt-get install $(cat tests/reallab/packages.txt)"
+    if compose.binary() is None:
+        return "no docker compose v2: set COMPOSE to its binary, as .ci/run does"
     return ""

@@ -11,11 +11,13 @@ from tests.reallab.addresses import (
     GATEWAY,
     MACHINES,
     MAILCOW,
+    MAILCOW6,
     MTU,
     NETWORKS,
     OPER,
     OPER6,
     OPER_HOME,
+    OPER_HOME6,
     ROUTER,
     TAILNET,
     TUNNEL,
@@ -49,8 +51,8 @@ def build(lab: str) -> None:
     _plug(lab, "wan", "vps", "eth0", f"{VPS}/24", f"{VPS6}/64")
     _plug(lab, "wan", "client", "eth0", f"{CLIENT}/24", f"{CLIENT6}/64")
     _plug(lab, "wan", "oper", "wan0", f"{OPER}/24", f"{OPER6}/64")
-    _plug(lab, "link", "mailcow", "eth0", f"{MAILCOW}/24")
-    _plug(lab, "link", "oper", "lan0", f"{OPER_HOME}/24")
+    _plug(lab, "link", "mailcow", "eth0", f"{MAILCOW}/24", f"{MAILCOW6}/64")
+    _plug(lab, "link", "oper", "lan0", f"{OPER_HOME}/24", f"{OPER_HOME6}/64")
     _ip(lab, "mailcow", f"route add default via {GATEWAY}")
     inside(lab, "link", "sysctl", "-qw", "net.ipv4.ip_forward=1")
 

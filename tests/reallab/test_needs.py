@@ -14,6 +14,11 @@ def test_in_ci_the_real_lab_can_run() -> None:
     assert not required or why == ""
 
 
+def test_in_ci_the_lab_has_a_docker_engine() -> None:
+    required, why = os.environ.get("CI") == "true", needs.missing_docker()
+    assert not required or why == ""
+
+
 def test_every_package_is_named_once() -> None:
     names = needs.PACKAGES.read_text().split()
     assert len(names) == len(set(names))

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import assets
-from tests.reallab import certificates, network
+from tests.reallab import certificates, cgroups, network
 from tests.reallab.addresses import MACHINES, MAILCOW, ROUTER, TAILNET, VPS, VPS6
 from tests.reallab.network import space
 
@@ -26,8 +26,8 @@ BASE = Path("/run/cowhand-reallab")
 
 KIT = Path(__file__).parent
 PROJECT = KIT.parent.parent
-START = 40.0
-"""Seconds a machine may take to come up, on a machine that is busy."""
+START, DOCKER_START = 40.0, 120.0
+"""Seconds a machine may take to come up, on a machine that is busy: without and with a Docker engine in it."""
 
 NAMES = f"{VPS} mail.benoit.jp.net vps\n{VPS6} mail.benoit.jp.net vps\n{MAILCOW} mailcow\n"
 """What every machine of the lab knows by name; there is no resolver."""
@@ -74,8 +74,10 @@ def folder(name: str) -> Path:
     return BASE / name
 
 
-def main(name: str, lifeline: str = "", tunnel: str = "") -> int:
-    """Build the lab `name`, say "ready" on stdout, and own it until SIGTERM, or until the pipe `lifeline` closes."""
+def main(name: str, lifeline: str = "", tunnel: str = "", compose: str = "") -> int:
+    """Build the lab `name`, say "ready" on stdout, and own it until SIGTERM, or until the pipe `lifeline` closes.
+
+    `compose` is the binary of docker compose; with it the VM has a real Docker engine."""
     try:
         tidy()
         lock = claim(name)
@@ -83,7 +85,7 @@ def main(name: str, lifeline: str = "", tunnel: str = "") -> int:
         print(error, flush=True)
         return 1
     wake = _wake_on_signals()
-    keeper = Warden(name)
+    keeper = Warden(name, compose)
     try:
         dismantle(name)
         keeper.build(tunnel)
@@ -112,8 +114,8 @@ def _wake_on_signals() -> int:
 class Warden:
     """Builds a lab and owns its processes."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.state = name, folder(name)
+    def __init__(self, name: str, compose: str = "") -> None:
+        self.name, self.state, self.compose = name, folder(name), compose
         self.shared = self.state / "shared"
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -139,6 +141,9 @@ class Warden:
 
     def _share(self) -> None:
         (self.shared / "hosts").write_text(NAMES)
+        (self.shared / "name").write_text(self.name)
+        if self.compose:
+            (self.shared / "docker-compose").symlink_to(self.compose)
         certificates.write(self.shared)
         for key in ("oper", *(f"{machine}_host_key" for machine in ("vps", "mailcow"))):
             network.call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", str(self.shared / key))
@@ -166,11 +171,18 @@ class Warden:
 
     def _boot(self, machine: str) -> None:
         # what runs the tests must be there in every machine, wherever the checkout and its Python are
-        visible = dict.fromkeys((str(PROJECT), sys.prefix, sys.base_prefix))
+        folders = (
+            str(PROJECT),
+            sys.prefix,
+            sys.base_prefix,
+            *([str(Path(self.compose).parent)] if self.compose else []),
+        )
+        visible = dict.fromkeys(folders)
         self._spawn(
             machine,
             (
-                "ip", "netns", "exec", space(self.name, machine),
+                # `ip netns exec` would hide the cgroups
+                "nsenter", f"--net={network.NAMED / space(self.name, machine)}",
                 "unshare", "-m", "-p", "-u", "-i", "-f", "--kill-child=KILL",
                 "env", "-i", "HOME=/root", "LANG=C.UTF-8",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -188,7 +200,7 @@ class Warden:
 
     def _await(self, machine: str) -> None:
         child, ready = self.children[machine], self.shared / f"{machine}.ready"
-        end = time.monotonic() + START
+        end = time.monotonic() + (DOCKER_START if self.compose else START)
         while not ready.exists():
             if child.poll() is not None or time.monotonic() > end:
                 said = (self.state / f"{machine}.log").read_text(errors="replace").strip()
@@ -220,6 +232,7 @@ def dismantle(name: str) -> None:
             time.sleep(0.05)
         else:
             network.call("umount", "--lazy", str(state))
+    cgroups.remove(name)
     with contextlib.suppress(FileNotFoundError):
         state.rmdir()
 

@@ -227,3 +227,9 @@ async def test_a_log_that_cannot_be_read_says_why_and_tail_says_nothing() -> Non
     assert told.error == "tail on mailcow: cannot open '/x' for reading: No such file or directory"
     assert await log.tail(StandIn({"docker": failed(DOWN)}), "dovecot-mailcow") == ()
     assert await log.tail(StandIn({"docker": "a\nb\n"}), "dovecot-mailcow") == ("a", "b")
+
+
+def test_what_compose_writes_to_erase_a_line_is_no_part_of_the_line() -> None:
+    text = "\x1b[2KNov 27 08:43:40 224496201c07 dovecot: imap-login\r\n\x1b[2K\r\n\x1b[2Kname\x1b[2K\n"
+    assert log.parse(text) == ("Nov 27 08:43:40 224496201c07 dovecot: imap-login", "name\\x1b[2K")
+    assert log.parse(text, "^Nov") == ("Nov 27 08:43:40 224496201c07 dovecot: imap-login",)

@@ -1,5 +1,11 @@
 #!/bin/bash
 set -euo pipefail
+if [ -e /run/shared/docker-compose ]; then
+    . /run/lab/conf/common.sh
+    /run/lab/standins/systemctl start ssh
+    /run/lab/conf/mailcow/docker.sh
+    exit
+fi
 . /run/lab/conf/common.sh docker
 folder=/opt/mailcow-dockerized
 mkdir -p $folder/data/assets/ssl $folder/data/conf/dovecot /etc/ssl/mail

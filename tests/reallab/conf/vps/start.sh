@@ -6,5 +6,6 @@ rm -f /etc/haproxy/certs/*
 install -m600 /run/shared/well.pem /etc/haproxy/certs/mail.pem
 cp /run/lab/conf/vps/haproxy.cfg /etc/haproxy/haproxy.cfg
 cp /run/shared/mail.cfg /etc/haproxy/mail.cfg
+cp -a /etc/haproxy /var/lib/haproxy.first  # what a reset goes back to
 systemctl start ssh
 systemctl start haproxy
