@@ -94,8 +94,9 @@ def _unreached(sources: Sources, topology: Topology) -> Iterator[Finding]:
     if sources.compose is not None and sources.compose.problems:
         return
     found: dict[tuple[str, int], list[Lane]] = {}
+    ours = {way.server.host for way in sources.routes.ways if way.ours}
     for lane in topology.lanes:
-        if lane.target is not None and (lane.protocol in MAIL or lane.service is not None):
+        if lane.target is not None and (lane.protocol in MAIL or lane.service or lane.target.host in ours):
             found.setdefault((lane.target.host, lane.target.port), []).append(lane)
     for (host, port), lanes in found.items():
         target = lanes[0].target

@@ -1,0 +1,63 @@
+"""Set-ups of many kinds, as files: what lint finds in them, and what it must not, each kind in several variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.diagnosis.lint import lint
+from console.estate.load import load
+from tests.console.diagnosis.kinds import (
+    ADDRESS,
+    BY_THE_FILES,
+    CONF,
+    HEAD,
+    OVERRIDE,
+    QUIET,
+    SPEECH,
+    WITHOUT_HEADER,
+    Case,
+    lane,
+    override,
+)
+from tests.console.diagnosis.more_kinds import CHECKED, HOPS, LEFT_OPEN, RELAY, SMALL, TRUSTED
+
+
+def estate(case: Case, folder: Path) -> Path:
+    files = {OVERRIDE: override(case.config), **case.files, "haproxy.cfg": HEAD + case.config}
+    named = ['haproxy = ["haproxy.cfg"]', f'compose = ["{OVERRIDE}"]']
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        named += [f'opentofu = ["{name}"]'] if name.endswith(".tf") else []
+    site = folder / "site.toml"
+    site.write_text("[sources]\n" + "\n".join(named) + "\n" + case.names)
+    return site
+
+
+def says(case: Case, folder: Path) -> list[str]:
+    found = load(estate(case, folder))
+    assert found.problems == ()
+    return [f"{each.id} {each.severity}" for each in lint(found.sources, found.topology) if each.id not in QUIET]
+
+
+ALL = {
+    f"{kind}: {name}": case
+    for kind, cases in (
+        ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
+        ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL),
+    )
+    for name, case in cases.items()
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALL.values(), ids=ALL)
+def test_lint_says_of_it_this_and_no_more(case: Case, tmp_path: Path) -> None:
+    assert sorted(says(case, tmp_path)) == sorted(case.found)
+
+
+@pytest.mark.parametrize(("found", "value"), TRUSTED.values(), ids=TRUSTED)
+def test_a_trust_list_is_read_as_dovecot_reads_it(found: list[str], value: str, tmp_path: Path) -> None:
+    case = Case(lane(993, "10.9.9.9:10993 send-proxy", "imaps"), found, {CONF: f"haproxy_trusted_networks = {value}\n"})
+    assert says(case, tmp_path) == found
