@@ -55,5 +55,6 @@ def _print(estate: Estate, findings: Sequence[Finding], how: str) -> None:
         emit(sarif.render(estate, findings, VERSION))
     elif how == "github":
         print(github.render(estate, findings))
-    else:
+    elif findings or not estate.problems:
+        # Of files that cannot be used, "nothing found" would be said too early.
         print(text.findings(findings, text.paint(sys.stdout)))

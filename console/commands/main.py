@@ -33,10 +33,13 @@ class Command(argparse.ArgumentParser):
     module = ""
 
     def learn(self) -> None:
-        """Add the command's arguments, once."""
+        """Add the command's arguments, once, and those that may stand before it as well."""
         module, self.module = self.module, ""
         if module:
             import_module(module).declare(self)
+            where = self.add_mutually_exclusive_group()
+            where.add_argument("--site", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+            where.add_argument("--lab", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse what follows the command's name."""

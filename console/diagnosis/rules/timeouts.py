@@ -62,14 +62,17 @@ def _unset(bare: list[tuple[_Limits, Lane]]) -> Finding:
     missing = dict.fromkeys(name for limits, _ in bare for name in limits.missing)
     lanes = [lane for _, lane in bare]
     settings = " and no ".join(f"timeout {name}" for name in missing)
+    # Only IMAP's and ManageSieve's clients are silent for long.
+    idles = any(lane.protocol in _IDLING for lane in lanes)
+    otherwise = ", or another file's defaults cut IDLE" if idles else ", unless another file's defaults end them"
     return finding(
         "CH019",
-        f"{words.lanes(lanes)}: no {settings} in the given files: dead sessions stay for ever, or another file's"
-        " defaults cut IDLE",
+        f"{words.lanes(lanes)}: no {settings} in the given files: dead sessions stay for ever{otherwise}",
         places[0],
         also=places[1:],
         lanes=words.ids(lanes),
         hop="haproxy",
+        remedy=None if idles else "timeout client and timeout server, such as 5m",
     )
 
 

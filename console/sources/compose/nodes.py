@@ -29,6 +29,9 @@ def parse(text: str, file: str) -> Node | None:
         mark = error.problem_mark or error.context_mark
         what = (error.problem or error.context or "it cannot be read").split("\n")[0]
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if what == "but found another document":
+            problem = "a second document begins here, and only one is read: drop the --- line, or split the file"
+            raise InputError(file, line, column, problem) from None
         raise InputError(file, line, column, f"this is not YAML: {clean(what, 120)}") from None
     except ReaderError as error:
         before = text[: error.position]

@@ -241,3 +241,24 @@ def test_a_command_is_only_loaded_when_it_is_the_one_given() -> None:
     loaded = {name.removeprefix("console.commands.") for name in done.stdout.split() if "console.commands." in name}
     assert "lab" in loaded
     assert not loaded & {"show", "lint", "check", "drift", "flow", "journal", "completion"}
+
+
+def test_site_and_lab_may_stand_behind_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "haproxy.cfg").write_text("listen a\n bind :25\n server m 10.0.0.1:10025 send-proxy\n")
+    site = tmp_path / "site.toml"
+    site.write_text('[sources]\nhaproxy = ["haproxy.cfg"]\n')
+    assert main(["show", "--site", str(site)]) == main(["--site", str(site), "show"]) == 0
+    before, _, after = capsys.readouterr().out.partition("\n\n")
+    assert before and after.count("10.0.0.1:10025") == 2
+    assert main(["show", "--lab"]) == 0
+
+
+def test_of_files_that_cannot_be_used_nothing_found_is_not_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "haproxy.cfg").write_text("")
+    site = tmp_path / "site.toml"
+    site.write_text('[sources]\nhaproxy = ["haproxy.cfg"]\n')
+    assert main(["--site", str(site), "lint"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and "no listen, frontend or backend section" in shown.err

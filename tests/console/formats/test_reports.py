@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
+from console.formats import text
+from console.sources import haproxy
+from console.topology.build import build
+from console.topology.sources import Sources
 from tests.console.estates import CASES, SEED
 
 # SARIF 2.1.0 (OASIS Standard, 27 March 2020): of each object that is written, its required and its allowed members.
@@ -194,3 +198,9 @@ def test_json_is_the_same_by_both_names(estate: Path, capsys: pytest.CaptureFixt
         assert say(capsys, estate, command, "--json") == say(capsys, estate, command, "--format", "json")
     with pytest.raises(SystemExit):
         main(["lint", "--json", "--format", "sarif"])
+
+
+def test_an_ipv6_target_is_written_in_brackets_and_an_open_one_as_it_stands():
+    config = "listen a\n bind :4190\n server m [fd42::214]:14190\nlisten b\n bind :25\n server m 10.0.0.1:${PB}\n"
+    shown = text.topology("x", build(Sources(haproxy=haproxy.parse(config, "h.cfg"))))
+    assert "  [fd42::214]:14190  " in shown and "  10.0.0.1:${PB} " in shown

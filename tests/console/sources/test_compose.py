@@ -132,7 +132,10 @@ def test_a_broken_port_is_said_and_the_others_are_kept(written: str, said: str) 
         ("just words", "c.yml:1:1: a compose file begins with services:"),
         ("a: \x01\n", "c.yml:1:4: this is not YAML: a control character stands here"),
         ("a: *missing\n", "c.yml:1:4: this is not YAML: found undefined alias"),
-        ("a: 1\n---\nb: 2\n", "c.yml:2:1: this is not YAML: but found another document"),
+        (
+            "a: 1\n---\nb: 2\n",
+            "c.yml:2:1: a second document begins here, and only one is read: drop the --- line, or split the file",
+        ),
         ("a: " + "[" * 3000, "c.yml:1:1: this is not a compose file: brackets too deep"),
         ("services:\n  web:\n    ports: 80\n", "c.yml:3:12: ports: is a list"),
         (

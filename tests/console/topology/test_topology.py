@@ -227,3 +227,14 @@ def test_any_sections_in_any_order_give_a_map_whose_lanes_are_told_apart(pieces:
     ids = [lane.id for lane in topology.lanes]
     assert len(ids) == len(set(ids))
     assert all(lane.binds and 0 < lane.port < 65536 for lane in topology.lanes)
+
+
+def test_limits_that_a_profile_gives_are_the_instances():
+    text = (
+        'resource "incus_profile" "big" {\n  name = "big"\n  config = { "limits.cpu" = 4, '
+        '"limits.memory" = "8GiB" }\n}\n'
+        'resource "incus_instance" "m" {\n  name = "m"\n  image = "x"\n  profiles = ["big"]\n'
+        '  config = { "limits.memory" = "6GiB" }\n}\n'
+    )
+    (instance,) = build(Sources(tofu=opentofu.read([("m.tf", text)]))).instances
+    assert (instance.cpu, instance.memory) == ("4", "6GiB")
