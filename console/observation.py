@@ -372,6 +372,9 @@ class SweepData(Struct):
     newest: dict[str, float] = field(default_factory=dict)
     """Name on a certificate that a service shows → Unix seconds from which the newest of them is valid."""
 
+    distrusted: dict[str, str] = field(default_factory=dict)
+    """Fingerprint of a certificate that clients do not trust → why."""
+
     containers: tuple[Container, ...] = ()
     containers_error: str = ""
     """Why the containers could not be asked after."""

@@ -55,9 +55,10 @@ class PublicEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CertificateEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """The name on the certificate that is copied to the VM."""
+    """The name on the certificate that is copied to the VM; `authority` is a file of CA certificates to trust, too."""
 
     name: str
+    authority: str | None = None
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):

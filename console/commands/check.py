@@ -59,6 +59,7 @@ def _check(arguments: argparse.Namespace) -> int:
 async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: argparse.Namespace) -> Verdict:
     from console.engine.engine import FLOOR
     from console.engine.sweeps import Sweeps
+    from console.engine.vantages import trusting
     from console.process import crash
 
     async def compare() -> tuple[Drifted, ...]:
@@ -67,7 +68,8 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 
         return drifted(await look(estate, opened.hosts, opened.missing))
 
-    sweeps, said = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report), ""
+    trust, said = trusting(estate, opened), ""
+    sweeps = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report, trust)
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(opening.OPENING):

@@ -189,6 +189,14 @@ _ENTRIES = (
     Entry("CH080", "daemon-wants-no-header", "critical", "give the port its PROXY listener again"),
     Entry("CH081", "proxy-without-family", "high", "give the proxy its address of that family back"),
     Entry("CH082", "drift-breaks-lane", "critical", "cowhand drift shows it; apply the repository's file, or adopt it"),
+    Entry(
+        "CH083",
+        "certificate-untrusted",
+        "high",
+        "serve a certificate that clients trust, with its whole chain (fullchain.pem); a private authority is named by "
+        "[certificate] authority in site.toml",
+        "certificate-sync",
+    ),
     Entry("CH077", "name-without-ipv4", "high", "publish an A record: IPv4 clients cannot find the name"),
     Entry(
         "CH080",

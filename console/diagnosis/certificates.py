@@ -5,6 +5,8 @@ from __future__ import annotations
 from console.model import Outcome
 from console.observation import LaneData, SweepData
 
+UNKNOWN = "unknown issuer"
+
 
 def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] | None:
     """What is wrong with the certificate this lane serves: ("failed", "expired") and its like; None when it is well."""
@@ -20,6 +22,8 @@ def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] 
             return "failed", "not yet valid"
         if name and certificate.names and not any(matches(pattern, name) for pattern in certificate.names):
             worst = "degraded", "other name"
+        elif certificate.fingerprint in seen.distrusted:
+            worst = "degraded", "self-signed" if seen.distrusted[certificate.fingerprint] == "self-signed" else UNKNOWN
         elif certificate.not_before < seen.newest.get(certificate.subject, 0.0) and lane.lane.tls == "passthrough":
             worst = worst or ("degraded", "older")
         elif worst is None and left < (certificate.not_after - certificate.not_before) / 3 - 86400:

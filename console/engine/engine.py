@@ -262,6 +262,7 @@ class Engine:
 
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
         from console.engine.sweeps import Sweeps
+        from console.engine.vantages import trusting
 
         async def compare() -> tuple[Drifted, ...]:
             from console.drift.compared import drifted
@@ -269,7 +270,8 @@ class Engine:
 
             return drifted(await look(estate, vantages.hosts, vantages.missing))
 
-        sweeps = Sweeps(estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report)
+        trust = trusting(estate, vantages)
+        sweeps = Sweeps(estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report, trust)
         pause, lost = self.interval, 0.0
         while True:
             while not self._watched:

@@ -16,6 +16,7 @@ from console.hosts.host import Host
 from console.model import Finding, HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneData, SweepData
 from console.probes.sweep import sweep
+from console.probes.trust import Trust
 from console.text import join_words
 
 BATCH = 0.15
@@ -42,8 +43,9 @@ class Sweeps:
         notify: Callable[[Event], None],
         compare: Compare | None = None,
         report: Report = unreported,
+        trust: Trust | None = None,
     ) -> None:
-        self.compare, self.report = compare, report
+        self.compare, self.report, self.trust = compare, report, trust
         self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
         self.readings: dict[tuple[str, HopName], Reading] = {}
         self._overruled: dict[tuple[str, HopName], Reading] = {}
@@ -72,7 +74,7 @@ class Sweeps:
         batches = asyncio.create_task(self._batches())
         comparing = asyncio.create_task(self._comparing())
         try:
-            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing, self.report)
+            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing, self.report, self.trust)
             self.seen.drifted = await comparing
         finally:
             batches.cancel()

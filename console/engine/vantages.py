@@ -24,8 +24,10 @@ from console.site import HostEntry, Site
 from console.text import clean
 
 if TYPE_CHECKING:
+    from console.estate.load import Estate
     from console.hosts.ssh import Ssh
     from console.lab.client import Lab
+    from console.probes.trust import Trust
 
 LOG = 400
 """Lines that the command log keeps."""
@@ -221,6 +223,19 @@ def _why(role: Role, name: str, entry: HostEntry | None) -> str:
     if entry.ssh is None and entry.incus is None:
         return f"no way in to {name}: neither ssh, local nor incus is set for it in site.toml"
     return f"no way in to {name}: {entry.via or 'its home server'} has neither ssh nor local in site.toml"
+
+
+def trusting(estate: Estate, vantages: Vantages) -> Trust | None:
+    """Return who judges whether clients trust a certificate: this machine's roots, and the site's own authority.
+
+    The lab's certificates are its own; nobody is to trust them."""
+    from console.probes.trust import Trust
+
+    if vantages.lab is not None:
+        return None
+    entry = estate.site.certificate
+    named = entry.authority if entry is not None else None
+    return Trust(estate.file.parent / named if named else None)
 
 
 def open_lab(log: deque[str] | None = None) -> Vantages:

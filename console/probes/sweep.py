@@ -16,6 +16,7 @@ from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topo
 from console.observation import Ladder, LaneData, ProbeTarget, SweepData
 from console.probes import asking, tls
 from console.probes.ladder import climb
+from console.probes.trust import Trust
 
 AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""
@@ -33,10 +34,12 @@ async def sweep(
     tell: Tell,
     missing: Mapping[Role, str] | None = None,
     report: Report = unreported,
+    trust: Trust | None = None,
 ) -> SweepData:
     """Ask everything `topology` says there is from the hosts there are; returns when the slowest ladder has ended.
 
-    `missing` says, for a role without a host, why; `report` writes down a fault of cowhand's own and returns the path.
+    `missing` says, for a role without a host, why; `report` writes down a fault of cowhand's own and returns the path;
+    with `trust`, each certificate that is new to it is asked whether clients would trust it.
     Nothing that a server does raises."""
     await tls.prepare()
     seen = SweepData(
@@ -46,14 +49,16 @@ async def sweep(
         dict(missing or {}),
         at=time.time(),
     )
-    await _Sweep(seen, hosts, tell, report).run()
+    await _Sweep(seen, hosts, tell, report, trust).run()
     seen.ended = True
     return seen
 
 
 class _Sweep:
-    def __init__(self, seen: SweepData, hosts: Mapping[Role, Host], tell: Tell, report: Report) -> None:
-        self.seen, self.hosts, self.tell, self.report = seen, hosts, tell, report
+    def __init__(
+        self, seen: SweepData, hosts: Mapping[Role, Host], tell: Tell, report: Report, trust: Trust | None
+    ) -> None:
+        self.seen, self.hosts, self.tell, self.report, self.trust = seen, hosts, tell, report, trust
         self.room = {role: asyncio.Semaphore(AT_ONCE) for role in hosts}
         self.crossing: set[str] = set()
         self.crossed = asyncio.Event()
@@ -76,6 +81,8 @@ class _Sweep:
                     group.create_task(self._climb(lane, lane.service, "mail"))
             if "mail" in self.hosts:
                 group.create_task(self._disks(self.hosts["mail"]))
+        if self.trust is not None:
+            self.seen.distrusted = {print_: why for print_, why in self.trust.known.items() if why}
         await self._facts()
 
     async def _cross(self) -> None:
@@ -148,7 +155,10 @@ class _Sweep:
         async with self.room[role]:
             try:
                 rest = self._cross if role == "proxy" else None
-                place(await climb(planned.target, self.hosts[role], place, rest))
+                ended = await climb(planned.target, self.hosts[role], place, rest)
+                place(ended)
+                if role == "here" and self.trust is not None:
+                    await self.trust.ask(self.hosts[role], ended)
             except Exception as error:  # a fault of ours must not darken the other lanes; it is said where it happened
                 place(self._failed(planned, error))
 

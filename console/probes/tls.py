@@ -17,7 +17,7 @@ from console.sources import x509
 
 
 @cache
-def context() -> ssl.SSLContext:
+def any_certificate() -> ssl.SSLContext:
     """Return the one client context: any certificate, TLS 1.2 or later."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
@@ -30,10 +30,12 @@ class TlsStream:
 
     HAProxy sends its PROXY header so, and two small writes would cost a delayed acknowledgement (40 ms) on the way."""
 
-    def __init__(self, inner: Stream, name: str | None, first: bytes = b"") -> None:
+    def __init__(
+        self, inner: Stream, name: str | None, first: bytes = b"", context: ssl.SSLContext | None = None
+    ) -> None:
         self.inner, self.first = inner, first
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context().wrap_bio(self.incoming, self.outgoing, server_hostname=name)
+        self.tls = (context or any_certificate()).wrap_bio(self.incoming, self.outgoing, server_hostname=name)
 
     @property
     def local(self) -> tuple[str, int] | None:

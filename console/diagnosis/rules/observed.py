@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from console.diagnosis.catalogue import finding
-from console.diagnosis.certificates import certificate_trouble
+from console.diagnosis.certificates import UNKNOWN, certificate_trouble
 from console.diagnosis.judge import service_label
 from console.diagnosis.rule import Observed, observed
 from console.model import Finding, HopName, Severity
@@ -103,7 +103,7 @@ def certificate_expiring(seen: Observed) -> Iterator[Finding]:
     groups: dict[tuple[str, str, HopName], list[LaneData]] = {}
     for lane in seen.seen.lanes.values():
         trouble = certificate_trouble(seen.seen, lane)
-        if trouble is not None and trouble[1] not in ("other name", "older"):
+        if trouble is not None and trouble[1] not in ("other name", "older", "self-signed", UNKNOWN):
             hop: HopName = "haproxy" if lane.lane.tls == "terminated" else "service"
             groups.setdefault((trouble[0], trouble[1], hop), []).append(lane)
     for (outcome, word, hop), lanes in groups.items():
@@ -112,6 +112,23 @@ def certificate_expiring(seen: Observed) -> Iterator[Finding]:
         summary = f"certificate {state}, served by {keeper}, {_ports(lanes)}"
         severity: Severity = "critical" if outcome == "failed" else "medium"
         yield finding("CH022", summary, keeper, observed=True, lanes=_ids(lanes), hop=hop, severity=severity)
+
+
+@observed("CH083")
+def certificate_untrusted(seen: Observed) -> Iterator[Finding]:
+    """This machine, as clients do, does not trust the certificate that is served: self-signed, or without its chain."""
+    groups: dict[tuple[str, str, HopName], list[LaneData]] = {}
+    for lane in seen.seen.lanes.values():
+        trouble = certificate_trouble(seen.seen, lane)
+        if trouble is not None and trouble[1] in ("self-signed", UNKNOWN):
+            shown = (ladder.certificate for ladder in lane.public.values() if ladder.certificate is not None)
+            why = next((text for each in shown if (text := seen.seen.distrusted.get(each.fingerprint))), "")
+            hop: HopName = "haproxy" if lane.lane.tls == "terminated" else "service"
+            groups.setdefault((why, _keeper(seen, lane), hop), []).append(lane)
+    for (why, keeper, hop), lanes in groups.items():
+        what = "it is self-signed" if why == "self-signed" else why or "its issuer is not known here"
+        summary = f"the certificate that {keeper} serves is not trusted here, {_ports(lanes)}: {what}"
+        yield finding("CH083", summary, keeper, observed=True, lanes=_ids(lanes), hop=hop)
 
 
 def _keeper(seen: Observed, lane: LaneData) -> str:

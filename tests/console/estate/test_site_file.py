@@ -104,7 +104,7 @@ class TestRead:
         ("sorces = 1", '1:1: "sorces" is not a key of the site file; did you mean "sources"?'),
         (
             "[certificate]\nname = 'a'\nzzz = 1",
-            '3:1: "zzz" is not a key of [certificate]; its keys are name',
+            '3:1: "zzz" is not a key of [certificate]; its keys are name and authority',
         ),
         (
             'hosts.vps = { role = "proxy", shh = "x" }',

@@ -11,3 +11,5 @@ install -m600 /run/lab/conf/oper/ssh_config /root/.ssh/config
     echo "10.10.10.214 $(cut -d' ' -f1,2 /run/shared/mailcow_host_key.pub)"
 } >/root/.ssh/known_hosts
 cp -r /run/shared/site /root/site
+# every certificate of the lab is its own: here they are trusted, as a private authority would be
+cat /run/shared/*.crt >/root/site/authority.pem

@@ -1,0 +1,88 @@
+"""Whether clients would trust a certificate that is served: a handshake that insists on it, once for each certificate.
+
+The ladders accept any certificate, so that one that nobody trusts is shown and judged like every other."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from console.errors import HostError
+from console.hosts.host import Host
+from console.observation import Ladder
+from console.probes.ladder import CONNECT, PATIENCE
+from console.probes.tls import TlsStream
+
+_PRIVATE = "its issuer is not known here"
+REASONS = {
+    18: "self-signed",
+    19: _PRIVATE,
+    20: f"its chain is incomplete, or {_PRIVATE}",
+    21: f"its chain is incomplete, or {_PRIVATE}",
+}
+"""OpenSSL's X509_V_ERR_… → what it means to clients; its dates and names are judged elsewhere."""
+
+
+class Trust(Struct):
+    """What this machine's roots, and an authority of the operator's own, say of certificates.
+
+    `known` are SHA-256 fingerprints → why clients do not trust it; "" for one that they do."""
+
+    authority: Path | None = None
+    known: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self, host: Host, ladder: Ladder) -> None:
+        """Ask once about the certificate that a ladder was shown; what cannot be asked stays unknown."""
+        found = ladder.certificate
+        if found is None or found.fingerprint in self.known or not ladder.target.implicit_tls:
+            return
+        made = _context(self.authority)
+        if made is None:
+            return
+        self.known[found.fingerprint] = ""  # other ports that show it need not ask, too
+        why = await _handshake(host, ladder, made)
+        if why is None:
+            self.known.pop(found.fingerprint, None)
+        else:
+            self.known[found.fingerprint] = why
+
+
+@cache
+def _context(authority: Path | None) -> ssl.SSLContext | None:
+    """The context that insists; None where this machine has no roots, or the authority cannot be read."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    made.load_default_certs()
+    try:
+        if authority is not None:
+            made.load_verify_locations(authority)
+    except (OSError, ssl.SSLError):
+        return None
+    paths = ssl.get_default_verify_paths()
+    folder = paths.capath and any(Path(paths.capath).iterdir()) if paths.capath else False
+    return made if made.cert_store_stats()["x509_ca"] or folder or authority else None
+
+
+async def _handshake(host: Host, ladder: Ladder, context: ssl.SSLContext) -> str | None:
+    """Why clients do not trust it, "" when they do; None when that could not be asked."""
+    target = ladder.target
+    try:
+        stream = await host.connect(target.address, target.port, CONNECT)
+    except HostError:
+        return None
+    secured = TlsStream(stream, target.name, context=context)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await secured.handshake()
+    except ssl.SSLCertVerificationError as error:
+        return REASONS.get(error.verify_code)
+    except (ssl.SSLError, EOFError, TimeoutError):
+        return None
+    finally:
+        secured.close()
+    return ""
