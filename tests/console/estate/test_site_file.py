@@ -40,7 +40,7 @@ WHOLE = Site(
         DeclaredLane(443, "https", "10.0.0.1:80", "web", tls="terminated"),
         DeclaredLane(587, "submission", "[fd42::1]:10587", proxy_protocol="v1"),
     ),
-    certificate=CertificateEntry("mail.example.org"),
+    certificate=CertificateEntry("mail.example.org", "ca.pem"),
 )
 
 
@@ -73,7 +73,7 @@ class TestRead:
         whole = "\n".join(line for line in lines if line.startswith("[") or " = " in line)
         found = site_file.parse(whole, "site.toml")
         assert [host.role for host in found.hosts.values()] == ["proxy", "hypervisor", "mail"]
-        assert (len(found.lane), found.certificate) == (1, CertificateEntry("mail.example.org"))
+        assert (len(found.lane), found.certificate) == (1, CertificateEntry("mail.example.org", "ca.pem"))
 
     def test_an_empty_file_is_a_site_without_anything(self) -> None:
         assert site_file.parse("", "site.toml") == Site()
