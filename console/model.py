@@ -117,11 +117,21 @@ class Lane(Struct, frozen=True, gc=False):
     """Further targets that some connections may have: a condition that only a request decides stands between."""
     open: str = ""
     """What the files leave open of the target, as written: "10.0.0.1:${PORT}"; "?" when all of it is."""
+    wants_header: bool | None = None
+    """Whether the files say that the daemon waits for a PROXY header; None when they do not tell."""
 
     @property
     def id(self) -> str:
         """What tells this lane from all others: port and name."""
         return f"{self.port}/{self.name}"
+
+    @property
+    def header_wanted(self) -> bool | None:
+        """Whether the daemon waits for a PROXY header: as the files say, else by Mailcow's numbers."""
+        port = self.service_port or (self.target.port if self.target else 0)
+        if self.wants_header is not None:
+            return self.wants_header
+        return True if port in PLAIN_PORTS else False if port in PLAIN_PORTS.values() else None
 
     @property
     def leads(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.evidence_rows import contained, logged, tunnelled
 from console.diagnosis.symptoms import BUSY, HEADERLESS, outcome
-from console.model import PLAIN_PORTS, HopName, Lane, Outcome, Reading, Rung, Verdict
+from console.model import HopName, Lane, Outcome, Reading, Rung, Verdict
 from console.observation import Cause, Ladder, LaneData, SweepData
 
 SLOW = 1000.0
@@ -238,9 +238,7 @@ def forwards_wrongly(lane: LaneData) -> Ladder | None:
 
 def configured_without_header(lane: LaneData) -> bool:
     """Whether the files send this lane to a PROXY port without a header."""
-    target = lane.lane.target
-    port = lane.lane.service_port or (target.port if target else 0)
-    return lane.lane.proxy_protocol is None and port in PLAIN_PORTS
+    return lane.lane.proxy_protocol is None and lane.lane.header_wanted is True
 
 
 def header_missing(ladder: Ladder) -> bool:

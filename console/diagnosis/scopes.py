@@ -7,7 +7,6 @@ from collections.abc import Callable
 from console.diagnosis.mode import Scope
 from console.diagnosis.symptoms import Test
 from console.diagnosis.world import DOVECOT, World
-from console.model import PLAIN_PORTS
 
 Ports = Callable[[World, int], bool]
 
@@ -85,14 +84,13 @@ def service(name: str) -> Callable[[World], list[Scope]]:
 def with_header(world: World, port: int) -> bool:
     """Whether the VM's port of this lane wants a PROXY header."""
     lane = world.lanes[port].lane
-    behind = lane.service_port or (lane.target.port if lane.target else 0)
-    return lane.proxy_protocol is not None or behind in PLAIN_PORTS
+    return lane.proxy_protocol is not None or lane.header_wanted is True
 
 
 def to_plain_port(world: World, port: int) -> bool:
     """Whether the files send this lane's header to a plain port."""
     lane = world.lanes[port].lane
-    return lane.proxy_protocol is not None and lane.target is not None and lane.target.port in PLAIN_PORTS.values()
+    return lane.proxy_protocol is not None and lane.target is not None and lane.header_wanted is False
 
 
 def speaks_tls(world: World, port: int) -> bool:

@@ -205,6 +205,9 @@ def inside(lane: Lane, name: str | None) -> ProbeTarget | None:
         return None
     port = PLAIN_PORTS.get(lane.service_port or target.port)
     if port is None:
+        if lane.wants_header:
+            # extra.cf or extra.conf gives the plain port the header: there is no other.
+            return None
         if lane.proxy_protocol is not None and target.port not in PLAIN_PORTS.values():
             return None
         port = target.port

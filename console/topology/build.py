@@ -8,6 +8,7 @@ from console.model import Instance, Lane, Node, Span, Target, Topology
 from console.site import DeclaredLane
 from console.sources.haproxy.addresses import read
 from console.text import clean
+from console.topology.lanes import WANTED
 from console.topology.listeners import Ports
 from console.topology.sources import Sources
 
@@ -62,6 +63,7 @@ def _declare(lane: DeclaredLane, place: Span, ports: Ports) -> Lane:
         place,
         service=service,
         service_port=service_port,
+        wants_header=WANTED[ports.at(target.host, target.port).listener.header] if target else None,
     )
 
 

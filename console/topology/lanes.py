@@ -11,7 +11,7 @@ from console.model import Bind, Lane, Protocol, Target
 from console.sources.haproxy import Proxy, Server
 from console.sources.haproxy.routes import Door, active, destinations
 from console.text import clean
-from console.topology.daemons import NGINX
+from console.topology.daemons import NGINX, Header
 from console.topology.listeners import Arrival, Ports
 
 PROTOCOLS: dict[int, Protocol] = {
@@ -132,6 +132,9 @@ def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], 
 Choice = tuple[Proxy, Server]
 """A backend, and the server there that takes the connections."""
 
+WANTED: dict[Header, bool | None] = {"wanted": True, "refused": False, "unknown": None}
+"""A listener's wish, as lanes keep it."""
+
 MOST_OTHERS = 8
 """Further targets of one lane that are told."""
 
@@ -190,6 +193,7 @@ def _lane(door: Door, choices: tuple[Choice, ...], ours: bool, ports: Ports) -> 
             service_port=service_port,
             others=tuple(each for each in dict.fromkeys(others) if target is None or not _same(each, target)),
             open=_open(server) or lane.open,
+            wants_header=WANTED[ports.at(target.host, target.port).listener.header] if target else None,
         )
     return lane
 

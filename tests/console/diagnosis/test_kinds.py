@@ -8,12 +8,15 @@ import pytest
 
 from console.diagnosis.lint import lint
 from console.estate.load import load
+from console.probes.sweep import inside
 from tests.console.diagnosis.kinds import (
     ADDRESS,
     BY_THE_FILES,
+    CF,
     CONF,
     HEAD,
     OVERRIDE,
+    PROXIED,
     QUIET,
     SPEECH,
     WITHOUT_HEADER,
@@ -61,3 +64,22 @@ def test_lint_says_of_it_this_and_no_more(case: Case, tmp_path: Path) -> None:
 def test_a_trust_list_is_read_as_dovecot_reads_it(found: list[str], value: str, tmp_path: Path) -> None:
     case = Case(lane(993, "10.9.9.9:10993 send-proxy", "imaps"), found, {CONF: f"haproxy_trusted_networks = {value}\n"})
     assert says(case, tmp_path) == found
+
+
+WISHES = {
+    "10025": (lane(25, "10.9.9.9:10025 send-proxy"), {}, True),
+    "25": (lane(25, "10.9.9.9:25 send-proxy"), {}, False),
+    "25, by extra.cf": (lane(25, "10.9.9.9:25 send-proxy"), {CF: PROXIED}, True),
+    "who knows": (lane(25, "10.9.9.9:2626 send-proxy"), {}, None),
+}
+
+
+@pytest.mark.parametrize(("config", "files", "wanted"), WISHES.values(), ids=WISHES)
+def test_a_lane_knows_whether_its_daemon_waits_for_the_header(
+    config: str, files: dict[str, str], wanted: bool | None, tmp_path: Path
+) -> None:
+    (found,) = load(estate(Case(config, [], files), tmp_path)).topology.lanes
+    assert found.header_wanted is wanted
+    # Where the plain port itself waits for the header, nobody inside the VM can ask without one.
+    asked = inside(found, None)
+    assert (asked.port if asked else None) == (None if wanted is None or files else 25)
