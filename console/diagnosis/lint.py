@@ -20,6 +20,7 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
         checks,
         deploy,
         headers,
+        inner,
         mailcow,
         ports,
         relay,

@@ -13,7 +13,7 @@ from console.sources.haproxy.doubts import warnings
 from console.sources.haproxy.effective import Effective, effective
 from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder
-from console.sources.haproxy.routes import Door, doors
+from console.sources.haproxy.routes import Door, Hop, doors, inner_hops
 from console.sources.haproxy.servers import Server
 from console.sources.haproxy.tree import Document, Reader, Section
 from console.sources.haproxy.values import Listener, Proxy, Route, Timeout
@@ -51,6 +51,11 @@ class Configuration(Struct, frozen=True, dict=True):
     def doors(self) -> tuple[Door, ...]:
         """The TCP ports HAProxy listens on, and the backends behind them."""
         return doors(self.proxies)
+
+    @cached_property
+    def inner_hops(self) -> tuple[Hop, ...]:
+        """The servers that are HAProxy's own listeners, each with its backend, the frontend and the listener."""
+        return tuple(inner_hops(self.proxies))
 
     @cached_property
     def effective(self) -> tuple[Effective, ...]:

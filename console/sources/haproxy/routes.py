@@ -286,7 +286,7 @@ class _Ways:
         backend = self.backends.get(name)
         if backend is None:
             return _NOBODY
-        hops = self._hops(backend) if depth < DEEPEST else []
+        hops = self.hops_of(backend) if depth < DEEPEST else []
         if hops:
             key = (id(backend), client)
             if key not in self.passed:
@@ -311,7 +311,7 @@ class _Ways:
             found.append(replace(further, tls=further.tls or listener.tls))
         return self._together(found)
 
-    def _hops(self, backend: Proxy) -> list[tuple[Server, Proxy, Listener]]:
+    def hops_of(self, backend: Proxy) -> list[tuple[Server, Proxy, Listener]]:
         """Return the inner frontends that a backend's servers are, if all are."""
         known = self.followed.get(id(backend))
         if known is None:
@@ -342,3 +342,15 @@ def _key(local: bool, host: str, port: int | None, anywhere: bool = False) -> st
 
 def _loopback(listener: Listener) -> bool:
     return listener.address.startswith("127.") or listener.address in ("::1", "localhost")
+
+
+Hop = tuple[Proxy, Server, Proxy, Listener]
+"""A server that is one of HAProxy's own listeners: its backend, itself, the frontend, the listener."""
+
+
+def inner_hops(proxies: tuple[Proxy, ...]) -> Iterator[Hop]:
+    """Yield every server that is one of HAProxy's own listeners."""
+    ways = _Ways(proxies, (), _NO_FILES)
+    for backend in ways.backends.values():
+        for server, inner, listener in ways.hops_of(backend):
+            yield backend, server, inner, listener

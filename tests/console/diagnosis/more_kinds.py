@@ -258,3 +258,22 @@ SMALL = {
         {CF: PROXIED, OVERRIDE: published("postfix-mailcow", "25:25")},
     ),
 }
+
+
+def through(dials: str, binds: str, target: str = "10.9.9.9:10025 send-proxy") -> str:
+    """Return a lane through one of HAProxy's own listeners."""
+    return (
+        f"frontend out\n bind :25\n default_backend l\nbackend l\n server l {dials}\nfrontend in\n bind {binds}\n"
+        " default_backend m\nbackend m\n tcp-check connect default\n tcp-check expect rstring ^220\n"
+        f" server m {target} check inter 30s\n"
+    )
+
+
+INNER = {
+    "the header is handed on": Case(through("127.0.0.1:2525 send-proxy", "127.0.0.1:2525 accept-proxy"), []),
+    "over a UNIX socket": Case(through("abns@m send-proxy-v2", "abns@m accept-proxy"), []),
+    "it is lost, and replaced by our own": Case(through("127.0.0.1:2525", "127.0.0.1:2525"), ["CH002 critical"]),
+    "it is lost on a UNIX socket": Case(through("abns@m", "abns@m"), ["CH002 high"]),
+    "it is waited for": Case(through("127.0.0.1:2525", "127.0.0.1:2525 accept-proxy"), ["CH002 critical"]),
+    "it is not taken off": Case(through("127.0.0.1:2525 send-proxy", "127.0.0.1:2525"), ["CH003 critical"]),
+}

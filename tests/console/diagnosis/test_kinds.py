@@ -24,7 +24,7 @@ from tests.console.diagnosis.kinds import (
     lane,
     override,
 )
-from tests.console.diagnosis.more_kinds import CHECKED, HOPS, LEFT_OPEN, RELAY, SMALL, TRUSTED
+from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
 
 
 def estate(case: Case, folder: Path) -> Path:
@@ -49,7 +49,7 @@ ALL = {
     f"{kind}: {name}": case
     for kind, cases in (
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
-        ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL),
+        ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
     )
     for name, case in cases.items()
 }  # fmt: skip
