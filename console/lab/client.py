@@ -116,7 +116,7 @@ class LabHost:
         return data
 
     async def write(self, path: str, data: bytes, mode: int = 0o600, before: Before = ANY) -> None:
-        """Replace a file of the VM; the other machines' cannot be written."""
+        """Replace a file, where this machine has a folder for it."""
         await self._ask(Write(self.name, path, data, mode, sum_of(before)), ANSWER)
 
     def forget(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,8 +13,11 @@ import msgspec
 from console.facts.log import ERASE
 from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
+from console.lab import front
 from console.lab.daemons.services import Service
+from console.lab.machines import put_back
 from console.lab.machines.done import Done
+from console.lab.machines.rollbacks import PROGRAM
 from console.lab.network.addresses import MAIL, PROXY, TAILNET
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ PROXIED = 10000
 """From here on ports are the override's, which publishes them on IPv4 alone; the base file's are on both."""
 
 
-def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
+async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     """Run one command on a machine; what is not known there is status 127, as a shell would say."""
     known: dict[tuple[str, str], Callable[[Rehearsal, list[str]], Done]] = {
         (MAIL, "docker"): _docker,
@@ -34,6 +38,13 @@ def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
         return Done(0)  # every command here ends before it is answered
     if argv[:3] == ("sh", "-c", LOCK):
         return lab.locks.run(machine, argv[4:])
+    laid = (machine, PROGRAM) in lab.files or lab.disks.read(PROGRAM) is not None
+    if (done := await lab.rollbacks.answer(machine, argv, laid)) is not None:
+        return done
+    if (done := await put_back.run(lab.files, machine, argv, partial(run, lab))) is not None:
+        return done
+    if machine == PROXY and (done := await front.run(lab, argv)) is not None:
+        return done
     command = known.get((machine, argv[0])) if argv else None
     if command is None and machine == MAIL and (done := lab.disks.run(argv)) is not None:
         return done

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from console.errors import LabError, Refused, StreamError, Unreachable
 from console.hosts.files import sum_of
 from console.hosts.host import ABSENT, ANY
-from console.lab import faults
+from console.lab import faults, front
 from console.lab.commands import run
 from console.lab.daemons.messages import (
     LIMIT,
@@ -53,6 +54,7 @@ class Control:
 
     def __init__(self, lab: Rehearsal, name: str) -> None:
         self.lab, self.name = lab, name
+        lab.rollbacks.run_there = partial(run, lab)
         self.since = time.time()
         self.ended = asyncio.Event()
         self.server: asyncio.Server | None = None
@@ -95,7 +97,7 @@ class Control:
             case Resolve():
                 await self._say(caller, self._resolve(request))
             case Run():
-                done = run(self.lab, request.on, request.argv)
+                done = await run(self.lab, request.on, request.argv)
                 await self._say(
                     caller, Reply(status=done.status, stdout=done.stdout.encode(), stderr=done.stderr.encode())
                 )
@@ -156,6 +158,15 @@ class Control:
         return Reply(stdout=data)
 
     def _write(self, request: Write) -> Reply:
+        place = (request.on, request.path)
+        if request.on == PROXY and front.writable(request.path):
+            had = self.lab.files.get(place)
+            if request.before not in (ANY, sum_of(ABSENT if had is None else had)):
+                return Reply("changed", f"{request.path} on {request.on} has changed meanwhile; nothing was written")
+            if had is not None:
+                self.lab.files[request.on, f"{request.path}.previous"] = had
+            self.lab.files[place] = request.data
+            return Reply()
         if request.on == MAIL and (request.on, request.path) not in self.lab.files:
             now = self.lab.disks.read(request.path)
             if request.before not in (ANY, sum_of(ABSENT if now is None else now)):

@@ -132,9 +132,8 @@ async def _edit(lab: Rehearsal) -> None:
 
 
 async def _put_back(lab: Rehearsal) -> None:
-    from console.lab.plan import files
-
-    lab.files[_CONFIGURATION] = files()[_CONFIGURATION]
+    told = lab.files[_CONFIGURATION]
+    lab.files[_CONFIGURATION] = told.replace(b"server mail 10.10.10.214:10993", b"server mailcow 10.10.10.214:10993", 1)
     lab.proxy.rename({})
 
 

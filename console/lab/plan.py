@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from console.lab.network.addresses import MAIL, PROXY
 
 if TYPE_CHECKING:
-    from console.model import Topology
+    from console.model import Lane, Topology
+
+
+CONFIGURATION = "/etc/haproxy/haproxy.cfg"
+"""Where the proxy's HAProxy has its file."""
 
 
 def files() -> dict[tuple[str, str], bytes]:
     """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong."""
     folder = site_file().parent
     places = {
-        (PROXY, "/etc/haproxy/haproxy.cfg"): "haproxy.cfg",
+        (PROXY, CONFIGURATION): "haproxy.cfg",
         (PROXY, "/etc/letsencrypt/renewal-hooks/deploy/certbot-deploy-hook.sh"): "certbot-deploy-hook.sh",
         (MAIL, "/usr/local/bin/mailcow-cert-deploy.sh"): "mailcow-cert-deploy.sh",
         (MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"): "docker-compose.override.yml",
@@ -30,10 +34,11 @@ def site_file() -> Path:
     return Path(assets.__file__).parent / "lab" / "site.toml"
 
 
-def plan() -> Topology:
+def plan(text: str | None = None) -> Topology:
     """Read the lab's own haproxy.cfg and `[[lane]]` entries; what its other files say decides nothing that runs here.
 
-    They are left unread for the start's sake, and so that a lab writes no grammar cache."""
+    They are left unread for the start's sake, and so that a lab writes no grammar cache. `text` is another haproxy.cfg
+    than the one that is shipped."""
     from console.estate.site_file import load
     from console.model import Span
     from console.sources import haproxy
@@ -42,5 +47,11 @@ def plan() -> Topology:
 
     file = site_file()
     told = load(file)
-    configuration = haproxy.parse_files([(name, (file.parent / name).read_text()) for name in told.sources.haproxy])
+    shipped = [(name, (file.parent / name).read_text()) for name in told.sources.haproxy]
+    configuration = haproxy.parse_files(shipped if text is None else [(CONFIGURATION, text)])
     return build(Sources(told, configuration, declared=(Span(file.name, 1),) * len(told.lane)))
+
+
+def lanes(text: str) -> tuple[Lane, ...]:
+    """The lanes that a haproxy.cfg gives here, those that are declared included."""
+    return plan(text).lanes

@@ -14,6 +14,7 @@ from console.lab.daemons.services import Service
 from console.lab.haproxy.proxy import Proxy
 from console.lab.machines.disks import Machine
 from console.lab.machines.locks import Locks
+from console.lab.machines.rollbacks import Rollbacks
 from console.lab.network.addresses import MAIL_NAME
 from console.lab.network.network import Network
 from console.lab.plan import files
@@ -43,6 +44,7 @@ class Rehearsal:
         self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
         self.files = files()
         self.disks, self.locks = Machine(), Locks()
+        self.rollbacks = Rollbacks()
         self.broken: dict[str, None] = {}
         self.mishaps: list[str] = []
 
@@ -55,6 +57,7 @@ class Rehearsal:
 
     async def stop(self) -> None:
         """Close every port."""
+        self.rollbacks.close()
         self.proxy.running = False
         await self.proxy.apply()
         for service in self.services:

@@ -88,12 +88,16 @@ class Frontend:
 
     def close(self) -> None:
         """Stop listening and checking, and drop every client."""
+        self.retire()
+        for session in self.sessions:
+            session.cancel()
+
+    def retire(self) -> None:
+        """Stop listening and checking; who is there already may stay."""
         for bind, server in self.servers:
             self.network.listeners.pop((PROXY, bind.address, bind.port), None)
             server.close()
         self.servers.clear()
-        for session in self.sessions:
-            session.cancel()
         if self.checking is not None:
             self.checking.cancel()
             self.checking = None
@@ -192,6 +196,7 @@ class Proxy:
         self.missing: frozenset[int] = frozenset()
         self.renamed: dict[int, str] = {}
         self.sending = self.running = True
+        self.retired: list[Frontend] = []
         self.restart()
 
     @property
@@ -206,9 +211,21 @@ class Proxy:
         self.rename(self.renamed)
         self.running, self.since = True, time.time()
 
+    async def reload(self, lanes: tuple[Lane, ...]) -> None:
+        """Be a new process with these lanes; the one before keeps its connections until they end."""
+        for frontend in self.all:
+            frontend.retire()
+        self.retired = [frontend for frontend in (*self.retired, *self.all) if frontend.sessions]
+        self.lanes = lanes
+        self.restart()
+        await self.apply()
+
     async def apply(self) -> None:
         """Open and close what `running` and `missing` say."""
         there = self.frontends
+        if not self.running:
+            for frontend in self.retired:
+                frontend.close()
         for frontend in self.all:
             if frontend in there:
                 await frontend.open()

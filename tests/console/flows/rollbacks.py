@@ -43,9 +43,10 @@ def look(root: Path) -> None:
 
 
 def run(root: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the script."""
+    """Run the script; the tools of the host come before those of this machine."""
     program = root / PROGRAM.lstrip("/")
-    return subprocess.run(["sh", str(program), *words], capture_output=True, check=False, timeout=20)
+    environment = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
+    return subprocess.run(["sh", str(program), *words], capture_output=True, check=False, timeout=20, env=environment)
 
 
 def armed(root: Path) -> list[str]:

@@ -1,0 +1,81 @@
+"""The VPS as an administrator sees it: HAProxy's file, its check and reload, its process and its addresses."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from console.lab.machines.done import Done
+from console.lab.machines.rollbacks import STORE
+from console.lab.network.addresses import PROXY, PUBLIC, TAILNET
+from console.lab.plan import CONFIGURATION, lanes
+from console.sources import haproxy
+
+if TYPE_CHECKING:
+    from console.lab.rehearsal import Rehearsal
+
+FOLDERS = ("/etc/haproxy", "/var/lib/cowhand", STORE)
+"""Where files of this machine can be written."""
+
+_TUNNEL = ("3: tailscale0", f"inet {TAILNET}/32")
+
+CANDIDATE = f"{CONFIGURATION}.cowhand-candidate"
+
+
+async def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
+    """Run a command of the VPS; None when it is none of its own."""
+    match argv:
+        case ("haproxy", "-c", "-f", path):
+            return _check(lab, path)
+        case ("systemctl", "reload", "haproxy"):
+            return await _reload(lab)
+        case ("ps", "-C", "haproxy", "-o", "stat=,args="):
+            row = f"Ss   /usr/sbin/haproxy -Ws -f {CONFIGURATION} -p /run/haproxy.pid -S /run/haproxy-master.sock\n"
+            return Done(0, row) if lab.proxy.running else Done(1)
+        case ("ip", "-o", "addr", "show"):
+            told = (("2: eth0", f"inet {PUBLIC[0]}/24"), ("2: eth0", f"inet6 {PUBLIC[1]}/64"), _TUNNEL)
+            return Done(
+                0,
+                "".join(f"{device}    {address} scope global \\       valid_lft forever\n" for device, address in told),
+            )
+        case ("stat", "-L", "-c", "%a", "--", path):
+            there = (PROXY, path) in lab.files
+            return (
+                Done(0, "644\n") if there else Done(1, "", f"stat: cannot statx '{path}': No such file or directory\n")
+            )
+        case ("mkdir", "-p", "-m", "0700", "--", path) if path == STORE:
+            return Done(0)
+        case ("sh", "-c", script, "sh", path) if script.startswith("haproxy -c") and path == CANDIDATE:
+            done = _check(lab, path)
+            lab.files.pop((PROXY, path), None)
+            lab.files.pop((PROXY, f"{path}.previous"), None)
+            return done
+    return None
+
+
+def _check(lab: Rehearsal, path: str) -> Done:
+    """What `haproxy -c` says: our own reading of the file stands for its."""
+    data = lab.files.get((PROXY, path))
+    if data is None:
+        return Done(1, "", f"[ALERT]    (1) : Could not open configuration file {path} : No such file or directory\n")
+    problems = haproxy.parse(data.decode("utf-8", "surrogateescape"), path).problems
+    if not problems:
+        return Done(0, "Configuration file is valid\n")
+    said = "".join(f"[ALERT]    (1) : config : parsing [{path}:{each.line}] : {each.problem}\n" for each in problems)
+    return Done(1, "", said)
+
+
+async def _reload(lab: Rehearsal) -> Done:
+    """A new process reads the file; where it is refused the old one goes on, as systemd's unit has it."""
+    if not lab.proxy.running:
+        return Done(1, "", "haproxy.service is not active, cannot reload.\n")
+    if _check(lab, CONFIGURATION).status:
+        why = 'Job for haproxy.service failed.\nSee "systemctl status haproxy.service" for details.\n'
+        return Done(1, "", why)
+    await lab.proxy.reload(lanes(lab.files[PROXY, CONFIGURATION].decode("utf-8", "surrogateescape")))
+    return Done(0)
+
+
+def writable(path: str) -> bool:
+    """Whether a file of that path can be written here."""
+    return posixpath.dirname(path) in FOLDERS

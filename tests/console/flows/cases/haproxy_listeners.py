@@ -1,0 +1,130 @@
+"""The proxy of the seed: a folder with its file, small scripts that stand for its tools, and a stats socket.
+
+What `systemctl reload` has read is a file of its own, and the stats socket answers from that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import assets
+from console.flows import registry
+from console.hosts.host import Host, Stream
+from console.model import Role
+from console.runner import guard
+from console.sources import haproxy
+from tests.console.flows import rollbacks
+from tests.console.flows.case import Case, Rooted, tree
+
+CONFIGURATION = "etc/haproxy/haproxy.cfg"
+LOADED = "run/loaded.cfg"
+WORDS = ("dumb", "closed")
+
+TOOLS = {
+    "haproxy": """\
+[ "$1 $2" = '-c -f' ] || exit 2
+[ -z "$(tail -c 1 "$3")" ] && grep -q '^listen' "$3" && exit 0
+echo '[ALERT]    (1) : config : parsing: Missing LF on last line, file might have been truncated.' >&2
+exit 1
+""",
+    "systemctl": """\
+[ "$1 $2" = 'reload haproxy' ] || exit 5
+sleep "${SLOW:-0}"
+cp "$ROOT/etc/haproxy/haproxy.cfg" "$ROOT/run/loaded.cfg.new"
+mv "$ROOT/run/loaded.cfg.new" "$ROOT/run/loaded.cfg"
+""",
+    "ps": """\
+echo 'Ss   /usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock'
+""",
+    "ip": """\
+echo '2: eth0    inet6 2001:db8:113::10/64 scope global \\       valid_lft forever preferred_lft forever'
+""",
+}
+
+
+class Socket:
+    """Stands for HAProxy's stats socket: one answer, made of the file that was loaded."""
+
+    def __init__(self, text: str) -> None:
+        self.told = text.encode()
+
+    async def write(self, data: bytes) -> None:
+        assert data == b"show stat\n"
+
+    async def read(self, most: int = 65536) -> bytes:
+        told, self.told = self.told, b""
+        return told
+
+    def close(self) -> None: ...
+
+
+class Proxy(Rooted):
+    """The machine: its tools come before those of this one, in scripts too."""
+
+    def words(self, argv: Sequence[str]) -> list[str]:
+        return ["env", f"PATH={self.folder}/bin:{os.environ['PATH']}", *super().words(argv)]
+
+    async def connect_unix(self, path: str, timeout: float) -> Stream:
+        return Socket(stats(self.folder))  # type: ignore[return-value]
+
+
+def stats(root: Path) -> str:
+    """What runs: a check that talks finds the daemon, unless `run/dumb` names its listener; the rest just connects.
+
+    Behind the listeners that `run/closed` names nobody answers."""
+    dumb, closed = ((root / "run" / name).read_text() if (root / "run" / name).exists() else "" for name in WORDS)
+    rows = ["# pxname,svname,status,type,check_status,last_chk,"]
+    for proxy in haproxy.parse((root / LOADED).read_text(), "loaded").proxies:
+        rows.append(f"{proxy.name},FRONTEND,OPEN,0,,,")
+        for server in proxy.servers:
+            talks = server.check.kind == "L7"
+            status, check = ("UP", "L7OK" if talks else "L4OK")
+            if proxy.name in closed.split():
+                status, check = "DOWN", "L4CON"
+            elif talks and proxy.name in dumb.split():
+                status, check = "DOWN", "L7TOUT"
+            rows.append(f"{proxy.name},{server.name},{status},2,{check},,")
+    return "\n".join(rows) + "\n"
+
+
+def build(root: Path) -> None:
+    lab = Path(assets.__file__).parent / "lab"
+    for folder in ("bin", "etc/haproxy", "run", "usr/local/bin"):
+        (root / folder).mkdir(parents=True)
+    rollbacks.lay(root)
+    (root / guard.STORE.lstrip("/")).mkdir(parents=True)
+    program = root / guard.PROGRAM.lstrip("/")
+    program.write_text(guard.program())
+    program.chmod(0o700)
+    for name, text in TOOLS.items():
+        tool = root / "bin" / name
+        tool.write_text(f"#!/bin/sh\nROOT='{root}'\n{text}")
+        tool.chmod(0o755)
+    text = (lab / "haproxy.cfg").read_bytes().replace(b"    bind :::993 v6only\n", b"    # of mine\n")
+    (root / "haproxy.cfg").write_bytes((lab / "haproxy.cfg").read_bytes())
+    for path in (CONFIGURATION, LOADED):
+        (root / path).write_bytes(text)
+    (root / CONFIGURATION).chmod(0o640)
+    (root / "site.toml").write_text('[sources]\nhaproxy = ["haproxy.cfg"]\n[hosts.vps]\nrole = "proxy"\nlocal = true\n')
+
+
+def hosts(root: Path) -> dict[Role, Host]:
+    return {"proxy": Proxy(root, "proxy", "vps")}
+
+
+def holds(root: Path, step: str) -> bool:
+    there, read = (root / CONFIGURATION).read_text(), (root / LOADED).read_text()
+    if step == "file":
+        return True
+    return there == read and there.count("tcp-check connect") == 5 and "bind :::993 v6only\n    # of mine\n" in there
+
+
+def end(root: Path) -> object:
+    return tree(root, "etc"), (root / LOADED).read_bytes()
+
+
+CASE = Case(
+    registry.find("haproxy-listeners"), build, hosts, holds, end, reboot=rollbacks.reboot, armed=rollbacks.armed,
+    fire=rollbacks.fire, answers={"submission": "yes"},
+)  # fmt: skip

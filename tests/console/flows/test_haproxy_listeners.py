@@ -1,0 +1,185 @@
+"""The listeners that mail needs: what is edited and what is left, what is refused, and what is taken back."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import assets
+from console.errors import InputError
+from console.estate.load import Estate, load
+from console.events import FlowEvent, StepChanged, StepPlanned
+from console.flows import StepContext
+from console.flows.haproxy_listeners import running
+from console.flows.haproxy_listeners.wanted import offers, wanted
+from console.hosts.programs import program
+from console.lab.client import Lab
+from console.lab.plan import site_file
+from console.runner.session import Session
+from console.store import journal
+from tests.console.flows.cases import haproxy_listeners as case
+from tests.console.flows.walking import agree, context, folder, walk
+
+PATH = "/etc/haproxy/haproxy.cfg"
+SEED = (Path(assets.__file__).parent / "lab/haproxy.cfg").read_text()
+
+WEB = """\
+global
+    stats socket /run/haproxy/admin.sock
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 50s   # of mine
+    timeout server 50s
+frontend web
+    bind :80
+    default_backend site
+backend site
+    server one 127.0.0.1:8080
+"""
+
+
+@pytest.fixture(scope="module")
+def estate() -> Estate:
+    return load(site_file())
+
+
+def test_what_was_not_asked_for_keeps_every_byte(estate: Estate) -> None:
+    mine = SEED.replace("    option tcplog\n", "    option  tcplog # mine\r\n", 1)
+    done = wanted(estate, PATH, mine, six=True)
+    assert [line for line in mine.splitlines(True) if "server" not in line and line not in done.text] == []
+    assert done.text.count("inter 30s fastinter 2s downinter 5s") == 4
+    assert "tcp-check connect port 10993 send-proxy ssl\n" in done.text
+    assert done.left == ()
+    assert wanted(estate, PATH, done.text, six=True).changes == ()
+
+
+def test_haproxy_accepts_what_is_written(estate: Estate, tmp_path: Path) -> None:
+    found = program("haproxy") or program("/usr/sbin/haproxy")
+    if found is None:
+        pytest.skip("haproxy is not installed")
+    for text in (SEED, WEB):
+        (tmp_path / "haproxy.cfg").write_text(wanted(estate, PATH, text, six=True, submission=True).text)
+        said = subprocess.run([found, "-c", "-f", tmp_path / "haproxy.cfg"], capture_output=True, check=False)
+        assert said.returncode == 0, said.stderr
+
+
+def test_a_file_without_mail_gets_the_repositorys_listeners_and_its_own_sections_stay(estate: Estate) -> None:
+    done = wanted(estate, PATH, WEB, six=True)
+    assert done.text.startswith(WEB), "the limits of the web's defaults are not mail's to change"
+    for port in (25, 465, 993, 4190):
+        assert f"    bind :{port}\n    bind :::{port} v6only\n" in done.text
+    assert done.text.count("timeout client 30m") == 2, "where a session may idle"
+    assert done.left == ()
+
+
+def test_ipv6_is_added_only_where_the_proxy_has_it(estate: Estate) -> None:
+    four = SEED.replace("    bind :::993 v6only\n", "")
+    assert wanted(estate, PATH, four, six=True).text.count("bind :::993 v6only\n") == 1
+    assert "bind :::993" not in wanted(estate, PATH, four, six=False).text
+
+
+def test_submission_is_offered_once(estate: Estate) -> None:
+    assert offers(estate, PATH, SEED)
+    done = wanted(estate, PATH, SEED, six=True, submission=True)
+    assert "    server mailcow 10.10.10.214:10587 send-proxy check" in done.text
+    assert not offers(estate, PATH, done.text)
+    assert done.text == wanted(estate, PATH, done.text, six=True, submission=True).text
+
+
+def test_a_listener_that_cannot_be_copied_is_named(estate: Estate) -> None:
+    theirs = SEED.replace("listen imaps\n    bind :993\n    bind :::993 v6only", "listen imaps\n    bind :10")
+    with pytest.raises(InputError, match="993 has no listener on the proxy"):
+        wanted(estate, PATH, theirs, six=True)
+
+
+async def ran(root: Path) -> tuple[str, list[FlowEvent]]:
+    heard: list[FlowEvent] = []
+    ending = await walk(case.CASE, root, heard.append)
+    assert ending is not None
+    return ending.words, heard
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "vps").mkdir()
+    case.build(tmp_path / "vps")
+    return tmp_path / "vps"
+
+
+def lay(root: Path, path: str, text: str) -> None:
+    (root / path).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "words"),
+    [
+        (case.CONFIGURATION, "listen a\n bind :25", "refuses /etc/haproxy/haproxy.cfg as it is: parsing: Missing LF"),
+        ("bin/ps", "#!/bin/sh\necho 'Ss haproxy -f /etc/haproxy/other.cfg'\n", "runs /etc/haproxy/other.cfg, not"),
+        ("bin/ps", "#!/bin/sh\necho 'Ss haproxy -f /etc/haproxy/haproxy.cfg /etc/b.cfg'\n", "/etc/b.cfg"),
+        ("bin/ps", "#!/bin/sh\nexit 1\n", "HAProxy does not run on vps"),
+        (case.CONFIGURATION, SEED.replace(":25", ":1").replace("::1 v6only", "::1"), "25 has no listener on the proxy"),
+        ("run/closed", "imaps", "imaps/mailcow is DOWN (L4CON): the mail host does not answer there"),
+    ],
+)  # fmt: skip
+async def test_what_is_in_the_way_is_said_before_anything_changes(root: Path, path: str, text: str, words: str) -> None:
+    lay(root, path, text)
+    before = case.end(root)
+    said, _ = await ran(root)
+    assert words in said
+    assert "nothing was changed" in said
+    assert case.end(root) == before
+
+
+async def test_a_server_that_is_not_up_by_its_new_check_has_the_file_before_put_back_at_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "PROOF", 0)
+    lay(root, "run/dumb", "imaps")
+    before = (root / case.CONFIGURATION).read_bytes()
+    said, _ = await ran(root)
+    assert "imaps/mailcow is DOWN, by L7TOUT; taken back on vps" in said
+    assert (root / case.CONFIGURATION).read_bytes() == (root / case.LOADED).read_bytes() == before
+    assert not case.CASE.armed(root)
+
+
+async def test_a_file_that_haproxy_has_not_read_is_read(root: Path) -> None:
+    await ran(root)
+    lay(root, case.LOADED, SEED)
+    said, heard = await ran(root)
+    assert said == "done, and verified"
+    plan = next(event.plan for event in heard if isinstance(event, StepPlanned))
+    assert [action.text for action in plan.actions[1:]] == ["systemctl reload haproxy"]
+
+
+async def test_it_is_undone(root: Path) -> None:
+    before = (root / case.CONFIGURATION).read_bytes()
+    await ran(root)
+    record = journal.runs(folder(root), 1)[0]
+    world = context(case.CASE, root)
+    ending = await Session(case.CASE.flow, world, agree, lambda event: None, folder(root), record).run()
+    assert ending.outcome == "done", ending.words
+    assert (root / case.CONFIGURATION).read_bytes() == (root / case.LOADED).read_bytes() == before
+
+
+async def test_it_is_rehearsed_in_the_lab_and_nobody_is_interrupted(tmp_path: Path) -> None:
+    lab = Lab.start_private()
+    try:
+        lab.wait()
+        hosts = lab.hosts()
+        stream = await hosts["here"].connect("203.0.113.10", 4190, 5)
+        heard: list[FlowEvent] = []
+        world = StepContext(load(site_file()), {"proxy": hosts["proxy"]}, {}, {"submission": "yes"})
+        for words in ("done, and verified", "nothing to do: everything is as it should be"):
+            ending = await Session(case.CASE.flow, world, agree, heard.append, tmp_path).run()
+            assert ending.words == words, [event.words for event in heard if isinstance(event, StepChanged)]
+        assert b"IMPLEMENTATION" in await stream.read()
+        submission = await hosts["here"].connect("2001:db8:113::10", 587, 5)
+        assert (await submission.read()).startswith(b"220 ")
+        stream.close()
+        submission.close()
+        assert lab.status()["mishaps"] == []
+    finally:
+        lab.close()
