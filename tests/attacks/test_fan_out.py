@@ -15,10 +15,11 @@ import pytest
 
 from console.__main__ import main
 from console.estate import files, load, opentofu, text_file
-from console.sources import compose
+from console.sources import compose, haproxy
 from console.sources import opentofu as hcl
 from console.sources.compose import further, tree
 from console.sources.compose.files import Compose
+from console.sources.haproxy import routing
 from console.sources.opentofu import scope
 
 Lay = Callable[[dict[str, str]], Path]
@@ -291,3 +292,27 @@ def test_opentofu_files_are_parsed_up_to_a_limit_that_is_said(lay: Lay, monkeypa
     assert [str(problem) for problem in estate.problems if "more than" in problem.problem] == [
         f'{site}:2:13: more than 0 KiB of OpenTofu files: "tf/1.tf" and what follows is not read'
     ]
+
+
+# ── haproxy.cfg ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_acl_that_many_rules_name_is_worked_out_once_for_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Counter[int] = Counter()
+    real = routing._Judge._test
+
+    def test(self: routing._Judge, words: tuple[str, ...]) -> object:
+        made[lines] += 1
+        return real(self, words)
+
+    monkeypatch.setattr(routing._Judge, "_test", test)
+    for lines in (50, 100):
+        text = "listen x\n    bind :25\n" + "    acl a src 192.0.2.1\n    use_backend b if a\n" * lines
+        assert haproxy.parse(text, "h.cfg").doors
+    assert 0 < made[100] <= 3 * made[50]
+
+
+def test_brackets_inside_each_other_are_refused_whatever_their_number() -> None:
+    for count in (1_000, 100_000):
+        read = compose.merge([("a.yml", "services: " + "[" * count)], {})
+        assert said(read) == ["a.yml:1:1: this is not a compose file: brackets too deep inside each other"]

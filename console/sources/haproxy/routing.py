@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -82,6 +83,7 @@ class _Judge:
 
     def __init__(self, proxy: Proxy, client: Client, world: World) -> None:
         self.proxy, self.client, self.world = proxy, client, world
+        self._known: dict[str, Truth] = {}
 
     def condition(self, words: tuple[str, ...]) -> Truth:
         """Return whether `if …` or `unless …` holds; nothing at all does."""
@@ -111,7 +113,21 @@ class _Judge:
         return found if not negated or found is None else not found
 
     def _acl(self, name: str) -> Truth:
-        lines = [words for words in self.proxy.routing.acls if len(words) > 2 and words[1] == name]
+        """Return whether an acl holds, worked out once: rules that name the same one are as many as they like."""
+        if name not in self._known:
+            self._known[name] = self._worked_out(name)
+        return self._known[name]
+
+    @cached_property
+    def _named(self) -> dict[str, list[tuple[str, ...]]]:
+        found: dict[str, list[tuple[str, ...]]] = {}
+        for words in self.proxy.routing.acls:
+            if len(words) > 2:
+                found.setdefault(words[1], []).append(words)
+        return found
+
+    def _worked_out(self, name: str) -> Truth:
+        lines = self._named.get(name, [])
         if not lines:
             return _SURE.get(name)
         found: Truth = False
