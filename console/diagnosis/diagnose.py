@@ -9,7 +9,7 @@ from console.diagnosis.explain import explain
 from console.diagnosis.lamps import align, culprits
 from console.diagnosis.rule import OBSERVED, Observed
 from console.diagnosis.world import World
-from console.model import HOPS, Finding, Reading, Severity
+from console.model import HOPS, Finding, Reading, Severity, Verdict
 from console.observation import SweepData
 
 GRAVITY: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -31,3 +31,9 @@ def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, 
     found = [*conclude(world, told), *(finding for _, rule in OBSERVED for finding in rule(both))]
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
     return tuple(found), align(given, culprits(world, told))
+
+
+def overall(summed: Verdict, findings: Iterable[Finding]) -> Verdict:
+    """Return the verdict of all readings, but not "well" where something grave shows in none of them: a full disk."""
+    grave = any(finding.severity in ("critical", "high") for finding in findings)
+    return "degraded" if grave and summed == "well" else summed

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from console.diagnosis.diagnose import judge
+from console.diagnosis.diagnose import judge, overall
 from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, verdict
 from console.errors import Report, unreported
 from console.events import Event, FindingsChanged, ReadingsChanged
@@ -176,7 +176,7 @@ class Sweeps:
             cause = f"{cause}. Beside it, {beside}" if first.severity in ("critical", "high") else beside
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
         since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
-        summed = verdict(readings)
+        summed = overall(verdict(readings), findings)
         if not since:
             since = [self.findings.since] if self.findings and self.findings.verdict == summed else [seen.at]
         told = FindingsChanged(findings, summed, cause, first.id if first else None, min(since))

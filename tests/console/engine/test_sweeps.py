@@ -196,3 +196,28 @@ async def test_a_hop_is_shown_as_the_diagnosis_of_all_lanes_has_it_and_told_once
     told.clear()
     await sweeps.sweep()
     assert not [event for event in told if isinstance(event, ReadingsChanged)]
+
+
+@pytest.mark.parametrize(
+    ("id", "found", "verdict"),
+    [
+        ("disk-full", "CH076", "degraded"),
+        ("only-aaaa", "CH077", "degraded"),
+        ("redirect-loop", "CH015", "down"),
+        ("http-403", "CH049", "down"),
+        ("calm", None, "well"),
+    ],
+)
+async def test_what_shows_in_no_greeting_is_not_well_either(
+    id: str, found: str | None, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = read(id)
+
+    async def again(*_: object) -> SweepData:
+        return recorded
+
+    monkeypatch.setattr("console.engine.sweeps.sweep", again)
+    sweeps = Sweeps(recorded.topology, {}, {}, lambda event: None)
+    await sweeps.sweep()
+    assert sweeps.findings is not None
+    assert (sweeps.findings.verdict, sweeps.findings.cause_id) == (verdict, found)
