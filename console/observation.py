@@ -203,6 +203,14 @@ class Directed(Struct, frozen=True):
     checked: int = 0
 
 
+class Guest(Struct, frozen=True):
+    """The mail host as Incus has it: its state ("Running", "Stopped", …) and the addresses it has now."""
+
+    name: str
+    status: str
+    addresses: tuple[str, ...] = ()
+
+
 class Asked(Struct):
     """What machines told of themselves after a symptom. None, or a missing key, means: it could not be asked.
 
@@ -224,6 +232,7 @@ class Asked(Struct):
     """Who was pinged: "router" (the tunnel's far end), "vm", "large" (it, with large packets), "gateway" (our own)."""
     door: Ladder | None = None
     """The mail host's port 22, connected to from the proxy."""
+    guest: Guest | None = None
     refused: dict[str, str] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from console.diagnosis import proofs_back as back
 from console.diagnosis import proofs_drift as drift
 from console.diagnosis import proofs_front as front
+from console.diagnosis import proofs_servers as servers
 from console.diagnosis.mode import Mode, row
 from console.diagnosis.scopes import (
     astray,
@@ -160,51 +161,51 @@ HAPROXY = (
     row(
         "haproxy-listener/denies", "clients of {ports} are told {said}, and the server behind HAProxy tells it better: "
         "a rule of HAProxy's, or what it adds to a request", 1.8, "haproxy", where(web),
-        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, needs="talk vm", fact=front.answers_odd,
+        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, needs="talk vm", fact=servers.answers_odd,
         finding="CH049", tells="the deployed haproxy.cfg where {ports} is described",
         remedy="look for http-request deny or return in the deployed haproxy.cfg where {ports} is described",
     ),
     row(
         "haproxy-server/absent", "HAProxy has no server {server}: who connects to {ports} is hung up on", 1.8,
-        "haproxy", each, covers=f"{END}", forbids=END, fact=front.absent, finding="CH050",
+        "haproxy", each, covers=f"{END}", forbids=END, fact=servers.absent, finding="CH050",
         remedy="compare the deployed haproxy.cfg with this line, then reload it",
     ),
     row(
         "haproxy-server/maintenance", "HAProxy's server {server} is in maintenance: it sends nobody there", 1.8,
-        "haproxy", each, covers=f"{END}; check haproxy", forbids=END, fact=front.put_away("MAINT"), finding="CH051",
+        "haproxy", each, covers=f"{END}; check haproxy", forbids=END, fact=servers.put_away("MAINT"), finding="CH051",
         tells="show stat on HAProxy's stats socket", remedy="enable server {server} on HAProxy's stats socket",
     ),
     row(
         "haproxy-server/drain", "HAProxy's server {server} is drained: it sends nobody new there", 2.2, "haproxy",
-        each, covers=f"{END}; check haproxy", forbids=END, fact=front.put_away("DRAIN"), finding="CH052",
+        each, covers=f"{END}; check haproxy", forbids=END, fact=servers.put_away("DRAIN"), finding="CH052",
         tells="show stat on HAProxy's stats socket", remedy="set server {server} state ready on HAProxy's stats "
         "socket, and its weight to 100%",
     ),
     row(
         "haproxy-server/wrong-target", "the running HAProxy sends {names} to {to}", 1.6, "haproxy", each,
-        covers=f"{END}; check haproxy", fact=front.elsewhere, finding="CH053",
+        covers=f"{END}; check haproxy", fact=servers.elsewhere, finding="CH053",
         tells="show servers state on HAProxy's stats socket",
         remedy="compare the deployed haproxy.cfg with this line, then reload it",
     ),
     row(
         "haproxy-check/teaser", "HAProxy calls {server} down {why}, though it answers", 0.1, "haproxy", each,
-        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=front.teaser, finding="CH005",
+        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.teaser, finding="CH005",
     ),
     row(
         "haproxy-check/false-alarm", "HAProxy calls {server} down though it answers: its check is wrong", 1.2,
         "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
-        fact=front.false_alarm, finding="CH054", tells="show servers state: the port that is checked",
+        fact=servers.false_alarm, finding="CH054", tells="show servers state: the port that is checked",
         remedy="correct check and port on the server line in haproxy.cfg, then reload it",
     ),
     row(
         "haproxy-check/late", "HAProxy has not noticed yet that {server} answers again", 1.5, "haproxy", each,
-        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=front.hemmed, finding="CH055",
+        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.hemmed, finding="CH055",
         tells="look again after HAProxy's check interval",
     ),
     row(
         "vps-filter/haproxy-outbound", "HAProxy cannot reach {server}, and {vps} can: a rule on its user or its source "
         "address", 1.7, "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
-        fact=front.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
+        fact=servers.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
     ),
     row(
         "haproxy-config/drift", "{file} on {on} is not yours where {names} is described: {lines}", 0.9, "haproxy",
@@ -215,18 +216,18 @@ HAPROXY = (
     row(
         "haproxy-server/no-header", "HAProxy sends no PROXY header, {lanes}", 1.4, "haproxy", where(with_header),
         covers=f"{END}: headerless closed-3 closed-5 tls not-tls closed-0; talk vm: headerless closed-3 closed-5 tls "
-        "not-tls closed-0", forbids=END, fact=front.headerless, finding="CH002", spreads=True,
+        "not-tls closed-0", forbids=END, fact=servers.headerless, finding="CH002", spreads=True,
         remedy="the running HAProxy sends no header: compare its file with this line, add send-proxy, reload",
         tells="the daemon's log",
     ),
     row(
         "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.2, "vm",
         where(to_plain_port), covers=f"{END}: {TAKEN}; talk vm: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
-        fact=front.to_plain, finding="CH003", spreads=True, tells="the daemon's log",
+        fact=servers.to_plain, finding="CH003", spreads=True, tells="the daemon's log",
     ),
     row(
         "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.6, "haproxy", each,
-        covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=front.to_plain_astray,
+        covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=servers.to_plain_astray,
         finding="CH003", spreads=True, tells="show servers state on HAProxy's stats socket",
     ),
 )  # fmt: skip
@@ -259,7 +260,7 @@ HOME = (
     ),
     row(
         "vm/other-address", "{mail} has another address than the one that HAProxy dials", 1.9, "vm", everything,
-        covers=f"{FAR}; way mail", forbids=f"{NEAR}; way mail: pass shut", fact=back.off, finding="CH061",
+        covers=f"{FAR}; way mail", forbids=f"{NEAR}; way mail: pass shut", fact=back.moved, finding="CH061",
         needs="ping router",
         tells="incus list: its state and address",
     ),
@@ -359,7 +360,7 @@ DAEMONS = (
     ),
     row(
         "haproxy-listener/redirect-loop", "HAProxy redirects https://{name}/ to itself", 1.4, "haproxy", where(web),
-        covers=f"{END}: loop", fact=front.loops_itself, finding="CH079", kin="CH015",
+        covers=f"{END}: loop", fact=servers.loops_itself, finding="CH079", kin="CH015",
         remedy="look for http-request redirect in the deployed haproxy.cfg where {ports} is described",
     ),
     row(

@@ -67,18 +67,35 @@ def unforwarded(world: World, scope: Scope) -> Proof:
 
 
 def off(world: World, scope: Scope) -> Proof:
-    """The far end answers, and nobody at the VM's address."""
+    """Incus says that it does not run; else the tunnel's far end answers, and nobody at the VM's address."""
+    guest = world.asked.guest
+    if guest is None:
+        return _nobody(world)
+    if guest.status != "Running":
+        return Proof(True, (f"incus list: {guest.name} is {guest.status.lower()}",), {"status": guest.status.lower()})
+    return Proof(cost=1.6, words=(f"incus list: {guest.name} is running",)) if not guest.addresses else Proof(False)
+
+
+def moved(world: World, scope: Scope) -> Proof:
+    """Incus says that it runs, with another address than HAProxy's target."""
+    guest = world.asked.guest
+    if guest is None:
+        return _nobody(world)
+    own = [each for each in guest.addresses if ":" not in each]
+    if guest.status != "Running" or not own:
+        return Proof(False) if guest.status != "Running" else UNKNOWN
+    if world.target in own:
+        return Proof(False)
+    words = (f"incus list: {guest.name} runs with {join_words(own)}, HAProxy dials {world.target}",)
+    return Proof(True, words, {"has": join_words(own)})
+
+
+def _nobody(world: World) -> Proof:
     router, host = _ping(world, "router"), _ping(world, "vm")
     if router is None or router.lost:
         return UNKNOWN
-    return Proof(
-        None,
-        (
-            f"{router.address}, the tunnel's far end, answers",
-            f"{host.address if host else world.target} does not",
-        ),
-        cost=0.8,
-    )
+    words = (f"{router.address}, the tunnel's far end, answers", f"{host.address if host else world.target} does not")
+    return Proof(None, words, cost=0.8)
 
 
 def lossy(world: World, scope: Scope) -> Proof:

@@ -17,12 +17,14 @@ COMMAND = ("incus", "list", "--format", "json")
 class Machine(Struct, frozen=True):
     """An instance as it is: `settings` has limits.cpu, limits.memory and root (its disk's size), as Incus writes them.
 
-    `addresses` are those that its nics pin."""
+    `addresses` are those that its nics pin, `has` those that it has now, `status` Incus's word ("Running")."""
 
     name: str
     type: str
     settings: dict[str, str] = {}
     addresses: tuple[str, ...] = ()
+    status: str = ""
+    has: tuple[str, ...] = ()
 
 
 class Machines(Struct, frozen=True):
@@ -67,4 +69,18 @@ def _machine(row: dict[str, Any]) -> Machine:
         if device.get("type") == "nic":
             pinned = (device.get(key) for key in ("ipv4.address", "ipv6.address"))
             addresses += [clean(str(each), 60) for each in pinned if each]
-    return Machine(clean(str(row["name"]), 60), clean(str(row["type"]), 40), settings, tuple(sorted(addresses)))
+    return Machine(
+        clean(str(row["name"]), 60),
+        clean(str(row["type"]), 40),
+        settings,
+        tuple(sorted(addresses)),
+        clean(str(row.get("status") or ""), 20),
+        _has(row),
+    )
+
+
+def _has(row: dict[str, Any]) -> tuple[str, ...]:
+    """The addresses that an instance has now; none while it is stopped, and none without an agent inside a VM."""
+    networks = ((row.get("state") or {}).get("network") or {}).values()
+    found = (each for network in networks for each in network.get("addresses") or ())
+    return tuple(clean(str(each["address"]), 60) for each in found if each.get("scope") == "global")

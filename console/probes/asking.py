@@ -12,10 +12,10 @@ from math import ceil
 from msgspec.structs import replace
 
 from console.errors import HostError, Report, unreported
-from console.facts import addresses, containers, haproxy_stats, listeners, log, pings, programs, tailscale
+from console.facts import addresses, containers, haproxy_stats, incus, listeners, log, pings, programs, tailscale
 from console.hosts.host import Host
 from console.model import Role
-from console.observation import Asked, Ladder, LaneData, Ping, ProbeTarget, SweepData
+from console.observation import Asked, Guest, Ladder, LaneData, Ping, ProbeTarget, SweepData
 from console.probes.ladder import climb
 from console.text import clean
 
@@ -148,6 +148,17 @@ class _Asking:
             if not told.error:
                 self.seen.logs[service] = log.masked(told.lines)
 
+    async def guest(self) -> None:
+        """How Incus has the mail host: the instance with the target's address, pinned or had, or else the only one."""
+        told = await incus.ask(self.hosts["hypervisor"])
+        self._note("the instances of Incus", told.error)
+        mine = [each for each in told.found if self.target in (*each.addresses, *each.has)]
+        declared = {each.name for each in self.seen.topology.instances}
+        named = [each for each in told.found if each.name in declared]
+        found = next((some[0] for some in (mine, named, told.found) if len(some) == 1), None)
+        if found is not None and found.status:
+            self.told.guest = Guest(found.name, found.status, found.has)
+
     # ── this machine ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def gateway(self) -> None:
@@ -197,6 +208,8 @@ def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
         ]
     if "mail" in asking.hosts:
         made += [asking.containers, asking.programs, lambda: asking.listeners("mail"), asking.logs]
+    if "hypervisor" in asking.hosts and asking.cut:
+        made.append(asking.guest)
     outside = [each for lane in lanes for each in lane.public.values()]
     if "here" in asking.hosts and any(broken(each) and not reached(each) for each in outside):
         made.append(asking.gateway)

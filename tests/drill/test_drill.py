@@ -16,7 +16,7 @@ from console.diagnosis.judge import judge_lane
 from console.diagnosis.modes import MODES
 from console.diagnosis.world import World
 from console.model import Role, Span
-from console.observation import Drifted, SweepData
+from console.observation import Drifted, Guest, SweepData
 from tests.drill.record import FAULTS, place, read
 from tests.drill.score import score, scores
 
@@ -189,6 +189,29 @@ def test_an_old_line_of_a_log_proves_nothing() -> None:
     seen.logs = {}
     (cause,) = explain(World(seen)).causes
     assert not cause.proven
+
+
+@pytest.mark.parametrize(
+    ("id", "guest", "told"),
+    [
+        ("vm-off", Guest("mailcow", "Stopped"), "vm/off"),
+        ("vm-moved", Guest("mailcow", "Running", ("10.10.10.99",)), "vm/other-address"),
+    ],
+)
+def test_incus_tells_a_vm_that_is_off_from_one_that_moved(id: str, guest: Guest, told: str) -> None:
+    seen = read(id)
+    assert seen.asked is not None
+    seen.asked.guest = guest
+    (cause,) = explain(World(seen)).causes
+    assert (cause.proven, cause.suspects[0].mode.id) == (True, told)
+
+
+@pytest.mark.parametrize("guest", [Guest("mailcow", "Running", ("10.10.10.214",)), Guest("mailcow", "Running")])
+def test_a_vm_that_incus_has_where_it_should_be_is_not_called_off_or_moved(guest: Guest) -> None:
+    seen = read("vm-off")
+    assert seen.asked is not None
+    seen.asked.guest = guest
+    assert not [cause for cause in explain(World(seen)).causes if cause.proven]
 
 
 CHANGED = (

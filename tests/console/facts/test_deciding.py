@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.errors import TimedOut
-from console.facts import addresses, disks, haproxy_stats, listeners, pings, programs
+from console.facts import addresses, disks, haproxy_stats, incus, listeners, pings, programs
 from console.observation import Directed, Disk, Frontend, Limits, Ping, Program, Route
 from console.runner.read_only import reads
 from tests.console.facts.recorded import StandIn, failed
@@ -212,3 +212,19 @@ def test_connections_that_nobody_accepts_are_counted() -> None:
 )
 def test_what_is_asked_is_known_to_change_nothing(words: tuple[str, ...], harmless: bool) -> None:
     assert reads(words) is harmless
+
+
+INCUS = """[
+ {"name": "mailcow", "type": "virtual-machine", "status": "Running", "config": {}, "expanded_devices": {
+  "eth0": {"type": "nic", "ipv4.address": "10.10.10.214"}}, "state": {"network": {
+  "enp5s0": {"addresses": [{"family": "inet", "address": "10.10.10.99", "scope": "global"},
+   {"family": "inet6", "address": "fe80::1", "scope": "link"}]},
+  "lo": {"addresses": [{"family": "inet", "address": "127.0.0.1", "scope": "local"}]}}}},
+ {"name": "other", "type": "container", "status": "Stopped", "config": {}, "state": null}
+]"""
+
+
+def test_incus_tells_what_runs_and_with_which_addresses() -> None:
+    mailcow, other = incus.parse(INCUS)
+    assert (mailcow.status, mailcow.has, mailcow.addresses) == ("Running", ("10.10.10.99",), ("10.10.10.214",))
+    assert (other.status, other.has) == ("Stopped", ())

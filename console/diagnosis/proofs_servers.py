@@ -1,0 +1,201 @@
+"""What facts say of suspects among HAProxy's servers: where it sends a lane, and what it sends with it."""
+
+from __future__ import annotations
+
+import re
+
+from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
+from console.diagnosis.symptoms import failing
+from console.diagnosis.world import World
+from console.model import PLAIN_PORTS
+
+HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission",)}
+"""How a daemon that waits for a PROXY header in vain gives up without a word, and which ones do."""
+
+
+WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out")
+"""What Postfix and Dovecot log of a header that did not come."""
+
+
+def absent(world: World, scope: Scope) -> Proof:
+    """HAProxy's own list has the listener, and no such server."""
+    port = scope.ports[0]
+    lane = world.lanes[port].lane
+    if not world.heard or not lane.proxy or world.row(port) is not None:
+        return Proof(False)
+    if world.seen.stats and world.seen.stats.frontends and world.frontend(port) is None:
+        return Proof(False)  # it is the listener that is gone
+    return Proof(
+        True, (f"show stat has no server {lane.proxy}/{lane.server}",), {"server": f"{lane.proxy}/{lane.server}"}
+    )
+
+
+def put_away(*states: str) -> Fact:
+    """Return what tells that HAProxy's row of a server has one of these states: it sends nobody there."""
+
+    def fact(world: World, scope: Scope) -> Proof:
+        """HAProxy's own row of the server says so."""
+        server = world.row(scope.ports[0])
+        if server is None:
+            return UNKNOWN if not world.heard else Proof(False)
+        state = server.status.split(" ")[0]
+        state = "DRAIN" if state == "UP" and server.weight == 0 else state
+        if state not in states:
+            return Proof(False)
+        weight = ", weight 0" if server.weight == 0 else ""
+        return Proof(
+            True,
+            (f"show stat: {server.proxy}/{server.name} {server.status}{weight}",),
+            {"server": f"{server.proxy}/{server.name}"},
+        )
+
+    return fact
+
+
+def _directed(world: World, port: int) -> tuple[str, int, int] | None:
+    server = world.row(port)
+    if server is None or world.asked.directed is None:
+        return None
+    to = world.asked.directed.get(f"{server.proxy}/{server.name}")
+    return (to.address, to.port, to.checked) if to else None
+
+
+def elsewhere(world: World, scope: Scope) -> Proof:
+    """The running HAProxy's server has another address or port than the files give it."""
+    port = scope.ports[0]
+    to, target = _directed(world, port), world.lanes[port].lane.target
+    if to is None or target is None:
+        return UNKNOWN
+    plain = PLAIN_PORTS.get(target.port) == to[1]
+    same_host = to[0] == target.host or not re.fullmatch(r"[\d.]+|[\da-fA-F:]+", target.host)
+    if (same_host and to[1] == target.port) or plain:
+        return Proof(False)
+    said = f"{to[0]}:{to[1]} instead of {target.host}:{target.port}"
+    return Proof(True, (f"show servers state: {said}",), {"to": said}, 0.2)
+
+
+def false_alarm(world: World, scope: Scope) -> Proof:
+    """It calls the server down, and checks another port or for another answer."""
+    port = scope.ports[0]
+    server, to, target = world.row(port), _directed(world, port), world.lanes[port].lane.target
+    if server is None or not failing(server):
+        return Proof(False)
+    given = {"server": f"{server.proxy}/{server.name}"}
+    said = f"show stat: {server.status} {server.check} {server.last}".strip()
+    if to and to[2] not in (0, to[1]):
+        return Proof(True, (said, f"it checks port {to[2]}, and serves port {to[1]}"), given, 0.3)
+    if server.check.startswith("L7") and target is not None and world.well_behind(port):
+        return Proof(True, (said, f"{target.host}:{target.port} answers {world.name('proxy')} well"), given, 0.3)
+    return Proof(False, given=given) if to else Proof(None, (said,), given)
+
+
+def teaser(world: World, scope: Scope) -> Proof:
+    """The check's last answer is postscreen's teaser, or a check that expects SMTP failed on a postscreen lane."""
+    port = scope.ports[0]
+    server = world.row(port)
+    if server is None or not failing(server) or world.lanes[port].lane.protocol != "smtp":
+        return Proof(False)
+    said = f"show stat: {server.status} {server.check} {server.last}".strip()
+    postscreen = world.service(port) == "postfix-mailcow" and server.last in ("", "Layer7 invalid response")
+    if "220-" in server.last or (server.check == "L7RSP" and postscreen):
+        why = "for its 220- teaser" if "220-" in server.last else "for what postscreen answers its check"
+        return Proof(True, (said,), {"server": f"{server.proxy}/{server.name}", "why": why}, 0.1)
+    return Proof(False)
+
+
+def hemmed(world: World, scope: Scope) -> Proof:
+    """HAProxy's check cannot connect where the proxy's machine can."""
+    server = world.row(scope.ports[0])
+    if server is None or not failing(server) or not server.check.startswith("L4"):
+        return Proof(False)
+    said = f"show stat: {server.status} {server.check} {server.last}".strip()
+    return Proof(None, (said,), {"server": f"{server.proxy}/{server.name}"})
+
+
+def headerless(world: World, scope: Scope) -> Proof:
+    """A daemon waited for a header in vain: it says so, hangs up after its own time, or writes it into its log."""
+    port = scope.ports[0]
+    server = world.row(port)
+    if world.heard and (
+        (server is None and world.lanes[port].lane.proxy)
+        or (server and not server.status.startswith(("UP", "no check")))
+    ):
+        return Proof(False)
+    protocol = world.lanes[port].lane.protocol
+    for test in world.by_port[port]:
+        if test.kind != "talk" or test.at not in ("here", "itself", "vm"):
+            continue
+        if test.outcome == "headerless":
+            return Proof(True, (f"the daemon says: {test.said}",))
+        if not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ()) and _straight(world, port):
+            return Proof(True, (f"the daemon waited for a header: {test.said}",))
+    if protocol == "smtp":
+        return Proof(False)  # postscreen and smtpd say what they miss
+    logged = world.logged(WAITED, port)
+    return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
+
+
+def _straight(world: World, port: int) -> bool:
+    """Whether HAProxy surely reaches this lane's daemon, so that none of its own retries took the time."""
+    to, target = _directed(world, port), world.lanes[port].lane.target
+    return to is not None and target is not None and to[1] == target.port and world.passes("connect", "vm", port)
+
+
+def to_plain(world: World, scope: Scope) -> Proof:
+    """The files' own target takes the header for a command, or answers without one."""
+    port = scope.ports[0]
+    target = world.lanes[port].lane.target
+    taken = _taken(world, port, "vm")
+    if taken:
+        return Proof(True, (f"the daemon took the header for a command: {taken}",))
+    if target and world.passes("talk", "inside", port):
+        return Proof(True, (f"{target.host}:{target.port} answers without a header, and hangs up on one",))
+    return UNKNOWN
+
+
+def to_plain_astray(world: World, scope: Scope) -> Proof:
+    """What HAProxy runs is the plain port by its own word, or takes the header for a command."""
+    port = scope.ports[0]
+    target, to = world.lanes[port].lane.target, _directed(world, port)
+    if target is None or world.lanes[port].lane.proxy_protocol is None:
+        return Proof(False)
+    if to and PLAIN_PORTS.get(target.port) == to[1]:
+        return Proof(True, (f"show servers state: {to[0]}:{to[1]}, where nobody wants a header",))
+    taken = _taken(world, port, "here", "itself")
+    if taken and world.well_behind(port) and world.lanes[port].lane.protocol not in ("http", "https"):
+        return Proof(True, (f"the daemon took the header for a command: {taken}",))
+    return Proof(False) if to else UNKNOWN
+
+
+def _taken(world: World, port: int, *places: str) -> str:
+    """What a daemon said that took a header for a command."""
+    some = [t for t in world.by_port[port] if t.kind == "talk" and t.at in places and t.outcome == "out-of-step"]
+    return some[0].said or "an answer out of step" if some else ""
+
+
+def answers_odd(world: World, scope: Scope) -> Proof:
+    """The client is told 4xx or 5xx, and the same server tells the proxy something better."""
+    port = scope.ports[0]
+    said = [
+        t.said for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.outcome.startswith("says-")
+    ]
+    server = world.row(port)
+    if not said or not world.well_behind(port) or (server and not server.status.startswith(("UP", "no check"))):
+        return Proof(False)
+    behind = world.lanes[port].vm
+    words = (f"behind HAProxy the same server answers {behind.said}" if behind else "",)
+    return Proof(True, words, {"said": said[0]})
+
+
+def loops_itself(world: World, scope: Scope) -> Proof:
+    """Clients are sent to the very address that they asked for, and the server behind HAProxy sends nobody anywhere."""
+    lane = world.lanes[scope.ports[0]]
+    looping = next((t.said for t in world.by_port[scope.ports[0]] if t.outcome == "loop"), "")
+    name = next((ladder.target.name for ladder in lane.public.values() if ladder.target.name), "")
+    if looping and lane.vm is None:
+        return Proof(None, given={"name": name or ""})
+    if not looping or lane.vm is None or not lane.vm.well:
+        return Proof(False)
+    if "→" in lane.vm.said:
+        return Proof(False)
+    return Proof(True, (f"behind HAProxy the server answers {lane.vm.said}",), {"name": name or ""})
