@@ -24,7 +24,7 @@ TIMED_OUT = re.compile(rf"{_DOVECOT}[^`']*?\btimed out\b[^`']*?{_RIP}")
 BROKEN = re.compile(rf"{_DOVECOT}Client discon\w+ed: .*{_RIP}")
 """What Dovecot logs of a header it cannot read; 2.2 misspells the word."""
 
-_POSTFIX = r"^[^<>\"\[\]]*?\b(\S+)/{}\[\d+\]: "
+_POSTFIX = r"^[^<>\"\[\]]*?\b([^\s<>\"=]+)/{}\[\d+\]: "
 _CLIENT = r"\[([0-9a-fA-F.:]+)\]:(\d+)"
 
 SCREENED = re.compile(

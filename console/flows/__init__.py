@@ -26,6 +26,9 @@ know to change nothing. What changes is an `Action` of the plan (`Run`, `Write`)
 shown is not done. A plan is the same as long as the world is. A step that must know says `context.ask(Ask(…))`:
 answered by `--answer`, by the site (`given`) or by the operator; the step then begins anew, from its `check`.
 
+What a flow only looks at may be `wrong`: the rest is looked at, and the run ends as failed. One of its steps may
+say how it all ends (`sums_up`).
+
 Where a step cannot look, it raises a `HostError`: the operator may have it look again. Where it must not go on, it
 returns `refused` or raises `Refusal`: the run ends. A command whose `guards` do not hold right before it is not run."""
 
@@ -55,6 +58,7 @@ from console.runner.plan import (
     set_mode,
     set_owner,
     skipped,
+    wrong,
 )
 from console.runner.step import Change, Flow, Step, first_open
 
@@ -62,5 +66,5 @@ __all__ = [
     "Action", "Amount", "Ask", "Call", "Change", "CheckResult", "Copy", "Flow", "Group", "Loss", "Member",
     "NotYetKnown", "Plan", "Refusal", "Rollback", "Run", "Step", "StepContext", "Wait", "Write", "done", "first_open",
     "link",
-    "make_folder", "needed", "refused", "remove", "set_mode", "set_owner", "skipped",
+    "make_folder", "needed", "refused", "remove", "set_mode", "set_owner", "skipped", "wrong",
 ]  # fmt: skip

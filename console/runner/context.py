@@ -147,6 +147,10 @@ class StepContext:
             raise NoWayIn(f"no way in: cowhand is not connected to {name}")
         return self._apis[name]
 
+    def offer(self, name: str, api: Api) -> None:
+        """Let the plans of a flow call an interface that it brings along."""
+        self._apis = {**self._apis, name: api}
+
     async def renew(self) -> None:
         """Read the files again and reach the hosts they name; raises `InputError` or `HostError`."""
         self.invalidate()

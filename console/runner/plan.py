@@ -13,14 +13,15 @@ from console.hosts import shell
 from console.mask import mask
 from console.secret import Secret
 
-CheckState = Literal["done", "needed", "skipped", "refused"]
+CheckState = Literal["done", "needed", "skipped", "refused", "wrong"]
 
 
 class CheckResult(Struct, frozen=True):
     """What a check or a verification found, in words for the operator; `evidence` are lines that prove it.
 
     `done`: the step's result is there. `needed`: it is missing, and can be made. `skipped`: it does not apply here.
-    `refused`: it must not be made."""
+    `refused`: it must not be made. `wrong`: a look at something found it wrong, and no step of this flow mends it; the
+    flow looks at the rest, and ends as failed."""
 
     state: CheckState
     words: str
@@ -45,6 +46,11 @@ def skipped(words: str, *evidence: str) -> CheckResult:
 def refused(words: str, *evidence: str) -> CheckResult:
     """The step must not be done, for this reason; the flow ends, and nothing of this step was changed."""
     return CheckResult("refused", words, evidence)
+
+
+def wrong(words: str, *evidence: str) -> CheckResult:
+    """What was looked at is not as it must be; the flow goes on, and ends as failed."""
+    return CheckResult("wrong", words, evidence)
 
 
 class Refusal(CowhandError):

@@ -85,6 +85,8 @@ class Progress:
         self.context, self.journal, self.dry, self.tell = context, journal, dry, tell
         self.entries: Sequence[Entry] = ()
         self.states: dict[tuple[str, ...], StepState] = {}
+        self.words: dict[tuple[str, ...], str] = {}
+        """Why each step stands as it does, in words."""
         self.planned: list[tuple[Step, CheckResult, Plan]] = []
         """What a dry run found to be needed, in order."""
         self.unproven: set[tuple[str, str]] = set()
@@ -118,7 +120,7 @@ class Progress:
 
     def stand(self, entry: Entry, state: StepState, words: str, evidence: Sequence[str] = ()) -> None:
         """Set a step's state, tell it, and journal what is not a mere look."""
-        self.states[entry.path] = state
+        self.states[entry.path], self.words[entry.path] = state, words
         self.at = self.index(entry)
         told = show.line(self.context, words)
         rows = tuple(show.line(self.context, each) for each in evidence)

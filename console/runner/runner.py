@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from console.errors import CowhandError, summarize
-from console.events import FlowBegan, FlowEnded, StepsListed
+from console.events import FlowBegan, FlowEnded, RunOutcome, StepsListed, StepState
 from console.runner import show
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended, Ending
@@ -134,9 +134,22 @@ class Runner:
             return Ending("planned", "this is what would be done; nothing was changed")
         if left:
             return Ending("incomplete", f"left out: {join_words(left)}; {progress.so_far()}")
+        if summed := self._summed():
+            return summed
         if not progress.begun:
             return Ending("done", "nothing to do: everything is as it should be")
         return Ending("done", "done, and verified")
+
+    def _summed(self) -> Ending | None:
+        """What the step found that sums the run up, else what is wrong; None when neither says anything."""
+        progress = self.progress
+        outcomes: dict[StepState, RunOutcome] = {"so": "done", "failed": "failed", "skipped": "incomplete"}
+        for entry in progress.entries:
+            outcome = outcomes.get(progress.states.get(entry.path, "waiting"))
+            if entry.step.sums_up and outcome:
+                return Ending(outcome, progress.words[entry.path])
+        bad = [entry for entry in progress.entries if progress.states.get(entry.path) == "failed"]
+        return Ending("failed", f"{bad[-1].step.name}: {progress.words[bad[-1].path]}") if bad else None
 
 
 def _told(entries: Sequence[Entry]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...]]:

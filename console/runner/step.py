@@ -29,7 +29,8 @@ class Step:
     is done `together` on several hosts is taken back on all of them at once when anything fails (see groups.py).
     `patience` is how many seconds a check, plan, verification or undo may take to find out what it wants to know.
     After a step that `renews`, the site's files are read again, new hosts are reached, and the rest of the flow is
-    listed again: for a step that makes a machine, an address or a site file."""
+    listed again: for a step that makes a machine, an address or a site file.
+    A step that `sums_up` only looks, and what it finds are the words that the run ends with."""
 
     name: str = ""
     words: str = ""
@@ -37,6 +38,7 @@ class Step:
     together: bool = False
     patience: float = 60.0
     renews: bool = False
+    sums_up: bool = False
 
     async def check(self, context: StepContext) -> CheckResult:
         """Say whether the step's result is there; reads only."""
@@ -71,7 +73,7 @@ async def first_open(context: StepContext, steps: Sequence[Step]) -> CheckResult
             now = await step.check(context)
         except NotYetKnown as error:
             return needed(str(error))
-        if now.state in ("needed", "refused"):
+        if now.state in ("needed", "refused", "wrong"):
             return now
         found = now if now.state == "done" else found
     return found

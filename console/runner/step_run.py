@@ -106,6 +106,9 @@ class StepRun:
                     return None
                 if found.state == "refused":
                     raise self._refuse(found.words, found.evidence)
+                if found.state == "wrong":
+                    progress.stand(self.entry, "failed", found.words, found.evidence)
+                    return None
                 plan = await self._answered_plan()
             except (HostError, Forbidden, Leftover, Failed) as error:
                 await self._blind(str(error))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from email.utils import formatdate
+from ipaddress import ip_address, ip_network
 
-from console.lab.daemons.doors import Policy
+from console.lab.daemons.doors import Policy, Visitor
 from console.lab.daemons.services import Port, Service
 from console.lab.network.network import Network
 
@@ -19,11 +21,15 @@ LONGEST = 8192
 """Most bytes of a request's head."""
 
 
+TRUSTED = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+"""Whose X-Forwarded-For is believed (set_real_ip_from in Mailcow's sites-default.conf)."""
+
+
 def nginx(network: Network) -> Service:
     """Make the service, not yet started: port 80."""
     service = Service(network, "nginx-mailcow", "ghcr.io/mailcow/nginx:1.03")
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(visitor: Visitor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
                 head = await reader.readexactly(1)
@@ -32,8 +38,7 @@ def nginx(network: Network) -> Service:
                 while _understood(head) and not head.endswith(b"\r\n\r\n"):
                     head += await reader.readuntil(b"\r\n")
             answer = _answer(head)
-            request = head.split(b"\r\n", 1)[0].decode("ascii", "backslashreplace")
-            service.log(f'nginx: "{request}" {answer[9:12].decode()}')
+            service.log(f"nginx: {_access(head, answer, visitor.client[0])}")
             writer.write(answer)
             await writer.drain()
         except asyncio.LimitOverrunError:
@@ -43,11 +48,26 @@ def nginx(network: Network) -> Service:
         finally:
             writer.close()
 
-    def enter(_visitor: object) -> asyncio.Protocol:
-        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=LONGEST), serve)
+    def enter(visitor: Visitor) -> asyncio.Protocol:
+        async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await serve(visitor, reader, writer)
+
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=LONGEST), run)
 
     service.ports = [Port(80, Policy(lambda reason, address, detail: None), enter)]
     return service
+
+
+def _access(head: bytes, answer: bytes, peer: str) -> str:
+    """A line of the access log, `combined`: it has no port. Proxies of the home network name the client."""
+    lines = head.decode("ascii", "backslashreplace").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if forwarded and any(ip_address(peer) in each for each in TRUSTED if each.version == ip_address(peer).version):
+        peer = forwarded
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    status, sent = answer[9:12].decode(), len(answer.partition(b"\r\n\r\n")[2])
+    return f'{peer} - - [{when}] "{lines[0]}" {status} {sent} "-" "{headers.get("user-agent", "-")}"'
 
 
 def _understood(head: bytes) -> bool:

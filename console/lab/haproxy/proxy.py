@@ -135,6 +135,7 @@ class Frontend:
                 async with asyncio.timeout(REQUEST_PATIENCE):
                     first = await client.reader.read(65536)
                     self._count_in(len(first))
+                    first = _forwarded(first, caller.address)
             except (TimeoutError, OSError):
                 client.close()
                 return
@@ -184,6 +185,12 @@ class Frontend:
 
     def _count_out(self, count: int) -> None:
         self.bytes_out += count
+
+
+def _forwarded(first: bytes, address: str) -> bytes:
+    """Add what `option forwardfor` adds to a request, last of its headers."""
+    head, end, rest = first.partition(b"\r\n\r\n")
+    return head + f"\r\nX-Forwarded-For: {address}".encode() + end + rest if end else first
 
 
 class Proxy:

@@ -142,7 +142,8 @@ class Case:
     a console that is killed takes its memory along. `holds(root, step)` is whether a step's end is there; `end` is all
     that must be the same however the flow got there; `once` counts what must be done exactly once, zero before.
     `half(root, argv)` leaves what a command leaves that dies half-way; `reboot` what a restart of the machines takes
-    away; `armed` are the timed rollbacks that wait, and `fire` lets them happen."""
+    away; `armed` are the timed rollbacks that wait, `fire` lets them happen. A flow `on_demand` connects in each run,
+    and changes nothing: its connections are what meets trouble."""
 
     flow: Flow
     build: Callable[[Path], None]
@@ -156,6 +157,7 @@ class Case:
     fire: Callable[[Path], None] = lambda root: None
     answers: dict[str, str] = field(default_factory=dict)
     destroy: tuple[str, ...] = ()
+    on_demand: bool = False
 
 
 def names() -> list[str]:

@@ -83,8 +83,18 @@ class Faulty:
         return await self.host.resolve(name)
 
     async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        trouble = self.trouble
         self._cut_off()
-        return await self.host.connect(address, port, timeout)
+        if not trouble.case.on_demand or not trouble.due(True):
+            return await self.host.connect(address, port, timeout)
+        trouble.struck, trouble.victim = True, "connect"
+        if trouble.moment != "before":
+            (await self.host.connect(address, port, timeout)).close()  # it has left its line in the log
+        if trouble.fault in ("killed", "cut", "reboot", "stop"):
+            await self._strike()
+        if trouble.fault == "stop":
+            return await self.host.connect(address, port, timeout)
+        raise NoWayIn(f"the connection to {self.name} was lost: {SAID.get(trouble.fault, trouble.fault)}")
 
     async def connect_unix(self, path: str, timeout: float) -> Stream:
         self._cut_off()
