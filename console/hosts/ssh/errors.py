@@ -96,7 +96,7 @@ def failed(label: str, attempt: Attempt, error: Exception, complaint: str, cuts:
     `complaint` is what a proxy command said, `cuts` how often in a row the server hung up during the login."""
     import asyncssh
 
-    said = quote(str(getattr(error, "reason", "") or error), 160)
+    said = quote(str(error), 160)
     banner = (
         f'. It says, in its own words: "{quote(attempt.banner.replace(chr(10), " / "), 300)}"' if attempt.banner else ""
     )
