@@ -149,9 +149,7 @@ class Become:
         detail = "It is kept in memory until cowhand ends, and written nowhere."
         try:
             secret = await self.credentials.ask(Question(self.id, "sudo", self.host, text, detail, True))
-            if secret is None:
-                self._decline()
-            else:
+            if secret is not None:
                 self.credentials.keep(self.id, secret)
         finally:
             self._asking = None
