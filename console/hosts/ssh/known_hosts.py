@@ -97,10 +97,10 @@ def matches(hosts: str, name: str) -> bool:
     if hosts.startswith("|1|"):
         salt, _, digest = hosts[3:].partition("|")
         try:
-            made = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
-            return hmac.compare_digest(made, base64.b64decode(digest))
+            made = hmac.new(base64.b64decode(salt, validate=True), name.encode(), hashlib.sha1).digest()
         except (binascii.Error, ValueError):
             return False
+        return base64.b64encode(made).decode() == digest
     found = False
     for pattern in hosts.lower().split(","):
         # a bracket is part of "[name]:port" here, never a class of characters
