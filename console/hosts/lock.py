@@ -188,7 +188,7 @@ class HostLocks:
         self.console, self.site = console, site
         self._held: dict[str, HostLock] = {}
         self._confirmed: dict[str, float] = {}
-        """By host, when its lock was last known to be ours (see `_clock`)."""
+        """By host, when the lock that is held was last known to be ours (see `_clock`)."""
         self._renewing: asyncio.Task[None] | None = None
 
     async def hold(self, host: Host, over: str = "") -> None:
@@ -210,7 +210,6 @@ class HostLocks:
                 await lock.renew()
             except HostLocked:
                 del self._held[host.name]
-                self._confirmed.pop(host.name, None)
                 raise
         self._confirmed[host.name] = asked
 
@@ -224,7 +223,6 @@ class HostLocks:
                 async with asyncio.timeout(PARTING):
                     await lock.release()
         self._held.clear()
-        self._confirmed.clear()
 
     async def _renew(self) -> None:
         while True:
