@@ -219,6 +219,15 @@ async def test_the_record_is_for_its_owner_alone(real: Shell, folder: Path) -> N
         await HostLock(real, BOB, "site-1").take()
 
 
+async def test_a_folder_that_cannot_be_made_is_told_with_the_reason_and_nothing_else_is_tried(
+    real: Shell, folder: Path
+) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+    with pytest.raises(FileError, match=r"^the lock of vps cannot be used: File exists$"):
+        await HostLock(real, BOB, "site-1").take()
+
+
 async def test_looking_makes_nothing(real: Shell, folder: Path) -> None:
     assert await holder(real) is None
     assert not folder.exists()
