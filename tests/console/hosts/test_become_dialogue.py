@@ -282,7 +282,7 @@ async def test_a_password_that_works_is_kept_when_all_is_tried_again() -> None:
 
 
 async def test_where_sudo_asks_for_nothing_that_stays_so_when_all_is_tried_again() -> None:
-    become, machine = made(), Machine(OK, OK)
+    become, machine = made(answering("secret")[1]), Machine(OK, OK)
     await run(become, machine)
     become.forget()
     await run(become, machine)
