@@ -186,7 +186,7 @@ class Guards:
     def kept(self) -> bool:
         """Whether the change was proven and decided for, and some hosts were not told yet."""
         state = self.states.get(self.decider)
-        return bool(self.armed) and state is not None and state.word == "kept"
+        return state is not None and state.word == "kept"
 
     def name(self, host: str) -> str:
         """The name of a host's rollback."""
