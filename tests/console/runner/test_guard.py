@@ -137,6 +137,7 @@ async def test_a_host_that_could_take_nothing_back_is_not_changed() -> None:
 
 @pytest.mark.parametrize(("words", "found"), [("systemd", ("systemd",)), ("process cron", ("process", "cron"))])
 async def test_a_host_is_asked_how_a_watchdog_runs_there_with_a_limit(words: str, found: tuple[str, ...]) -> None:
+    guard._ways.cache_clear()
     vps = Machine(said(words))
     assert await guard.ways(context(vps=vps), "vps") == found
     ((argv, timeout),) = vps.heard
