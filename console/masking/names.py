@@ -94,7 +94,7 @@ def kind(name: str) -> Kind:
 
 def asks(option: str) -> bool:
     """Say whether an option has a secret asked for, or does without one: `--no-password`, `--ask-pass`."""
-    return words(option)[:1] != [] and words(option)[0] in _ASKED
+    return any(word in _ASKED for word in words(option)[:1])
 
 
 def header(name: str) -> bool:
