@@ -49,6 +49,7 @@ KINDS: list[tuple[str, names.Kind]] = [
     ("ssh_keys", "weak"),
     ("keys", ""),
     ("cookies", ""),
+    ("ssh_keyt", ""),
     ("my_cookies", "weak"),
     # something about a secret
     ("password_file", ""),
