@@ -37,14 +37,10 @@ class Found:
 
     def masked(self, text: str) -> str:
         """Return the line with dots in those places."""
-        if not self.spans:
-            return text
         pieces: list[str] = []
         at = 0
         for start, end in sorted(self.spans):
-            if end <= at:
-                continue
             if start > at or not pieces:
                 pieces += [text[at:start], DOTS]
-            at = end
+            at = max(at, end)
         return "".join([*pieces, text[at:]])

@@ -150,6 +150,7 @@ def test_a_header_that_carries_a_secret_is_known_by_its_name(name: str, secret: 
         ([(6, 8), (2, 4)], f"01{DOTS}45{DOTS}89"),
         ([(2, 4), (4, 6)], f"01{DOTS}6789"),
         ([(2, 6), (3, 5)], f"01{DOTS}6789"),
+        ([(2, 6), (3, 5), (8, 9)], f"01{DOTS}67{DOTS}9"),
         ([(2, 5), (4, 7)], f"01{DOTS}789"),
         ([(2, 5), (2, 7)], f"01{DOTS}789"),
         ([(0, 3), (0, 3)], f"{DOTS}3456789"),
