@@ -48,9 +48,9 @@ def _screens(arguments: argparse.Namespace) -> int:
     leaver = Leaver()
     leaver.install()
     gc.set_threshold(100_000, 50, 50)
-    if not arguments.lab and not arguments.site and find(None) is None:
-        arguments.lab = True
     try:
+        if not arguments.lab and not arguments.site and find(None) is None:
+            arguments.lab = True
         path = site_file(arguments)
     except CowhandError as error:
         say(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 EXIT_TRUSTED, EXIT_NOT, EXIT_NEEDS_ANSWER = 0, 1, 4
 
-WIDTH = 400
+WIDTH = 4000
 """Most characters of a row: a command names every file."""
 
 
@@ -140,11 +141,17 @@ def _row(label: str, text: str) -> None:
 
 def _document(folder: Path, found: Sequence[Use], doubts: Sequence[str]) -> dict[str, Any]:
     programs = [
-        {"name": each.name, "command": list(each.command), "why": each.why, "from": list(each.executes),
-         "files": [str(path) for path in each.files], "trusted": not why, "reason": why or None}
+        {"name": each.name, "command": [_plain(word) for word in each.command], "why": each.why,
+         "from": list(each.executes), "files": [_plain(path) for path in each.files], "trusted": not why,
+         "reason": why or None}
         for each, why in zip(found, doubts, strict=True)
     ]  # fmt: skip
-    return {"path": str(folder), "trusted": not any(doubts), "programs": programs}
+    return {"path": _plain(folder), "trusted": not any(doubts), "programs": programs}
+
+
+def _plain(path: str | Path) -> str:
+    """Return a path as JSON can have it: bytes that are no text as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 # ── to list and to take back ────────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +187,7 @@ def _revoke(folder: Path, as_json: bool) -> int:
 
     gone = trust.revoke(folder)
     if as_json:
-        emit({"path": str(folder), "revoked": gone})
+        emit({"path": _plain(folder), "revoked": gone})
     else:
         say(f"{folder} is not trusted any more" if gone else f"{folder} was not trusted")
     return EXIT_TRUSTED

@@ -13,6 +13,7 @@ from console.errors import InputError
 from console.estate import text_file
 from console.estate.boundary import Boundary
 from console.estate.files import File, Files, Where, stamps, visible
+from console.masking.names import kind
 from console.model import Span
 from console.sources import opentofu
 from console.sources.opentofu import grammar, override
@@ -52,7 +53,7 @@ class _Reading:
         boundary = self.files.boundary(files)
         modules, more = self._modules(documents, boundary)
         problems = tuple(self.files.problems[before:])
-        environment = {name[7:]: value for name, value in os.environ.items() if name.startswith("TF_VAR_")}
+        environment = _given()
         text = partial(self.files.beside, "tofu", boundary, folder)
         known = (tuple(map(str, problems)), tuple(sorted(environment.items())))
         stamp = (stamps(files + more), *known, self.files.versions("tofu"))
@@ -112,6 +113,12 @@ class _Reading:
                     modules[folder].append(document)
                     waiting.extend(document.blocks)
         return modules, files
+
+
+def _given() -> dict[str, str]:
+    """Return the variables that the environment sets, but those that are secrets: a clone's files could show them."""
+    given = {name[7:]: value for name, value in os.environ.items() if name.startswith("TF_VAR_")}
+    return {name: value for name, value in given.items() if not kind(name)}
 
 
 def _parse(file: File) -> Document | InputError:

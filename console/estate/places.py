@@ -48,11 +48,13 @@ def fits(kind: Kind, path: str) -> bool:
 def operators_own(site: Path) -> bool:
     """Return whether a site file is the operator's own: in their configuration folder, theirs alone, in no repository.
 
-    What a repository brought is in a working copy, and what another user wrote belongs to them."""
+    What a repository brought is in a working copy, and what another user wrote belongs to them. A link to it from
+    elsewhere is none: what its paths name would be beside the link."""
     from console.store.folders import configuration_folder
 
     real, folder = Path(os.path.realpath(site)), Path(os.path.realpath(configuration_folder()))
-    if folder not in real.parents:
+    named = Path(os.path.realpath(site.absolute().parent))  # its paths count from there
+    if folder not in real.parents or folder not in (named, *named.parents):
         return False
     within = [real, *real.parents[: len(real.parts) - len(folder.parts)]]
     try:

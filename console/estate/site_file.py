@@ -22,14 +22,34 @@ FILE = "site.toml"
 
 
 def find(explicit: Path | None = None) -> Path | None:
-    """Return the site file: the one named, else $COWHAND_SITE, ./site.toml, or the one in the XDG folder."""
+    """Return the site file: the one named, else $COWHAND_SITE, ./site.toml, or the one in the XDG folder.
+
+    Raises `InputError` for a ./site.toml that another user has laid where everybody may lay one, as in /tmp."""
     if explicit is not None:
         return explicit
     if named := os.environ.get("COWHAND_SITE"):
         return Path(named).expanduser()
     from console.store.folders import configuration_folder
 
-    return next((path for path in (Path(FILE), configuration_folder() / FILE) if path.is_file()), None)
+    found = next((path for path in (Path(FILE), configuration_folder() / FILE) if path.is_file()), None)
+    if found == Path(FILE) and (who := _planted(found)):
+        raise InputError(
+            FILE, 0, 0, f"belongs to {who}, where everybody may lay one; name it with --site if you mean it"
+        )
+    return found
+
+
+def _planted(path: Path) -> str:
+    """Return who has laid a file into a folder that everybody may write in; "" when it is ours or root's."""
+    from console.store.safe_folder import user_name
+
+    try:
+        if not path.absolute().parent.stat().st_mode & 0o002:
+            return ""
+        owners = {path.lstat().st_uid, path.stat().st_uid} - {0, os.geteuid()}
+    except OSError:
+        return ""
+    return user_name(min(owners)) if owners else ""
 
 
 def load(path: Path) -> Site:
@@ -51,13 +71,19 @@ def parse(text: str, file: str) -> Site:
     import tomllib
 
     text = text.removeprefix("\ufeff")
+    if dotted := _DOTTED.search(text):
+        line = text.count("\n", 0, dotted.start()) + 1
+        raise InputError(file, line, 1, "this is not a site file: a key of many parts with dots between")
     try:
         data = tomllib.loads(text)
     except ValueError as error:
         raise _syntax(text, file, str(error)) from None
     except RecursionError:
         raise InputError(file, 1, 1, "this is not a site file: brackets too deep inside each other") from None
-    complaint = next(_complaints(data), None)
+    try:
+        complaint = next(_complaints(data), None)
+    except RecursionError:
+        raise InputError(file, 1, 1, "this is not a site file: tables too deep inside each other") from None
     if complaint is None:
         return msgspec.convert(data, Site)
     from console.sources.toml_places import find as find_places
@@ -67,6 +93,10 @@ def parse(text: str, file: str) -> Site:
     while where and where not in places:
         where = where[:-1]
     raise InputError(file, *places.get(where, (1, 1)), problem)
+
+
+_DOTTED = re.compile(r"""(?<![\w.\\-])(?:(?:[\w-]++|"(?:\\.|[^"\\\n])*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""", re.ASCII)
+"""More parts of a key than any site file has: tomllib's time grows with their square."""
 
 
 def save(site: Site, path: Path) -> None:

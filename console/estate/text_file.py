@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from console.errors import InputError
@@ -16,14 +15,13 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
     """Return a file's text; raises `OSError` when it cannot be opened, `InputError` when it is not text or too large.
 
     `shown` is its name in messages; `lenient` keeps bytes that are not UTF-8 as surrogates, to be written back."""
-    # Opening a named pipe without a writer would block for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    from console.store.plain import NotPlainError, open_plain
+
+    try:
+        handle = open_plain(path)
+    except NotPlainError as error:
+        raise InputError(shown, 1, 1, f"{error.strerror}; name the file itself") from None
     with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError
-        if not stat.S_ISREG(mode):
-            raise InputError(shown, 1, 1, "this is no file but a device, pipe or socket; name the file itself")
         # The size of the file, not the limit: a buffer of the limit would be allocated for every file.
         data = file.read(min(os.fstat(handle).st_size, largest) + 1)
         if 0 < len(data) <= largest:

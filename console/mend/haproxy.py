@@ -14,7 +14,7 @@ from console.mask import mask
 from console.mend.plan import Plan, path_of
 from console.sources import haproxy
 from console.sources.haproxy.reach import Reach, reaches
-from console.store.trust import Use, doubt
+from console.store.trust import Use, doubt, unseen
 from console.text import clean
 
 PATIENCE = 30.0
@@ -86,7 +86,7 @@ def _use(estate: Estate, argv: list[str], found: tuple[Reach, ...]) -> Use:
         tuple(f"{each.file}:{each.line}: {mask(each.text)}" for each in found),
         tuple(each.text for each in found),
         () if full else tuple(dict.fromkeys((*_named(folder, found), *code))),
-        f"there are more than {MOST} folders or files of Lua in the folder" if full else "",
+        f"there are more than {MOST} folders or files of Lua in the folder" if full else unseen(e.text for e in found),
     )
 
 

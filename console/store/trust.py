@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from console.errors import CowhandError
+from console.mask import mask
 from console.store.folders import NAME, private, repository, state_folder
+from console.store.plain import open_plain
 from console.text import clean
 
 FORMAT = "cowhand trust 1"
@@ -26,6 +28,9 @@ FOLDER = "trust"
 
 LARGEST = 4 << 20
 """Bytes of one record: each file that was agreed to is a line of it."""
+
+LONGEST = 400
+"""Characters of a line that is agreed to: one that is cut off was not seen."""
 
 NOT_TRUSTED = "this folder is not trusted"
 
@@ -81,6 +86,16 @@ class Trust(Struct, frozen=True):
     format: str = FORMAT
 
 
+def unseen(lines: Iterable[str]) -> str:
+    """Return why lines that decide what runs cannot be shown as they are, and so not be agreed to; "" when they can."""
+    for line in lines:
+        if len(clean(line, LONGEST + 1)) > LONGEST:
+            return f"a line of it has more than {LONGEST} characters, and nobody would see its end"
+        if mask(line) != line:
+            return "a line of it looks as if it had a secret, and dots for that would hide what runs"
+    return ""
+
+
 def doubt(folder: Path, make: Callable[[], Use]) -> str:
     """Return why a program may not run on a folder's files, as a part of a sentence; "" when it may.
 
@@ -113,6 +128,8 @@ def seal(folder: Path, uses: Sequence[Use]) -> Trust:
         files = tuple(_sealed(path) for path in dict.fromkeys(use.files))
         if unread := next((each.path for each in files if not each.sum), None):
             raise TrustError(f"{clean(unread)} cannot be read, and so nobody knows what would run")
+        if strange := next((word for word in (*use.command, *(each.path for each in files)) if not _utf8(word)), None):
+            raise TrustError(f"the name {clean(strange)} is not UTF-8: rename it")
         agreed.append(Agreed(use.name, use.command, _sum(use.lines), files))
     return Trust(str(real), found.st_uid, found.st_dev, found.st_ino, time.time(), tuple(agreed))
 
@@ -230,7 +247,7 @@ def _changed(agreed: Agreed, files: Sequence[Path], folder: str) -> Iterator[str
     """Yield a sentence for each file that is not as it was agreed to: new, gone, or of another content."""
     known = {each.path: each for each in agreed.files}
     now = {str(path): path for path in files}
-    for name in sorted(known.keys() | now.keys()):
+    for name in sorted(known.keys() | now.keys(), key=lambda name: ((name in known) != (name in now), name)):
         before, path = known.get(name), now.get(name)
         if before is None or path is None or not _same(before, path):
             yield f"{shown(name, folder)} has changed since this folder was trusted"
@@ -245,19 +262,22 @@ def _same(before: Sealed, path: Path) -> bool:
     return _sealed(path).sum == before.sum
 
 
+def _utf8(text: str) -> bool:
+    """Whether a name can be kept in a record: one that is no text has surrogates for its bytes."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 ABSENT = "absent"
 
 
 def _sealed(path: Path) -> Sealed:
     """Return a file's sum, ABSENT, or "" for what is no plain file or cannot be read."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = open_plain(path)
     except OSError:
         return Sealed(str(path), "" if os.path.lexists(path) else ABSENT, (0, 0, 0, 0))
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return Sealed(str(path), "", (0, 0, 0, 0))
         return Sealed(str(path), hashlib.file_digest(file, "sha256").hexdigest(), _stamp(found))
 
 
@@ -298,4 +318,4 @@ def _others(path: Path, found: os.stat_result, above: bool) -> str:
 
 def shown(path: str, folder: str) -> str:
     """Return a path as it is shown: from the folder it is in, when it is in it."""
-    return clean(path.removeprefix(f"{folder.rstrip('/')}/"), 120)
+    return clean(path.removeprefix(f"{folder.rstrip('/')}/"), LONGEST + 1)

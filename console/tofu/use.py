@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import InputError
 from console.estate import text_file
 from console.hosts.programs import program
-from console.store.trust import Use, shown
+from console.store.folders import repository
+from console.store.trust import Use, shown, unseen
 from console.tofu.place import Place
 from console.tofu.show import words
 
@@ -28,21 +31,30 @@ def use(place: Place, site: Path) -> Use:
     packages = [*_files(place.data / "providers"), *_files(place.data / "plugins")]
     deciding = [*(place.folder / name for name in _NAMES), place.data / "terraform.tfstate", *packages]
     keys = [path for path in _configuration(place.folder) if _may_encrypt(path)]
-    if keys:  # it may name programs, by whatever any other file says
+    named = _named(place)
+    read = [path for path in named or () if _inside(path, place) and not path.is_dir()]
+    deciding += read
+    there = [path for path in read if os.path.lexists(path)]
+    if keys or there:  # they may name programs, by whatever any other file says
         deciding += _others(place)
     runs = [path for path in packages if os.access(path, os.X_OK)]
     top = os.path.realpath(site)
     reason = "its state is encrypted" if place.file else f'its state is kept by the backend "{place.backend}"'
     executes = [shown(str(path), top) for path in runs]
     executes += [f"what {shown(str(path), top)} names in an encryption block" for path in keys]
-    full = len(deciding) > MOST
+    executes += [f"what {shown(str(path), top)} names: the backend reads it" for path in there]
+    refused = ""
+    if full := len(deciding) > MOST:
+        refused = f"{shown(str(place.folder), top)} has more than {MOST} files that decide what runs"
+    elif named is None:
+        refused = f"{shown(str(place.data / 'terraform.tfstate'), top)} cannot be read"
     return Use(
         "OpenTofu",
         (program("tofu") or "tofu", *words(str(place.folder))),
         f"{reason}, which only OpenTofu reads",
         () if full else tuple(executes),
         files=() if full else tuple(dict.fromkeys(deciding)),
-        refused=f"{shown(str(place.folder), top)} has more than {MOST} files that decide what runs" if full else "",
+        refused=refused or unseen(executes),
     )
 
 
@@ -57,13 +69,52 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
+def _named(place: Place) -> list[Path] | None:
+    """Return what the backend's settings name, as far as it may be a file: it is there, or a later pull brings it.
+
+    A kubeconfig names programs that log in (`exec`), a configuration of AWS too (`credential_process`). None when the
+    settings cannot be read. Every text counts: Go's reader takes "Backend" for "backend", and joins what is doubled."""
+    try:
+        told = text_file.read(place.data / "terraform.tfstate", "", lenient=True)
+    except FileNotFoundError:
+        return []
+    except (OSError, InputError):
+        return None
+    texts = {_plain(match[0]) for match in re.finditer(r'"(?:\\.|[^"\\])*+"', told)}
+    if None in texts or len(texts) > MOST:
+        return None
+    return [place.folder / os.path.expanduser(text) for text in sorted(filter(None, texts))]  # noqa: PTH111 (never raises)
+
+
+def _plain(text: str) -> str | None:
+    """Return a text of JSON without its quotes, "" when it names no file; None when Go's reader would change it."""
+    try:
+        plain = str(json.loads(text, strict=False))
+        plain.encode()
+    except ValueError:
+        return None
+    return plain if len(plain) < 4096 and "\0" not in plain else ""
+
+
+def _inside(path: Path, place: Place) -> bool:
+    """Whether a path is in the repository, be it through a link of the repository's."""
+    top = _top(place)
+    return any(top in Path(each).parents for each in (os.path.normpath(path), os.path.realpath(path)))
+
+
+def _top(place: Place) -> Path:
+    real = Path(os.path.realpath(place.folder))
+    return repository(real) or real
+
+
 def _others(place: Place) -> Iterator[Path]:
-    """Yield the other files of the folder, but those of git and of the state, which every change of it writes."""
+    """Yield the other files of the repository, but those of git and of the state, which every change of it writes."""
     count = 0
-    for top, folders, names in os.walk(place.folder):
-        folders[:] = sorted(name for name in folders if name != ".git" and Path(top, name) != place.data)
+    data, state = (Path(os.path.realpath(each)) if each else None for each in (place.data, place.file))
+    for top, folders, names in os.walk(_top(place)):
+        folders[:] = sorted(name for name in folders if name != ".git" and Path(top, name) != data)
         for name in sorted([*names, *(each for each in folders if Path(top, each).is_symlink())]):
-            if name.endswith(_STATE) or Path(top, name) == place.file:
+            if name.endswith(_STATE) or Path(top, name) == state:
                 continue
             count += 1
             if count > MOST + 1:

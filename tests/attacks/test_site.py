@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from console.__main__ import main
-from console.estate import load
+from console.errors import InputError
+from console.estate import load, site_file
 from console.estate.places import WORDS, Kind, fits, operators_own
 from tests.attacks.conftest import MALLORY, Mallory
 
@@ -180,3 +181,120 @@ def test_a_site_file_that_others_may_have_written_is_not_the_operators_own(how: 
 def test_a_site_file_of_another_user_is_not_the_operators_own(own: Path, mallory: Mallory) -> None:
     os.chown(own, MALLORY, MALLORY)
     assert not operators_own(own)
+
+
+def test_a_link_in_a_clone_to_the_operators_own_site_file_is_not_theirs(
+    own: Path, clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own.write_text('[sources]\nhaproxy = ["h.cfg"]\n')
+    (clone / "h.cfg").symlink_to(clone.parent / "shadow")
+    (clone / "site.toml").symlink_to(own)
+    assert not operators_own(clone / "site.toml")
+    assert main(["--site", str(clone / "site.toml"), "lint"]) == 2
+    words = said(capsys)
+    assert '"h.cfg" is outside of this site and its repository: not read' in words
+    assert "of ours" not in words and "root:" not in words
+
+
+# ── what a site file may cost ───────────────────────────────────────────────────────────────────────────────────────
+
+DEEP = {
+    "a key": ".".join("a" * 900) + " = 1\n",
+    "a key in quotes": ".".join(['"a\\""'] * 900) + " = 1\n",
+    "a key with blanks": " . ".join("a" * 900) + " = 1\n",
+    "the name of a table": "[" + ".".join("a" * 900) + "]\nb = 1\n",
+    "tables in each other": "x = " + ("{" + ".".join("a" * 39) + " = ") * 60 + "1" + "}" * 60 + "\n",
+}
+
+
+@pytest.mark.parametrize("how", DEEP)
+def test_a_site_file_of_many_dots_is_refused_where_it_stands(
+    how: str, clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clone / "site.toml").write_text(f"# words\n{DEEP[how]}")
+    assert main(["--site", str(clone / "site.toml"), "lint"]) == 2
+    assert "site.toml:" in (words := said(capsys)) and "this is not a site file: " in words
+
+
+def test_a_key_of_half_a_million_parts_is_refused_before_it_is_read(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tomllib.loads", lambda text: pytest.fail("its time grows with the square of the parts"))
+    for text in ("a." * 500_000 + "a = 1\n", "[" + "a." * 500_000 + "a]\n", "'a' . " * 160_000 + "a = 1\n"):
+        with pytest.raises(InputError, match="a key of many parts"):
+            site_file.parse(text, "site.toml")
+
+
+def test_a_name_of_many_labels_is_no_such_key() -> None:
+    name = ".".join(["ip6"] * 34)
+    assert site_file.parse(f'[public]\nnames = ["{name}"]\n', "site.toml").public.names == (name,)
+
+
+# ── a site file that lies about ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_site_file_that_another_user_laid_into_a_shared_folder_is_not_picked_up(
+    top: Path, mallory: Mallory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = top / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    monkeypatch.chdir(shared)
+    mallory.does('printf "$1" > "$2"', LANE.replace("\n", "\\n"), shared / "site.toml")
+    for words in (
+        ["lint"],
+        ["show"],
+        ["check"],
+        ["drift"],
+        ["trust"],
+        ["journal"],
+        ["flow", "mount-volumes", "--plan"],
+    ):
+        assert main(words) in (2, 3)
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "site.toml: belongs to" in captured.err and "name it with --site if you mean it" in captured.err
+    assert main(["--site", "site.toml", "lint"]) == 0
+    os.chown(shared / "site.toml", 0, 0)
+    assert main(["lint"]) == 0
+
+
+def test_a_link_of_another_user_to_a_site_file_of_ours_is_not_picked_up(
+    top: Path, mallory: Mallory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (top / "tmp").mkdir()
+    (top / "tmp").chmod(0o1777)
+    (top / "ours.toml").write_text(LANE)
+    mallory.does('ln -s "$1" "$2"', top / "ours.toml", top / "tmp/site.toml")
+    monkeypatch.chdir(top / "tmp")
+    with pytest.raises(InputError, match="belongs to uid 64123"):
+        site_file.find()
+
+
+def test_a_site_file_in_another_users_own_folder_is_found_as_ever(
+    mallory: Mallory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mallory.owns(mallory.folder / "site.toml", LANE)
+    monkeypatch.chdir(mallory.folder)
+    assert site_file.find() == Path("site.toml")
+
+
+# ── variables of the environment ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["db_password", "hcloud_token", "API_KEY"])
+def test_a_clone_does_not_show_a_secret_that_the_environment_has_for_opentofu(
+    name: str, clone: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TF_VAR_{name}", "hunter2hunter2")
+    monkeypatch.setenv("TF_VAR_size", "4")
+    (clone / "main.tf").write_text(
+        f'variable "{name}" {{}}\nvariable "size" {{}}\nresource "incus_instance" "m" {{\n'
+        f'  name = "vm-${{var.{name}}}"\n  config = {{ "limits.cpu" = var.size }}\n}}\n'
+    )
+    (clone / "site.toml").write_text('[sources]\nopentofu = ["main.tf"]\n')
+    for words in (["show"], ["show", "--json"], ["lint"]):
+        main(["--site", str(clone / "site.toml"), *words])
+        captured = capsys.readouterr()
+        assert "hunter2" not in captured.out + captured.err
+        assert words != ["show"] or "4 cpu" in captured.out

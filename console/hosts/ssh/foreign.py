@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 
 from console.hosts.programs import program
 from console.mask import mask
 from console.store import trust
+from console.store.plain import NotPlainError, open_plain
 from console.store.trust import Use
 
 LARGEST = 1 << 20
@@ -39,7 +39,7 @@ def use(file: Path) -> Use | None:
     lines = ["what is no plain file"] if text is None else _reaching(text)
     if not lines:
         return None
-    refused = "it is no plain file" if text is None else ""
+    refused = "it is no plain file" if text is None else trust.unseen(lines)
     if any("include" in _spelled(line) for line in lines):
         refused = "an Include in it leads to other files: write them into it"
     return Use(
@@ -67,11 +67,11 @@ def _spelled(line: str) -> str:
 def _read(file: Path) -> str | None:
     """Return what is in a file: nothing when there is none, None when it is not plain or too large."""
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = open_plain(file)
+    except (NotPlainError, IsADirectoryError):
+        return None
     except OSError:
         return ""
     with os.fdopen(handle, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
         data = opened.read(LARGEST + 1)
         return data.decode("utf-8", "backslashreplace") if len(data) <= LARGEST else None
