@@ -1,7 +1,7 @@
 """Marks on changing commands, by which they are found again when the link to them was lost.
 
-A mark is a variable in the command's environment: its children inherit it, `ps` does not show it, and another command
-with the same words does not have it."""
+A mark is a variable in the command's environment: its children inherit it, and another command with the same words does
+not have it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,36 @@ marking: ContextVar[str] = ContextVar("marking", default="")
 guarding: ContextVar[tuple[str, str, str] | None] = ContextVar("guarding", default=None)
 """The rollback under which this task changes a host: the host's name, the path of rollback.sh there, and its name."""
 
-FIND = """\
+# Who has begun a process counts: any user of the host can copy a mark, for sudo and timeout have it on their command
+# lines.
+LOOK_THROUGH = """\
 [ -r /proc/self/environ ] || exit 3
-grep -alzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null
-[ $? -le 2 ]
+me=$(id -u)
+found=$(grep -alzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null)
+[ $? -le 2 ] || exit 1
+for each in $found; do
+  while read -r name real rest; do [ "$name" != Uid: ] || break; done 2>/dev/null <"${each%environ}status" || continue
+  case $name$real in "Uid:0" | "Uid:$me") ;; *) continue ;; esac
 """
+
+FIND = (
+    LOOK_THROUGH
+    + """\
+  echo "$each"
+done
+"""
+)
 """Prints /proc/PID/environ of each process with the mark; status 3 where environments cannot be read at all."""
 
-END = """\
-[ -r /proc/self/environ ] || exit 3
-for each in $(grep -alzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null); do
+END = (
+    LOOK_THROUGH
+    + """\
   pid=${each#/proc/}
   kill -s "$2" "${pid%/environ}" 2>/dev/null
 done
 :
 """
+)
 
 
 def marked(argv: Sequence[str], host: str = "") -> list[str]:

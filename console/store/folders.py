@@ -34,8 +34,8 @@ def cache_folder() -> Path | None:
 
 def private(folder: Path) -> Path:
     """Return `folder` with mode 0700; raises `OSError` unless it is this user's and nobody else can write to it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    for missing in (*reversed([each for each in folder.parents if not each.exists()]), folder):
+        missing.mkdir(mode=0o700, exist_ok=True)  # as the XDG specification has it, whatever the umask is
     refusal = PermissionError(f"{folder} is not a folder that you alone write to: remove it, or chmod 700")
     if folder.is_symlink():
         raise refusal

@@ -20,6 +20,7 @@ from console.hosts.host import ANY, Before
 from console.hosts.local import Local
 from console.runner.ending import Ending
 from console.store import atomic, journal, safe_folder
+from console.store.folders import private
 from console.store.safe_folder import UnsafePathError
 from tests.attacks.conftest import MALLORY, Mallory
 from tests.console.diagnosis.test_lint_corrected import CORRECTED
@@ -435,3 +436,13 @@ def test_a_site_is_not_locked_twice_by_removing_its_lock_file(tmp_path: Path) ->
         (folder / journal.LOCK).unlink()
         with pytest.raises(journal.SiteLocked), journal.Lock(folder, "second"):
             pass
+
+
+def test_folders_above_our_state_are_closed_to_others_whatever_the_umask_is(top: Path) -> None:
+    before = os.umask(0)
+    try:
+        private(top / "local" / "state" / "cowhand")
+    finally:
+        os.umask(before)
+    made = [top / "local", top / "local/state", top / "local/state/cowhand"]
+    assert [stat.S_IMODE(each.stat().st_mode) for each in made] == [0o700] * 3
