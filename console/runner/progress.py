@@ -231,8 +231,8 @@ class Progress:
             if text == "" and question.default is not None:
                 text = question.default
             why = problem(question, text) if text is not None else ""
-            if text is None or (why and text == before):
-                reason = f"{why or wrong}; " if why or wrong else ""
+            if text is None or text == before:
+                reason = f"{wrong}; " if wrong else ""
                 words = f"{reason}needs an answer: {question.text} (--answer {key}=…)"
                 if self.dry and entry is not None:
                     self.missing.append(key)
