@@ -313,6 +313,8 @@ class _Ways:
 
     def hops_of(self, backend: Proxy) -> list[tuple[Server, Proxy, Listener]]:
         """Return the inner frontends that a backend's servers are, if all are."""
+        if not self.hops:
+            return []
         known = self.followed.get(id(backend))
         if known is None:
             servers = [server for server in backend.servers if not server.disabled]
@@ -351,6 +353,6 @@ Hop = tuple[Proxy, Server, Proxy, Listener]
 def inner_hops(proxies: tuple[Proxy, ...]) -> Iterator[Hop]:
     """Yield every server that is one of HAProxy's own listeners."""
     ways = _Ways(proxies, (), _NO_FILES)
-    for backend in ways.backends.values():
+    for backend in ways.backends.values() if ways.hops else ():
         for server, inner, listener in ways.hops_of(backend):
             yield backend, server, inner, listener
