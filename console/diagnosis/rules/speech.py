@@ -32,19 +32,24 @@ _FAMILIES: dict[Protocol, str] = {
 @static("CH080")
 def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A lane's clients speak one thing and the port behind it another: no client gets in."""
-    found: dict[int, list[tuple[Way, Lane, str]]] = {}
+    found: dict[int, list[tuple[Way, tuple[Lane, ...], str]]] = {}
     mixed = {lane.id for door, lane in sources.routes.lanes if _mixed(door)}
+    alike: dict[int, list[tuple[Lane, ...]]] = {}
     for way in sources.routes.ways:
         listener = way.arrival.listener
         if listener.protocol is None or (listener.service == NGINX and not way.ours):
             continue
-        for lane in way.lanes:
-            if lane.id not in mixed and (problem := mismatch(lane, way)):
-                found.setdefault(id(way.server), []).append((way, lane, problem))
+        if id(way.lanes) not in alike:
+            # Many ways have the very same lanes, and of these many speak the same.
+            alike[id(way.lanes)] = _alike(way.lanes, mixed)
+        for lanes in alike[id(way.lanes)]:
+            if problem := mismatch(lanes[0], way):
+                found.setdefault(id(way.server), []).append((way, lanes, problem))
     for places in found.values():
-        way, first, problem = places[0]
-        lanes = tuple({lane.id: lane for _, lane, _ in places}.values())
-        port = better(sources, first, way)
+        way, lanes, problem = places[0]
+        if len(places) > 1:
+            lanes = tuple({lane.id: lane for _, each, _ in places for lane in each}.values())
+        port = better(sources, lanes[0], way)
         aim = f"use {port}" if port else "no port of the daemon that is known does"
         yield finding(
             "CH080",
@@ -54,6 +59,15 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
             hop="vm",
             remedy=f"point the server line at port {port}" if port else None,
         )
+
+
+def _alike(lanes: tuple[Lane, ...], mixed: set[str]) -> list[tuple[Lane, ...]]:
+    """Return the lanes by what their clients speak, without those of which HAProxy ends TLS only sometimes."""
+    found: dict[tuple[Protocol | None, str], list[Lane]] = {}
+    for lane in lanes:
+        if not mixed or lane.id not in mixed:
+            found.setdefault((PROTOCOLS.get(lane.port), lane.tls), []).append(lane)
+    return [tuple(each) for each in found.values()]
 
 
 def _mixed(door: Door) -> bool:

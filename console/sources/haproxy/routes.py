@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from console.model import PLAIN_PORTS
 from console.sources.haproxy.routing import Taken, take
-from console.sources.haproxy.samples import STARTTLS, TLS, Client, World
+from console.sources.haproxy.samples import STARTTLS, TLS, Client, World, by_variable
 from console.sources.haproxy.servers import Server
 from console.sources.haproxy.values import Listener, Proxy
 
@@ -77,8 +77,11 @@ def doors(
     for proxy in proxies:
         if proxy.disabled or not proxy.binds:
             continue
-        for port, listeners in _by_port(proxy, len(found) > MOST_DOORS).items():
-            clients = ways.clients(proxy, port, listeners)
+        by_port = _by_port(proxy, len(found) > MOST_DOORS)
+        # Where that would be too much work, the clients of all ports are told together.
+        apart = len(by_port) * (len(proxy.use_backend) + len(proxy.routing.acls)) <= MOST_JUDGED
+        for port, listeners in by_port.items():
+            clients = ways.clients(proxy, port if apart else 0, listeners)
             behind = ways.behind_all(proxy, clients)
             inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
             if not inner:
@@ -104,9 +107,9 @@ def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int
     for backend, leading in _leading(entries):
         servers = [server for server in backend.servers if not server.disabled and not server.local]
         if backend.routing.servers:
+            taken = [(door, {id(server) for server in taking(backend, door)}) for door in leading]
             for server in servers:
-                there = tuple(door for door in leading if server in taking(backend, door))
-                yield from _dialled(backend, [server], there)
+                yield from _dialled(backend, [server], tuple(door for door, found in taken if id(server) in found))
         else:
             yield from _dialled(backend, servers, leading)
 
@@ -132,10 +135,11 @@ def _dialled(
 
 def taking(backend: Proxy, door: Door) -> tuple[Server, ...]:
     """Return the servers that `use-server` may give a door's clients, the first of them first: all without a rule."""
-    if not backend.routing.servers or not door.clients:
+    rules = len(backend.routing.servers) + len(backend.routing.acls) + len(backend.routing.sets)
+    if rules == 0 or not door.clients or rules > MOST_JUDGED // MOST_PORTS:
         return backend.servers
     chosen: dict[str, None] = {}
-    world = World(door.files, backend.routing.sets, {server.name: 1 for server in backend.servers})
+    world = World(door.files, by_variable(backend.routing.sets), {server.name: 1 for server in backend.servers})
     for client in door.clients:
         found = take(backend.routing.servers, None, backend, client, world)
         chosen.update(dict.fromkeys(found.names))
@@ -206,7 +210,7 @@ class _Ways:
             proxy.routing.servers or any(route.conditional or route.dynamic for route in proxy.use_backend)
             for proxy in proxies
         )
-        self.world = World(files, (), self._sizes() if self.conditional else {})
+        self.world = World(files, {}, self._sizes() if self.conditional else {})
         self.names = tuple(name.lower() for name in names) or ("",)
         self.left = MOST_JUDGED
         self.ports: set[int] = set()
@@ -237,7 +241,7 @@ class _Ways:
 
     def behind(self, proxy: Proxy, client: Client, depth: int) -> _Behind:
         # Without a condition anywhere all clients go the same way.
-        key = (id(proxy), client if self.conditional else None)
+        key = (id(proxy), client if self.conditional and self.left >= 0 else None)
         found = self.known.get(key)
         if found is None:
             self.known[key] = _NOBODY
@@ -273,12 +277,13 @@ class _Ways:
     def _taken(self, proxy: Proxy, client: Client) -> tuple[Taken, Taken]:
         """Return who takes a usual client, and who takes any."""
         default = _default(proxy)
-        self.left -= len(proxy.use_backend)
+        self.left -= len(proxy.routing.acls) + len(proxy.routing.sets)
+        self.left -= sum(len(self.backends) if route.dynamic else 1 for route in proxy.use_backend)
         if self.left < 0:
             names = [route.backend for route in proxy.use_backend if not route.dynamic]
             every = Taken((*((default,) if default is not None else ()), *names), False, True)
             return every, every
-        world = replace(self.world, sets=proxy.routing.sets, frontend=proxy.name)
+        world = replace(self.world, sets=by_variable(proxy.routing.sets), frontend=proxy.name)
         usual = take(proxy.use_backend, default, proxy, client, world)
         return usual, take(proxy.use_backend, default, proxy, replace(client, usual=False), world)
 

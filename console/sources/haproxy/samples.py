@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -44,10 +44,11 @@ class Client(Struct, frozen=True):
 class World(Struct, frozen=True):
     """What expressions may ask for beside the client: files by the names HAProxy's file has for them.
 
-    `sets` are the rules that set variables, `servers` the number of servers by backend, `frontend` the own name."""
+    `sets` are the rules that set variables, by the variables' names, `servers` the number of servers by backend,
+    `frontend` the own name."""
 
     files: Mapping[str, str] = {}
-    sets: tuple[tuple[str, ...], ...] = ()
+    sets: Mapping[str, list[tuple[str, ...]]] = {}
     servers: Mapping[str, int] = {}
     frontend: str = ""
 
@@ -189,9 +190,19 @@ def _literal(name: str, given: tuple[str, ...]) -> Sample:
     return _number(text)
 
 
+def by_variable(sets: Iterable[tuple[str, ...]]) -> dict[str, list[tuple[str, ...]]]:
+    """Return rules such as `set-var(txn.host) …` by the names of their variables."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for words in sets:
+        action = next((word for word in words[1:3] if word.startswith("set-var")), "")
+        name = action.partition("(")[2].rstrip(")").partition(",")[0]
+        found.setdefault(name, []).append(words)
+    return found
+
+
 def _variable(name: str, client: Client, world: World, depth: int) -> Sample:
     """Return what the one rule that sets a variable, without a condition, puts into it."""
-    found = [words for words in world.sets if any(word.startswith(f"set-var({name}") for word in words[1:3])]
+    found = world.sets.get(name, [])
     if len(found) != 1:
         raise Unknown
     words = found[0]
