@@ -187,7 +187,7 @@ class Lab:
         return cls(place.well_known())
 
     @classmethod
-    def start_private(cls) -> Lab:
+    def start_private(cls, seed: bool = False) -> Lab:
         """Start a lab of our own and return at once: what is asked of it waits until it is up.
 
         It hangs on a pipe: when this process ends, in whatever way, the lab ends."""
@@ -195,7 +195,7 @@ class Lab:
         end, lifeline = os.pipe()
         claimed = place.Place(name)
         try:
-            process = _spawn(claimed, ("--lifeline", str(end)), (end,))
+            process = _spawn(claimed, ("--lifeline", str(end), *(("--seed",) if seed else ())), (end,))
         finally:
             claimed.close()
             os.close(end)
@@ -269,16 +269,16 @@ class Lab:
         return reply
 
 
-def up() -> str:
+def up(seed: bool = False) -> str:
     """Start this user's public lab in the background; returns, in a sentence, when it is ready, or was already."""
     name = place.well_known()
     try:
         claimed = place.Place(name)
     except FileExistsError:
         Lab(name).wait()
-        return "the lab is up already"
+        return "the lab is up already" + ("; to start it half-way, end it first: cowhand lab down" if seed else "")
     try:
-        _spawn(claimed, ("--detach",), ()).wait()
+        _spawn(claimed, ("--detach", *(("--seed",) if seed else ())), ()).wait()
     finally:
         claimed.close()
     try:

@@ -14,19 +14,16 @@ from console.facts.log import ERASE
 from console.facts.queue import SCRIPTS as QUEUE
 from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
-from console.lab import front
-from console.lab.daemons.services import Service
+from console.lab import front, stack
+from console.lab.daemons.services import PROXIED, Service
 from console.lab.machines import put_back
 from console.lab.machines.done import Done
 from console.lab.machines.rollbacks import PROGRAM
 from console.lab.network.addresses import MAIL, PROXY, TAILNET
+from console.lab.stack import PROJECT
 
 if TYPE_CHECKING:
     from console.lab.rehearsal import Rehearsal
-
-PROJECT = "mailcowdockerized"
-PROXIED = 10000
-"""From here on ports are the override's, which publishes them on IPv4 alone; the base file's are on both."""
 
 
 async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
@@ -43,6 +40,8 @@ async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     if (done := await lab.rollbacks.answer(machine, argv, laid)) is not None:
         return done
     if (done := await put_back.run(lab.files, machine, argv, partial(run, lab))) is not None:
+        return done
+    if machine == MAIL and (done := stack.run(lab, argv)) is not None:
         return done
     if machine == PROXY and (done := await front.run(lab, argv)) is not None:
         return done
@@ -68,7 +67,7 @@ def _docker(lab: Rehearsal, words: list[str]) -> Done:
     if words[:1] != ["compose"]:
         return Done(1, "", f"docker: '{' '.join(words[:1])}' is not a docker command.\nSee 'docker --help'\n")
     words = words[1:]
-    if words[:1] == ["--project-directory"]:
+    while words[:1] in (["--project-directory"], ["--project-name"]):
         words = words[2:]
     if words[:1] == ["logs"]:
         return _logs(lab, words[1:])
@@ -117,9 +116,9 @@ def _container(service: Service) -> dict[str, object]:
     name = f"{PROJECT}-{service.name}-1"
     ago = _ago(time.time() - service.changed)
     published = [
-        (address, port.number)
-        for port in (service.ports if service.running else ())
-        for address in (("0.0.0.0", "::") if port.number < PROXIED else ("0.0.0.0",))
+        (address, number)
+        for number in service.doors
+        for address in ((service.address(number) or "0.0.0.0",) if number >= PROXIED else ("0.0.0.0", "::"))
     ]
     return {
         "Command": '"/docker-entrypoint.…"',

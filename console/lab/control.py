@@ -15,7 +15,7 @@ import msgspec
 from console.errors import LabError, Refused, StreamError, Unreachable
 from console.hosts.files import sum_of
 from console.hosts.host import ABSENT, ANY
-from console.lab import faults, front
+from console.lab import faults, front, stack
 from console.lab.commands import run
 from console.lab.daemons.messages import (
     LIMIT,
@@ -159,7 +159,9 @@ class Control:
 
     def _write(self, request: Write) -> Reply:
         place = (request.on, request.path)
-        if request.on == PROXY and front.writable(request.path):
+        if (request.on == PROXY and front.writable(request.path)) or (
+            request.on == MAIL and stack.writable(request.path)
+        ):
             had = self.lab.files.get(place)
             if request.before not in (ANY, sum_of(ABSENT if had is None else had)):
                 return Reply("changed", f"{request.path} on {request.on} has changed meanwhile; nothing was written")

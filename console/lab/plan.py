@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.lab.network.addresses import MAIL, PROXY
+from console.lab.network.addresses import GATEWAY, MAIL, PROXY
 
 if TYPE_CHECKING:
     from console.model import Lane, Topology
@@ -15,8 +15,10 @@ CONFIGURATION = "/etc/haproxy/haproxy.cfg"
 """Where the proxy's HAProxy has its file."""
 
 
-def files() -> dict[tuple[str, str], bytes]:
-    """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong."""
+def files(seed: bool = False) -> dict[tuple[str, str], bytes]:
+    """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong.
+
+    `seed`: the set-up is half-way, without the override and without Dovecot's trust."""
     folder = site_file().parent
     places = {
         (PROXY, CONFIGURATION): "haproxy.cfg",
@@ -24,7 +26,15 @@ def files() -> dict[tuple[str, str], bytes]:
         (MAIL, "/usr/local/bin/mailcow-cert-deploy.sh"): "mailcow-cert-deploy.sh",
         (MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"): "docker-compose.override.yml",
     }
-    return {place: (folder / name).read_bytes() for place, name in places.items()}
+    found = {place: (folder / name).read_bytes() for place, name in places.items()}
+    found[MAIL, "/opt/mailcow-dockerized/mailcow.conf"] = b"MAILCOW_HOSTNAME=mail.benoit.jp.net\nHTTP_REDIRECT=n\n"
+    trust = "" if seed else f"haproxy_trusted_networks = {GATEWAY}\n"
+    found[MAIL, "/opt/mailcow-dockerized/data/conf/dovecot/extra.conf"] = (
+        f"# Dovecot, beside Mailcow's own\n{trust}".encode()
+    )
+    if seed:
+        del found[MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"]
+    return found
 
 
 def site_file() -> Path:

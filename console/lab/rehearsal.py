@@ -29,7 +29,7 @@ class Rehearsal:
 
     `mishaps` are errors of the lab itself, for `lab status` and the tests."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, seed: bool = False) -> None:
         targets = tuple(dict.fromkeys(lane.target.host for lane in topology.lanes if lane.target))
         names = tuple(dict.fromkeys((MAIL_NAME, *topology.public)))
         self.topology = topology
@@ -42,7 +42,11 @@ class Rehearsal:
             nginx(self.network),
         )
         self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
-        self.files = files()
+        self.files = files(seed)
+        if seed:
+            self.dovecot.trust()
+            for service in self.services:
+                service.publish({})
         self.disks, self.locks = Machine(), Locks()
         self.rollbacks = Rollbacks()
         self.broken: dict[str, None] = {}
