@@ -144,7 +144,7 @@ def text(shape: str, number: int) -> str:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_lines_are_twice_the_work(shape: str):
     work(text(shape, 10))
-    small, large = (instructions(text(shape, number)) for number in (80, 160))
+    small, large = (instructions(text(shape, number)) for number in (150, 300))
     assert large < 2.4 * small
 
 
@@ -159,11 +159,12 @@ def test_four_times_the_lines_are_four_times_the_memory(shape: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-def test_to_read_and_judge_any_shape_takes_some_forty_times_the_file(shape: str):
+def test_to_read_and_judge_any_shape_takes_some_fifty_times_the_file(shape: str):
     judge(text(shape, 10))
     whole = text(shape, 1500)
-    # Where every few short words raise a finding, the findings' own words are a quarter of it.
-    assert memory(whole, judge) < (42 if shape == "listeners" else 40) * len(whole)
+    # Of each port is kept who answers there and why; where every few short words raise a finding, the findings' own
+    # words are a quarter of it.
+    assert memory(whole, judge) < (72 if shape == "binds and servers" else 53) * len(whole)
 
 
 @pytest.mark.slow
