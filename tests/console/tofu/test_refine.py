@@ -329,6 +329,7 @@ class Nobody(SimpleNamespace):
 
     hosts: ClassVar[dict[str, Any]] = {}
     missing: ClassVar[dict[str, str]] = {}
+    lab = None
 
     async def open(self) -> None: ...
 
