@@ -76,7 +76,7 @@ class Network:
         own = {HERE: OPERATOR, PROXY: (*PUBLIC, TAILNET), MAIL: self.targets}[origin]
         text = str(place)
         if text in own or text in LOOPBACK:
-            seen = LOOPBACK[six] if origin == MAIL else text
+            seen = LOOPBACK[six] if origin == MAIL and text not in self.targets else text
             return Route(origin, seen, seen, self.inside)
         if text in PUBLIC and origin in (HERE, MAIL):
             source = OPERATOR if origin == HERE else HOME

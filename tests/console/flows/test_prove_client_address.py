@@ -24,9 +24,17 @@ def told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:  # noqa: F
     lab.heal()
 
 
-def prove(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, object]], dict[str, object]]:
+Ran = tuple[int, dict[str, dict[str, object]], dict[str, object]]
+
+
+def prove(capsys: pytest.CaptureFixture[str]) -> Ran:
+    """Run the flow."""
+    return run_flow(capsys, "prove-client-address")
+
+
+def run_flow(capsys: pytest.CaptureFixture[str], name: str) -> Ran:
     """Status, the last word on each step, and the end."""
-    status = main(["--lab", "flow", "prove-client-address", "--yes", "--json"])
+    status = main(["--lab", "flow", name, "--yes", "--json"])
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     names = [step[0] for step in events[0]["steps"]]
     return status, {names[each["step"]]: each for each in events if each["event"] == "step"}, events[-1]

@@ -1,0 +1,59 @@
+"""Whose forged header is believed, on the shipped lab, well and with faults."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.diagnosis.sightings import plain
+from console.flows.asking import Log
+from console.flows.forgery_check import CLAIMS, judge
+from console.lab.client import Lab
+from console.probes.knock import Knock, Told
+from tests.console.flows.test_prove_client_address import lab, run_flow, told  # noqa: F401
+
+KNOCK = Knock("here", "10.10.10.214", 10465, "smtps", "recipient", "cowhand-x-1", tls=True, claim=(CLAIMS[4], 20001))
+
+
+@pytest.mark.slow
+def test_a_vm_that_believes_itself_is_critical_and_the_proxy_is_believed(
+    told: Lab,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, steps, end = run_flow(capsys, "forgery-check")
+    assert (status, end["outcome"]) == (1, "failed")
+    assert "CH006" in str(end["words"])
+    assert str(steps["from mailcow"]["words"]).startswith("critical: the VM itself (mailcow) is believed on 10025, ")
+    assert steps["from here"]["state"] == "so"
+    assert steps["from vps"]["state"] == "so"
+    assert "192.0.2.77" in str(steps["from vps"]["evidence"])
+    assert steps["queue"]["state"] == "so"
+
+
+@pytest.mark.slow
+def test_a_proxy_that_is_shut_out_is_named(
+    told: Lab,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told.break_("dovecot-untrusted-proxy")
+    _, steps, end = run_flow(capsys, "forgery-check")
+    assert "the proxy is shut out of" in str(steps["from vps"]["words"])
+    assert "CH001" in str(end["words"])
+
+
+@pytest.mark.parametrize(
+    ("told_", "state"),
+    [
+        (Told(KNOCK, 0.0, answer="554 5.7.1 <unknown[192.0.2.77]>: Client host rejected"), "believed"),
+        (Told(KNOCK, 0.0, answer="554 5.7.1 <unknown[198.51.100.77]>: Client host rejected"), "turned away"),
+        (Told(KNOCK, 0.0, answer="250 2.1.5 Ok"), "believed"),
+        (Told(KNOCK, 0.0, "tls", "TLS failed: wrong version number"), "turned away"),
+        (Told(KNOCK, 0.0, "refused", "10.10.10.214:10465 refused the connection"), "unanswered"),
+        (Told(KNOCK, 0.0, "timeout", "no answer"), "unanswered"),
+    ],
+)
+def test_a_forged_header_is_judged_by_what_came_of_it(told_: Told, state: str) -> None:
+    assert judge(told_, Log()).state == state
+
+
+def test_the_claims_are_addresses_that_nobody_has() -> None:
+    assert all(plain(each) == each for each in CLAIMS.values())
