@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from console.errors import FileError, NoWayIn, TimedOut
+from console.errors import FileError, NoWayIn, StreamError, TimedOut
 from console.events import FlowEvent, StepChanged
 from console.hosts.host import ANY, Before, Completed, Host, Stream
 from console.hosts.lock import SCRIPT as LOCK
@@ -89,7 +90,8 @@ class Faulty:
             return await self.host.connect(address, port, timeout)
         trouble.struck, trouble.victim = True, "connect"
         if trouble.moment != "before":
-            (await self.host.connect(address, port, timeout)).close()  # it has left its line in the log
+            with suppress(StreamError):  # one that is refused leaves its line in the log all the same
+                (await self.host.connect(address, port, timeout)).close()
         if trouble.fault in ("killed", "cut", "reboot", "stop"):
             await self._strike()
         if trouble.fault == "stop":
