@@ -69,7 +69,7 @@ async def house() -> AsyncIterator[House]:
 async def test_what_follows_the_header_reaches_the_server_whole(house: House, header: bytes) -> None:
     house.open()
     end = await house.call(header + b"\x16\x03\x01 and more")
-    assert await end.reader.readuntil(b"\n") == b"203.0.113.77:55555 127.0.0.1\n"
+    assert await end.reader.readuntil(b"\n") == b"203.0.113.77:55555 10.10.10.214\n"
     assert await end.reader.readexactly(12) == b"\x16\x03\x01 and more"
     end.close()
 
@@ -88,7 +88,7 @@ async def test_a_header_in_pieces_is_put_together(house: House, header: bytes) -
 async def test_a_local_header_leaves_the_peer_as_the_client(house: House) -> None:
     house.open()
     end = await house.call(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")
-    assert (await end.reader.readuntil(b"\n")).startswith(b"127.0.0.1:")
+    assert (await end.reader.readuntil(b"\n")).startswith(b"10.10.10.214:")
     end.close()
 
 
@@ -109,7 +109,7 @@ async def test_anything_else_is_turned_away_with_the_last_words(house: House, se
     end = await house.call(sent)
     assert await end.reader.readline() == b"421 no\r\n"
     assert await end.reader.read() == b""
-    assert house.refusals == [(reason, "127.0.0.1")]
+    assert house.refusals == [(reason, "10.10.10.214")]
     end.close()
 
 
@@ -126,7 +126,7 @@ async def test_an_untrusted_header_is_reset_and_its_peer_is_logged(house: House)
     end = await house.call(V1)
     with pytest.raises(ConnectionResetError):
         await end.reader.read()
-    assert house.refusals == [("untrusted", "127.0.0.1")]
+    assert house.refusals == [("untrusted", "10.10.10.214")]
     end.close()
 
 
@@ -134,7 +134,7 @@ async def test_an_untrusted_silence_is_closed_in_order(house: House) -> None:
     house.open(trusts=lambda address: False)
     end = await house.call()
     assert await end.reader.read() == b""
-    assert house.refusals == [("untrusted", "127.0.0.1")]
+    assert house.refusals == [("untrusted", "10.10.10.214")]
     end.close()
 
 
