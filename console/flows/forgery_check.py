@@ -59,6 +59,8 @@ class Vantage(Struct, frozen=True):
     words: str
     lawful: bool = False
     to: str = ""
+    within: bool = False
+    """Whether it is the mail server itself: what runs there passes every filter on the way, and is told, not blamed."""
 
 
 class Forgery(Round):
@@ -123,7 +125,7 @@ def vantages(context: StepContext) -> tuple[Vantage, ...]:
     """The machines that there are, the proxy last."""
     found = [Vantage("here", "this machine (here)")]
     found += [Vantage(name, f"the home network ({name})") for name in context.named("hypervisor")]
-    found += [Vantage(name, f"the VM itself ({name})") for name in context.named("mail")]
+    found += [Vantage(name, f"the VM itself ({name})", within=True) for name in context.named("mail")]
     found += [Vantage(name, f"the proxy ({name})", True) for name in context.named("proxy")]
     return tuple(found)
 
@@ -256,6 +258,9 @@ class From(Step):
         if bad:
             found = _ids(bad, tried, "CH006")
             return wrong(f"critical: {vantage.words} is believed on {_numbers(bad)}{found}", *rows)
+        if own := [port for port, each in tried.items() if vantage.within and each.state == "believed"]:
+            words = f"{vantage.words} is believed on {_numbers(own)}: a program there may claim any address"
+            return done(f"{words}, and no filter on the way can hinder it", *rows)
         if vantage.lawful:
             used = _numbers([port for port in tried if port.used])
             return done(f"the proxy is believed on {used or 'no port that a lane uses'}, as it must be", *rows)
@@ -285,9 +290,11 @@ class Summary(Step):
             parts = [f"a forged header is believed from {join_words(strangers)}"] if strangers else []
             parts += [f"shut out: {join_words(shut)}"] if shut else []
             return wrong("; ".join(parts))
-        others = [vantage.words for vantage in self.forgery.all if not vantage.lawful]
+        others = [vantage.words for vantage in self.forgery.all if not vantage.lawful and not vantage.within]
+        if not others:
+            return skipped("nobody but the proxy and the mail server itself could be asked")
         asked = f"no forged header is believed from {join_words(others)}"
-        if len(others) == len(self.forgery.all):
+        if not any(vantage.lawful for vantage in self.forgery.all):
             return skipped(f"{asked}; whether the proxy is believed was not asked: there is no way in to it")
         return done(f"{asked}; the proxy is believed on every port that a lane uses")
 
@@ -298,7 +305,11 @@ def faults(vantage: Vantage, tried: dict[Port, Tried]) -> list[Port]:
         port
         for port, each in tried.items()
         if each.id == "CH007"
-        or (port.used and each.state != "believed" if vantage.lawful else each.state == "believed")
+        or (
+            port.used and each.state != "believed"
+            if vantage.lawful
+            else each.state == "believed" and not vantage.within
+        )
     ]
 
 

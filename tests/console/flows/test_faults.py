@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -189,16 +189,23 @@ async def idle(case: Case, root: Path) -> None:
         assert (await case.flow.standing(context(case, root))).state in ("done", "skipped")
 
 
-def _spare(name: str, fault: Fault, moment: Moment) -> None:
-    """A connection is no command, and no file: what cannot befall it is left out."""
-    if moment != "looking" and fault in ("orphan", "full", "denied", "missing") and cases.find(name).on_demand:
-        pytest.skip("it befalls commands and files alone")
+RETRIED: tuple[Fault, ...] = ("link", "reboot", "full", "denied", "missing", "hang", "orphan")
+"""Faults after which a run is still there, and asks whether to try again."""
+
+
+def rows(faults: Sequence[Fault]) -> list[tuple[str, Fault, Moment]]:
+    """The table: each case, fault and moment. A connection is no command and no file: what spares it is no row."""
+    return [
+        (name, fault, moment)
+        for name in cases.names()
+        for fault in faults
+        for moment in MOMENTS
+        if moment == "looking" or fault not in ("orphan", "full", "denied", "missing") or not cases.find(name).on_demand
+    ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", cases.names())
+@pytest.mark.parametrize(("name", "fault", "moment"), rows(FAULTS))
 async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
     nursery: Nursery,
     name: str,
@@ -208,7 +215,6 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
     record_property: pytest.RecordProperty,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _spare(name, fault, moment)
     monkeypatch.setattr(asking, "PAUSE", 0)
     wanted, actions = await undisturbed(name, room / "calm")
     if (fault, moment) != ("killed", "during"):
@@ -237,9 +243,7 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("fault", ["link", "reboot", "full", "denied", "missing", "hang", "orphan"])
-@pytest.mark.parametrize("name", cases.names())
+@pytest.mark.parametrize(("name", "fault", "moment"), rows(RETRIED))
 async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_again(
     name: str,
     fault: Fault,
@@ -248,7 +252,6 @@ async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_aga
     record_property: pytest.RecordProperty,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _spare(name, fault, moment)
     monkeypatch.setattr(asking, "PAUSE", 0)
     monkeypatch.setattr(unsettled, "SETTLE", 0)
     monkeypatch.setattr(unsettled, "OFTEN", 0.01)

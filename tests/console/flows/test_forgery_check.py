@@ -6,7 +6,7 @@ import pytest
 
 from console.diagnosis.sightings import plain
 from console.flows.asking import Log
-from console.flows.forgery_check import CLAIMS, judge
+from console.flows.forgery_check import CLAIMS, Port, Tried, Vantage, faults, judge
 from console.lab.client import Lab
 from console.probes.knock import Knock, Told
 from tests.console.flows.test_prove_client_address import lab, run_flow, told  # noqa: F401
@@ -15,14 +15,14 @@ KNOCK = Knock("here", "10.10.10.214", 10465, "smtps", "recipient", "cowhand-x-1"
 
 
 @pytest.mark.slow
-def test_a_vm_that_believes_itself_is_critical_and_the_proxy_is_believed(
+def test_nobody_but_the_proxy_is_believed_and_what_the_vm_itself_may_do_is_told(
     told: Lab,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     status, steps, end = run_flow(capsys, "forgery-check")
-    assert (status, end["outcome"]) == (1, "failed")
-    assert "CH006" in str(end["words"])
-    assert str(steps["from mailcow"]["words"]).startswith("critical: the VM itself (mailcow) is believed on 10025, ")
+    assert (status, end["outcome"]) == (0, "done")
+    assert "no forged header is believed from this machine (here)" in str(end["words"])
+    assert str(steps["from mailcow"]["words"]).startswith("the VM itself (mailcow) is believed on 10025, ")
     assert steps["from here"]["state"] == "so"
     assert steps["from vps"]["state"] == "so"
     assert "192.0.2.77" in str(steps["from vps"]["evidence"])
@@ -38,6 +38,26 @@ def test_a_proxy_that_is_shut_out_is_named(
     _, steps, end = run_flow(capsys, "forgery-check")
     assert "the proxy is shut out of" in str(steps["from vps"]["words"])
     assert "CH001" in str(end["words"])
+
+
+PORT = Port("10.10.10.214", 10465, "smtps", True, "postfix-mailcow")
+
+
+@pytest.mark.parametrize(
+    ("vantage", "tried", "bad"),
+    [
+        (Vantage("here", "h"), Tried("believed", ""), True),
+        (Vantage("here", "h"), Tried("turned away", ""), False),
+        (Vantage("mail", "m", within=True), Tried("believed", ""), False),
+        (Vantage("mail", "m", within=True), Tried("believed", "", (), "CH007"), True),
+        (Vantage("vps", "v", True), Tried("believed", ""), False),
+        (Vantage("vps", "v", True), Tried("turned away", ""), True),
+    ],
+)
+def test_a_stranger_that_is_believed_and_a_proxy_that_is_not_are_faults(
+    vantage: Vantage, tried: Tried, bad: bool
+) -> None:
+    assert faults(vantage, {PORT: tried}) == ([PORT] if bad else [])
 
 
 @pytest.mark.parametrize(
