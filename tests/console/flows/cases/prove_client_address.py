@@ -1,4 +1,4 @@
-"""prove-client-address on two scripted servers, with logs and a queue in files; tests/reallab has it on real ones."""
+"""prove-client-address on two scripted servers, with logs and a queue in files."""
 
 from __future__ import annotations
 
