@@ -297,7 +297,7 @@ HOME = (
         remedy="systemctl start docker on {mail}, then docker compose up -d in /opt/mailcow-dockerized",
     ),
     row(
-        "publication/absent", "nothing publishes {target} of {mail}, though {daemon} runs: its override is lost", 1.3,
+        "publication/absent", "nothing publishes {target} of {mail}: its override is missing, or not applied", 1.3,
         "vm", each, covers=f"connect vm: refused; {END}; check haproxy", forbids="connect vm",
         fact=back.unpublished, finding="CH066", kin="CH066", tells="docker compose ps: published ports",
         remedy="docker-compose.override.yml in /opt/mailcow-dockerized on {mail}, then docker compose up -d",
