@@ -82,6 +82,8 @@ def test_a_run_that_waits_sends_not_one_byte(terminal: Terminal, root: Path) -> 
     terminal.wait("▸ paint-barn 5/6")
     before = terminal.settle(1.0)
     assert terminal.settle(gap=3.0, timeout=3.5) == before
+    (root / "gate").write_text("go\n")  # nobody is left at the gate
+    assert appears(root / "painted")
 
 
 def test_opening_the_flows_and_one_flow_fits_the_budget(terminal: Terminal) -> None:

@@ -240,6 +240,8 @@ async def test_what_was_decided_is_not_taken_back_when_the_other_host_fails_to_h
     assert (ending.outcome, stands(tmp_path), twins.ways(tmp_path)) == ("failed", ("kept", "armed"), BOTH)
     assert "by itself, so nothing" not in ending.words
     assert "mail keeps it; vps was not told yet, and keeps it when it has seen that" in ending.words
+    twins.fire(tmp_path)
+    assert (stands(tmp_path), twins.ways(tmp_path)) == (("kept", "kept"), BOTH)
 
 
 async def test_the_other_host_does_not_take_an_armed_change_for_one_that_was_kept(tmp_path: Path) -> None:
