@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Bytecode is what makes the console start fast; a shell that forbids it would cost 40 % at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick check unprivileged mutants bench drill snapshots lock clean
+.PHONY: run test quick check faults unprivileged mutants bench drill snapshots lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/cowhand $(ARGS)
@@ -16,6 +16,10 @@ test: $(VENV)/ready check
 
 quick: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow' $(ARGS)
+
+# Every trouble at every change of every flow: make test tries each change in a third of them.
+faults: $(VENV)/ready
+	COWHAND_WHOLE_TABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/console/flows/test_faults.py $(ARGS)
 
 # What needs no root must not lean on it: root may write where a right is lacking, and never notice. Of the long tables of
 # faults one flow's is enough for that: the ledger's, which has every kind of change.

@@ -204,6 +204,19 @@ def rows(faults: Sequence[Fault]) -> list[tuple[str, Fault, Moment]]:
     ]
 
 
+WHOLE = bool(os.environ.get("COWHAND_WHOLE_TABLE"))
+"""Whether every trouble meets every change, as in `make faults`."""
+
+
+def chosen(actions: Sequence[int], fault: Fault, moment: Moment) -> list[tuple[int, int]]:
+    """The changes that a row tries, by number and step: of many every third, so that each meets a third of the rows."""
+    every = list(enumerate(actions, 1))
+    if WHOLE or len(every) < 6:
+        return every
+    turn = FAULTS.index(fault) + MOMENTS.index(moment)
+    return [each for each in every if (each[0] + turn) % 3 == 0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "fault", "moment"), rows(FAULTS))
 async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
@@ -222,7 +235,8 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
     monkeypatch.setattr(unsettled, "OFTEN", 0.01)
     count = 0
     seen: set[int] = set()
-    for number, step in enumerate(actions, 1):
+    tried = chosen(actions, fault, moment)
+    for number, step in tried:
         if moment == "looking" and step in seen:
             continue
         seen.add(step)
@@ -235,7 +249,7 @@ async def test_a_flow_in_trouble_ends_as_if_there_had_been_none(
                 await asyncio.sleep(0.5 if fault == "killed" else 0)
                 case.fire(root)
             armed = bool(case.armed(root))
-            await resumed(name, root, wanted, again=number == len(actions), trouble=trouble)
+            await resumed(name, root, wanted, again=number == tried[-1][0], trouble=trouble)
             if not armed:
                 break
     record_property(f"troubles of {name}", count)
@@ -257,7 +271,8 @@ async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_aga
     monkeypatch.setattr(unsettled, "OFTEN", 0.01)
     wanted, actions = await undisturbed(name, room / "calm")
     case = cases.find(name)
-    for number, step in enumerate(actions, 1):
+    tried = chosen(actions, fault, moment)
+    for number, step in tried:
         root = lay(case, room / f"{number}")
         trouble = Trouble(case, root, fault, moment, number, step)
 
@@ -274,7 +289,7 @@ async def test_a_flow_goes_on_when_its_trouble_is_over_and_it_is_told_to_try_aga
         assert _relative(case.end(root), root) == wanted
         assert set(case.once(root).values()) <= {1}
         assert not case.armed(root)
-    record_property(f"troubles of {name}", len(actions))
+    record_property(f"troubles of {name}", len(tried))
 
 
 def test_every_flow_has_a_case_file() -> None:
