@@ -87,15 +87,17 @@ def test_dovecot_closes_at_once_on_a_header_from_whom_it_does_not_trust(
 
 
 @pytest.mark.parametrize(("port", "cause", "said"), [
-    (25, "out-of-step", "50"), (587, "out-of-step", "500 5.5.2"), (143, "out-of-step", "PROXY BAD"),
-    (4190, "out-of-step", "NO "), (465, "closed", ""), (993, "closed", ""), (443, "not-tls", ""),
-    (80, "out-of-step", "HTTP/1.1 400"),
+    (25, "out-of-step", ("50", "220")), (587, "out-of-step", ("500 5.5.2", "220 ")),
+    (143, "out-of-step", ("PROXY BAD", "* OK [CAP")), (4190, "out-of-step", ("NO ", '"IMPLEMENTATION"')),
+    (465, "closed", ""), (993, "closed", ""), (443, "not-tls", ""), (80, "out-of-step", "HTTP/1.1 400"),
 ])  # fmt: skip
 def test_a_header_sent_to_a_plain_port_is_taken_for_a_command_or_breaks_the_handshake(
-    ladders: dict[Asked, Ladder], port: int, cause: str, said: str
+    ladders: dict[Asked, Ladder], port: int, cause: str, said: str | tuple[str, ...]
 ) -> None:
+    """What is told is the refusal, or the greeting where that came in the same piece and was read first."""
     ladder = ladders["proxy", port, "v1"]
-    assert (ladder.cause, ladder.said[: len(said)]) == (cause, said)
+    assert ladder.cause == cause
+    assert ladder.said.startswith(said)
 
 
 def test_haproxys_checks_and_a_client_on_the_internet_reach_the_containers(whole: Stack) -> None:
