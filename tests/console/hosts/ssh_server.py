@@ -82,7 +82,7 @@ class Server:
             "  HostName 127.0.0.1",
             f"  Port {self.port}",
             f"  User {USER}",
-            f"  IdentityFile {self.key_file if key else '/nonexistent'}",
+            f"  IdentityFile {self.key_file if key else self.folder / 'no-key'}",
             "  IdentityAgent none",
             f"  UserKnownHostsFile {hosts}",
             "  GlobalKnownHostsFile none",
