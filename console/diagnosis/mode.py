@@ -49,7 +49,7 @@ class Scope(Struct, frozen=True):
 
 
 class Proof(Struct, frozen=True):
-    """What facts say of a suspect: True: it is so; False: it is not; None: they do not tell. `words` are the facts.
+    """Whether facts prove a suspect (True), disprove it (False) or do not decide (None); `words` are those facts.
 
     `given` fill the suspect's own words; `cost`, where a fact makes it likelier or less so, replaces the row's."""
 

@@ -164,7 +164,7 @@ def _asked(seen: SweepData) -> Iterator[Test]:
 
 
 def _ways(seen: SweepData) -> Iterator[Test]:
-    """Whether we got into the machines; a role that nobody is to be asked from is no symptom."""
+    """Test whether each host let us in; a role that the site does not configure gives no symptom."""
     for role, at in (("proxy", "proxy"), ("mail", "mail")):
         ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]
         asked = [ladder for ladder in ladders if ladder is not None and ladder.done]

@@ -228,7 +228,7 @@ def _why(role: Role, name: str, entry: HostEntry | None) -> str:
 def trusting(estate: Estate, vantages: Vantages) -> Trust | None:
     """Return who judges whether clients trust a certificate: this machine's roots, and the site's own authority.
 
-    The lab's certificates are its own; nobody is to trust them."""
+    Return None for the lab: its certificates are signed by itself."""
     from console.probes.trust import Trust
 
     if vantages.lab is not None:

@@ -60,8 +60,10 @@ class Flows(View):
         ink, run = self.ink, self.board.flow
         shape, words, style, asked = flow_rows.stands(ink, seen)
         moment = max(self.board.now, asked)
-        if asked:
-            words = f"{words} (asked {clock(asked, moment)})"
+        last = clip(flow_rows.last_words(seen.last, moment), max(width // 3, 12))
+        room = max(width - 26 - len(last), 8)
+        when = f" (asked {clock(asked, moment)})" if asked else ""
+        words += when if len(words) + len(when) <= room else ""  # what is to do comes before when it was asked
         if run is not None and run.flow == seen.name and self.board.busy:
             failed = run.asked is not None and run.asked.kind == "failed"
             shape, words = ("✗" if failed else "▸"), flow_rows.standing(run)
@@ -73,8 +75,7 @@ class Flows(View):
             since = clock(seen.looking, moment, seconds=True)
             shape, words, style = "▸", f"asking its steps since {since}", ink.unknown
         name = fit(seen.name, 20)
-        last = clip(flow_rows.last_words(seen.last, moment), max(width // 3, 12))
-        state = fit(words, max(width - 26 - len(last), 8))
+        state = fit(words, room)
         row: Line = (
             ("▸" if here else " ", ink.bright),
             (f"{name} ", ink.bright if here else ink.text),

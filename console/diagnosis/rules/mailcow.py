@@ -85,7 +85,7 @@ def _unreadable(dovecot: Settings, lanes: list[Lane]) -> Iterator[Finding]:
 
 @static("CH006")
 def everybody_trusted(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """Dovecot's trust list holds everybody: whoever reaches a PROXY port may claim any address."""
+    """Dovecot's trust list contains every address: any client of a PROXY port can claim any other address."""
     wide = networks.everybody(sources.dovecot.get(TRUST)) if sources.dovecot is not None else ""
     if sources.dovecot is not None and wide:
         yield finding(

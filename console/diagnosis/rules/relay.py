@@ -81,7 +81,7 @@ def _six(address: str) -> bool:
 
 @static("CH007")
 def everybody_relays(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """Postfix's mynetworks holds everybody."""
+    """Postfix's mynetworks contains every address."""
     wide = networks.everybody(sources.postfix.get("mynetworks")) if sources.postfix is not None else ""
     if sources.postfix is not None and wide:
         yield finding(
