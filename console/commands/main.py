@@ -12,6 +12,7 @@ from console.commands.output import EXIT_UNUSABLE, VERSION, say
 from console.errors import CowhandError
 
 COMMANDS = {
+    "init": "the set-up without screens: proposes, asks, writes site.toml; 4 needs an answer",
     "show": "the topology, from the files alone",
     "lint": "findings from the files alone; 1 when there are any",
     "check": "one sweep: readings and findings; 0 well, 1 degraded, 2 down, 3 blind",

@@ -70,7 +70,7 @@ class Files:
 
     def __init__(self, memo: Memo, path: Path, instead: Mapping[str, str]) -> None:
         self.memo, self.path, self.file, self.instead = memo, path, str(path), instead
-        text = site_file.read(path)
+        text = instead[self.file] if self.file in instead else site_file.read(path)
         self.site = site_file.parse(text, self.file)
         self.places = toml_places.find(text)
         self.texts: dict[str, str] = {self.file: text}

@@ -58,7 +58,7 @@ def operators_own(site: Path) -> bool:
         return False
     within = [real, *real.parents[: len(real.parts) - len(folder.parts)]]
     try:
-        found = [each.stat() for each in within]
+        found = [each.stat() for each in within if each.exists()]  # one that is yet to be written is nobody else's
     except OSError:
         return False
     alone = all(each.st_uid == os.geteuid() and not each.st_mode & 0o022 for each in found)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,9 @@ from console.hosts import names
 from console.model import Protocol, ProxyVersion, Role
 from console.site import CertificateEntry, DeclaredLane, HostEntry, PublicEntry, Site, SourceFiles
 from console.text import clean, is_plain, join_words
+
+if TYPE_CHECKING:
+    from console.setup.writing import Remarks
 
 FILE = "site.toml"
 
@@ -99,17 +102,37 @@ _DOTTED = re.compile(r"""(?<![\w.\\-])(?:(?:[\w-]++|"(?:\\.|[^"\\\n])*+"|'[^'\n]
 """More parts of a key than any site file has: tomllib's time grows with their square."""
 
 
-def save(site: Site, path: Path) -> None:
-    """Write a site file, whole or not at all, without keys that have their default; raises `InputError`."""
+def draft(site: Site) -> str:
+    """Return the text of a new site file, without keys that have their default and without comments."""
     import tomli_w
-
-    from console.store import atomic
-    from console.store.safe_folder import why
 
     data = _sparse(msgspec.to_builtins(site), msgspec.to_builtins(Site()))
     data["hosts"] = {name: _sparse(host, _HOST) for name, host in data.get("hosts", {}).items()}
     data["lane"] = [_sparse(lane, {}) for lane in data.get("lane", ())]
-    text = tomli_w.dumps({key: value for key, value in data.items() if value})
+    return tomli_w.dumps({key: value for key, value in data.items() if value})
+
+
+def merged(before: str, old: Site, site: Site, file: str, remarks: Remarks | None = None) -> str:
+    """Return the text `before`, which says `old`, changed to say `site`; comments and all other bytes stay.
+
+    Raises `InputError` where that cannot be done."""
+    from console.setup.writing import NotKept, merge
+
+    try:
+        return merge(before, old, site, remarks)
+    except NotKept as error:
+        raise InputError(
+            file, 0, 0, f"cannot be changed by cowhand without a loss: {error}; change it by hand"
+        ) from None
+
+
+def save(site: Site, path: Path) -> None:
+    """Write a site file, whole or not at all; one that is there keeps its comments. Raises `InputError`."""
+    from console.store import atomic
+    from console.store.safe_folder import why
+
+    before = read(path) if path.exists() else ""
+    text = merged(before, parse(before, str(path)), site, str(path)) if before else draft(site)
     try:
         atomic.write(path, text.encode())
     except OSError as error:
