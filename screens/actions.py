@@ -65,7 +65,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("check", "c", "c", "check", "ask how it stands, now", "look", ("flows", "flow", "journal")),
     Action("copy", "y", "y", "copy", "copy to your own clipboard", "look"),
     Action(
-        "remedy", "f", "f", "remedy", "start its remedy", "change",
+        "remedy", "f", "f", "remedy", "its remedy: begin, or read it", "change",
         ("lanes", "findings", "sources"), danger=True,
     ),
     Action("do", "d", "d", "do", "do the step; answer", "change", ("flow",), danger=True),

@@ -267,7 +267,11 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
     def _remedy(self) -> None:
         found = self.view.finding()
         if found is None:
-            self.say("no finding is chosen")
+            seen = self.board.observed
+            first = seen.findings[0] if seen is not None and seen.findings else None
+            lead = f"; n leads to {first.id} {first.name}" if first is not None and self.can("next") else ""
+            here = "nothing is known to be wrong here" if self.view.NAME == "lanes" else "no finding is chosen"
+            self.say(f"{here}{lead}")
             return
         if found.flow is not None and found.flow in self.engine.flow_names():
             self.open_flow(found.flow)
@@ -381,6 +385,12 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         else:
             self.go("findings")
             self.view.choose(found)
+
+    def show_cell(self, found: Finding) -> None:
+        """Go to the lanes, with the cell chosen that a finding is about."""
+        self.go("lanes")
+        self.view.choose(found)
+        self._frame()
 
     def show_place(self, place: Span | None) -> None:
         """Go to the sources, with one line of them chosen."""

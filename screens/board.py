@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
     from console.runner.state import RunStatus
 
+WORST_FIRST: tuple[Outcome, ...] = ("failed", "degraded", "unknown", "ok", "skipped")
+
 RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 Key = tuple[str, HopName]
@@ -54,6 +56,8 @@ class Board:
         self.runs: RunsRead | None = None
         self.noted = 0.0
         """When the run began whose end the operator has seen."""
+        self.counted: tuple[int, int] | None = None
+        """How many lanes were well, of how many, when the verdict was given."""
         self.now = 0.0
         """The latest time any reading was taken: what "today" is measured against."""
 
@@ -71,6 +75,8 @@ class Board:
         if news.findings is not None:
             self.observed = news.findings
             self.now = max(self.now, news.findings.since)
+        if news.findings is not None or news.estate is not None:
+            self.counted = sum(map(self.well, self.lanes)), len(self.lanes)
         if news.overdue is not None:
             self.overdue = news.overdue if news.overdue.why else None
         if news.failed is not None:
@@ -120,11 +126,50 @@ class Board:
                 return HOPS[outcomes.index(bad)]
         return None
 
+    def worst(self, lane: Lane, *hops: HopName) -> Reading | None:
+        """Return the worst reading of some hops of a lane; of two alike the one that is named first."""
+        found = [reading for hop in hops if (reading := self.readings.get((lane.id, hop))) is not None]
+        return min(found, key=lambda reading: WORST_FIRST.index(reading.outcome), default=None)
+
+    def troubled(self) -> list[Key]:
+        """Return one cell for each lane that is not well: those of the first cause, then ✗ before ▲, by lane."""
+        first = self.observed.findings[0] if self.observed and self.observed.findings else None
+        found: list[tuple[bool, bool, int, Key]] = []
+        for at, lane in enumerate(self.lanes):
+            hop = self.break_hop(lane)
+            if hop is None:
+                continue
+            caused = first is not None and lane.id in first.lanes
+            if first is not None and first.hop and caused:
+                there = self.readings.get((lane.id, first.hop))
+                hop = first.hop if there is not None and there.outcome in ("failed", "degraded") else hop
+            reading = self.readings[lane.id, hop]
+            failed = reading.outcome == "failed"
+            found.append((not (caused and failed), not failed, at, reading.key))
+        return [key for *_, key in sorted(found)]
+
+    @property
+    def more(self) -> list[str]:
+        """The ids of further grave causes that were observed, beside the one that the first sentence names."""
+        seen = self.observed.findings if self.observed else ()
+        return [found.id for found in seen[1:] if found.severity in ("critical", "high")]
+
+    @property
+    def blind(self) -> bool:
+        """Whether all is well that could be asked, and something could not be asked."""
+        unknown = any(reading.outcome == "unknown" for reading in self.readings.values())
+        return self.observed is not None and self.observed.verdict == "well" and unknown
+
     def findings(self) -> list[Finding]:
         """Return all findings: observed before read, then by severity, id and place."""
         seen = self.observed.findings if self.observed else ()
         read = self.estate.findings if self.estate else ()
         return sorted((*seen, *read), key=_rank)
+
+    def causes(self, lane: Lane) -> list[Finding]:
+        """Return what was observed to break a lane, at whatever hop."""
+        seen = self.observed.findings if self.observed else ()
+        return [found for found in seen if lane.id in found.lanes]
 
     def touching(self, lane: Lane, hop: HopName) -> list[Finding]:
         """Return the findings about one cell: of its hop, or of its lane as a whole."""

@@ -41,6 +41,9 @@ class AppPort(Protocol):
     def show_finding(self, found: Finding | None) -> None:
         """Go to the findings, with one of them chosen."""
 
+    def show_cell(self, found: Finding) -> None:
+        """Go to the lanes, with the cell chosen that a finding is about."""
+
     def show_place(self, place: Span | None) -> None:
         """Go to the sources, with one line of them chosen."""
 

@@ -60,6 +60,8 @@ class Sweeps:
         self._force = False
         self._drifted: tuple[Drifted, ...] = ()
         self._next = 0.0
+        self._absent: frozenset[tuple[str, HopName]] = frozenset()
+        """Hops whose server HAProxy did not know in the last sweep."""
 
     def renew(self, topology: Topology) -> None:
         """Replace the topology; readings of lanes that it no longer has are dropped."""
@@ -81,8 +83,18 @@ class Sweeps:
             comparing.cancel()
         self._tell(self.seen, None)
         self._flush(self.seen)
+        if self._differs():
+            self.seen.drifted = await self._comparing()
         self._conclude(self.seen)
         return self.seen
+
+    def _differs(self) -> bool:
+        """Whether a server that the files name was first seen to be absent now: the files are due to be compared."""
+        absent = frozenset(key for key, reading in self.readings.items() if reading.word == "absent")
+        new, self._absent = absent - self._absent, absent
+        if new:
+            self._next = 0.0
+        return bool(new)
 
     def _tell(self, seen: SweepData, lane: LaneData | None) -> None:
         self.seen = seen
@@ -170,8 +182,8 @@ class Sweeps:
         first = findings[0] if findings else None
         broken = [reading for reading in readings if reading.outcome == "failed"]
         self.dark = _dark(seen)
-        beside = _unexplained(broken, findings)
-        cause = first.summary if first else beside or self.dark
+        beside = _unexplained(broken, findings) or _shown_only(readings, findings)
+        cause = first.summary if first else beside or self.dark or _unasked(readings)
         if first and beside:
             cause = f"{cause}. Beside it, {beside}" if first.severity in ("critical", "high") else beside
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
@@ -221,6 +233,8 @@ def _dark(seen: SweepData) -> str:
         asked = [ladder for ladder in ladders if ladder is not None]
         if asked and all(ladder.cause == "no-way" for ladder in asked):
             failed = asked[0].failed
+            if failed is not None and " changed: " in failed.detail and "host key" in failed.detail:
+                return failed.detail.replace(" changed: ", " CHANGED, nothing was asked from there: ", 1)
             return f"could not look from {asked[0].vantage}: {failed.detail if failed else 'no way in'}"
     if (why := opinion_unseen(seen)) and any(lane.lane.proxy and lane.connected for lane in seen.lanes.values()):
         return f"could not look into HAProxy: {why}"
@@ -231,10 +245,28 @@ def _unexplained(broken: list[Reading], told: Iterable[Finding] = ()) -> str:
     """One sentence on lanes that break and of which no finding tells why: "lanes 25 and 465 break at vm: …"."""
     named = {lane for finding in told for lane in finding.lanes}
     left = [reading for reading in broken if reading.lane not in named]
-    if not left:
+    return _sentence(left, "breaks", "break") if left else ""
+
+
+def _shown_only(readings: list[Reading], told: Iterable[Finding]) -> str:
+    """One sentence on lanes that are degraded, where nothing is broken and no finding tells why."""
+    if any(reading.outcome == "failed" for reading in readings):
         return ""
+    named = {lane for finding in told for lane in finding.lanes}
+    left = [reading for reading in readings if reading.outcome == "degraded" and reading.lane not in named]
+    return _sentence(left, "is degraded", "are degraded") if left else ""
+
+
+def _sentence(left: list[Reading], one: str, more: str) -> str:
     worst = left[0]
     detail = next((rung.detail for rung in reversed(worst.evidence) if rung.outcome != "ok"), worst.word)
     same = list(dict.fromkeys(r.lane for r in left if (r.hop, r.word) == (worst.hop, worst.word)))
-    verb = "breaks" if len(same) == 1 else "break"
-    return f"{join_words(same)} {verb} at {worst.hop}: {detail}"
+    return f"{join_words(same)} {one if len(same) == 1 else more} at {worst.hop}: {detail}"
+
+
+def _unasked(readings: list[Reading]) -> str:
+    """Why nobody could look, where no answer came at all: each reason once; "" when something answered."""
+    if not readings or any(reading.outcome not in ("unknown", "skipped") for reading in readings):
+        return ""
+    reasons = (rung.detail for reading in readings for rung in reading.evidence if rung.outcome == "unknown")
+    return f"nothing could be asked: {'; '.join(list(dict.fromkeys(reasons))[:3])}"

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
-from console.model import HopName, Instance, Lane, Outcome, Published, Span, Topology, Volume
+from console.model import HopName, Instance, Lane, Outcome, Span, Topology, Volume
 from console.text import clean
+from screens.board import WORST_FIRST
 from screens.text import Line, Piece, cells, clip, fit
 from screens.themes import MARKS
 from screens.view import BROAD, View
@@ -17,8 +18,6 @@ from screens.widgets.boxes import Drawing, Entry, beside, box, entries
 from screens.widgets.pane import Pane
 
 FAR = 10_000
-
-WORST_FIRST: tuple[Outcome, ...] = ("failed", "degraded", "unknown", "ok")
 
 PAIR = 66
 """Columns inside the VM's frame from which two boxes stand side by side."""
@@ -78,12 +77,27 @@ class Estate(View):
 
     def _internet(self, width: int) -> Drawing:
         names = ", ".join(self.topology.public)
-        ports = " ".join(str(lane.port) for lane in self.board.lanes)
         head: list[Piece] = [(" internet", self.ink.bright), (f"  {clip(names, width - 12)}", self.ink.text)]
-        return [tuple(head), (("     │ ", self.ink.faint), (clip(ports, width - 8), self.ink.muted))]
+        return [tuple(head), (("     │ ", self.ink.faint), *self._ports(width - 8))]
+
+    def _ports(self, width: int) -> Line:
+        """One lamp for each public port; where there is no room for all, the worst first and how many are left."""
+        lanes = list(self.board.lanes)
+        shown = [(lane, self._outcome(lane, "public")) for lane in lanes]
+        if sum(len(str(lane.port)) + 2 for lane in lanes) > width:
+            shown.sort(key=lambda each: WORST_FIRST.index(each[1]))
+        pieces: list[Piece] = []
+        for at, (lane, outcome) in enumerate(shown):
+            rest = f"and {len(shown) - at} more"
+            needed = 0 if at == len(shown) - 1 else len(rest)
+            if cells(pieces) + len(str(lane.port)) + 2 + needed > width:
+                return (*pieces, (rest, self.ink.muted))
+            words = self.ink.muted if outcome in ("ok", "skipped") else self.ink.state(outcome)
+            pieces += [(MARKS[outcome], self.ink.state(outcome)), (f"{lane.port} ", words)]
+        return tuple(pieces)
 
     def _tunnel(self) -> tuple[Piece, Piece]:
-        outcomes = {reading.outcome for (_, hop), reading in self.board.readings.items() if hop == "tunnel"}
+        outcomes = {self._outcome(lane, "tunnel") for lane in self.board.lanes}
         hosts = sorted({lane.target.host for lane in self.board.lanes if lane.target})
         worst: Outcome = next((one for one in WORST_FIRST if one in outcomes), "skipped")
         return ((f"{MARKS[worst]} tunnel  ", self.ink.state(worst)), (clip(", ".join(hosts), 32), self.ink.text))
@@ -97,7 +111,8 @@ class Estate(View):
         target = lane.leads or "no target"
         version = f" PROXY {lane.proxy_protocol}" if lane.proxy_protocol else ""
         name: Piece = (f"{lane.port:<4} {fit(lane.name, 8)} ", self.ink.text)
-        row: Line = (self._lamp(lane, "haproxy"), name, (f"→ {target}{version}", self.ink.muted))
+        said = self._said(lane, "haproxy", "public")
+        row: Line = (self._lamp(lane, "haproxy", "public"), name, (f"→ {target}{version}", self.ink.muted), *said)
         return row, _place(lane.source, file)
 
     def _machines(self, width: int) -> Drawing:
@@ -129,27 +144,48 @@ class Estate(View):
         return volume.device or volume.name, _place(volume.source), [((size, path), "")]
 
     def _services(self, width: int) -> list[Entry]:
+        """A box for each service: its published ports, and the lanes that lead to it at a port no file publishes."""
         published = self.topology.published
-        if not published:
-            return []
         file = _only(port.source.file for port in published)
-        names = sorted({port.service for port in published})
-        boxes = [(name, "", [self._port(one, file) for one in published if one.service == name]) for name in names]
+        inside: dict[str, list[Entry]] = {}
+        drawn: set[str] = set()
+        for port in sorted(published, key=lambda one: one.service):
+            behind = (port.service, port.container_port)
+            lanes = [one for one in self.board.lanes if (one.service, one.service_port) == behind]
+            drawn |= {lane.id for lane in lanes}
+            number: Piece = (f"{port.port:<5} ", self.ink.text)
+            none: Line = (("· ", self.ink.muted), number, ("no lane leads here", self.ink.muted))
+            rows = [self._led(lane, port.port) for lane in lanes] or [none]
+            inside.setdefault(port.service, []).extend((row, _place(port.source, file)) for row in rows)
+        for lane in self.board.lanes:
+            if lane.id not in drawn:
+                name = lane.service or "service not known"
+                inside.setdefault(name, []).append((self._led(lane, lane.target.port if lane.target else 0), ""))
+        if not inside:
+            return []
+        boxes = [(name, "", rows) for name, rows in sorted(inside.items())]
         return [((("docker", self.ink.text),), short_name(file or "")), *entries(self._grid(boxes, width))]
 
-    def _port(self, port: Published, file: str | None) -> Entry:
-        behind = (port.service, port.container_port)
-        lane = next((one for one in self.board.lanes if (one.service, one.service_port) == behind), None)
-        number: Piece = (f"{port.port:<5} ", self.ink.text)
-        row: Line = (("· ", self.ink.muted), number, ("no listener", self.ink.muted))
-        if lane is not None:
-            row = (self._lamp(lane, "service"), number, (f"← {lane.port} {lane.name}", self.ink.muted))
-        return row, _place(port.source, file)
+    def _led(self, lane: Lane, port: int) -> Line:
+        """A port of the VM to which a lane leads: the worst of the port and of the service behind it."""
+        number: Piece = (f"{port or '?':<5} ", self.ink.text)
+        came: Piece = (f"← {lane.port} {lane.name}", self.ink.muted)
+        return (self._lamp(lane, "service", "vm"), number, came, *self._said(lane, "service", "vm"))
 
-    def _lamp(self, lane: Lane, hop: HopName) -> Piece:
-        reading = self.board.readings.get((lane.id, hop))
-        outcome = reading.outcome if reading else "skipped"
+    def _outcome(self, lane: Lane, *hops: HopName) -> Outcome:
+        reading = self.board.worst(lane, *hops)
+        return reading.outcome if reading else "skipped"
+
+    def _lamp(self, lane: Lane, *hops: HopName) -> Piece:
+        outcome = self._outcome(lane, *hops)
         return f"{MARKS[outcome]} ", self.ink.state(outcome)
+
+    def _said(self, lane: Lane, *hops: HopName) -> Line:
+        """The word of the worst of some hops, where it is not well: the map says what the matrix says."""
+        reading = self.board.worst(lane, *hops)
+        if reading is None or reading.outcome not in ("failed", "degraded"):
+            return ()
+        return ((f"  {reading.word}", self.ink.state(reading.outcome)),)
 
     def _grid(self, boxes: list[tuple[str, str, list[Entry]]], width: int) -> Drawing:
         beneath = 2 if width >= PAIR else 1

@@ -20,7 +20,7 @@ RUNG_ROWS = 3
 """Rows that a bad rung may take: a daemon's log line says it best whole."""
 
 HOP_WORDS: dict[HopName, str] = {
-    "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
+    "public": "public", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
 }  # fmt: skip
 
 
@@ -41,6 +41,9 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
         lines.append(_outcome(board, ink, reading, width))
         lines += [row for rung in reading.evidence for row in _rung(ink, rung, width)]
     told, rest = _told(board, lane, hop)
+    bad = reading is not None and reading.outcome in ("failed", "degraded")
+    if bad and not any(found.observed for found in told):
+        lines += [row for found in board.causes(lane) for row in _effect(ink, found, width)]
     for found in told:
         lines += [(), *explain(ink, found, width, places=False)]
     places = list(_places(board, lane, hop))
@@ -57,7 +60,16 @@ def _told(board: Board, lane: Lane, hop: HopName) -> tuple[list[Finding], list[F
     """Return the findings of a cell to tell in full, and those to name: what was observed leaves the rest to a row."""
     touching = board.touching(lane, hop)
     observed = [found for found in touching if found.observed]
-    return (observed, [found for found in touching if not found.observed]) if observed else (touching, [])
+    if observed or board.causes(lane):
+        return observed, [found for found in touching if not found.observed]
+    return touching, []
+
+
+def _effect(ink: Ink, found: Finding, width: int) -> list[Line]:
+    """Return what a cell shows the effect of, and at which hop that is."""
+    at = f" at {HOP_WORDS[found.hop]}" if found.hop else ""
+    rows = wrap(f"shows the effect of {found.id}{at}: {found.summary}", width - 2)
+    return [(), *(((f" {row}", ink.bright if not number else ink.text),) for number, row in enumerate(rows))]
 
 
 def rule(ink: Ink, title: Iterable[Piece], width: int) -> Line:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 
 from console.errors import InputError
-from console.model import Finding, Span
+from console.model import Finding, Lane, Span
 from screens.board import Change
 from screens.text import Line, fit, follow, wrap
 from screens.view import View
@@ -93,12 +93,15 @@ class Findings(View):
         if item is None:
             return [rule(ink, (), width)]
         total = len(self.items())
-        lines = [rule(ink, ((f"{min(self.cursor, total - 1) + 1} of {total}", ink.muted),), width)]
+        below = len(self._rows()) - self.top - self.query_one("#findings-list").size.height
+        above = f" · ↑ {self.top} rows above" if self.top else ""
+        more = f"{above} · ↓ {below} rows below" if below > 0 else above
+        lines = [rule(ink, ((f"{min(self.cursor, total - 1) + 1} of {total}{more}", ink.muted),), width)]
         if isinstance(item, InputError):
             lines += [((f" {row}", ink.text),) for row in wrap(str(item), width - 2)]
         else:
             lines += explain(ink, item, width)
-            touched = [lane for lane in self.board.lanes if lane.id in item.lanes]
+            touched = self._lanes(item)
             if touched:
                 names = ", ".join(f"{lane.port} {lane.name}" for lane in touched)
                 lines += labelled(ink, "lanes", names, width)
@@ -106,6 +109,9 @@ class Findings(View):
         if spare >= 4:
             lines += [(), *excerpt(self.board, ink, self.place(), width, spare)]
         return lines
+
+    def _lanes(self, found: Finding) -> list[Lane]:
+        return [lane for lane in self.board.lanes if lane.id in found.lanes]
 
     def changed(self, change: Change) -> None:
         """Keep the cursor on what it stood on."""
@@ -131,7 +137,11 @@ class Findings(View):
             self._kept = self._chosen()
             self.redraw()
         elif id == "open":
-            self.cowhand.show_place(self.place())
+            chosen = self.finding()
+            if chosen is not None and self.place() is None and self._lanes(chosen):
+                self.cowhand.show_cell(chosen)
+            else:
+                self.cowhand.show_place(self.place())
 
     def choose(self, what: Finding | Span) -> None:
         """Put the cursor on a finding."""

@@ -19,7 +19,7 @@ from screens.views.evidence import brief, evidence, excerpt, place_of, plain, ru
 from screens.widgets.pane import Pane
 
 TITLES: dict[HopName, str] = {
-    "public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
+    "public": "public", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
 }  # fmt: skip
 
 MATRIX_ROWS = 6
@@ -73,8 +73,11 @@ class Lanes(View):
 
     def _labels(self, width: int, height: int) -> list[Line]:
         ink = self.ink
-        lines: list[Line] = [((" lane", ink.muted),)]
-        for at, lane in self._window(height):
+        window = self._window(height)
+        lines: list[Line] = [((" lane", ink.muted), *self._hidden(len(window)))]
+        if not window and self.board.lanes:
+            lines.append(((f" none has “{self.wanted}”", ink.degraded),))
+        for at, lane in window:
             style = ink.bright if at == self.row else ink.text
             pieces: list[Piece] = [(f" {lane.port:<4} {fit(lane.name, 8)} ", style)]
             if width > 30 and lane.leads:
@@ -99,6 +102,16 @@ class Lanes(View):
             lead = "▸" if chosen else " "
             lines.append(((lead + MARKS[outcome] + " ", lamp), (fit(word, width - 4), words), (" ", ink.text)))
         return [((" " + clip(TITLES[hop], width - 1), self._title_style(hop)),), *lines]
+
+    def _hidden(self, shown: int) -> list[Piece]:
+        """How many lanes are above and below what is shown, and how many of those are broken."""
+        rows = self.rows()
+        above, below = rows[: self.top], rows[self.top + shown :]
+        told = [f" ↑{len(above)}"] if above else []
+        told += [f" ↓{len(below)}"] if below else []
+        broken = sum("failed" in self.board.outcomes(lane) for lane in (*above, *below))
+        pieces: list[Piece] = [("".join(told), self.ink.text)] if told else []
+        return [*pieces, (f" ✗{broken}", self.ink.broken)] if broken else pieces
 
     def _title_style(self, hop: HopName) -> Style:
         lanes = self.board.lanes
@@ -191,7 +204,7 @@ class Lanes(View):
             page = max(self.query_one("#evidence").size.height - 3, 1)
             self.skipped = max(self.skipped + (page if id == "page_down" else -page), 0)
         elif id == "open":
-            self.cowhand.show_finding(self.finding())
+            self.cowhand.show_finding(self.finding() or self._first())
         self.redraw()
 
     def _go(self, row: int, column: int) -> None:
@@ -199,20 +212,21 @@ class Lanes(View):
             self.row, self.column, self.skipped = row, column, 0
 
     def _seek(self, step: int, from_start: bool = False) -> None:
-        rows = self.rows()
-        if not rows:
+        rows = {lane.id: at for at, lane in enumerate(self.rows())}
+        cells = [key for key in self.board.troubled() if key[0] in rows]
+        if not cells:
+            if not from_start:
+                self.cowhand.say(self._untroubled())
             return
-        if from_start:
-            at_fault = (at for at, lane in enumerate(rows) if "failed" in self.board.outcomes(lane))
-            self.row = next(at_fault, 0)
-        for away in range(0 if from_start else 1, len(rows) + 1):
-            at = (self.row + away * step) % len(rows)
-            hop = self.board.break_hop(rows[at])
-            if hop is not None:
-                self._go(at, HOPS.index(hop))
-                return
-        if not from_start:
-            self.cowhand.say("no lane is broken")
+        here = self.key()
+        first = 0 if step > 0 else -1
+        at = first if from_start or here not in cells else (cells.index(here) + step) % len(cells)
+        self._go(rows[cells[at][0]], HOPS.index(cells[at][1]))
+
+    def _untroubled(self) -> str:
+        if self.wanted and self.board.troubled():
+            return f"no lane with “{self.wanted}” is broken; others are: esc shows all"
+        return "nothing was asked yet" if self.board.observed is None else "no lane is broken"
 
     def filter(self, text: str) -> None:
         """Keep the lanes whose port, name or protocol has `text` in it."""
@@ -225,7 +239,32 @@ class Lanes(View):
         if chosen is None:
             return None
         touching = self.board.touching(*chosen)
+        if self._bad() and not any(found.observed for found in touching):
+            touching = [*self.board.causes(chosen[0]), *touching]
         return touching[0] if touching else None
+
+    def _first(self) -> Finding | None:
+        """What the first sentence names; None when nothing was observed."""
+        seen = self.board.observed
+        return seen.findings[0] if seen is not None and seen.findings else None
+
+    def choose(self, what: Finding | Span) -> None:
+        """Put the cursor on the cell that a finding is about: a broken one of its hop before another."""
+        if isinstance(what, Span):
+            return
+        self.wanted = ""
+        rows = {lane.id: at for at, lane in enumerate(self.rows())}
+        for lane in sorted((lane for lane in what.lanes if lane in rows), key=lambda lane: self._well(lane, what.hop)):
+            known = self.board.lane(lane)
+            hop = what.hop or (self.board.break_hop(known) if known else None) or HOPS[0]
+            self._placed = True
+            self._go(rows[lane], HOPS.index(hop))
+            break
+        self.redraw()
+
+    def _well(self, lane: str, hop: HopName | None) -> bool:
+        reading = self.board.readings.get((lane, hop)) if hop else None
+        return reading is None or reading.outcome != "failed"
 
     def place(self) -> Span | None:
         """Where the chosen cell comes from."""

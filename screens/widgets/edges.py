@@ -10,7 +10,7 @@ from rich.style import Style
 from screens.actions import BY_ID, SCREENS, Action
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clock
-from screens.themes import MARKS, VERDICTS, Ink
+from screens.themes import MARKS, SEVERITIES, VERDICTS, Ink
 
 if TYPE_CHECKING:
     from console.runner.state import RunStatus
@@ -24,7 +24,7 @@ def masthead(board: Board, ink: Ink, view: str, wanted: str, width: int, *, read
     return [
         _standing(board, ink, width, read_only=read_only, lab=lab),
         ((" ", ink.text), *_sentence(board, ink, width - 2)),
-        _tabs(ink, view, wanted, width),
+        _tabs(board, ink, view, wanted, width),
     ]
 
 
@@ -45,11 +45,7 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
     if read_only:
         right += [(" READ-ONLY ", ink.badge), (" ", ink.text)]
     left: list[Piece] = [(" ", ink.text), _verdict(board, ink)]
-    count = len(board.lanes)
-    if count:
-        well = sum(board.well(lane) for lane in board.lanes)
-        swept = board.observed is not None
-        left.append((f"   {well} of {count} lanes well" if swept else f"   {count} lanes", ink.text))
+    left.append((_count(board), ink.text))
     unusable = len(board.estate.problems) if board.estate else 0
     if unusable:
         left.append((f" · {unusable} {'file' if unusable == 1 else 'files'} unusable", ink.degraded))
@@ -59,6 +55,16 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
         left.append((clip(note, max(room - cells(left), 0)), ink.degraded))
     gap = max(room - cells(left), 0)
     return (*left, (" " * gap, ink.text), *right)
+
+
+def _count(board: Board) -> str:
+    """How many lanes are well; when nobody could look at any, just that."""
+    count = len(board.lanes)
+    if not count or board.observed is None or board.counted is None:
+        return f"   {count} lanes" if count else ""
+    if board.observed.verdict == "unknown" and not any(reading.outcome == "ok" for reading in board.readings.values()):
+        return f"   {count} lanes, none could be asked"
+    return f"   {board.counted[0]} of {board.counted[1]} lanes {'answer' if board.blind else 'well'}"
 
 
 def _flow(board: Board, ink: Ink) -> list[Piece]:
@@ -88,6 +94,9 @@ def _verdict(board: Board, ink: Ink) -> Piece:
     verdict = board.observed.verdict
     outcome = VERDICTS[verdict]
     style = ink.broken if outcome == "failed" else ink.state(outcome)
+    if board.blind and board.failed is None:
+        told = bool(board.observed.cause)
+        return f"{'?' if told else MARKS['ok']} well from outside", ink.unknown if told else ink.ok
     stale = board.overdue is not None or board.failed is not None
     return f"{MARKS[outcome]} {verdict}", ink.muted if stale and outcome == "ok" else style
 
@@ -100,6 +109,9 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         outcome = VERDICTS[seen.verdict]
         name = f" ({seen.cause_id})" if seen.cause_id and seen.cause_id not in seen.cause else ""
         since = f", since {clock(seen.since, board.now)}" if seen.since else ""
+        others = board.more
+        if others:
+            since = f"  +{len(others)} more: {', '.join(others[:3])}{since}"
         if cells(((seen.cause + name + since, ink.text),)) > width:
             name = ""
         style = ink.state("unknown" if outcome == "ok" else outcome)
@@ -120,15 +132,20 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
     return ()
 
 
-def _tabs(ink: Ink, view: str, wanted: str, width: int) -> Line:
-    """The names of the screens; without the dashes between them when the row has no room for those."""
+def _tabs(board: Board, ink: Ink, view: str, wanted: str, width: int) -> Line:
+    """The names of the screens, of findings how many; shorter when the row has no room for all of it."""
     names = [*SCREENS, *([view] if view not in SCREENS else [])]
-    for dash in (" ─", ""):
+    known = board.findings()
+    grave = sum(found.severity == "critical" for found in known)
+    mark = f" {SEVERITIES['critical']}{grave}" if grave else ""
+    for dash, tally in ((" ─", f"{len(known)}{mark}"), ("", f"{len(known)}{mark}"), ("", f"{len(known)}")):
         pieces: list[Piece] = [("─", ink.faint)]
         for name in names:
             here = name == view
             label = f"{BY_ID[name].label} {name}" if name in SCREENS else name
             pieces.append((f" {label}", ink.bright if here else ink.muted))
+            if name == "findings" and known:
+                pieces.append((f" ({tally})", ink.failed if grave else ink.muted))
             if here and wanted and name in SCREENS:
                 pieces.append((f" /{clip(wanted, 16)}", ink.degraded))
             pieces.append((dash, ink.faint))

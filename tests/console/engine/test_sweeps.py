@@ -14,7 +14,7 @@ from console.errors import NoWayIn
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Stream
 from console.hosts.local import Local
-from console.model import HOPS, Lane, Reading, Span, Topology
+from console.model import HOPS, Lane, Reading, Rung, Span, Topology
 from console.observation import Drifted, SweepData
 from tests.drill.record import read
 
@@ -221,3 +221,46 @@ async def test_what_shows_in_no_greeting_is_not_well_either(
     await sweeps.sweep()
     assert sweeps.findings is not None
     assert (sweeps.findings.verdict, sweeps.findings.cause_id) == (verdict, found)
+
+
+def a_degraded(lane: str, word: str, detail: str) -> Reading:
+    return Reading(lane, "haproxy", "vps", "degraded", word, (Rung("ask", "degraded", detail),))
+
+
+async def test_a_server_that_haproxy_does_not_know_has_the_files_compared_at_once_and_once() -> None:
+    async with a_mail_server() as port:
+        sweeps, _ = some_sweeps(port)
+        asked: list[int] = []
+
+        async def compare() -> tuple[Drifted, ...]:
+            asked.append(1)
+            return ()
+
+        sweeps.compare = compare
+        await sweeps.sweep()
+        assert len(asked) == 1
+        sweeps.readings["993/imaps", "haproxy"] = a_degraded("993/imaps", "absent", "HAProxy knows no server imaps/m")
+        await sweeps.sweep()
+        assert len(asked) == 2
+        await sweeps.sweep()
+        assert len(asked) == 2
+
+
+async def test_a_verdict_that_is_not_well_has_its_sentence() -> None:
+    async with a_mail_server() as port:
+        sweeps, _ = some_sweeps(port)
+        sweeps.readings["993/imaps", "haproxy"] = a_degraded("993/imaps", "absent", "HAProxy knows no server imaps/m")
+        await sweeps.sweep()
+        assert sweeps.findings is not None
+        assert sweeps.findings.verdict == "degraded"
+        assert sweeps.findings.cause == "993/imaps is degraded at haproxy: HAProxy knows no server imaps/m"
+
+
+async def test_when_nothing_could_be_asked_the_sentence_says_what_is_missing() -> None:
+    sweeps, _ = some_sweeps(1)
+    sweeps.renew(replace(sweeps.topology, public=()))
+    await sweeps.sweep()
+    assert sweeps.findings is not None
+    assert sweeps.findings.verdict == "unknown"
+    assert sweeps.findings.cause.startswith("nothing could be asked: no public name is known: add names")
+    assert "no way in" in sweeps.findings.cause

@@ -1,0 +1,216 @@
+"""The verdict, its sentence, the matrix and the map say the same, and say it whole."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from msgspec.structs import replace
+
+from console.diagnosis.catalogue import finding
+from console.events import EstateRead, FindingsChanged, ReadingsChanged
+from console.model import HOPS, HopName, Lane, Outcome, Reading, Verdict
+from screens.app import CowhandApp
+from screens.board import Board
+from screens.bridge import News
+from screens.themes import TERMINAL, ink
+from screens.views.lanes import Lanes
+from screens.widgets.edges import masthead
+from tests.screens.house import build, settle
+from tests.screens.stage import (
+    CALM,
+    CH001,
+    ESTATE,
+    LANES,
+    START,
+    TROUBLE,
+    UNTRUSTED,
+    WELL,
+    calm,
+    crowd,
+    reading,
+    trouble,
+)
+
+SMALL = (80, 24)
+IMAPS = next(lane for lane in LANES if lane.port == 993)
+STOPPED = finding(
+    "CH029", "dovecot is stopped inside mailcow", "mailcow", observed=True, lanes=("993/imaps",), hop="service"
+)
+OTHER = finding(
+    "CH022", "certificate expired, served by vps", "vps", observed=True, lanes=("443/https",), hop="haproxy"
+)
+
+
+def board(
+    *readings: Reading, found: FindingsChanged = WELL, estate: EstateRead = ESTATE, before: tuple[Reading, ...] = CALM
+) -> Board:
+    """What the screens know after one sweep."""
+    made = Board("benoit")
+    made.take(News(estate=estate, readings=(*before, *readings)))
+    made.take(News(findings=found))
+    return made
+
+
+def head(known: Board, width: int = 80) -> list[str]:
+    """The three rows above every screen."""
+    rows = masthead(known, ink(TERMINAL), "lanes", "", width, read_only=False, lab=False)
+    return ["".join(text for text, _ in row) for row in rows]
+
+
+def told(verdict: Verdict, cause: str, *found: object) -> FindingsChanged:
+    """What the engine concluded."""
+    first = found[0].id if found else None  # type: ignore[attr-defined]
+    return FindingsChanged(found, verdict, cause, first, START)  # type: ignore[arg-type]
+
+
+# ── the map ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("hop", "row"),
+    [
+        ("public", "✗993"),
+        ("haproxy", "✗ 993  imaps"),
+        ("tunnel", "✗ tunnel"),
+        ("vm", "✗ 10993 ← 993 imaps"),
+        ("service", "✗ 10993 ← 993 imaps"),
+    ],
+)
+async def test_the_map_is_red_for_each_hop_that_the_matrix_is_red_for(hop: HopName, row: str) -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=(80, 40)) as pilot:
+        rows = await settle(pilot, "4")
+        assert not any("✗" in line for line in rows)
+        stage.say(ReadingsChanged((reading(IMAPS, hop, "failed", "broken"),)))
+        rows = await settle(pilot)
+    assert any(row in line for line in rows), "\n".join(rows)
+
+
+async def test_a_lane_that_no_file_publishes_is_on_the_map_with_all_its_hops() -> None:
+    app = build(calm())
+    async with app.run_test(size=(80, 40)) as pilot:
+        rows = await settle(pilot, "4")
+    assert any("nginx-mailcow" in row for row in rows)
+    assert any("● 443   ← 443 https" in row for row in rows)
+
+
+async def test_public_ports_that_do_not_fit_are_counted_and_the_broken_ones_come_first() -> None:
+    stage = crowd(40)
+    app = build(stage)
+    async with app.run_test(size=(60, 24)) as pilot:
+        await settle(pilot, "4")
+        last = app.board.lanes[-1]
+        stage.say(ReadingsChanged((Reading(last.id, "public", "here", "failed", "refused"),)))
+        rows = await settle(pilot)
+    assert f"│ ✗{last.port} " in rows[4]
+    assert "more" in rows[4]
+
+
+# ── the verdict and its sentence ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_well_that_was_not_seen_from_inside_is_not_green() -> None:
+    blind = [reading(lane, hop, "unknown", "not asked") for lane in LANES for hop in ("tunnel", "vm", "service")]
+    rows = head(board(*blind, found=told("well", "could not look from vps: the host key of vps changed")))
+    assert rows[0].startswith(" ? well from outside   5 of 5 lanes answer")
+    assert "the host key of vps changed" in rows[1]
+
+
+def test_a_second_cause_is_named_beside_the_first() -> None:
+    rows = head(board(found=told("down", "dovecot is stopped inside mailcow", STOPPED, OTHER)))
+    assert "dovecot is stopped inside mailcow (CH029)  +1 more: CH022, since" in rows[1]
+
+
+def test_count_and_verdict_change_together() -> None:
+    known = board(*UNTRUSTED, found=TROUBLE)
+    assert head(known)[0].startswith(" ✗ down   3 of 5 lanes well")
+    known.take(News(readings=CALM))
+    assert head(known)[0].startswith(" ✗ down   3 of 5 lanes well")
+    known.take(News(findings=WELL))
+    assert head(known)[0].startswith(" ● well   5 of 5 lanes well")
+
+
+def test_lanes_that_nobody_could_ask_are_not_counted_as_dead() -> None:
+    nobody = tuple(reading(lane, hop, "unknown", "not asked") for lane in LANES for hop in HOPS)
+    rows = head(board(found=told("unknown", "nothing could be asked: no name is known"), before=nobody))
+    assert rows[0].startswith(" ? unknown   5 lanes, none could be asked")
+
+
+def test_the_tab_of_findings_says_how_many_there_are_and_how_many_are_critical() -> None:
+    assert f"2 findings ({len(ESTATE.findings)})" in head(board(), 120)[2].replace(" ◆1", "")
+    assert "(" in head(board(), 80)[2]
+    assert len(head(board(), 80)[2]) == 80
+
+
+# ── from the alarm to the cause ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def chosen(app: CowhandApp) -> tuple[int, str]:
+    """The chosen cell."""
+    cell = cast(Lanes, app.view).chosen()
+    assert cell is not None
+    return cell[0].port, cell[1]
+
+
+def stopped() -> tuple[ReadingsChanged, FindingsChanged]:
+    """Dovecot is stopped; 465 shows it at haproxy and at the service, and stands above."""
+    cells: list[tuple[Lane, HopName, Outcome, str]] = [
+        (LANES[1], "haproxy", "degraded", "L4OK"),
+        (LANES[1], "service", "degraded", "no auth"),
+        (IMAPS, "haproxy", "degraded", "L4OK"),
+        (IMAPS, "service", "failed", "stopped"),
+    ]
+    readings = tuple(reading(lane, hop, outcome, word) for lane, hop, outcome, word in cells)
+    both = replace(STOPPED, lanes=("993/imaps", "465/smtps"))
+    return ReadingsChanged(readings), told("down", both.summary, both)
+
+
+async def test_n_leads_to_the_cause_first_and_then_to_its_effects() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=SMALL) as pilot:
+        await settle(pilot, "G")
+        stage.say(*stopped())
+        await settle(pilot, "n")
+        assert chosen(app) == (993, "service")
+        rows = await settle(pilot, "n", "h", "h", "h")
+        assert chosen(app) == (465, "haproxy")
+        at = next(at for at, row in enumerate(rows) if "shows the effect of CH029 at service" in row)
+        assert at < next(at for at, row in enumerate(rows) if "also read in the sources" in row)
+        await settle(pilot, "enter")
+        assert app.view.finding() is not None
+        assert app.view.finding().id == "CH029"  # type: ignore[union-attr]
+        await settle(pilot, "enter")  # no line of a file is known for it
+        assert chosen(app) == (993, "service")
+        await settle(pilot, "N")
+        assert chosen(app) == (465, "service")
+
+
+async def test_the_remedy_key_says_where_the_cause_is_when_the_cell_is_well() -> None:
+    app = build(trouble())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "g", "f")
+    assert rows[-1].strip() == f"nothing is known to be wrong here; n leads to CH001 {CH001.name}"
+
+
+# ── what is not shown is said ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_lanes_above_and_below_are_counted_and_their_breaks_too() -> None:
+    app = build(crowd(40))
+    async with app.run_test(size=(60, 24)) as pilot:
+        rows = await settle(pilot, "g")
+        assert "lane ↓" in rows[3]
+        assert "✗2" in rows[3]  # both that are broken
+        rows = await settle(pilot, "G")
+        assert "lane ↑" in rows[3]
+        assert "↓" not in rows[3]
+
+
+async def test_a_filter_that_nothing_passes_says_so() -> None:
+    app = build(calm())
+    async with app.run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "slash", *"zzz", "enter")
+    assert "none has “zzz”" in rows[4]
