@@ -56,7 +56,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	$(BIN)/python -m compileall -q console screens assets
+	$(BIN)/python -m console.estate.tables
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-* .mutants
+	rm -rf .venv .venv-* .mutants assets/hcl.msgpack

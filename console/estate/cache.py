@@ -72,6 +72,7 @@ def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
     known = read.topology, read.findings, problems, warnings
     cached = _Cached(FORMAT, str(site.absolute()), stamps, read.title, *known)
     try:
+        atomic.sweep(path.parent)
         atomic.write(path, msgspec.msgpack.encode(cached))
     except OSError:
         return

@@ -6,17 +6,16 @@ import os
 import posixpath
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 
 from console.errors import InputError
-from console.estate import text_file
+from console.estate import tables, text_file
 from console.estate.boundary import Boundary
 from console.estate.files import File, Files, Where, stamps, visible
 from console.masking.names import kind
 from console.model import Span
 from console.sources import opentofu
-from console.sources.opentofu import grammar, override
+from console.sources.opentofu import override
 from console.sources.opentofu.files import Tofu
 from console.sources.opentofu.syntax import Document
 from console.text import clean
@@ -122,29 +121,8 @@ def _given() -> dict[str, str]:
 
 
 def _parse(file: File) -> Document | InputError:
-    _keep_grammar()
+    tables.keep()
     try:
         return opentofu.document(file.text, file.shown)
     except InputError as error:
         return error
-
-
-@cache
-def _keep_grammar() -> None:
-    """Keep the compiled grammar in the private cache folder; one that cannot be written is no reason to fail."""
-    from console.store import atomic
-    from console.store.folders import cache_folder
-
-    def load() -> bytes | None:
-        folder = cache_folder()
-        try:
-            return (folder / "hcl.msgpack").read_bytes() if folder else None
-        except OSError:
-            return None
-
-    def save(data: bytes) -> None:
-        if folder := cache_folder():
-            with suppress(OSError):
-                atomic.write(folder / "hcl.msgpack", data)
-
-    grammar.keep(load, save)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -15,6 +17,9 @@ from console.text import clean
 
 DRAFT = ".cowhand."
 """How the name of a file begins that is not yet in its place: hidden, and read by no daemon."""
+
+
+_DRAFT = re.compile(re.escape(DRAFT) + r"[0-9a-f]{64}")
 
 
 class ChangedError(OSError):
@@ -52,6 +57,23 @@ def read(path: Path) -> bytes:
     return found
 
 
+def sweep(folder: Path) -> None:
+    """Remove the drafts that killed programs left in a private folder; raises `OSError`.
+
+    A draft is locked as long as it is written, and the lock ends with its program. One that is taken away in the moment
+    between its making and its lock is a cache that is not written this time: use this for folders of caches alone."""
+    for each in folder.iterdir():
+        if not _DRAFT.fullmatch(each.name):
+            continue
+        with contextlib.suppress(OSError):
+            handle = os.open(each, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                each.unlink()
+            finally:
+                os.close(handle)
+
+
 def _plain(place: Place) -> os.stat_result | None:
     """What is at the place now; None when nothing is. Raises `UnsafePathError` unless it is a plain file."""
     try:
@@ -85,11 +107,13 @@ def _draft(place: Place, data: bytes, like: os.stat_result | None) -> Iterator[s
     handle = os.open(name, flags, 0o600, dir_fd=place.folder)
     try:
         with os.fdopen(handle, "wb") as file:
+            with contextlib.suppress(OSError):  # a file system without locks: then it is nobody's to sweep
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _own(handle, place, like)
             file.write(data)
             file.flush()
             os.fsync(handle)
-        yield name
+            yield name
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=place.folder)

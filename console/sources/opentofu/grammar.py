@@ -1,11 +1,12 @@
 """The parser of HCL: python-hcl2's grammar, compiled by lark. Compiling takes seconds, so the result can be kept.
 
-What is kept is plain data in MessagePack and never a pickle: a file that somebody else planted cannot run code."""
+What is kept is plain data in MessagePack and never a pickle: a file that somebody else planted cannot run code. It is
+for one version of lark and of the grammar, and begins with a sum of itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,22 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     memo: dict[int, Any]
 
 
-_load: list[Callable[[], bytes | None]] = []
+SUM = 32
+"""Bytes of the SHA-256 that what is kept begins with."""
+
+_load: list[Callable[[], Iterable[bytes]]] = []
 _save: list[Callable[[bytes], None]] = []
 
 
-def keep(load: Callable[[], bytes | None], save: Callable[[bytes], None]) -> None:
-    """Take the compiled grammar from `load` from now on, and hand it to `save` when it had to be compiled."""
+def keep(load: Callable[[], Iterable[bytes]], save: Callable[[bytes], None]) -> None:
+    """Take the compiled grammar from the first of `load` that fits, and hand it to `save` when none did."""
     _load[:], _save[:] = [load], [save]
+
+
+def packed() -> bytes:
+    """Compile the grammar, and return it as it is kept; takes seconds."""
+    text, postlex = _package()
+    return _packed(_compiled(text, postlex), _version(text))
 
 
 @lru_cache(maxsize=1)
@@ -39,8 +49,9 @@ def parser() -> Lark:
     """Return the parser, which has one start rule and gives trees with positions."""
     text, postlex = _package()
     version = _version(text)
-    if (kept := _load[0]() if _load else None) and (found := _unpacked(kept, version, postlex)):
-        return found
+    for kept in _load[0]() if _load else ():
+        if found := _unpacked(kept, version, postlex):
+            return found
     made = _compiled(text, postlex)
     if _save:
         _save[0](_packed(made, version))
@@ -65,15 +76,18 @@ def _packed(parser: Lark, version: str) -> bytes:
 
     data, memo = parser.memo_serialize([TerminalDef, Rule])
     data["options"]["postlex"] = None
-    return msgspec.msgpack.encode(_Kept(version, _bounded(data), _bounded(memo)))
+    encoded = msgspec.msgpack.encode(_Kept(version, _bounded(data), _bounded(memo)))
+    return sha256(encoded).digest() + encoded
 
 
 def _unpacked(kept: bytes, version: str, postlex: Any) -> Lark | None:
-    """Return the parser that was kept; None when it is of another version or cannot be used."""
+    """Return the parser that was kept; None when it is spoilt, of another version, or cannot be used."""
     from lark import Lark
 
     try:
-        found = msgspec.msgpack.decode(kept, type=_Kept)
+        if kept[:SUM] != sha256(memoryview(kept)[SUM:]).digest():
+            return None
+        found = msgspec.msgpack.decode(memoryview(kept)[SUM:], type=_Kept)
         if found.version != version:
             return None
         found.data["options"]["postlex"] = postlex

@@ -248,6 +248,13 @@ def test_a_site_file_that_cannot_be_used_is_raised(write: Write) -> None:
         load(write({"site.toml": "sorces = 1\n"}))
 
 
+@pytest.fixture
+def nothing_shipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that came without compiled tables."""
+    monkeypatch.setattr("console.estate.tables.shipped", lambda: home / "nowhere")
+
+
+@pytest.mark.usefixtures("nothing_shipped")
 def test_the_compiled_grammar_is_kept_in_a_folder_that_is_the_operator_s_alone(write: Write, home: Path) -> None:
     grammar.parser.cache_clear()
     path = write(FILES)
@@ -258,6 +265,7 @@ def test_the_compiled_grammar_is_kept_in_a_folder_that_is_the_operator_s_alone(w
     assert Reader().load(path).topology.instances
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 def test_a_kept_grammar_that_is_spoilt_is_made_again(write: Write, home: Path) -> None:
     kept = places.cache_folder()
     assert kept is not None

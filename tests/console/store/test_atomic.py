@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +165,40 @@ def test_no_descriptor_is_left_open(file: Path, tmp_path: Path) -> None:
             with pytest.raises(OSError):
                 atomic.write(wrong, b"new\n")
     assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from console.store import atomic
+
+def killed(*given, **where):
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("written", flush=True)
+    sys.stdin.read()
+
+os.rename = killed
+atomic.write(Path(sys.argv[1]), b"data")
+"""
+
+
+def test_what_a_killed_start_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    others = {"kept.msgpack", ".cowhand.mine", ".cowhand." + "0" * 63}
+    for name in others:
+        (folder / name).write_bytes(b"")
+    argv = [sys.executable, "-c", KILLED, str(folder / "new")]
+    subprocess.run([*argv, "killed"], check=False, timeout=60)
+    left = {each.name for each in folder.iterdir()} - others
+    assert len(left) == 1
+    with subprocess.Popen([*argv, "waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writing:
+        assert writing.stdout is not None and writing.stdout.readline() == b"written\n"
+        written = {each.name for each in folder.iterdir()} - others - left
+        assert len(written) == 1
+        atomic.sweep(folder)
+        assert {each.name for each in folder.iterdir()} == others | written
+        writing.kill()
+    atomic.sweep(folder)
+    assert {each.name for each in folder.iterdir()} == others
