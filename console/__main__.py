@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from console.questions import Asker
 
 
+REHEARSAL = "this is a rehearsal; for your own estate write a site.toml (see the README)"
+"""What is said where there is no site file; it fits into 80 columns."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cowhand and return its exit status."""
     from console.commands.main import build, run
@@ -32,14 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _screens(arguments: argparse.Namespace) -> int:
     """Open the screens: signals are handled before Textual is imported, and garbage is collected rarely."""
-    import gc
-
     from console.commands.opening import site_file
     from console.commands.output import EXIT_UNUSABLE, say
     from console.errors import CowhandError
     from console.estate import cache
     from console.estate.site_file import find
-    from console.process import crash
+    from console.process import collector, crash
     from console.process.signals import Leaver
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -47,16 +49,17 @@ def _screens(arguments: argparse.Namespace) -> int:
         return 2
     leaver = Leaver()
     leaver.install()
-    gc.set_threshold(100_000, 50, 50)
+    collector.seldom()
     try:
+        hint = ""
         if not arguments.lab and not arguments.site and find(None) is None:
-            arguments.lab = True
+            arguments.lab, hint = True, REHEARSAL
         path = site_file(arguments)
     except CowhandError as error:
         say(str(error))
         return EXIT_UNUSABLE
 
-    opening = cache.read(path)
+    opening = cache.read(path) or _first(path)
 
     from screens.app import CowhandApp
 
@@ -68,6 +71,7 @@ def _screens(arguments: argparse.Namespace) -> int:
         read_only=arguments.read_only,
         lab=arguments.lab,
         theme=arguments.theme,
+        hint=hint,
         report=crash.report,
         on_loop=lambda loop: setattr(leaver, "loop", loop),
     )
@@ -82,9 +86,17 @@ def _screens(arguments: argparse.Namespace) -> int:
     return app.return_code or 0
 
 
+def _first(path: Path) -> EstateRead | None:
+    """Return the lanes for the first paint where nothing is cached; files that would delay it are the engine's."""
+    from console.estate.lanes import first
+
+    return first(path)
+
+
 def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | None) -> Engine:
     """Return the engine; what it works with is imported in its own thread, after the first paint."""
     from console.engine.engine import Engine
+    from console.process import collector
     from console.process.crash import report
     from console.tofu.refine import Refiner
 
@@ -104,8 +116,13 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
 
         cache.write(path, read, beside(path))
 
+    def first() -> EstateRead | None:
+        from console.estate.lanes import LARGEST_HAPROXY, first
+
+        return first(path, LARGEST_HAPROXY)
+
     refiner = None if arguments.lab else Refiner()
-    return Engine(load, open_vantages, arguments.every, opening, write_cache, refiner, report)
+    return Engine(load, open_vantages, arguments.every, opening, write_cache, refiner, report, first, collector.usual)
 
 
 if __name__ == "__main__":

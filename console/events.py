@@ -24,6 +24,10 @@ class EstateRead(Struct, frozen=True):
     """A remark on how the sources were read that is not a problem."""
     warnings: tuple[InputError, ...] = ()
     """Words in the sources that are probably wrong."""
+    missing: str = ""
+    """What the site file lacks before hosts and names can be asked, as TOML that is ready to be copied."""
+    partial: bool = False
+    """Only the lanes are known yet, from HAProxy's files and the site file; the other files are still being read."""
 
 
 class ReadingsChanged(Struct, frozen=True):

@@ -52,7 +52,8 @@ class Frame(OncePaintedScreen, inherit_bindings=False):
 class CowhandApp(PrivateApp, inherit_bindings=False):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
-    `theme` is dark, light or terminal; `opening` is what is known of the estate before anything is read. `on_loop` is
+    `theme` is dark, light or terminal; `opening` is what is known of the estate before anything is read, `hint` stands
+    in the key line until the first key. `on_loop` is
     told of the loop as soon as there is one; `report` writes a crash to a file and returns its path. After a crash
     `crash` holds one line for stderr: what and where, never a value."""
 
@@ -72,6 +73,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         lab: bool,
         theme: str | None = None,
         opening: EstateRead | None = None,
+        hint: str = "",
         on_loop: Callable[[asyncio.AbstractEventLoop], None] | None = None,
         report: Callable[[BaseException], str] = _unreported,
     ) -> None:
@@ -86,7 +88,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self.view: View = Lanes()
         self._views: dict[str, View] = {self.view.NAME: self.view}
         self._trail: list[str] = []
-        self._said = ""
+        self._said = hint
         self._on_loop = on_loop
         self._report = report
         self._bridge = Bridge(self._wake)

@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from console.diagnosis.lint import lint
+    from console.estate.missing import missing
 
     estate = opening.load_estate(arguments)
     unusable = opening.say_problems(estate)
@@ -51,7 +52,8 @@ def _check(arguments: argparse.Namespace) -> int:
         say("nothing to check: no lane was read from the files")
         return EXIT_BLIND
     opened = opening.open_vantages(arguments, estate)
-    watch = Watch(estate.title, lint(estate.sources, estate.topology), arguments.json)
+    lacks = missing(estate.site, estate.topology)
+    watch = Watch(estate.title, lint(estate.sources, estate.topology), arguments.json, lacks)
     verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
     return EXIT_BLIND if unusable else VERDICT_EXIT[verdict]
 
@@ -91,8 +93,8 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 class Watch:
     """Prints sweeps: the first one whole, then only what changed."""
 
-    def __init__(self, title: str, static: Sequence[Finding], as_json: bool) -> None:
-        self.title, self.static, self.as_json = title, static, as_json
+    def __init__(self, title: str, static: Sequence[Finding], as_json: bool, lacks: str = "") -> None:
+        self.title, self.static, self.as_json, self.lacks = title, static, as_json, lacks
         self.changed: list[Event] = []
         self.count = 0
 
@@ -140,6 +142,8 @@ class Watch:
         for reason in text.unknown_reasons(sweeps.readings):
             lines = wrap(reason, text.WIDTH - 2, break_long_words=False, break_on_hyphens=False)
             print(f"\n{paint('?', 'unknown')} " + "\n  ".join(lines))
+        if self.lacks:
+            print(f"\nsite.toml lacks this; copy it there and put in your own:\n\n{self.lacks}")
         if told.findings:
             print(f"\n{text.findings(told.findings, paint)}")
         if self.static:

@@ -43,9 +43,12 @@ def load_estate(arguments: argparse.Namespace, *, network: bool = True, again: b
 
     Without `network`, states that a remote backend keeps are not asked for; `again` does not repeat the remark."""
     from console.estate.load import load
+    from console.process import collector
     from console.tofu.refine import refined
 
+    collector.seldom()
     found = load(site_file(arguments))
+    collector.usual()
     if not arguments.lab:
         found = refined(found, network=network)
         if found.remark and not again:

@@ -41,6 +41,7 @@ class Engine:
     """Reads the estate with `load` and sweeps it from `open_vantages`, every `interval` seconds while it is watched.
 
     `opening` is the estate that the screens show already; `on_read` is called with each estate that differs from it.
+    With no opening, `first` gives what can be shown before the whole estate is read. `started` is called after a sweep.
     With a `refiner`, the estate is sent again when OpenTofu has given the values that its files leave open.
     Every method may be called from any thread, and none blocks except `close` (at most for its time limit)."""
 
@@ -53,14 +54,16 @@ class Engine:
         on_read: Callable[[EstateRead], None] = lambda read: None,
         refiner: Refiner | None = None,
         report: Report = unreported,
+        first: Callable[[], EstateRead | None] = lambda: None,
+        started: Callable[[], None] = lambda: None,
     ) -> None:
-        self.load, self.open_vantages = load, open_vantages
+        self.load, self.first, self.open_vantages = load, first, open_vantages
         self.interval = max(FLOOR, interval)
         self.log: deque[str] = deque(maxlen=400)
         self.closed = threading.Event()
         self.failure: str | None = None
         self._told, self._on_read, self._refiner = opening, on_read, refiner
-        self._report = report
+        self._report, self._started = report, started
         self._notify: Callable[[Event], None] = lambda event: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -188,6 +191,8 @@ class Engine:
             return
         if self._refiner is not None:
             self._refiner.heard = self._read_again
+        if self._told is None and (early := self.first()) is not None:
+            self._tell_estate(early, False)
         estate = self._read()
         vantages = self.open_vantages(estate, self.log, self.ask)
         self._opened = estate, vantages
@@ -286,6 +291,7 @@ class Engine:
                 estate = fresh
                 sweeps.renew(estate.topology)
             seen = await sweeps.sweep(force)
+            self._started()
             why = _blind(seen)
             if why and not lost:
                 lost = seen.at
@@ -336,11 +342,13 @@ class Engine:
 def _told(estate: Estate) -> EstateRead:
     """Return the event for an estate: its findings, and its texts without secrets."""
     from console.diagnosis.lint import lint
+    from console.estate.missing import missing
     from console.mask import mask
 
-    findings = lint(estate.sources, estate.topology)
+    findings, lacks = lint(estate.sources, estate.topology), missing(estate.site, estate.topology)
     texts = {name: mask(text) for name, text in estate.texts.items()}
-    return EstateRead(estate.title, estate.topology, findings, estate.problems, texts, estate.remark, estate.warnings)
+    known = estate.title, estate.topology, findings, estate.problems
+    return EstateRead(*known, texts, estate.remark, estate.warnings, lacks)
 
 
 def _same(known: Estate, fresh: Estate) -> bool:

@@ -43,11 +43,11 @@ class File(Struct, frozen=True):
 
 
 class Memo:
-    """Results made of files, kept until the files change."""
+    """Results made of files, kept until the files change; those of `known` are shared."""
 
-    def __init__(self) -> None:
-        self._results: dict[Hashable, tuple[Hashable, object]] = {}
-        self.asked: dict[tuple[str, str], dict[str, Stamp | None]] = {}
+    def __init__(self, known: Memo | None = None) -> None:
+        self._results: dict[Hashable, tuple[Hashable, object]] = known._results if known else {}
+        self.asked: dict[tuple[str, str], dict[str, Stamp | None]] = known.asked if known else {}
         """By kind and site file: the further files that OpenTofu's expressions and compose read."""
 
     def beside(self, path: Path) -> tuple[str, ...]:

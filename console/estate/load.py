@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,26 +11,18 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.estate import compose, opentofu
-from console.estate.files import File, Files, Memo, Where, is_a, stamps
-from console.model import Span, Topology
+from console.estate.files import Memo, Where, is_a
+from console.estate.lanes import SHARED, LaneFiles, unquoted
+from console.model import Topology
 from console.site import Site
-from console.sources import authorized_keys, dovecot, haproxy, mounts, postfix, settings, shell
-from console.sources.haproxy import Configuration
-from console.sources.haproxy.routing import files_of
+from console.sources import authorized_keys, dovecot, mounts, postfix, settings, shell
 from console.sources.mounts import Mounts
 from console.sources.settings import Settings
 from console.sources.shell import Script
 from console.topology.build import build
 from console.topology.sources import Sources
 
-LARGEST_HAPROXY = 8 << 20
-"""Bytes of a file: hundreds of thousands of lines."""
-
 LARGEST_SCRIPT = 256 << 10
-
-
-MOST_LISTS = 64
-"""Maps and lists of HAProxy's that are read."""
 
 
 class Estate(Struct, frozen=True):
@@ -53,33 +44,7 @@ class Estate(Struct, frozen=True):
     @property
     def warnings(self) -> tuple[InputError, ...]:
         """What is probably wrong, in the order of the files; it makes nothing unusable."""
-        return _unquoted(self.sources.haproxy.warnings, self.texts) if self.sources.haproxy else ()
-
-
-ABOVE = 60
-"""Lines above one that is quoted, which may say that it is a secret: the beginning of a key or of a block."""
-
-
-def _unquoted(problems: tuple[InputError, ...], texts: Mapping[str, str]) -> tuple[InputError, ...]:
-    """Return what is wrong with files, with dots for the words of a line that are not shown in the line itself."""
-    if not problems:
-        return ()
-    from console.mask import DOTS, mask
-
-    found = []
-    lines = {file: texts[file].split("\n") for file in {each.file for each in problems} if file in texts}
-    for each in problems:
-        rows = lines.get(each.file, [])[max(0, each.line - ABOVE) : each.line] if each.line else []
-        said = mask(each.problem)
-        quoted = {word for word in _WORD.findall(rows[-1]) if word in said} if rows else set()
-        shown = mask("\n".join(rows)).split("\n")[-1] if quoted else ""
-        for word in sorted((word for word in quoted if word not in shown), key=len, reverse=True):
-            said = said.replace(word, DOTS)
-        found.append(each if said == each.problem else InputError(each.file, each.line, each.column, said))
-    return tuple(found)
-
-
-_WORD = re.compile(r"[^\s\"'`,;()\[\]{}]{4,}")
+        return unquoted(self.sources.haproxy.warnings, self.texts) if self.sources.haproxy else ()
 
 
 class Reader(Memo):
@@ -92,7 +57,7 @@ class Reader(Memo):
         return _Loading(self, path, instead or {}).estate()
 
 
-_READER = Reader()
+_READER = Reader(SHARED)
 
 
 def load(path: Path) -> Estate:
@@ -105,15 +70,13 @@ def beside(path: Path) -> tuple[str, ...]:
     return _READER.beside(path)
 
 
-class _Loading(Files):
+class _Loading(LaneFiles):
     """One reading of one estate."""
-
-    haproxy_files: tuple[File, ...] = ()
 
     def estate(self) -> Estate:
         """Read everything."""
         named = self.site.sources
-        haproxy_files, tofu = self._haproxy(), opentofu.read(self)
+        haproxy_files, tofu = self.haproxy(), opentofu.read(self)
         composed, environment, environment_file = compose.read(self)
         trust = self._settings("dovecot_conf", "data/conf/dovecot/extra.conf")
         sources = Sources(
@@ -126,9 +89,7 @@ class _Loading(Files):
                 for key in ("deploy_script", "deploy_hook")
                 if (written := getattr(named, key)) and (script := self._script(written, ("sources", key)))
             ),
-            declared=tuple(
-                Span(self.file, *self.places.get(("lane", index), (1, 1))) for index in range(len(self.site.lane))
-            ),
+            declared=self.declared(),
             environment=environment,
             environment_file=environment_file,
             postfix=self._settings("postfix_conf", "data/conf/postfix/extra.cf", continued=True),
@@ -138,36 +99,20 @@ class _Loading(Files):
             texts=self.texts,
             inet=dovecot.listeners(self.texts[trust.file], trust.file) if trust else (),
             master=self._master(),
-            lists=self._lists(haproxy_files),
+            lists=self.lists(haproxy_files),
         )
         if not (named.haproxy or named.opentofu or named.compose or self.site.lane):
             self.complain(("sources",), 'nothing to read: name haproxy = ["haproxy.cfg"] in [sources], or a [[lane]]')
-        title = self.site.name or self.path.absolute().parent.name or "estate"
         return Estate(
             self.site,
             self.path,
-            title,
+            self.title(),
             sources,
             build(sources),
-            _unquoted(tuple(self.problems), self.texts),
+            unquoted(tuple(self.problems), self.texts),
             dict(self.texts),
             own=self.own,
         )
-
-    def _haproxy(self) -> Configuration | None:
-        entries = self.entries("haproxy", lambda names: [name for name in names if name.endswith(".cfg")], "*.cfg")
-        found = [self.read(shown, where, LARGEST_HAPROXY, lenient=True) for shown, where in entries]
-        files = [file for file in found if file]
-        if not files:
-            return None
-        self.haproxy_files = tuple(files)
-        pairs = [(file.shown, file.text) for file in files]
-        configuration = self.memo.once(("haproxy", self.file), stamps(files), lambda: haproxy.parse_files(pairs))
-        self.problems += configuration.problems
-        if not configuration.proxies and not configuration.problems and len(files) == len(found):
-            problem = "no listen, frontend or backend section; is this the right file?"
-            self.problems.append(InputError(files[0].shown, 1, 1, problem))
-        return configuration
 
     def _settings(self, key: str, beside: str, *, continued: bool = False) -> Settings | None:
         """Read a file of settings: the one named, else Mailcow's own beside the first compose file."""
@@ -196,21 +141,6 @@ class _Loading(Files):
             return None
         file = self.read(there, ("sources",)) if is_a(self.path_of(there), stat.S_ISREG) else None
         return postfix.services(file.text, file.shown) if file else None
-
-    def _lists(self, configuration: Configuration | None) -> dict[str, str]:
-        """Read the maps and lists that HAProxy's conditions name, where copies lie beside its files."""
-        names = files_of(configuration.proxies) if configuration else set()
-        boundary = self.boundary(self.haproxy_files)
-        found: dict[str, str] = {}
-        for name in sorted(names)[:MOST_LISTS]:
-            parts = [part for part in name.split("/") if part not in ("", ".", "..")]
-            for document in configuration.documents if configuration else ():
-                folder = posixpath.dirname(document.file)
-                for at in range(len(parts)):
-                    text = self.beside("haproxy", boundary, folder, "/".join(parts[at:]))
-                    if text is not None:
-                        found.setdefault(name, text)
-        return found
 
     def _mounts(self) -> Mounts | None:
         files = [self.single(written, ("sources", "mounts", at)) for at, written in enumerate(self.site.sources.mounts)]

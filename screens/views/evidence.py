@@ -51,9 +51,18 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
         lines.append(())
         shown = min(max(len(_short(place)) for place in places), max(width // 5 - 1, 15))
         lines += [_source(board, ink, place, shown, width) for place in places]
+    if lacks := lacking(board, reading):
+        rows = [((f"   {row}", ink.text),) for row in lacks.split("\n")]
+        lines += [(), ((" site.toml lacks this (y copies it); then start cowhand again", ink.muted),), *rows]
     if rest:
         lines += [(), ((" also read in the sources", ink.muted),), *(brief(ink, found, width) for found in rest)]
     return lines
+
+
+def lacking(board: Board, reading: Reading | None) -> str:
+    """Return what the site file lacks, as TOML, for a cell that could not be asked; "" for any other."""
+    asked = reading is not None and reading.outcome != "unknown"
+    return board.estate.missing if board.estate and not asked else ""
 
 
 def _told(board: Board, lane: Lane, hop: HopName) -> tuple[list[Finding], list[Finding]]:
@@ -245,8 +254,10 @@ def excerpt(board: Board, ink: Ink, place: Span | None, width: int, height: int)
 
 
 def plain(board: Board, lane: Lane, hop: HopName) -> str:
-    """Return the evidence as plain text, to be pasted into a ticket."""
+    """Return the evidence as plain text, to be pasted into a ticket; else what the site file lacks, for that file."""
     reading = board.readings.get((lane.id, hop))
+    if lacks := lacking(board, reading):
+        return lacks + "\n"
     rows = [f"{lane.port} {lane.name}, {HOP_WORDS[hop]}"]
     if reading is not None:
         rows[0] += f", asked from {reading.vantage}: {reading.outcome} {reading.word}".rstrip()

@@ -69,6 +69,8 @@ class Findings(View):
 
     def _list(self, width: int, height: int) -> list[Line]:
         ink, items, rows = self.ink, self.items(), self._rows()
+        if not items and self.board.estate is not None and self.board.estate.partial:
+            return [((" the files are still being read", ink.muted),)]
         if not items:
             what = f"nothing has “{self.wanted}” in it" if self.wanted else "nothing is known to be wrong"
             return [((f" {what}", ink.muted),)]

@@ -120,6 +120,8 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         return ((clip(f"no sweep ends: {board.overdue.why}", width), ink.degraded),)
     if board.estate is None:
         return (("reading the sources", ink.muted),)
+    if board.estate.partial and not board.estate.problems:
+        return (("the lanes are read; the other files follow", ink.muted),)
     if board.estate.problems:
         more = len(board.estate.problems) - 1
         tail = f" (and {more} more: 2)" if more else ""

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 import console
+from console.estate import cache
+from console.events import EstateRead
+from console.model import Topology
 
 HEAVY = ("textual", "rich", "asyncssh", "pylxd", "hcl2", "lark", "ruamel", "cryptography", "aiosmtpd", "pymap")
 
@@ -145,7 +148,7 @@ from textual.app import App
 from console.__main__ import main
 
 def run(self, **options):
-    print(*(name for name in sys.modules if name.partition(".")[0] in ("console", "screens", "assets")))
+    print(*(name for name in sys.modules if name.partition(".")[0] in sys.argv[2:]))
     sys.stdout.flush()
     os._exit(0)
 
@@ -157,12 +160,29 @@ main(["--site", sys.argv[1]])
 """Starts the screens up to where Textual takes over; the engine starts after the first paint."""
 
 
+SITE = "[[lane]]\nport = 25\nprotocol = 'smtp'\ntarget = '127.0.0.1:10025'\n"
+NEVER = ("console.hosts.ssh", "console.runner", "console.diagnosis.lint", *HEAVY[2:])
+
+
+def loaded_before_the_first_paint(site: Path) -> list[str]:
+    program = [sys.executable, "-c", FIRST_PAINT, site, "console", "screens", "assets", *HEAVY[2:]]
+    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+
+
 def test_few_of_our_modules_are_loaded_before_the_first_paint(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
-    site.write_text("[[lane]]\nport = 25\nprotocol = 'smtp'\ntarget = '127.0.0.1:10025'\n")
-    program = [sys.executable, "-c", FIRST_PAINT, site]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
-    loaded = done.stdout.split()
+    site.write_text(SITE)
+    cache.write(site, EstateRead("", Topology(), (), (), {}))
+    loaded = loaded_before_the_first_paint(site)
     assert "screens.app" in loaded
-    assert len(loaded) <= 45
-    assert not {name for name in loaded if name.startswith(("console.hosts.ssh", "console.sources", "console.runner"))}
+    assert len(loaded) <= 46
+    assert not {name for name in loaded if name.startswith(("console.sources", *NEVER))}
+
+
+def test_without_a_cache_only_what_reads_lanes_is_loaded_before_the_first_paint(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(SITE)
+    loaded = loaded_before_the_first_paint(site)
+    assert "console.sources.haproxy" in loaded
+    assert len(loaded) <= 130
+    assert not {name for name in loaded if name.startswith(NEVER)}

@@ -12,6 +12,7 @@ from console.diagnosis.lint import lint
 from console.engine.engine import Engine
 from console.estate import cache
 from console.estate import load as estate
+from console.estate.missing import missing
 from console.events import EstateRead
 from console.store.folders import cache_folder
 
@@ -36,13 +37,14 @@ def read(site: Path) -> EstateRead:
         loaded.problems,
         loaded.texts,
         warnings=loaded.warnings,
+        missing=missing(loaded.site, loaded.topology),
     )
 
 
 def test_an_unchanged_estate_is_recalled_without_its_texts(site: Path) -> None:
     assert cache.read(site) is None
     cache.write(site, read(site))
-    assert cache.read(site) == replace(read(site), texts={})
+    assert cache.read(site) == replace(read(site), texts={}, missing="")
 
 
 def test_no_text_of_a_file_is_kept(site: Path) -> None:
@@ -70,7 +72,7 @@ def test_warnings_are_recalled_too(site: Path) -> None:
     cached = cache.read(site)
     assert cached is not None
     assert len(cached.warnings) == 1
-    assert cached == replace(read(site), texts={})
+    assert cached == replace(read(site), texts={}, missing="")
 
 
 @pytest.mark.parametrize("name", ["site.toml", "haproxy.cfg"])
