@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from console.engine.engine import Engine
+    from console.engine.setup_engine import SetupPort
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
     from console.events import EstateRead
+    from console.process.signals import Leaver
     from console.questions import Asker
+    from screens.app import CowhandApp
 
 
-REHEARSAL = "this is a rehearsal; for your own estate write a site.toml (see the README)"
+REHEARSAL = "no site.toml here: this is a rehearsal; i sets up your own (or cowhand init)"
 """What is said where there is no site file; it fits into 80 columns."""
 
 
@@ -36,12 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _screens(arguments: argparse.Namespace) -> int:
     """Open the screens: signals are handled before Textual is imported, and garbage is collected rarely."""
+    from pathlib import Path
+
     from console.commands.opening import site_file
     from console.commands.output import EXIT_UNUSABLE, say
     from console.errors import CowhandError
-    from console.estate import cache
     from console.estate.site_file import find
-    from console.process import collector, crash
+    from console.process import collector
     from console.process.signals import Leaver
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -50,20 +54,58 @@ def _screens(arguments: argparse.Namespace) -> int:
     leaver = Leaver()
     leaver.install()
     collector.seldom()
+    first, hint = "lanes", ""
     try:
-        hint = ""
         if not arguments.lab and not arguments.site and find(None) is None:
-            arguments.lab, hint = True, REHEARSAL
+            arguments.lab = True
+            first, hint = _without_a_site(arguments)
         path = site_file(arguments)
     except CowhandError as error:
         say(str(error))
         return EXIT_UNUSABLE
+    try:
+        while True:
+            app = _open(arguments, path, leaver, first, hint)
+            if app.crash:
+                say(app.crash)
+            if app.reopen is None:
+                return app.return_code or 0
+            path, first, hint = Path(app.reopen), "lanes", f"{app.reopen} was written: this is it"
+            arguments.lab = False
+    finally:
+        leaver.done.set()
+
+
+def _without_a_site(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Return the screen to begin with where there is no site file, and what is said: the rehearsal is open behind."""
+    from pathlib import Path
+
+    here = [path.name for path in Path().glob("*") if path.suffix == ".tf" or path.name == "haproxy.cfg"]
+    if here and not arguments.read_only:
+        return "setup", ""
+    return "lanes", REHEARSAL
+
+
+def _open(arguments: argparse.Namespace, path: Path, leaver: Leaver, first: str, hint: str) -> CowhandApp:
+    """Run the screens on a site until they are left; returns the app."""
+    from pathlib import Path
+
+    from console.estate import cache
+    from console.process import crash
 
     opening = cache.read(path) or _first(path)
 
     from screens.app import CowhandApp
 
     engine = _engine(arguments, path, opening)
+
+    def setup() -> SetupPort:
+        from console.engine.setup_engine import SetupEngine
+        from console.estate.site_file import FILE
+
+        here = Path(FILE) if arguments.lab else path
+        return SetupEngine(here.parent, here, crash.report)
+
     app = CowhandApp(
         engine,
         title=path.absolute().parent.name,
@@ -74,16 +116,15 @@ def _screens(arguments: argparse.Namespace) -> int:
         hint=hint,
         report=crash.report,
         on_loop=lambda loop: setattr(leaver, "loop", loop),
+        setup=setup,
+        first=first,
     )
     leaver.close, leaver.leave = engine.close, lambda status: app.exit(return_code=status)
     try:
         app.run(mouse=False)
     finally:
-        leaver.done.set()
         engine.close()
-    if app.crash:
-        say(app.crash)
-    return app.return_code or 0
+    return app
 
 
 def _first(path: Path) -> EstateRead | None:

@@ -57,12 +57,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "open", "enter", "⏎", "open", "what is known of it", "look",
-        ("lanes", "findings", "flows", "journal"),
+        ("lanes", "findings", "flows", "journal", "setup"),
     ),
     Action("source", "s", "s", "source", "its line in the files", "look", ("lanes", "findings")),
     Action("filter", "slash", "/", "filter", "show what has this text in it", "look"),
     Action("sweep", "r", "r", "sweep", "ask every hop again, now", "look"),
-    Action("check", "c", "c", "check", "ask how it stands, now", "look", ("flows", "flow", "journal")),
+    Action("check", "c", "c", "check", "ask how it stands, now", "look", ("flows", "flow", "journal", "setup")),
     Action("copy", "y", "y", "copy", "copy to your own clipboard", "look"),
     Action(
         "remedy", "f", "f", "remedy", "its remedy: begin, or read it", "change",
@@ -74,6 +74,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("retry", "R", "R", "retry", "after a failure: go on", "change", ("flow",), danger=True),
     Action("undo", "u", "u", "undo", "undo a failed step, or a run", "change", ("flow", "journal"), danger=True),
     Action("stop", "x", "x", "stop", "end the run here", "change", ("flow",), danger=True),
+    Action("setup", "i", "i", "set-up", "name files and hosts of a site", "change", danger=True),
     Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
     Action("theme", "t", "t", "theme", "dark, light, terminal colours", "console"),
     Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
@@ -92,6 +93,7 @@ KEY_LINES: dict[str, tuple[str, ...]] = {
     "flows": ("help", "filter", "open", "check", "copy", "palette", "back", "leave"),
     "journal": ("help", "filter", "open", "undo", "check", "copy", "palette", "back", "leave"),
     "flow": ("help", "do", "do_all", "skip", "retry", "undo", "stop", "check", "copy", "palette", "back", "leave"),
+    "setup": ("help", "open", "check", "copy", "palette", "back", "leave"),
     "help": ("back", "palette", "leave"),
 }
 """What the key line of each screen offers, as far as it can be done at the moment."""

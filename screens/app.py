@@ -28,6 +28,7 @@ from screens.widgets.edges import foot, masthead
 from screens.widgets.pane import Pane
 
 if TYPE_CHECKING:
+    from console.engine.setup_engine import SetupPort
     from screens.question import QuestionBar
 
 LEAST = (60, 15)
@@ -52,6 +53,7 @@ class Frame(OncePaintedScreen, inherit_bindings=False):
 class CowhandApp(PrivateApp, inherit_bindings=False):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
+    `setup` makes the set-up, `first` is the screen in front.
     `theme` is dark, light or terminal; `opening` is what is known of the estate before anything is read, `hint` stands
     in the key line until the first key. `on_loop` is
     told of the loop as soon as there is one; `report` writes a crash to a file and returns its path. After a crash
@@ -76,6 +78,8 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         hint: str = "",
         on_loop: Callable[[asyncio.AbstractEventLoop], None] | None = None,
         report: Callable[[BaseException], str] = _unreported,
+        setup: Callable[[], SetupPort] | None = None,
+        first: str = "lanes",
     ) -> None:
         super().__init__()
         self.engine = engine
@@ -89,6 +93,10 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self._views: dict[str, View] = {self.view.NAME: self.view}
         self._trail: list[str] = []
         self._said = hint
+        self._make_setup, self._first = setup, first
+        self._setup: SetupPort | None = None
+        self.reopen: str | None = None
+        """The site file to open instead, once this app has ended."""
         self._on_loop = on_loop
         self._report = report
         self._bridge = Bridge(self._wake)
@@ -121,10 +129,14 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
     def _begin(self) -> None:
         self.engine.start(self._bridge.notify)
         self.engine.watch(True)
+        if self._first != self.view.NAME:
+            self._show(self._first)
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
         self.engine.watch(False)
+        if self._setup is not None:
+            self._setup.close()
 
     # news
 
@@ -361,6 +373,20 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         for pane in known.query(Pane):
             pane.forget()
         self._frame()
+
+    def setup_port(self) -> SetupPort | None:
+        """Return the set-up of this console, made when it is first asked for; None when there is none."""
+        if self._setup is None and self._make_setup is not None and not self.read_only:
+            self._setup = self._make_setup()
+        return self._setup
+
+    def open_site(self, path: str) -> None:
+        """Leave this site, and open the one that was written; a run that is on is not ended for it."""
+        if self.board.busy:
+            self.say("it is written; a flow runs here: start cowhand again when it has ended")
+            return
+        self.reopen = path
+        self.exit(return_code=0)
 
     def open_flow(self, name: str) -> None:
         """Go to one flow."""

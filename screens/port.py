@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from textual.geometry import Size
 from textual.widget import Widget
 
+from console.engine.setup_engine import SetupPort
 from console.model import Finding, Span
 from screens.board import Board
 from screens.bridge import EnginePort
@@ -24,6 +25,7 @@ class AppPort(Protocol):
     board: Board
     ink: Ink
     read_only: bool
+    lab: bool
 
     @property
     def size(self) -> Size:
@@ -52,6 +54,12 @@ class AppPort(Protocol):
 
     def undo_run(self, flow: str, run: str) -> None:
         """Go to a flow, and begin to undo an earlier run of it."""
+
+    def setup_port(self) -> SetupPort | None:
+        """Return the set-up of this console; None when there is none."""
+
+    def open_site(self, path: str) -> None:
+        """Leave this site, and open the one that was written."""
 
     def leave_after(self, cut: bool) -> None:
         """End the run, and leave as soon as it has ended."""

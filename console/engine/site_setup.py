@@ -237,7 +237,7 @@ class SiteSetup:
     def _which_role(self) -> SetupQuestion | None:
         for name in self._unclear:
             seen = self.looked[name]
-            return asking.role(name, seen.roles, seen.rows[-1] if seen.rows else "it was not looked at")
+            return asking.role(name, seen.roles, "; ".join(seen.rows[1:]) or "it was not looked at")
         return None
 
     def _copy(self) -> SetupQuestion | None:

@@ -73,6 +73,10 @@ def hosts(text: str) -> tuple[Wanted, ...]:
     return tuple(found.values())
 
 
+_MIXED = re.compile(r"(?i)[^.]*[a-z][^.]*(\.\d+)+")
+"""An address with something typed before it."""
+
+
 def public_names(text: str) -> tuple[str, ...]:
     """Read the answer to `names`; raises ValueError."""
     found = [word.rstrip(".").lower() for word in words(text) if word != NONE]
@@ -91,7 +95,11 @@ def target(text: str) -> str:
     if text.strip() == NONE:
         return ""
     match = _TARGET.fullmatch(text.strip())
-    if match is None or not 1 <= int(match[2]) <= 65535:
+    if (
+        match is None
+        or re.fullmatch(r"[^.]*[a-z][^.]*(\.\d+)+", match[1], re.IGNORECASE)
+        or not 1 <= int(match[2]) <= 65535
+    ):
         raise ValueError(f'"{clean(text, 60)}" is no target; written "host:port", or none')
     return text.strip()
 

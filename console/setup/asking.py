@@ -12,9 +12,9 @@ from console.setup.understood import counted
 from console.site import HostEntry
 
 ROLE_WORDS: dict[Role, str] = {
-    "proxy": "HAProxy runs there",
-    "mail": "Mailcow runs there",
-    "hypervisor": "Incus runs there",
+    "proxy": "the proxy, HAProxy's machine",
+    "mail": "the mail host, Mailcow's machine",
+    "hypervisor": "the home server, Incus's machine",
 }
 
 

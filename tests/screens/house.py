@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import App
 from textual.pilot import Pilot
 
+from console.engine.setup_engine import SetupPort
 from screens.app import CowhandApp
 from tests.screens.stage import Stage
 
 
-def build(stage: Stage, *, read_only: bool = False, lab: bool = False, theme: str | None = None) -> CowhandApp:
+def build(
+    stage: Stage,
+    *,
+    read_only: bool = False,
+    lab: bool = False,
+    theme: str | None = None,
+    setup: Callable[[], SetupPort] | None = None,
+    first: str = "lanes",
+) -> CowhandApp:
     """The console on a stage."""
-    return CowhandApp(stage, title="benoit", read_only=read_only, lab=lab, theme=theme)
+    return CowhandApp(stage, title="benoit", read_only=read_only, lab=lab, theme=theme, setup=setup, first=first)
 
 
 def rows_of(app: App[None]) -> list[str]:

@@ -66,7 +66,7 @@ def test_a_target(text: str, target: str) -> None:
     assert answers.target(text) == target
 
 
-@pytest.mark.parametrize("text", ["10.0.0.1", "10.0.0.1:0", "10.0.0.1:65536", ":80", "a b:80"])
+@pytest.mark.parametrize("text", ["10.0.0.1", "10.0.0.1:0", "10.0.0.1:65536", ":80", "a b:80", "none127.0.0.9:80"])
 def test_targets_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="target"):
         answers.target(text)
