@@ -56,11 +56,11 @@ ACTIONS: tuple[Action, ...] = (
         ("sources",),
     ),
     Action(
-        "open", "enter", "⏎", "open", "what is known of it", "look",
+        "open", "enter", "⏎", "open", "details", "look",
         ("lanes", "findings", "flows", "journal", "setup"),
     ),
     Action("source", "s", "s", "source", "its line in the files", "look", ("lanes", "findings")),
-    Action("filter", "slash", "/", "filter", "show what has this text in it", "look"),
+    Action("filter", "slash", "/", "filter", "filter", "look"),
     Action("sweep", "r", "r", "sweep", "ask every hop again, now", "look"),
     Action("check", "c", "c", "check", "ask how it stands, now", "look", ("flows", "flow", "journal", "setup")),
     Action("copy", "y", "y", "copy", "copy to your own clipboard", "look"),
@@ -69,8 +69,8 @@ ACTIONS: tuple[Action, ...] = (
         ("lanes", "findings", "sources"), danger=True,
     ),
     Action("do", "d", "d", "do", "do the step; answer", "change", ("flow",), danger=True),
-    Action("do_all", "a", "a", "do all", "do it and all that follows", "change", ("flow",), danger=True),
-    Action("skip", "S", "S", "skip", "leave the step out", "change", ("flow",), danger=True),
+    Action("do_all", "a", "a", "do all", "do this and all remaining", "change", ("flow",), danger=True),
+    Action("skip", "S", "S", "skip", "skip the step", "change", ("flow",), danger=True),
     Action("retry", "R", "R", "retry", "after a failure: go on", "change", ("flow",), danger=True),
     Action("undo", "u", "u", "undo", "undo a failed step, or a run", "change", ("flow", "journal"), danger=True),
     Action("stop", "x", "x", "stop", "end the run here", "change", ("flow",), danger=True),
@@ -79,7 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme", "t", "t", "theme", "dark, light, terminal colours", "console"),
     Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
     Action("back", "escape", "esc", "back", "back to where you were", "console"),
-    Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "leave; the servers carry on", "console"),
+    Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "quit cowhand", "console"),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -276,7 +276,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
 
     def _sweep(self) -> None:
         self.engine.sweep()
-        self.say("asked every hop again")
+        self.say("asking every hop again")
 
     def _remedy(self) -> None:
         found = self.view.finding()

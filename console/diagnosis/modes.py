@@ -386,7 +386,7 @@ DAEMONS = (
         remedy="docker compose logs {daemon}-mailcow on {mail}",
     ),
     row(
-        "dovecot/untrusted-proxy", "Dovecot distrusts the proxy{peer}, {lanes}", 1.0, "vm",
+        "dovecot/untrusted-proxy", "Dovecot does not trust the proxy{peer}, {lanes}", 1.0, "vm",
         where(of_dovecot), covers=f"talk vm: closed-0; {END}; check haproxy",
         forbids=f"talk vm; {END}", needs="connect vm", fact=back.distrusted, finding="CH001",
         tells="Dovecot's log: not trusted",

@@ -10,6 +10,7 @@ from console.flows import registry
 from console.formats.journal import lines, unknown
 from console.runner.undo import UndoRefused, refuse
 from console.store import journal
+from console.store.left_down import of_record
 from console.text import clean
 
 MOST = 100
@@ -30,12 +31,13 @@ def read(site: Path, lab: bool) -> RunsRead:
 
 def _shown(record: journal.Record) -> RunShown:
     last = record.entries[-1] if record.entries else None
+    down = [] if record.state == "running" else of_record(record)
     words = str(last.data.get("words", "")) if last is not None and last.kind == "ended" else unknown(record)
     return RunShown(
         record.run,
         clean(record.flow, 40),
         clean(record.state, 40),
-        clean(words, 400),
+        clean("; ".join([*(each.words for each in down), words]), 400),
         record.began,
         clean(record.undo, 40),
         _refusal(record),

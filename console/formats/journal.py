@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from console.store.left_down import of_record
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def headline(record: Record) -> str:
     """Return one run as a line: its name, when it began (local time), its flow, how it ended, what was left open."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.began))
     row = f"{record.run}  {when}  {clean(record.flow or '?', 40)}  {clean(record.state, 40)}"
-    left = unknown(record)
-    return f"{row}; {left}" if left else row
+    down = [] if record.state == "running" else of_record(record)
+    left = [*(each.words for each in down), *filter(None, [unknown(record)])]
+    return f"{row}; {'; '.join(left)}" if left else row
 
 
 def unknown(record: Record) -> str:

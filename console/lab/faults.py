@@ -236,7 +236,7 @@ DISK_FAULTS: dict[str, Fault] = {
         _disk_fault("disk-unsigned", "the disk of mailcow_opt holds data without a signature", _unsigned),
         _disk_fault("disk-missing", "the disk of mailcow_opt is not attached to the VM", _missing),
         _disk_fault("disk-swapped", "each of the two disks has the other's name", _swapped),
-        _disk_fault("disk-held", "somebody holds the disk of mailcow_opt whom lsblk does not see", _held),
+        _disk_fault("disk-held", "the disk of mailcow_opt is in use by a process that lsblk cannot see", _held),
         _disk_fault("folders-in-use", "docker runs, and /opt and /var/lib/docker hold files already", _occupied),
     )
 }

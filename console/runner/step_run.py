@@ -162,12 +162,15 @@ class StepRun:
 
     def _refuse(self, words: str, evidence: Sequence[str] = ()) -> Ended:
         self.progress.stand(self.entry, "refused", words, evidence)
-        return self.progress.end("refused", f"{self.step.name} was refused: {words}; {self.progress.so_far()}")
+        return self.progress.end("refused", f"{self._named()}: refused: {words}; {self.progress.so_far()}")
+
+    def _named(self) -> str:
+        return f"step {self.progress.index(self.entry) + 1}, {self.step.words or self.step.name}"
 
     async def _blind(self, why: str) -> None:
         """The hosts could not be asked: have it tried again, or end."""
         self.progress.stand(self.entry, "failed", why)
-        text = f"{self.step.name} could not be looked at: {why}"
+        text = f"{self._named()}: could not be looked at: {why}"
         if await self._choose(text, {"retry": "look again", "stop": "stop here"}) != "retry":
             raise self.progress.end("failed", f"{text}; {self.progress.so_far()}")
 
@@ -185,7 +188,7 @@ class StepRun:
                 progress.typed.add(loss)
         if progress.agreed:
             return True
-        choices = {"yes": "do it", "all": "do it, and all that follows", "skip": "leave it out", "stop": "stop here"}
+        choices = {"yes": "do it", "all": "do this and all remaining", "skip": "skip", "stop": "stop here"}
         text = f"{self.step.words or self.step.name}?"
         said = await progress.choose(progress.index(self.entry), "confirm", text, choices, "stop", "yes")
         if said == "all":

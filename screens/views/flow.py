@@ -189,11 +189,11 @@ class Flow(View):
         if read_only:
             return [*lines, ((" read-only: it cannot be answered from here", ink.degraded),)]
         if prompt.kind == "answer":
-            lines.append(self._keys(("d", "answer"), ("a", "and do all that follow"), ("x", "stop")))
+            lines.append(self._keys(("d", "answer"), ("a", "do this and all remaining"), ("x", "stop")))
         elif prompt.kind == "destroy":
-            lines.append(self._keys(("d", "type the name"), ("a", "and do all that follow"), ("x", "stop")))
+            lines.append(self._keys(("d", "type the name"), ("a", "do this and all remaining"), ("x", "stop")))
         else:
-            words = {"yes": ("d", "do it"), "all": ("a", "and all that follow"), "skip": ("S", "leave it out"),
+            words = {"yes": ("d", "do it"), "all": ("a", "do this and all remaining"), "skip": ("S", "skip"),
                      "stop": ("x", "stop")}  # fmt: skip
             lines.append(self._keys(*(words[value] for value in prompt.choices if value in words)))
         return [*lines, *self._said(run, width)]
@@ -204,6 +204,7 @@ class Flow(View):
         shape, style = flow_rows.ending(ink, run)
         when = clock(run.ended, self._moment(), seconds=True)
         lines = [rule(ink, ((f"{shape} {run.outcome}", style), (f" {when}", ink.muted)), width)]
+        lines += flow_bar.down(self.cowhand, run, width)
         lines += [((f" {row}", ink.text),) for row in wrap(run.ending, width - 2, 4)]
         if not self.cowhand.read_only:
             again = (("d", "begin again"),) if run.outcome != "done" else ()
@@ -361,6 +362,8 @@ class Flow(View):
         count = len(state.steps) if state else 0
         page = max(self.query_one("#flow-plan").size.height - 2, 1)
         moves = {"down": 1, "up": -1, "first": -count, "last": count}
+        if id not in ("do", "do_all"):
+            self._eager = ""  # who does something else meanwhile is not asked by surprise
         if id in moves and count:
             self.cursor, self.skipped = min(max(self.cursor + moves[id], 0), count - 1), 0
             self._following = state is not None and self.cursor == state.current and not state.dry
@@ -425,7 +428,8 @@ class Flow(View):
         if self.board.busy and self.prompt() is None:
             return "it runs, and waits for nothing" if id != "check" else "it runs"
         return {"retry": "nothing has failed", "undo": "nothing has failed", "stop": "nothing runs"}.get(
-            id, "nothing waits for that"
+            id,
+            "this step cannot be skipped" if id == "skip" and self.prompt() is not None else "nothing waits for that",
         )
 
     def text(self) -> str:

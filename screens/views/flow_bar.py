@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from console.events import Prompt
-from screens.text import Line, clip, wrap
+from console.runner.left_down import of_run
+from screens.text import Line, cells, clip, clock, wrap
 from screens.themes import Ink
-from screens.views.flow_rows import targets
+from screens.views.flow_rows import fold, targets
 from screens.widgets.bar import Bar
 
 if TYPE_CHECKING:
-    from console.runner.state import RunStatus
+    from console.runner.state import RunStatus, StepStatus
     from screens.port import AppPort
-
-MOST = 8
-"""Rows of a question at most, so that the plan stays in view."""
-
-ACTIONS = 3
-"""Actions that a confirmation names one by one; the plan above it has them all."""
 
 Settle = Callable[[str | None], None]
 
@@ -30,21 +27,24 @@ def agree(app: AppPort, run: RunStatus, prompt: Prompt, everything: bool, settle
     def head(width: int) -> list[Line]:
         ink, chosen = app.ink, run.steps[prompt.step]
         plan = chosen.plan
-        what = f" {clip(prompt.text, width - 2)}"
-        lines: list[Line] = [((what, ink.bright), (f"  {targets(plan.actions) if plan else ''}", ink.text))]
-        for action in plan.actions[:ACTIONS] if plan else ():
-            lines.append(((f"   {clip(action.text, width - 4)}", ink.text),))
-        more = len(plan.actions) - ACTIONS if plan else 0
-        if more > 0:
-            lines.append(((f"   and {more} more, in the plan above", ink.muted),))
+        lines: list[Line] = [((f" {row}", ink.bright),) for row in wrap(prompt.text, width - 2)]
+        where = f"  {targets(plan.actions)}" if plan else ""
+        if len(lines) == 1 and cells(lines[0]) + cell_len(where) <= width:
+            lines = [(*lines[0], (where, ink.text))]
+        else:
+            lines += [((f" {row}", ink.text),) for row in wrap(where, width - 2)]
         for _, words in plan.loses if plan else ():
-            lines.append(((f" lost: {clip(words, width - 8)}", ink.broken),))
+            lines += [((f" lost: {row}" if not at else f"       {row}", ink.broken),)
+                      for at, row in enumerate(wrap(words, width - 9))]  # fmt: skip
+        for action in plan.actions if plan else ():  # what is agreed to is read whole
+            lines += [(("   " if not at else "     ", ink.muted), (row, ink.text))
+                      for at, row in enumerate(fold(action.text, width - 7))]  # fmt: skip
         if everything:
             rest = ", ".join(step.words or step.name for step in run.steps[prompt.step + 1 :])
             lines += _rows(ink, f"and all that follow, each verified before the next: {rest}" if rest else "", width)
         if plan and plan.actions and not plan.undo and not chosen.undoing:
             lines.append(((" cannot be undone", ink.degraded),))
-        return lines[:MOST]
+        return lines
 
     _typed(app, "all" if everything else "yes", "do it", head, settle)
 
@@ -58,17 +58,24 @@ def destroy(app: AppPort, run: RunStatus, prompt: Prompt, settle: Settle) -> Non
         ink = app.ink
         words = next((words for loss, words in chosen.plan.loses if loss == name), "") if chosen.plan else ""
         hosts = targets(chosen.plan.actions) if chosen.plan else ""
-        lines: list[Line] = [((f" {clip(chosen.words or chosen.name, width - 2)}  {hosts}", ink.bright),)]
+        title = f"{chosen.words or chosen.name}  {hosts}"
+        lines: list[Line] = [((f" {row}", ink.bright),) for row in wrap(title, width - 2)]
         lines += [((f" lost: {row}" if not at else f"       {row}", ink.broken),)
                   for at, row in enumerate(wrap(words or prompt.text, width - 9))]  # fmt: skip
-        return [*lines[: MOST - 1], ((" it cannot be restored", ink.broken),)]
+        return [*lines, ((" this cannot be undone", ink.broken),)]
+
+    def check(said: str) -> str:
+        return "" if said.strip() == name else f"that was not {clip(name, 40)}: nothing was done"
 
     def done(answer: str | None) -> None:
-        if answer is not None and answer.strip() != name:
-            app.say(f"that was not {clip(name, 40)}: nothing was done")
         settle(name if answer is not None and answer.strip() == name else None)
 
-    app.query_one(Bar).ask(f"type {clip(name, 40)} to lose it, esc to cancel:", done, head=head)
+    app.query_one(Bar).ask(f"type {clip(name, 40)} to {_does(chosen)} it, esc to cancel:", done, head=head, check=check)
+
+
+def _does(chosen: StepStatus) -> str:
+    """What is done to the thing that is lost, in a word."""
+    return "format" if (chosen.words or chosen.name).startswith("format") else "lose"
 
 
 def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
@@ -78,7 +85,7 @@ def answer(app: AppPort, prompt: Prompt, settle: Settle) -> None:
         number, count = prompt.part
         text = f"{number} of {count}: {prompt.text}" if count > 1 else prompt.text
         wrong: list[Line] = [((f" {row}", app.ink.broken),) for row in wrap(prompt.wrong, width - 2)]
-        return [*wrong, *_rows(app.ink, text, width)][: MOST - 2]
+        return [*wrong, *_rows(app.ink, text, width)]
 
     offer = prompt.last if prompt.last is not None else prompt.default
 
@@ -105,7 +112,7 @@ def sure(app: AppPort, word: str, does: str, words: str, settle: Settle) -> None
     """Have a word typed for anything else; `words` say what it does to what."""
 
     def head(width: int) -> list[Line]:
-        return _rows(app.ink, words, width)[:MOST]
+        return _rows(app.ink, words, width)
 
     _typed(app, word, does, head, settle)
 
@@ -115,12 +122,13 @@ def stop(app: AppPort, run: RunStatus) -> None:
     busy = _busy(run)
 
     def head(width: int) -> list[Line]:
-        return _rows(app.ink, f"stop {run.flow}? {busy or 'nothing is under way: it ends here'}", width)[:MOST]
+        words = f"stop {run.flow}? {busy or 'nothing is under way: it ends here'}"
+        return [*down(app, run, width), *_rows(app.ink, words, width)]
 
     def done(said: str | None) -> None:
-        _end(app, said, app.engine.stop_flow)
+        _end(app, said, busy, app.engine.stop_flow)
 
-    app.query_one(Bar).ask(_endings(busy, "stop"), done, head=head)
+    app.query_one(Bar).ask(_endings(busy, "stop"), done, head=head, check=_ending)
 
 
 def leave(app: AppPort) -> None:
@@ -131,14 +139,25 @@ def leave(app: AppPort) -> None:
     at = f"step {run.current + 1} of {len(run.steps)}" if run.steps else "its beginning"
 
     def head(width: int) -> list[Line]:
-        words = f"{run.flow} runs, at {at}; leaving ends it. {busy or 'Nothing is under way'}"
+        words = f"{run.flow} runs, at {at}; leaving ends it. {busy or 'No command is running now.'}"
         again = "It can be started again, and goes on from how things are then."
-        return [*_rows(app.ink, words, width), ((f" {again}", app.ink.muted),)][:MOST]
+        return [*down(app, run, width), *_rows(app.ink, words, width), ((f" {again}", app.ink.muted),)]
 
     def done(said: str | None) -> None:
-        _end(app, said, app.leave_after)
+        _end(app, said, busy, app.leave_after)
 
-    app.query_one(Bar).ask(_endings(busy, "stop and leave"), done, head=head)
+    app.query_one(Bar).ask(_endings(busy, "stop and leave"), done, head=head, check=_ending)
+
+
+def down(app: AppPort, run: RunStatus, width: int) -> list[Line]:
+    """What the run has stopped and not started again: it stays down when the run ends here."""
+    rows: list[Line] = []
+    for each in of_run(run):
+        words = f"{each.words}, since {clock(each.since, app.board.now)}. Ending here leaves it so."
+        rows += [
+            ((f" {'✗' if not at else ' '} {row}", app.ink.broken),) for at, row in enumerate(wrap(words, width - 4))
+        ]
+    return rows
 
 
 def _busy(run: RunStatus) -> str:
@@ -156,23 +175,26 @@ def _endings(busy: str, what: str) -> str:
     return f"type stop to {what}, esc to stay:"
 
 
-def _end(app: AppPort, said: str | None, end: Callable[[bool], None]) -> None:
+def _ending(said: str) -> str:
+    return "" if said.strip().lower() in ("stop", "cut") else f"{clip(said, 20)} is neither stop nor cut: it goes on"
+
+
+def _end(app: AppPort, said: str | None, busy: str, end: Callable[[bool], None]) -> None:
     word = (said or "").strip().lower()
     if word in ("stop", "cut"):
         end(word == "cut")
-        app.say("it ends as soon as the command under way has ended" if word == "stop" else "cut off")
-    elif said:
-        app.say(f"{clip(said, 20)} is neither stop nor cut: it goes on")
+        after = "it ends as soon as the command under way has ended" if busy else "it ends here"
+        app.say(after if word == "stop" else "cut off")
 
 
 def _typed(app: AppPort, word: str, does: str, head: Callable[[int], list[Line]], settle: Settle) -> None:
-    def done(said: str | None) -> None:
-        agreed = said is not None and said.strip().lower() == word
-        if said and not agreed:
-            app.say(f"that was not {word}: nothing was done")
-        settle(word if agreed else None)
+    def check(said: str) -> str:
+        return "" if said.strip().lower() == word else f"that was not {word}: nothing was done"
 
-    app.query_one(Bar).ask(f"type {word} to {does}, esc to cancel:", done, head=head)
+    def done(said: str | None) -> None:
+        settle(word if said is not None and said.strip().lower() == word else None)
+
+    app.query_one(Bar).ask(f"type {word} to {does}, esc to cancel:", done, head=head, check=check)
 
 
 def _rows(ink: Ink, text: str, width: int) -> list[Line]:

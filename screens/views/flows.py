@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 
+from console.runner.left_down import of_run
 from screens.board import Change
 from screens.text import Line, clip, clock, fit, follow, wrap
 from screens.view import View
@@ -60,11 +61,12 @@ class Flows(View):
         ink, run = self.ink, self.board.flow
         shape, words, style, asked = flow_rows.stands(ink, seen)
         moment = max(self.board.now, asked)
-        last = clip(flow_rows.last_words(seen.last, moment), max(width // 3, 12))
+        on = run is not None and run.flow == seen.name and self.board.busy
+        last = clip("runs now" if on else flow_rows.last_words(seen.last, moment), max(width // 3, 12))
         room = max(width - 26 - len(last), 8)
         when = f" (asked {clock(asked, moment)})" if asked else ""
         words += when if len(words) + len(when) <= room else ""  # what is to do comes before when it was asked
-        if run is not None and run.flow == seen.name and self.board.busy:
+        if on and run is not None:
             failed = run.asked is not None and run.asked.kind == "failed"
             shape, words = ("✗" if failed else "▸"), flow_rows.standing(run)
             style = ink.broken if failed else ink.degraded if run.asked else ink.unknown
@@ -85,6 +87,10 @@ class Flows(View):
         )
         if here:
             row = tuple((text, ink.chosen(worn)) for text, worn in row)
+        down = of_run(run) if run is not None and run.flow == seen.name and not run.dry else ()
+        if down:
+            words = "; ".join(f"{each.words}, since {clock(each.since, moment)}" for each in down)
+            return [row, ((f"   ✗ {clip(words, width - 6)}", ink.broken),)]
         return [row, ((f"   {clip(seen.words, width - 4)}", ink.muted),)]
 
     def shown(self) -> None:

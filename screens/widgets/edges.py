@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 
+from console.runner.left_down import of_run
 from screens.actions import BY_ID, SCREENS, Action
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clock
@@ -70,11 +71,13 @@ def _count(board: Board) -> str:
 def _flow(board: Board, ink: Ink) -> list[Piece]:
     """The run that is on and where it stands; one that ended, until its end was seen."""
     run = board.flow
-    if run is None or run.dry or (run.outcome is not None and run.began == board.noted):
+    if run is None or run.dry or (run.outcome is not None and run.began == board.noted and not of_run(run)):
         return []
     at = f" {run.current + 1}/{len(run.steps)}" if run.steps else ""
     shape, style, word = _state(run, ink)
-    return [(f" {shape} {clip(run.flow, 20)}{at}{word} ", style)]
+    down = of_run(run)
+    stopped: list[Piece] = [(f" ✗ {clip(down[0].service, 12)} stopped ", ink.broken)] if down else []
+    return [*stopped, (f" {shape} {clip(run.flow, 20)}{at}{word} ", style)]
 
 
 def _state(run: RunStatus, ink: Ink) -> Piece3:
@@ -117,7 +120,7 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         style = ink.state("unknown" if outcome == "ok" else outcome)
         return ((clip(seen.cause, width - len(name) - len(since)) + name, style), (since, ink.muted))
     if board.overdue is not None:
-        return ((clip(f"no sweep ends: {board.overdue.why}", width), ink.degraded),)
+        return ((clip(f"sweeps do not finish: {board.overdue.why}", width), ink.degraded),)
     if board.estate is None:
         return (("reading the sources", ink.muted),)
     if board.estate.partial and not board.estate.problems:

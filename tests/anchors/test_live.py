@@ -57,7 +57,7 @@ def test_while_nothing_changes_three_sweeps_send_nothing_but_other_latencies(con
 def test_a_break_shows_with_its_cause_and_heals(console: Terminal, environment: dict[str, str]) -> None:
     before = console.settle(1.0)
     cowhand(environment, "lab", "break", "dovecot-untrusted-proxy")
-    console.wait(lambda text: "Dovecot distrusts the proxy 10.10.10.1" in text and text.count("untrusted") >= 2)
+    console.wait(lambda text: "Dovecot does not trust the proxy 10.10.10.1" in text and text.count("untrusted") >= 2)
     console.settle(2.5)
     told = [frame.size for frame in console.frames(before) if not frame.only_latencies]
     assert told

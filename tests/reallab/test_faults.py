@@ -79,7 +79,7 @@ def test_a_fault_gives_its_finding_and_no_other(broken: Fault, seen: Sweeps) -> 
 def test_the_peer_that_dovecot_must_trust_is_read_from_its_log(seen: Sweeps) -> None:
     assert seen.findings is not None
     (finding,) = seen.findings.findings
-    assert finding.summary == "Dovecot distrusts the proxy 10.10.10.1, lanes 993 and 4190"
+    assert finding.summary == "Dovecot does not trust the proxy 10.10.10.1, lanes 993 and 4190"
     assert finding.remedy.startswith("haproxy_trusted_networks = 10.10.10.1 ")
 
 
@@ -87,7 +87,7 @@ def test_the_peer_that_dovecot_must_trust_is_read_from_its_log(seen: Sweeps) -> 
 def test_who_may_not_read_the_log_reads_it_by_sudo(broken: Fault, standing: RealLab) -> None:
     _, answer = check(standing, site(standing, "cow"))
     (finding,) = [each for each in answer["findings"] if each["observed"]]
-    assert finding["summary"] == "Dovecot distrusts the proxy 10.10.10.1, lanes 993 and 4190"
+    assert finding["summary"] == "Dovecot does not trust the proxy 10.10.10.1, lanes 993 and 4190"
 
 
 # ── as the operator does it: cowhand check, through OpenSSH ─────────────────────────────────────────────────────────

@@ -33,7 +33,7 @@ def spoofable_proxy_port(sources: Sources, topology: Topology) -> Iterator[Findi
     # Dovecot believes nobody but its own list; neither it nor nginx relays anything.
     daemons = {sources.ports.daemons[entry.container_port].service for entry in open_ports}
     relays = POSTFIX in daemons
-    claims = "can claim any client address, and relay" if relays else "can try to claim any client address"
+    claims = "can fake a client address and relay mail" if relays else "can try to claim any client address"
     stops = f", and only Dovecot's {TRUST} stands in the way" if daemons == {DOVECOT} else ""
     yield finding(
         "CH006",

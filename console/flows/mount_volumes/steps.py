@@ -145,7 +145,7 @@ class Disks(Looking):
 class Tool(Looking):
     """Our program, on the machine for as long as there is something to do."""
 
-    name, words = "program", "lay ready the program that proves, formats and copies"
+    name, words = "program", "install the helper program"
 
     async def check(self, context: StepContext) -> CheckResult:
         """It is needed while a volume is not formatted, not mounted, or was left in the middle of something."""
@@ -193,7 +193,7 @@ class Format(Single):
         action = tool(
             "format", device, str(disk.size), ",".join(self.target.serials), self.target.label, timeout=FORMAT
         )
-        words = f"{spelled(disk.size)} at {disk.device} are formatted; what may be on them is lost"
+        words = f"{disk.device} ({spelled(disk.size)}) will be formatted; anything on it is lost"
         notes = ["one command holds the disk, proves all that again, and formats it"]
         if judged.standing == "begun":
             notes += ["it was proven blank before; a file system that is whole is kept"]
@@ -233,7 +233,7 @@ class Quiet(Looking):
 class Order(Looking):
     """Docker on an empty folder would come up as an empty Mailcow."""
 
-    name, words = "docker waits", "have docker wait for the volumes at every start"
+    name, words = "docker waits", "start docker only after the mounts"
 
     def _text(self) -> str:
         paths = [each.path for each in self.found]
@@ -269,7 +269,7 @@ class CopyIn(Single):
 
     def __init__(self, found: tuple[Target, ...], target: Target) -> None:
         super().__init__(found, target)
-        self.name, self.words = f"copy {target.short}", f"bring what is in {target.path} onto {target.name}"
+        self.name, self.words = f"copy {target.short}", f"copy {target.path} to {target.name}"
 
     async def check(self, context: StepContext) -> CheckResult:
         """Skipped when nothing is there; refused when nobody can know which files count."""
@@ -396,7 +396,7 @@ class Table(Looking):
 class Mount(Looking):
     """Mounted, proven by a file, and once more as a start would do it."""
 
-    name, words = "mount", "mount them, and prove that they hold"
+    name, words = "mount", "mount and verify"
 
     async def check(self, context: StepContext) -> CheckResult:
         """Done when findmnt tells each disk, its UUID and ext4 at its path."""
