@@ -46,6 +46,7 @@ async def test_the_command_that_is_agreed_to_is_read_whole_at_80_columns() -> No
     app = build(on_stage(run()))
     app.board.flow, app.board.flows = app.engine.flow(), app.engine.flows()
     async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
         app.open_flow("mount-volumes")
         rows = await settle(pilot, "d")
         assert "type yes to do it" in rows[-1]
@@ -64,6 +65,7 @@ async def test_a_long_plan_is_scrolled_in_the_bar_without_closing_it() -> None:
     app = build(on_stage(run(actions=many)))
     app.board.flow, app.board.flows = app.engine.flow(), app.engine.flows()
     async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
         app.open_flow("mount-volumes")
         rows = await settle(pilot, "d")
         assert any("more lines: pgdn" in row for row in rows[12:])
