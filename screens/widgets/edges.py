@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 
-from console.runner.left_down import of_run
 from screens.actions import BY_ID, SCREENS, Action
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clock
@@ -71,11 +70,15 @@ def _count(board: Board) -> str:
 def _flow(board: Board, ink: Ink) -> list[Piece]:
     """The run that is on and where it stands; one that ended, until its end was seen."""
     run = board.flow
-    if run is None or run.dry or (run.outcome is not None and run.began == board.noted and not of_run(run)):
+    if run is None or run.dry:
+        return []
+    from console.runner.left_down import of_run  # a run is seldom: it is not loaded before the first paint
+
+    down = of_run(run)
+    if run.outcome is not None and run.began == board.noted and not down:
         return []
     at = f" {run.current + 1}/{len(run.steps)}" if run.steps else ""
     shape, style, word = _state(run, ink)
-    down = of_run(run)
     stopped: list[Piece] = [(f" ✗ {clip(down[0].service, 12)} stopped ", ink.broken)] if down else []
     return [*stopped, (f" {shape} {clip(run.flow, 20)}{at}{word} ", style)]
 
