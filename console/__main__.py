@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from console.events import EstateRead
     from console.process.signals import Leaver
     from console.questions import Asker
+    from console.site import SiteListed
     from screens.app import CowhandApp
 
 
@@ -56,10 +57,13 @@ def _screens(arguments: argparse.Namespace) -> int:
     collector.seldom()
     first, hint = "lanes", ""
     try:
-        if not arguments.lab and not arguments.site and find(None) is None:
+        several = _several(arguments)
+        if several:
+            first = "sites"
+        elif not arguments.lab and not arguments.site and find(None) is None:
             arguments.lab = True
             first, hint = _without_a_site(arguments)
-        path = site_file(arguments)
+        path = several[0] if several else site_file(arguments)
     except CowhandError as error:
         say(str(error))
         return EXIT_UNUSABLE
@@ -70,10 +74,24 @@ def _screens(arguments: argparse.Namespace) -> int:
                 say(app.crash)
             if app.reopen is None:
                 return app.return_code or 0
-            path, first, hint = Path(app.reopen), "lanes", f"{app.reopen} was written: this is it"
+            hint = f"{app.reopen} was written: this is it" if app.view.NAME == "setup" else ""
+            path, first = Path(app.reopen), "lanes"
             arguments.lab = False
     finally:
         leaver.done.set()
+
+
+def _several(arguments: argparse.Namespace) -> list[Path]:
+    """Return the operator's own sites when there are several, and nothing says which one is meant."""
+    import os
+    from pathlib import Path
+
+    if arguments.lab or arguments.site or os.environ.get("COWHAND_SITE") or Path("site.toml").is_file():
+        return []
+    from console.estate import site_names
+
+    found = [*site_names.sites().values()]
+    return found if len(found) > 1 else []
 
 
 def _without_a_site(arguments: argparse.Namespace) -> tuple[str, str]:
@@ -93,7 +111,7 @@ def _open(arguments: argparse.Namespace, path: Path, leaver: Leaver, first: str,
     from console.estate import cache
     from console.process import crash
 
-    opening = cache.read(path) or _first(path)
+    opening = None if first == "sites" else cache.read(path) or _first(path)
 
     from screens.app import CowhandApp
 
@@ -106,9 +124,14 @@ def _open(arguments: argparse.Namespace, path: Path, leaver: Leaver, first: str,
         here = Path(FILE) if arguments.lab else path
         return SetupEngine(here.parent, here, crash.report)
 
+    def sites() -> tuple[SiteListed, ...]:
+        from console.estate.sites import listed
+
+        return listed()
+
     app = CowhandApp(
         engine,
-        title=path.absolute().parent.name,
+        title="" if first == "sites" else path.absolute().parent.name,
         opening=opening,
         read_only=arguments.read_only,
         lab=arguments.lab,
@@ -118,6 +141,7 @@ def _open(arguments: argparse.Namespace, path: Path, leaver: Leaver, first: str,
         on_loop=lambda loop: setattr(leaver, "loop", loop),
         setup=setup,
         first=first,
+        sites=sites,
     )
     leaver.close, leaver.leave = engine.close, lambda status: app.exit(return_code=status)
     try:

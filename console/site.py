@@ -72,3 +72,14 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     certificate: CertificateEntry | None = None
     deployed: dict[str, str] = {}
     """File as [sources] names it → "host:path" where it is in use, for files that are not at the usual path."""
+
+
+class SiteListed(Struct, frozen=True):
+    """One of the operator's own sites: its name, the path of its site file, and what it says of itself.
+
+    One that is not `usable` says why."""
+
+    name: str
+    path: str
+    words: str
+    usable: bool = True

@@ -57,7 +57,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "open", "enter", "⏎", "open", "details", "look",
-        ("lanes", "findings", "flows", "journal", "setup"),
+        ("lanes", "findings", "flows", "journal", "setup", "sites"),
     ),
     Action("source", "s", "s", "source", "its line in the files", "look", ("lanes", "findings")),
     Action("filter", "slash", "/", "filter", "filter", "look"),
@@ -76,6 +76,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("stop", "x", "x", "stop", "end the run here", "change", ("flow",), danger=True),
     Action("setup", "i", "i", "set-up", "name files and hosts of a site", "change", danger=True),
     Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
+    Action("sites", "o", "o", "sites", "open another of your sites", "console"),
     Action("theme", "t", "t", "theme", "dark, light, terminal colours", "console"),
     Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
     Action("back", "escape", "esc", "back", "back to where you were", "console"),
@@ -94,6 +95,7 @@ KEY_LINES: dict[str, tuple[str, ...]] = {
     "journal": ("help", "filter", "open", "undo", "check", "copy", "palette", "back", "leave"),
     "flow": ("help", "do", "do_all", "skip", "retry", "undo", "stop", "check", "copy", "palette", "back", "leave"),
     "setup": ("help", "open", "check", "copy", "palette", "back", "leave"),
+    "sites": ("help", "filter", "open", "copy", "palette", "back", "leave"),
     "help": ("back", "palette", "leave"),
 }
 """What the key line of each screen offers, as far as it can be done at the moment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,10 +29,14 @@ from screens.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from console.engine.setup_engine import SetupPort
+    from console.site import SiteListed
     from screens.question import QuestionBar
 
 LEAST = (60, 15)
 """Columns and rows below which only the verdict and its sentence are shown."""
+
+NEEDS_A_SITE = ("sweep", "setup", "back")
+"""Actions that there are not before a site is chosen, beside the screens."""
 
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
@@ -80,6 +84,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         report: Callable[[BaseException], str] = _unreported,
         setup: Callable[[], SetupPort] | None = None,
         first: str = "lanes",
+        sites: Callable[[], Sequence[SiteListed]] = tuple,
     ) -> None:
         super().__init__()
         self.engine = engine
@@ -93,7 +98,8 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self._views: dict[str, View] = {self.view.NAME: self.view}
         self._trail: list[str] = []
         self._said = hint
-        self._make_setup, self._first = setup, first
+        self._make_setup, self._first, self._sites = setup, first, sites
+        self.board.choosing = first == "sites"
         self._setup: SetupPort | None = None
         self.reopen: str | None = None
         """The site file to open instead, once this app has ended."""
@@ -127,6 +133,9 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        if self.board.choosing:  # nothing is asked of a site that nobody chose
+            self._show(self._first)
+            return
         self.engine.start(self._bridge.notify)
         self.engine.watch(True)
         if self._first != self.view.NAME:
@@ -221,6 +230,8 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
 
     def can(self, id: str) -> bool:
         """Whether an action exists here; the key line stays as it is while cells flip."""
+        if self.board.choosing and (BY_ID[id].group == "screens" or id in NEEDS_A_SITE):
+            return False
         return allowed(BY_ID[id], self.view.NAME, self.read_only)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -379,6 +390,10 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         if self._setup is None and self._make_setup is not None and not self.read_only:
             self._setup = self._make_setup()
         return self._setup
+
+    def sites(self) -> Sequence[SiteListed]:
+        """Return the operator's own sites, read again at each call."""
+        return self._sites()
 
     def open_site(self, path: str) -> None:
         """Leave this site, and open the one that was written; a run that is on is not ended for it."""

@@ -44,6 +44,8 @@ class Board:
 
     def __init__(self, title: str) -> None:
         self.title = title
+        self.choosing = False
+        """Whether no site is open yet, because the operator has to choose one."""
         self.estate: EstateRead | None = None
         self.readings: dict[Key, Reading] = {}
         self.trails: dict[Key, deque[Reading]] = {}

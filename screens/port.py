@@ -4,6 +4,7 @@ It is for the type checker alone: nothing imports it at run time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from textual.geometry import Size
@@ -11,6 +12,7 @@ from textual.widget import Widget
 
 from console.engine.setup_engine import SetupPort
 from console.model import Finding, Span
+from console.site import SiteListed
 from screens.board import Board
 from screens.bridge import EnginePort
 from screens.themes import Ink
@@ -57,6 +59,9 @@ class AppPort(Protocol):
 
     def setup_port(self) -> SetupPort | None:
         """Return the set-up of this console; None when there is none."""
+
+    def sites(self) -> Sequence[SiteListed]:
+        """Return the operator's own sites."""
 
     def open_site(self, path: str) -> None:
         """Leave this site, and open the one that was written."""

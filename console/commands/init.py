@@ -47,6 +47,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Set a site up; returns the exit status. Raises `InputError` for what cannot be used."""
     from console.engine.site_setup import SiteSetup
+    from console.estate.site_names import place
 
     if arguments.lab:
         raise InputError("init", 0, 0, "the rehearsal estate has its site file; leave --lab out to make your own")
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = _given(arguments.answer)
     files: dict[Kind, str] = {kind: given.pop(kind) for kind in KINDS if kind in given}
     folder = Path(arguments.folder)
-    path = Path(arguments.site) if arguments.site else folder / "site.toml"
+    path = place(arguments.site) if arguments.site else folder / "site.toml"
     terminal = sys.stdin.isatty() and not arguments.yes
     setup = SiteSetup(folder, path, _ask if terminal else None, tests=not arguments.untested)
     setup.begin(files)

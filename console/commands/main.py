@@ -58,7 +58,9 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cowhand {VERSION}")
     where = parser.add_mutually_exclusive_group()
     site = where.add_argument(
-        "--site", metavar="FILE", help="the site file; else $COWHAND_SITE, ./site.toml, the XDG place"
+        "--site",
+        metavar="FILE|NAME",
+        help="the site file, or one of yours; else $COWHAND_SITE, ./site.toml, the XDG place",
     )
     site.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
     where.add_argument(

@@ -26,6 +26,7 @@ from console.setup.answers import NONE, ROLES, SetupQuestion, Wanted
 from console.setup.kinds import KINDS, LISTS, WORDS, Kind
 from console.setup.understood import first_findings, understood
 from console.site import CertificateEntry, DeclaredLane, HostEntry, PublicEntry, Site, SourceFiles
+from console.store.folders import configuration_folder
 from console.text import address, clean, join_words
 
 COPIES: tuple[tuple[Kind, Role, str], ...] = (("haproxy", "proxy", HAPROXY), ("compose", "mail", OVERRIDE))
@@ -83,6 +84,8 @@ class SiteSetup:
         if self.path.exists():
             self.before = site_file.read(self.path)
             self.old = self.site = site_file.parse(self.before, str(self.path))
+        elif self.path.parent == configuration_folder():
+            self.site = replace(self.site, name=self.path.stem)  # all of these are in one folder
         self._found = site_files.find(self.folder)
         for kind, written in (named or {}).items():
             self._found.pop(kind, None)

@@ -27,14 +27,18 @@ FILE = "site.toml"
 def find(explicit: Path | None = None) -> Path | None:
     """Return the site file: the one named, else $COWHAND_SITE, ./site.toml, or the one in the XDG folder.
 
-    Raises `InputError` for a ./site.toml that another user has laid where everybody may lay one, as in /tmp."""
-    if explicit is not None:
-        return explicit
-    if named := os.environ.get("COWHAND_SITE"):
-        return Path(named).expanduser()
-    from console.store.folders import configuration_folder
+    Both may name a file or one of the operator's own sites. Raises `InputError` for a name that is no site's, for
+    several sites of which none is called site, and for a ./site.toml that another user has laid where everybody may
+    lay one, as in /tmp."""
+    named = str(explicit) if explicit is not None else os.environ.get("COWHAND_SITE") or ""
+    if "/" in named or "." in named:  # no site is called so
+        return Path(named).expanduser() if explicit is None else explicit
+    if not named and Path(FILE).is_file():
+        found: Path | None = Path(FILE)
+    else:
+        from console.estate import site_names
 
-    found = next((path for path in (Path(FILE), configuration_folder() / FILE) if path.is_file()), None)
+        found = site_names.named(named) if named else site_names.only()
     if found == Path(FILE) and (who := _planted(found)):
         raise InputError(
             FILE, 0, 0, f"belongs to {who}, where everybody may lay one; name it with --site if you mean it"

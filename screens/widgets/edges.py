@@ -95,6 +95,8 @@ def _state(run: RunStatus, ink: Ink) -> Piece3:
 
 
 def _verdict(board: Board, ink: Ink) -> Piece:
+    if board.choosing:
+        return "· no site is open", ink.muted
     if board.observed is None:
         return "· looking", ink.muted
     verdict = board.observed.verdict
@@ -108,6 +110,8 @@ def _verdict(board: Board, ink: Ink) -> Piece:
 
 
 def _sentence(board: Board, ink: Ink, width: int) -> Line:
+    if board.choosing:
+        return (("which of your sites? nothing is asked of any before you choose", ink.text),)
     if board.failed is not None:
         return ((clip(f"✗ the engine stopped: {board.failed.summary}; nothing below is live", width), ink.broken),)
     seen = board.observed

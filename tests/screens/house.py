@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.app import App
 from textual.pilot import Pilot
 
 from console.engine.setup_engine import SetupPort
+from console.site import SiteListed
 from screens.app import CowhandApp
 from tests.screens.stage import Stage
 
@@ -20,9 +21,12 @@ def build(
     theme: str | None = None,
     setup: Callable[[], SetupPort] | None = None,
     first: str = "lanes",
+    sites: Callable[[], Sequence[SiteListed]] = tuple,
 ) -> CowhandApp:
     """The console on a stage."""
-    return CowhandApp(stage, title="benoit", read_only=read_only, lab=lab, theme=theme, setup=setup, first=first)
+    return CowhandApp(
+        stage, title="benoit", read_only=read_only, lab=lab, theme=theme, setup=setup, first=first, sites=sites
+    )
 
 
 def rows_of(app: App[None]) -> list[str]:
