@@ -66,13 +66,17 @@ def uses(estate: Estate) -> tuple[Use, ...]:
     from console.engine.vantages import ssh_config
     from console.hosts.ssh import foreign
     from console.mend import haproxy
+    from console.store import trust
+    from console.tofu import provisioning
     from console.tofu.refine import untold
     from console.tofu.use import use
 
     config = ssh_config(estate.file)
     dialled = config.site is not None and any(host.ssh for host in estate.site.hosts.values())
+    site = estate.file.absolute().parent
     found = [
-        *(use(place, estate.file.absolute().parent) for place in untold(estate)),
+        *(use(place, site) for place in untold(estate)),
+        *provisioning.agreed(estate, site, trust.find(site)),
         haproxy.use(estate),
         foreign.use(config.path) if dialled and config.path is not None else None,
     ]

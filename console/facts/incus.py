@@ -12,12 +12,15 @@ from console.hosts.host import Host
 from console.text import clean
 
 COMMAND = ("incus", "list", "--format", "json")
+EVERYWHERE = ("incus", "list", "--all-projects", "--format", "json")
 
 
 class Machine(Struct, frozen=True):
     """An instance as it is: `settings` has limits.cpu, limits.memory and root (its disk's size), as Incus writes them.
 
-    `addresses` are those that its nics pin, `has` those that it has now, `status` Incus's word ("Running")."""
+    `addresses` are those that its nics pin, `has` those that it has now, `status` Incus's word ("Running"). `volumes`
+    are (device, pool, volume) of the storage volumes that are attached to it, `snapshots` the names of its snapshots.
+    """
 
     name: str
     type: str
@@ -25,6 +28,9 @@ class Machine(Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     status: str = ""
     has: tuple[str, ...] = ()
+    volumes: tuple[tuple[str, str, str], ...] = ()
+    project: str = "default"
+    snapshots: tuple[str, ...] = ()
 
 
 class Machines(Struct, frozen=True):
@@ -38,9 +44,9 @@ class Machines(Struct, frozen=True):
         return next((each for each in self.found if each.name == name), None)
 
 
-async def ask(host: Host) -> Machines:
-    """Ask Incus on `host`; failures are in the result, never raised."""
-    answer = await run(host, COMMAND)
+async def ask(host: Host, everywhere: bool = False) -> Machines:
+    """Ask Incus on `host`, of all its projects or of the one in use; failures are in the result, never raised."""
+    answer = await run(host, EVERYWHERE if everywhere else COMMAND)
     if answer.error:
         return Machines(error=answer.error)
     try:
@@ -62,8 +68,10 @@ def _machine(row: dict[str, Any]) -> Machine:
     config = row.get("expanded_config") or row.get("config") or {}
     devices = row.get("expanded_devices") or row.get("devices") or {}
     settings = {key: clean(str(config[key]), 40) for key in ("limits.cpu", "limits.memory") if key in config}
-    addresses = []
-    for device in devices.values():
+    addresses, volumes = [], []
+    for name, device in devices.items():
+        if device.get("type") == "disk" and device.get("pool") and device.get("source"):
+            volumes.append((clean(name, 60), clean(str(device["pool"]), 60), clean(str(device["source"]), 60)))
         if device.get("type") == "disk" and device.get("path") == "/" and "size" in device:
             settings["root"] = clean(str(device["size"]), 40)
         if device.get("type") == "nic":
@@ -76,6 +84,9 @@ def _machine(row: dict[str, Any]) -> Machine:
         tuple(sorted(addresses)),
         clean(str(row.get("status") or ""), 20),
         _has(row),
+        tuple(sorted(volumes)),
+        clean(str(row.get("project") or "default"), 60),
+        tuple(clean(str(each.get("name", "")), 80) for each in row.get("snapshots") or ()),
     )
 
 

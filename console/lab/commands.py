@@ -19,7 +19,7 @@ from console.lab.daemons.services import PROXIED, Service
 from console.lab.machines import put_back
 from console.lab.machines.done import Done
 from console.lab.machines.rollbacks import PROGRAM
-from console.lab.network.addresses import MAIL, PROXY, TAILNET
+from console.lab.network.addresses import HERE, MAIL, PROXY, TAILNET
 from console.lab.stack import PROJECT
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     if (done := await lab.rollbacks.answer(machine, argv, laid)) is not None:
         return done
     if (done := await put_back.run(lab.files, machine, argv, partial(run, lab))) is not None:
+        return done
+    if machine == HERE and (done := lab.provisioning.run(argv)) is not None:
         return done
     if machine == MAIL and (done := stack.run(lab, argv)) is not None:
         return done

@@ -18,6 +18,7 @@ from console.lab.machines.rollbacks import Rollbacks
 from console.lab.network.addresses import MAIL_NAME
 from console.lab.network.network import Network
 from console.lab.plan import files
+from console.lab.provisioning import Provisioning
 from console.model import Topology
 
 MISHAPS = 20
@@ -49,6 +50,7 @@ class Rehearsal:
                 service.publish({})
         self.disks, self.locks = Machine(), Locks()
         self.rollbacks = Rollbacks()
+        self.provisioning = Provisioning(targets[0])
         self.broken: dict[str, None] = {}
         self.mishaps: list[str] = []
 

@@ -107,7 +107,7 @@ class Executor:
             if unsure:
                 self._progress.unsettled.append(begun)
             took = round(time.monotonic() - began, 3)
-            output, status = self._output(done), done.status if done else None
+            output, status = self._output(action, done), done.status if done else None
             self._tell(
                 ActionEnded(
                     self._journal.run, self._at, shown, status, output, problem, took, time.time(), self._entry.path
@@ -183,7 +183,7 @@ class Executor:
             if read is not None and (amount := read(line)) is not None:
                 gauge.take(amount)
 
-        ear = Ear(self._said, far if read is not None else None)
+        ear = Ear(lambda said: self._said(action, said), far if read is not None else None)
         token = overhearing.set(ear.hear)
         machine, fed = self.context.machine(action.host), feeding.set(_fed(action))
         running = asyncio.ensure_future(machine.run(_taking(action), action.timeout))
@@ -202,8 +202,8 @@ class Executor:
                     task.cancel()
                     await asyncio.wait({task})
 
-    def _said(self, said: str) -> None:
-        output = show.lines(self.context, said)[-TAIL:]
+    def _said(self, action: Run, said: str) -> None:
+        output = show.lines(self.context, _told(action, said))[-TAIL:]
         self._tell(ActionSaid(self._journal.run, self._at, output, time.time(), self._entry.path))
 
     async def _write(self, action: Write) -> None:
@@ -219,11 +219,18 @@ class Executor:
         tool = action.argv[0] if isinstance(action, Run) else getattr(action, "api", "it")
         return self.context.redact(explain(self.context.name(action.host), tool, done))
 
-    def _output(self, done: Completed | None) -> str:
+    def _output(self, action: Action, done: Completed | None) -> str:
         if done is None:
             return ""
         said = "\n".join(part for part in (text(done.stdout), text(done.stderr)) if part)
-        return show.lines(self.context, said)[-TAIL:]
+        return show.lines(self.context, _told(action, said))[-TAIL:]
+
+
+def _told(action: Action, said: str) -> str:
+    """What is shown of an output."""
+    if not isinstance(action, Run) or action.tells is None:
+        return said
+    return "\n".join(told for line in said.split("\n") if (told := action.tells(line)))
 
 
 TAKE = """\

@@ -98,7 +98,9 @@ class Run(Struct, frozen=True, tag="run"):
     succeed right before; a runbook has them too. `undo` is the command that takes it back (none: nothing does).
     `silence` is how many seconds it may say nothing (0: as long as it likes), `progress`, a function of a module, reads
     how far it is from a line of its output, and `signal` is what ends it in good order when it is cut off.
-    Secrets reach it by `stdin` or as variables of its `environment`, never as words, which every user sees."""
+    Secrets reach it by `stdin` or as variables of its `environment`, never as words, which every user sees.
+    `diff` are lines that say what it changes (+, -, ~); `tells` makes a line of its output what is shown of it ("":
+    nothing), for a command that speaks to machines."""
 
     host: str
     argv: tuple[str, ...]
@@ -111,6 +113,8 @@ class Run(Struct, frozen=True, tag="run"):
     signal: str = "TERM"
     stdin: Secret | None = None
     environment: tuple[tuple[str, Secret], ...] = ()
+    diff: str = ""
+    tells: Callable[[str], str] | None = None
 
     @property
     def text(self) -> str:

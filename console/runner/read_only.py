@@ -113,6 +113,24 @@ def _ip(words: Sequence[str]) -> bool:
     }
 
 
+SETTINGS = ("TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1")
+"""Variables with which OpenTofu asks nothing and calls nobody; the only ones that a command that reads may be given."""
+
+
+def _tofu(words: Sequence[str]) -> bool:
+    rest = list(words[1:] if words[:1] and words[0].startswith("-chdir=") else words)
+    if rest[:1] == ["plan"]:  # it locks a state, writes files or changes a state only when it is told to
+        return "-lock=false" in rest and not any("generate-config" in word for word in rest)
+    return _verb("version", "show", "validate", "output", "providers schema")(rest)
+
+
+def _env(words: Sequence[str]) -> bool:
+    rest = [*words]
+    while rest and rest[0] in SETTINGS:
+        rest = rest[1:]
+    return bool(rest) and "=" not in rest[0] and reads(rest)
+
+
 _SCRIPTS: set[tuple[str, str]] = set()
 _KNOWN: dict[str, Judge] = {
     **dict.fromkeys(
@@ -137,13 +155,15 @@ _KNOWN: dict[str, Judge] = {
     "openssl": lambda words: _verb("x509", "verify", "s_client", "version")(words) and _without("-out")(words),
     "postconf": _without("-e", "-#", "-X", "-M", "-F", "-P"),
     "doveconf": _any,
+    "env": _env,
     "sfdisk": _with("--dump", "-d", "--json", "-J", "--verify", "-V"),
     "ss": _without("-K", "--kill"),
     "systemctl": _verb("is-active", "is-enabled", "is-failed", "is-system-running", "show", "cat", "status",
                        "list-units", "list-timers", "list-unit-files", "get-default"),
     "systemd-escape": _any,
     "tailscale": _verb("status", "ip", "version", "netcheck"),
-    "tofu": _verb("version", "show", "validate", "output", "providers schema"),
+    "terraform": _tofu,
+    "tofu": _tofu,
     "tune2fs": lambda words: list(words[:1]) == ["-l"] and len(words) == 2,
     "dumpe2fs": _any,
     "wipefs": _with("-n", "--no-act"),

@@ -31,7 +31,7 @@ def action(context: StepContext, planned: Action) -> ActionShown:
         case Write():
             return ActionShown("write", host, text, lines(context, planned.diff.expandtabs()))
         case Run():
-            return ActionShown("run", host, text)
+            return ActionShown("run", host, text, lines(context, planned.diff.expandtabs()))
         case Copy():
             return ActionShown("copy", host, text)
         case Call():

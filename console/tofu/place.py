@@ -41,6 +41,18 @@ def places(estate: Estate, network: bool = True) -> tuple[Place, ...]:
     """Return the folders of the estate whose state there may be a way to read.
 
     States that are kept elsewhere count only with `network`, an initialised folder, and `tofu` on PATH."""
+    found = []
+    for place in folders(estate):
+        if place.file is not None:
+            if place.initialised or os.path.lexists(place.file):
+                found.append(place)
+        elif network and place.initialised and program("tofu") is not None:
+            found.append(place)
+    return tuple(found[:MOST])
+
+
+def folders(estate: Estate) -> tuple[Place, ...]:
+    """Return every folder of the estate that has OpenTofu files, whether it has a state or not."""
     tofu = estate.sources.tofu
     if tofu is None:
         return ()
@@ -49,13 +61,8 @@ def places(estate: Estate, network: bool = True) -> tuple[Place, ...]:
         written = Path(shown)
         with suppress(RuntimeError):
             written = written.expanduser()
-        place = _place((estate.file.parent / written).absolute(), shown, tofu)
-        if place.file is not None:
-            if place.initialised or os.path.lexists(place.file):
-                found.append(place)
-        elif network and place.initialised and program("tofu") is not None:
-            found.append(place)
-    return tuple(found[:MOST])
+        found.append(_place((estate.file.parent / written).absolute(), shown, tofu))
+    return tuple(found)
 
 
 class _Backend(Struct):

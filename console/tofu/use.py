@@ -20,7 +20,7 @@ MOST = 4000
 """Most files that a trust is for; a folder with more is not one of *.tf."""
 
 _CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json")
-_NAMES = (".terraform.lock.hcl", ".opentofu-version", ".terraform-version", ".tool-versions")
+NAMES = (".terraform.lock.hcl", ".opentofu-version", ".terraform-version", ".tool-versions")
 """Which providers are taken; and which OpenTofu, where `tofu` is a version manager's."""
 
 _STATE = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
@@ -28,15 +28,15 @@ _STATE = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
 
 def use(place: Place, site: Path) -> Use:
     """Return what `tofu show` would run in this folder. Its providers start to tell what the values mean."""
-    packages = [*_files(place.data / "providers"), *_files(place.data / "plugins")]
-    deciding = [*(place.folder / name for name in _NAMES), place.data / "terraform.tfstate", *packages]
-    keys = [path for path in _configuration(place.folder) if _may_encrypt(path)]
+    packages = [*files_below(place.data / "providers"), *files_below(place.data / "plugins")]
+    deciding = [*(place.folder / name for name in NAMES), place.data / "terraform.tfstate", *packages]
+    keys = [path for path in configuration(place.folder) if _may_encrypt(path)]
     named = _named(place)
     read = [path for path in named or () if _inside(path, place) and not path.is_dir()]
     deciding += read
     there = [path for path in read if os.path.lexists(path)]
     if keys or there:  # they may name programs, by whatever any other file says
-        deciding += _others(place)
+        deciding += other_files(place)
     runs = [path for path in packages if os.access(path, os.X_OK)]
     top = os.path.realpath(site)
     reason = "its state is encrypted" if place.file else f'its state is kept by the backend "{place.backend}"'
@@ -58,7 +58,7 @@ def use(place: Place, site: Path) -> Use:
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """Return the files below a folder, through links: a package may be one into OpenTofu's cache."""
     found: list[Path] = []
     for count, (top, folders, names) in enumerate(os.walk(folder, followlinks=True)):
@@ -107,7 +107,7 @@ def _top(place: Place) -> Path:
     return repository(real) or real
 
 
-def _others(place: Place) -> Iterator[Path]:
+def other_files(place: Place) -> Iterator[Path]:
     """Yield the other files of the repository, but those of git and of the state, which every change of it writes."""
     count = 0
     data, state = (Path(os.path.realpath(each)) if each else None for each in (place.data, place.file))
@@ -122,7 +122,7 @@ def _others(place: Place) -> Iterator[Path]:
             yield Path(top, name)
 
 
-def _configuration(folder: Path) -> list[Path]:
+def configuration(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith(_CONFIGURATION))
     except OSError:

@@ -45,7 +45,7 @@ class Witness:
                 self.found()
             case FlowBegan():
                 self.names = [name for name, _ in event.steps]
-            case ActionBegan():
+            case ActionBegan() if event.action.kind != "call" or self.case.on_demand:  # a call is no host's trouble
                 self.actions.append(event.step)
             case StepChanged(state=("so" | "done")):
                 name = self.names[event.step]
