@@ -128,7 +128,7 @@ def _env(words: Sequence[str]) -> bool:
     rest = [*words]
     while rest and rest[0] in SETTINGS:
         rest = rest[1:]
-    return bool(rest) and "=" not in rest[0] and reads(rest)
+    return rest[:1] in (["tofu"], ["terraform"]) and _tofu(rest[1:])
 
 
 _SCRIPTS: set[tuple[str, str]] = set()

@@ -105,7 +105,7 @@ def _complaint(found: Event, raw: _Diagnostic) -> Event:
     return msgspec.structs.replace(
         found,
         message=clean(raw.summary, 300),
-        detail=clean(raw.detail, 2000),
+        detail="\n".join(clean(line, 400) for line in raw.detail.split("\n")[:40]),
         level="warning" if raw.severity == "warning" else "error",
         address=clean(raw.address, 200),
         place=place,

@@ -34,6 +34,8 @@ haproxy -c -f /etc/haproxy/haproxy.cfg
 openssl x509 -noout -dates -in /x.pem
 postconf -n
 tofu show -json
+env TF_IN_AUTOMATION=1 TF_INPUT=0 CHECKPOINT_DISABLE=1 tofu -chdir=/x plan -lock=false -out=/y
+terraform -chdir=/x validate -json
 ps -A -o pid=
 """.strip().split("\n")
 
@@ -42,6 +44,11 @@ rm -f /etc/fstab
 sh -c true
 python3 -c pass
 env cat /etc/passwd
+env LD_PRELOAD=/x tofu show
+tofu plan -out=/y
+tofu plan -lock=false -generate-config-out=x.tf
+tofu -chdir=/x apply /y
+tofu -chdir=/x init
 mkfs.ext4 -L x /dev/sdb
 wipefs -a /dev/sdb
 wipefs /dev/sdb

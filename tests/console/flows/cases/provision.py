@@ -56,6 +56,7 @@ init)
   echo 'provider "registry.opentofu.org/lxc/incus" {}' >"$folder/.terraform.lock.hcl"
   echo binary >"$folder/.terraform/providers/incus" ;;
 plan)
+  [ -e "$world/error" ] && { cat "$world/error"; exit 1; }
   for word; do case $word in -out=*) out=${word#-out=} ;; esac; done
   rows=
   [ -e "$world/opt" ] || rows=$(change incus_storage_volume.opt incus_storage_volume create null '{"name":"opt"}')
@@ -63,6 +64,7 @@ plan)
     rows="$rows${rows:+,}$(change incus_instance.mailcow incus_instance update \\
       '{"name":"mailcow","config":{"limits.memory":"4GiB"}}' '{"name":"mailcow","config":{"limits.memory":"6GiB"}}')"
   fi
+  [ -e "$world/rows" ] && rows=$(cat "$world/rows")
   echo '{"format_version":"1.2","planned_values":{"root_module":{}},"resource_changes":['"$rows"']}' >"$out"
   [ -n "$rows" ] && exit 2
   exit 0 ;;
@@ -70,6 +72,7 @@ show) for word; do out=$word; done; cat "$out" ;;
 apply)
   for word; do out=$word; done
   [ -e "$out" ] || { echo '{"@level":"error","type":"diagnostic","diagnostic":{"summary":"no plan"}}'; exit 1; }
+  [ -e "$world/rows" ] && { rm "$world/rows"; echo destroyed >>"$ROOT/log/once"; exit 0; }
   if grep -q incus_storage_volume.opt "$out"; then
     hook apply_start incus_storage_volume.opt create
     [ -e "$world/opt" ] && exit 1
@@ -77,6 +80,7 @@ apply)
     hook apply_complete incus_storage_volume.opt create
   fi
   sleep "${SLOW:-0}"
+  [ -e "$world/broken" ] && { cat "$world/broken"; rm "$world/broken"; exit 1; }
   if grep -q incus_instance.mailcow "$out"; then
     hook apply_start incus_instance.mailcow update
     echo changed >>"$ROOT/log/once"; echo 6GiB >"$world/memory"
