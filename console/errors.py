@@ -54,6 +54,10 @@ class HostError(CowhandError):
     """A host could not be asked."""
 
 
+FULL = "this process may open no more files: raise ulimit -n"
+"""Why something was not asked when descriptors ran out."""
+
+
 class NoWayIn(HostError):
     """There is no way to reach that host."""
 

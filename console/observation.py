@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct, field
@@ -108,7 +109,7 @@ class Frontend(Struct, frozen=True):
         return self.connections is not None and bool(self.limit) and self.connections >= (self.limit or 0)
 
 
-class Stats(Struct, frozen=True):
+class Stats(Struct, frozen=True, dict=True):
     """What one HAProxy says of all its servers, or why it could not be asked (`error`).
 
     `stopped` is True when the socket itself refused, `silent` when it accepted and said nothing."""
@@ -122,7 +123,11 @@ class Stats(Struct, frozen=True):
 
     def server(self, proxy: str, name: str) -> Server | None:
         """The row of that proxy and server."""
-        return next((row for row in self.servers if row.proxy == proxy and row.name == name), None)
+        return self._rows.get((proxy, name))
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], Server]:
+        return {(row.proxy, row.name): row for row in reversed(self.servers)}
 
 
 class Listener(Struct, frozen=True):

@@ -11,6 +11,7 @@ from console.events import EngineFailed, EstateRead, FindingsChanged, RunsRead, 
 from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
 from console.questions import Question
 from screens.bridge import TRAIL, News
+from screens.memory import Memory
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
@@ -60,12 +61,17 @@ class Board:
         """When the run began whose end the operator has seen."""
         self.counted: tuple[int, int] | None = None
         """How many lanes were well, of how many, when the verdict was given."""
+        self.memory = Memory()
+        self._split = Memory()
+        """Files by their lines: split once, and not again with each reading."""
         self.now = 0.0
         """The latest time any reading was taken: what "today" is measured against."""
 
     def take(self, news: News) -> Change:
         """Take in what was drained and return what it touched."""
+        self.memory.forget()
         if news.estate is not None:
+            self._split.forget()
             self.estate = news.estate
             self.title = news.estate.title or self.title
         for reading in news.readings:
@@ -135,6 +141,9 @@ class Board:
 
     def troubled(self) -> list[Key]:
         """Return one cell for each lane that is not well: those of the first cause, then ✗ before ▲, by lane."""
+        return self.memory.once("troubled", self._troubled)
+
+    def _troubled(self) -> list[Key]:
         first = self.observed.findings[0] if self.observed and self.observed.findings else None
         found: list[tuple[bool, bool, int, Key]] = []
         for at, lane in enumerate(self.lanes):
@@ -159,11 +168,27 @@ class Board:
     @property
     def blind(self) -> bool:
         """Whether all is well that could be asked, and something could not be asked."""
-        unknown = any(reading.outcome == "unknown" for reading in self.readings.values())
+        unknown = "unknown" in self.outcomes_seen
         return self.observed is not None and self.observed.verdict == "well" and unknown
+
+    @property
+    def outcomes_seen(self) -> frozenset[Outcome]:
+        """The outcomes that any hop has."""
+        return self.memory.once("outcomes", lambda: frozenset(each.outcome for each in self.readings.values()))
+
+    def shared(self, hop: HopName) -> bool:
+        """Whether a hop is broken on every lane, of more than one."""
+        return self.memory.once(("shared", hop), lambda: self._shared(hop))
+
+    def _shared(self, hop: HopName) -> bool:
+        readings = [self.readings.get((lane.id, hop)) for lane in self.lanes]
+        return len(readings) > 1 and all(each is not None and each.outcome == "failed" for each in readings)
 
     def findings(self) -> list[Finding]:
         """Return all findings: observed before read, then by severity, id and place."""
+        return self.memory.once("findings", self._findings)
+
+    def _findings(self) -> list[Finding]:
         seen = self.observed.findings if self.observed else ()
         read = self.estate.findings if self.estate else ()
         return sorted((*seen, *read), key=_rank)
@@ -175,7 +200,10 @@ class Board:
 
     def touching(self, lane: Lane, hop: HopName) -> list[Finding]:
         """Return the findings about one cell: of its hop, or of its lane as a whole."""
-        return [found for found in self.findings() if lane.id in found.lanes and found.hop in (hop, None)]
+        return self.memory.once(("touching", lane.id, hop), lambda: self._touching(lane.id, hop))
+
+    def _touching(self, lane: str, hop: HopName) -> list[Finding]:
+        return [found for found in self.findings() if found.hop in (hop, None) and lane in found.lanes]
 
     def row(self, span: Span) -> str | None:
         """Return the text of a place's line; None when its file was not read."""
@@ -184,6 +212,9 @@ class Board:
 
     def rows(self, file: str) -> list[str]:
         """Return the lines of a file without their ends; none when it was not read."""
+        return self._split.once(file, lambda: self._lines(file))
+
+    def _lines(self, file: str) -> list[str]:
         text = self.estate.texts.get(file, "") if self.estate else ""
         rows = [row.rstrip("\r") for row in text.split("\n")]
         return rows[:-1] if rows[-1] == "" else rows

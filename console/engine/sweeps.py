@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from console.diagnosis.diagnose import judge, overall
 from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, verdict
-from console.errors import Report, unreported
+from console.errors import FULL, Report, unreported
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
 from console.model import Finding, HopName, Reading, Role, Topology
@@ -189,6 +189,8 @@ class Sweeps:
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
         since = [r.since for r in readings if r.lane in touched and r.outcome in ("failed", "degraded")]
         summed = overall(verdict(readings), findings)
+        if summed == "well" and _starved(seen):
+            summed = "unknown"
         if not since:
             since = [self.findings.since] if self.findings and self.findings.verdict == summed else [seen.at]
         told = FindingsChanged(findings, summed, cause, first.id if first else None, min(since))
@@ -226,8 +228,18 @@ def _dated(reading: Reading, at: float, since: float) -> Reading:
     return replace(reading, at=at or time.time(), since=since)
 
 
+def _starved(seen: SweepData) -> str:
+    """Return how much was not asked because this process may open no more files; "" when nothing was left out."""
+    lanes = seen.lanes.values()
+    ladders = [each for lane in lanes for each in (*lane.public.values(), lane.vm, lane.service) if each is not None]
+    left = [each for each in ladders if each.failed is not None and FULL in each.failed.detail]
+    return f"{len(left)} of {len(ladders)} probes were left out: {FULL}" if left else ""
+
+
 def _dark(seen: SweepData) -> str:
     """Return which host could not probe, or what gave no answer, and why; "" when nothing was missing."""
+    if starved := _starved(seen):
+        return starved
     for role in ("proxy", "mail"):
         ladders = [lane.vm if role == "proxy" else lane.service for lane in seen.lanes.values()]
         asked = [ladder for ladder in ladders if ladder is not None]

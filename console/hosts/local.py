@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
+from console.errors import FULL, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts import files, relay
 from console.hosts.become import Become
 from console.hosts.host import ANY, Before, Completed, Stream, feeding
@@ -204,7 +204,9 @@ def _explained(error: Exception, what: str, timeout: float) -> StreamError | NoW
     if isinstance(error, UnicodeError | socket.gaierror):
         return Unresolved(f"{what} has no address here")
     number = getattr(error, "errno", None)
-    if number in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM):
+    if number in (errno.EMFILE, errno.ENFILE):
+        return NoWayIn(f"{what} was not asked: {FULL}")
+    if number in (errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM):
         return NoWayIn(f"{what} was not asked: {os.strerror(number)}")
     if isinstance(error, ConnectionRefusedError | ConnectionResetError | FileNotFoundError):
         return Refused(f"{what} refused the connection")

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from console.diagnosis.symptoms import ailing
 from console.errors import HostError, Report, Unresolved, summarize, unreported
 from console.facts import disks, haproxy_stats
+from console.hosts.descriptors import at_once
 from console.hosts.host import Host
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
 from console.observation import Ladder, LaneData, ProbeTarget, SweepData
@@ -19,7 +20,9 @@ from console.probes.ladder import climb
 from console.probes.trust import Trust
 
 AT_ONCE = 256
-"""Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted."""
+"""Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted.
+
+Where the limit is lower, so is this (`descriptors.at_once`)."""
 
 QUIET = 0.004
 """Seconds in which nothing but the tunnel is asked: what this process does meanwhile would count as its latency."""
@@ -59,7 +62,7 @@ class _Sweep:
         self, seen: SweepData, hosts: Mapping[Role, Host], tell: Tell, report: Report, trust: Trust | None
     ) -> None:
         self.seen, self.hosts, self.tell, self.report, self.trust = seen, hosts, tell, report, trust
-        self.room = {role: asyncio.Semaphore(AT_ONCE) for role in hosts}
+        self.room = {role: asyncio.Semaphore(at_once(len(hosts), AT_ONCE)) for role in hosts}
         self.crossing: set[str] = set()
         self.crossed = asyncio.Event()
         self.quiet = asyncio.get_running_loop().time() + QUIET

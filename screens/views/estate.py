@@ -42,16 +42,21 @@ class Estate(View):
         return self.board.estate.topology if self.board.estate else Topology()
 
     def _map(self, width: int, height: int) -> Drawing:
-        drawing = self._across(width - 2) if width >= BROAD else self._down(width - 2)
-        drawing = [((" ", self.ink.text), *line) for line in drawing]
-        if self.board.estate and self.board.estate.remark:
-            drawing.append(((clip(f" {clean(self.board.estate.remark)}", width), self.ink.muted),))
+        drawing = self.board.memory.once(("map", width, id(self.ink)), lambda: (self.ink, self._draw(width)))[1]
         self.top = max(min(self.top, len(drawing) - height), 0)
         shown = drawing[self.top : self.top + height]
         below = len(drawing) - height - self.top
         if below > 0:
             shown[-1] = ((f" ↓ {below + 1} more lines: j, pgdn", self.ink.muted),)
         return shown
+
+    def _draw(self, width: int) -> Drawing:
+        """Draw all of it; the memory keeps the ink too, so that no other can be taken for it."""
+        drawing = self._across(width - 2) if width >= BROAD else self._down(width - 2)
+        drawing = [((" ", self.ink.text), *line) for line in drawing]
+        if self.board.estate and self.board.estate.remark:
+            drawing.append(((clip(f" {clean(self.board.estate.remark)}", width), self.ink.muted),))
+        return drawing
 
     def _down(self, width: int) -> Drawing:
         stem: Piece = ("     │ ", self.ink.faint)

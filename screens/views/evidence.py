@@ -19,6 +19,9 @@ LABEL = 15
 RUNG_ROWS = 3
 """Rows that a bad rung may take: a daemon's log line says it best whole."""
 
+MOST_PLACES = 40
+"""Places of a cell that are shown; a finding may have one for each of a thousand lanes."""
+
 HOP_WORDS: dict[HopName, str] = {
     "public": "public", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service",
 }  # fmt: skip
@@ -46,11 +49,14 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
         lines += [row for found in board.causes(lane) for row in _effect(ink, found, width)]
     for found in told:
         lines += [(), *explain(ink, found, width, places=False)]
-    places = list(_places(board, lane, hop))
+    places = board.memory.once(("places", lane.id, hop), lambda: list(_places(board, lane, hop)))
     if places:
         lines.append(())
-        shown = min(max(len(_short(place)) for place in places), max(width // 5 - 1, 15))
-        lines += [_source(board, ink, place, shown, width) for place in places]
+        longest = max(len(_short(place)) for place in places[:MOST_PLACES])
+        shown = min(longest, max(width // 5 - 1, 15))
+        lines += [_source(board, ink, place, shown, width) for place in places[:MOST_PLACES]]
+        if len(places) > MOST_PLACES:
+            lines.append(((f" and {len(places) - MOST_PLACES} more places: 2 findings, or y copies all", ink.muted),))
     if lacks := lacking(board, reading):
         rows = [((f"   {row}", ink.text),) for row in lacks.split("\n")]
         lines += [(), ((" site.toml lacks this (y copies it); then start cowhand again", ink.muted),), *rows]

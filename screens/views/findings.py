@@ -45,6 +45,9 @@ class Findings(View):
 
     def items(self) -> list[Item]:
         """All that passes the filter, the worst first."""
+        return self.board.memory.once(("items", self.wanted), self._items)
+
+    def _items(self) -> list[Item]:
         problems: tuple[InputError, ...] = self.board.estate.problems if self.board.estate else ()
         everything: list[Item] = [*problems, *self.board.findings()]
         return [item for item in everything if self.wanted in _haystack(item)] if self.wanted else everything
@@ -55,6 +58,9 @@ class Findings(View):
 
     def _rows(self) -> list[str | int]:
         """What the list is made of: headings, and places in `items`."""
+        return self.board.memory.once(("finding rows", self.wanted), self._headed)
+
+    def _headed(self) -> list[str | int]:
         rows: list[str | int] = []
         heading = ""
         for at, item in enumerate(self.items()):
@@ -113,7 +119,10 @@ class Findings(View):
         return lines
 
     def _lanes(self, found: Finding) -> list[Lane]:
-        return [lane for lane in self.board.lanes if lane.id in found.lanes]
+        wanted = frozenset(found.lanes)
+        return self.board.memory.once(
+            ("lanes of", wanted), lambda: [lane for lane in self.board.lanes if lane.id in wanted]
+        )
 
     def changed(self, change: Change) -> None:
         """Keep the cursor on what it stood on."""

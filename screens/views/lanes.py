@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import ClassVar
 
 from rich.style import Style
@@ -62,6 +63,9 @@ class Lanes(View):
 
     def rows(self) -> list[Lane]:
         """The lanes that pass the filter."""
+        return self.board.memory.once(("rows", self.wanted), self._rows)
+
+    def _rows(self) -> list[Lane]:
         if not self.wanted:
             return list(self.board.lanes)
         return [lane for lane in self.board.lanes if self.wanted in f"{lane.port} {lane.name} {lane.protocol}".lower()]
@@ -105,25 +109,27 @@ class Lanes(View):
 
     def _hidden(self, shown: int) -> list[Piece]:
         """How many lanes are above and below what is shown, and how many of those are broken."""
-        rows = self.rows()
-        above, below = rows[: self.top], rows[self.top + shown :]
-        told = [f" ↑{len(above)}"] if above else []
-        told += [f" ↓{len(below)}"] if below else []
-        broken = sum("failed" in self.board.outcomes(lane) for lane in (*above, *below))
+        end = self.top + shown
+        failing = self.board.memory.once(("failing", self.wanted), self._failing)
+        below = len(failing) - 1 - end
+        told = [f" ↑{self.top}"] if self.top else []
+        told += [f" ↓{below}"] if below > 0 else []
+        broken = failing[-1] - (failing[end] - failing[self.top])
         pieces: list[Piece] = [("".join(told), self.ink.text)] if told else []
         return [*pieces, (f" ✗{broken}", self.ink.broken)] if broken else pieces
 
+    def _failing(self) -> list[int]:
+        """How many of the first rows are broken: of none, of one, and so on."""
+        return [0, *accumulate("failed" in self.board.outcomes(lane) for lane in self.rows())]
+
     def _title_style(self, hop: HopName) -> Style:
-        lanes = self.board.lanes
-        readings = [self.board.readings.get((lane.id, hop)) for lane in lanes]
-        shared = len(lanes) > 1 and all(reading is not None and reading.outcome == "failed" for reading in readings)
-        return self.ink.broken if shared else self.ink.muted
+        return self.ink.broken if self.board.shared(hop) else self.ink.muted
 
     def _window(self, height: int) -> list[tuple[int, Lane]]:
         room = max(height - 1, 1)
         rows = self.rows()
         self.top = follow(self.top, self.row, len(rows), room)
-        return list(enumerate(rows))[self.top : self.top + room]
+        return list(enumerate(rows[self.top : self.top + room], self.top))
 
     def _evidence(self, width: int, height: int) -> list[Line]:
         ink = self.ink

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -82,12 +83,9 @@ class Sources(View):
     def _names(self, width: int, height: int) -> list[Line]:
         ink = self.ink
         names: list[tuple[str, list[Piece]]] = []
+        counts = self.board.memory.once("places of files", self._counts)
         for file in self.files():
-            count = sum(
-                isinstance(place, Span) and place.file == file
-                for found in self.board.findings()
-                for place in (found.where, *found.also)
-            )
+            count = counts[file]
             here = file == self.file
             piece: list[Piece] = [
                 ("▸" if here else " ", ink.key),
@@ -103,6 +101,11 @@ class Sources(View):
             if names
             else [((f" {self._missing()}", ink.muted),)]
         )
+
+    def _counts(self) -> Counter[str]:
+        """Return how many places of findings each file has."""
+        places = (place for found in self.board.findings() for place in (found.where, *found.also))
+        return Counter(place.file for place in places if isinstance(place, Span))
 
     def _missing(self) -> str:
         """Say why there is no file: what is shown at the very start is kept without the texts."""

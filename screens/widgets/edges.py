@@ -62,7 +62,7 @@ def _count(board: Board) -> str:
     count = len(board.lanes)
     if not count or board.observed is None or board.counted is None:
         return f"   {count} lanes" if count else ""
-    if board.observed.verdict == "unknown" and not any(reading.outcome == "ok" for reading in board.readings.values()):
+    if board.observed.verdict == "unknown" and "ok" not in board.outcomes_seen:
         return f"   {count} lanes, none could be asked"
     return f"   {board.counted[0]} of {board.counted[1]} lanes {'answer' if board.blind else 'well'}"
 

@@ -175,7 +175,7 @@ def test_few_of_our_modules_are_loaded_before_the_first_paint(tmp_path: Path) ->
     cache.write(site, EstateRead("", Topology(), (), (), {}))
     loaded = loaded_before_the_first_paint(site)
     assert "screens.app" in loaded
-    assert len(loaded) <= 46
+    assert len(loaded) <= 48
     assert not {name for name in loaded if name.startswith(("console.sources", *NEVER))}
 
 
@@ -184,5 +184,5 @@ def test_without_a_cache_only_what_reads_lanes_is_loaded_before_the_first_paint(
     site.write_text(SITE)
     loaded = loaded_before_the_first_paint(site)
     assert "console.sources.haproxy" in loaded
-    assert len(loaded) <= 130
+    assert len(loaded) <= 132
     assert not {name for name in loaded if name.startswith(NEVER)}

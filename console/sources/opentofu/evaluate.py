@@ -117,7 +117,7 @@ class Evaluation:
                 words.append(text(value))
         result = "".join(words)
         if len(result) > LARGEST:
-            raise Unknown("it grows too large to work out here")
+            raise Unknown(functions.TOO_LARGE)
         return Expression(result, reason=reason) if reason else result
 
     def _logic(self, expression: Expression) -> Value:

@@ -137,7 +137,12 @@ def link(
         instances.extend(_instances(scope))
     volumes = _volumes(scopes, instances)
     nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
-    led = tuple(islice(forwards(scopes, instances), MOST))
+    led = tuple(islice(forwards(scopes, instances), MOST + 1))
+    unknown = tuple(islice((each for scope in scopes for each in _unknown(scope)), MOST))
+    many = (("instances", [each for each, _ in instances]), ("volumes", volumes), ("nics", nics), ("forwards", led))
+    for what, found in many:
+        if len(found) > MOST:
+            root.cut(found[MOST].source, f"more than {MOST} {what}: from this one on they are not shown")
     wrong = [*problems, *root.problems, *misplaced, *(problem for _, found in merged.values() for problem in found)]
     return Tofu(
         tuple(block for document in documents for block in document.blocks),
@@ -145,8 +150,8 @@ def link(
         volumes[:MOST],
         nics[:MOST],
         tuple(wrong),
-        tuple(islice((each for scope in scopes for each in _unknown(scope)), MOST)),
-        led,
+        unknown,
+        led[:MOST],
     )
 
 
@@ -185,11 +190,18 @@ def _call(scope: Scope, modules: Documents, merged: Merged, scopes: list[Scope],
     scopes.append(scope)
     for block in scope.blocks:
         path = folder(block)
-        if path is None or path not in modules or depth >= DEEPEST or not block.labels:
+        if path is None or path not in modules or not block.labels:
+            continue
+        if depth >= DEEPEST:
+            deep = f"more than {DEEPEST} modules inside each other: what this one declares is not shown"
+            scope.root.cut(block.span, deep)
             continue
         inputs = {each.name: each.value for each in block.attributes}
         for copy in scope.copies(block):
-            if len(scopes) >= MOST or not scope.root.make(block.span, 1 + len(merged[path][0])):
+            if len(scopes) >= MOST:
+                scope.root.cut(block.span, f"more than {MOST} modules: from this one on they are not read")
+                return
+            if not scope.root.make(block.span, 1 + len(merged[path][0])):
                 return
             name = block.labels[0] + "".join(f"[{key}]" for key in copy.index())
             caller = Caller(scope, inputs, copy.bindings, f"{scope.path}.{name}", path)

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.model import Span
-from console.sources.opentofu.evaluate import Evaluation
-from console.sources.opentofu.functions import LARGEST, Asked, Partial, Unknown, Wrong, number
+from console.sources.opentofu.evaluate import WRONG, Evaluation
+from console.sources.opentofu.functions import LARGEST, TOO_LARGE, Asked, Partial, Unknown, Wrong, number
 from console.sources.opentofu.path import Bindings, Copy, Step, walk
 from console.sources.opentofu.types import convert, primitive
 from console.sources.opentofu.values import Attribute, Block, Document, Expression, Value
@@ -35,6 +35,12 @@ MOST_TEXT = 4 << 20
 """Characters of these files."""
 
 MOST_COPIES = 256
+"""Copies by `count`."""
+
+TOO_MUCH = "there is too much of it to work out here"
+
+LIMITS = (TOO_MUCH, TOO_LARGE, WRONG)
+"""How reasons begin that no value of a variable would change: they are said, for copies are left out."""
 
 Files: TypeAlias = Callable[[str], "str | None"]
 """Returns the text of a file by its path from the root folder; None when it is not there or not to be read."""
@@ -62,6 +68,7 @@ class Root(Struct):
     read: dict[str, str | None] = {}
     size: int = 0
     problems: list[InputError] = []
+    cuts: set[str] = set()
 
     def make(self, span: Span, count: int = 1) -> bool:
         """Count what is made of modules, resources and devices; returns whether it is within the limit, said once."""
@@ -70,6 +77,13 @@ class Root(Struct):
             problem = f"more than {MOST_MADE} modules, resources and devices come of these files: the rest is not read"
             self.problems.append(InputError(span.file, span.line, span.column, f"{problem}; is this the right folder?"))
         return self.made <= MOST_MADE
+
+    def cut(self, span: Span, problem: str) -> None:
+        """Say, once, that something was left out at a place."""
+        found = InputError(span.file, span.line, span.column, problem)
+        if str(found) not in self.cuts:
+            self.cuts.add(str(found))
+            self.problems.append(found)
 
     def text(self, path: str) -> str | None:
         """Return the text of a file that an expression names, read once; raises `Unknown` when there are too many."""
@@ -137,6 +151,8 @@ class Scope:
                 return tuple(Copy({"each": {"key": key, "value": key}}) for key in keys)
             if block.kind == "dynamic" and isinstance(keys, list):
                 return tuple(Copy({"each": {"key": key, "value": value}}) for key, value in enumerate(keys))
+            if isinstance(keys, Expression) and keys.reason.startswith(LIMITS):
+                self.root.cut(each.span, f"for_each: {keys.reason}; all its copies are told as one")
             return (Copy(known=False),)
         if count := block.get("count"):
             try:
@@ -145,6 +161,8 @@ class Scope:
                 return (Copy(known=False),)
             if isinstance(found, int) and 0 <= found <= MOST_COPIES:
                 return tuple(Copy({"count": {"index": index}}) for index in range(found))
+            if isinstance(found, int) and found > MOST_COPIES:
+                self.root.cut(count.span, f"count: {found} is more than {MOST_COPIES}; all its copies are told as one")
             return (Copy(known=False),)
         return (Copy(),)
 
@@ -158,7 +176,7 @@ class Scope:
         """Count one more step of work; raises `Unknown` when there was too much."""
         self.root.work += 1
         if self.root.work > MOST_WORK:
-            raise Unknown("there is too much of it to work out here")
+            raise Unknown(TOO_MUCH)
 
     # ── references ──────────────────────────────────────────────────────────────────────────────────────────────────
 

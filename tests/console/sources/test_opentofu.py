@@ -147,7 +147,8 @@ def test_a_module_s_output_reaches_another_module() -> None:
 
 def test_modules_that_call_themselves_or_each_other_end() -> None:
     own = 'module "again" {\n source = "./"\n name = module.again.it\n}\n'
-    assert tofu(own + own, modules={".": [("main.tf", own * 3)]}).problems == ()
+    told = tofu(own + own, modules={".": [("main.tf", own * 3)]}).problems
+    assert told and all("more than" in each.problem for each in told)
 
 
 @pytest.mark.parametrize("source", ['"./missing"', '"registry/x/y"', '"git::https://example.org/x"', "var.x", "[1]"])

@@ -8,6 +8,7 @@ from console.sources.opentofu.functions import arithmetic, collections, conversi
 from console.sources.opentofu.functions.operators import OPERATORS, operate
 from console.sources.opentofu.functions.values import (
     LARGEST,
+    TOO_LARGE,
     Asked,
     Partial,
     Unknown,
@@ -28,6 +29,7 @@ __all__ = [
     "LARGEST",
     "OPERATORS",
     "RESTLESS",
+    "TOO_LARGE",
     "Asked",
     "Partial",
     "Unknown",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from console.sources.opentofu.functions.values import Unknown, Wrong, certain, huge, number, plain, same
+from console.sources.opentofu.functions.values import TOO_LARGE, Unknown, Wrong, certain, huge, number, plain, same
 from console.sources.opentofu.values import Value
 
 
@@ -19,7 +19,7 @@ def operate(operator: str, one: Value, other: Value) -> Value:
     try:
         return _OPERATORS[operator](left, right)
     except OverflowError:
-        raise Unknown("it grows too large to work out here") from None
+        raise Unknown(TOO_LARGE) from None
 
 
 _OPERATORS: dict[str, Callable[[int | float, int | float], Value]] = {

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from console.sources.opentofu.values import Expression, Value
 
+TOO_LARGE = "it grows too large to work out here"
+
 LARGEST = 65536
 """Characters of a text, entries of a collection: templates of templates double with every step."""
 
@@ -49,7 +51,7 @@ def plain(number: float) -> int | float:
 
 def huge() -> Value:
     """Raise `Unknown`: the outcome would be too large."""
-    raise Unknown("it grows too large to work out here")
+    raise Unknown(TOO_LARGE)
 
 
 def certain(value: Value, room: list[int] | None = None) -> Value:
@@ -57,7 +59,7 @@ def certain(value: Value, room: list[int] | None = None) -> Value:
     room = [LARGEST] if room is None else room
     room[0] -= 1
     if room[0] < 0:
-        raise Unknown("it grows too large to work out here")
+        raise Unknown(TOO_LARGE)
     if isinstance(value, Expression):
         raise Unknown(value.reason or f"{value.text} is not known")
     if isinstance(value, Partial):
@@ -92,7 +94,7 @@ def number(value: Value) -> int | float:
         raise Wrong("a number is needed")
     found = float(value) if re.search(r"[.eE]", value) else int(value)
     if isinstance(found, float) and not math.isfinite(found):
-        raise Unknown("it grows too large to work out here")
+        raise Unknown(TOO_LARGE)
     return plain(found)
 
 
