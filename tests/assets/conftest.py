@@ -1,11 +1,14 @@
-"""A plain file that stands for a disk."""
+"""A plain file that stands for a disk, and a folder that stands for the mail host."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.assets.mail_host import MailHost
+from tests.assets.pairs import old
 from tests.assets.plain_disk import PlainDisk
 
 
@@ -19,3 +22,12 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainDisk:
     """A blank disk of 32 MiB."""
     return PlainDisk(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Iterator[MailHost]:
+    """A machine with a pair installed."""
+    host = MailHost(tmp_path / "vm")
+    host.install(old())
+    yield host
+    host.close()
