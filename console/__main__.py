@@ -28,14 +28,20 @@ REHEARSAL = "no site.toml here: this is a rehearsal; i sets up your own (or cowh
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cowhand and return its exit status."""
-    from console.commands.main import build, run
+    from console.commands.output import guarded
     from console.process import crash
 
     crash.install()
-    arguments = build().parse_args(argv)
-    if arguments.command:
-        return run(arguments)
-    return _screens(arguments)
+    arguments: list[argparse.Namespace] = []
+
+    def command() -> int:
+        from console.commands.main import build, run
+
+        arguments.append(build().parse_args(argv))
+        return run(arguments[0]) if arguments[0].command else 0
+
+    status = guarded(command)
+    return status if status or arguments[0].command else _screens(arguments[0])
 
 
 def _screens(arguments: argparse.Namespace) -> int:

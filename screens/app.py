@@ -286,6 +286,9 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self.engine.stop_flow(cut)
 
     def _sweep(self) -> None:
+        if self.board.failed is not None:
+            self.say("the engine has stopped: nothing can be asked; q leaves")
+            return
         self.engine.sweep()
         self.say("asking every hop again")
 

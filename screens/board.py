@@ -103,6 +103,11 @@ class Board:
         )
 
     @property
+    def unusable(self) -> bool:
+        """Whether nothing of the estate can be used for what is wrong with its files."""
+        return self.estate is not None and bool(self.estate.problems) and not self.lanes
+
+    @property
     def busy(self) -> bool:
         """Whether a run is on; it is not, when the engine has stopped."""
         return self.flow is not None and self.flow.outcome is None and self.failed is None

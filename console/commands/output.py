@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
     from console.model import Verdict
 
 VERSION = "0.1.0"
@@ -14,6 +17,67 @@ EXIT_WELL, EXIT_FINDINGS, EXIT_DOWN, EXIT_UNUSABLE, EXIT_BLIND = 0, 1, 2, 2, 3
 EXIT_DONE, EXIT_FAILED = 0, 1
 
 VERDICT_EXIT: dict[Verdict, int] = {"well": 0, "degraded": 1, "down": 2, "unknown": 3}
+
+
+EXIT_UNWRITABLE = 74
+"""Output cannot be written: sysexits' EX_IOERR."""
+
+
+class _Output:
+    """Standard output that remembers why it could not be written; argparse takes no notice of that."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.failed: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self.failed = error
+            raise
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self.failed = error
+            raise
+
+
+def guarded(act: Callable[[], int]) -> int:
+    """Return what `act` returns, or `EXIT_UNWRITABLE` when standard output cannot be written, which is then said."""
+    import os
+    from contextlib import suppress
+
+    stream = sys.stdout
+    sys.stdout = output = cast("TextIO", _Output(stream))
+    watched = cast("_Output", output)
+    try:
+        status = act()
+        output.flush()
+    except SystemExit:  # of --help and --version
+        with suppress(OSError):
+            output.flush()
+        if watched.failed is None:
+            raise
+        status = 0
+    except OSError:
+        if watched.failed is None:
+            raise
+        status = 0
+    finally:
+        sys.stdout = stream
+    if watched.failed is None:
+        return status
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if isinstance(watched.failed, BrokenPipeError):
+        return 141
+    say(f"standard output cannot be written: {os.strerror(watched.failed.errno or 0).lower()}")
+    return EXIT_UNWRITABLE
 
 
 def say(text: str) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.evidence_rows import contained, logged, tunnelled
 from console.diagnosis.symptoms import BUSY, HEADERLESS, outcome
+from console.diagnosis.tunnel_time import timed, tunnel_slow, tunnel_time
 from console.model import HopName, Lane, Outcome, Reading, Rung, Verdict
 from console.observation import Cause, Ladder, LaneData, SweepData
-
-SLOW = 1000.0
-"""Milliseconds of a connection through the tunnel from which it counts as slow: one lost SYN costs that much."""
 
 AT_ONCE = 2.5
 """Seconds within which Dovecot hangs up on a proxy that it distrusts: for a header that got lost it waits 3 s."""
@@ -89,6 +87,8 @@ def milliseconds(value: float) -> str:
     """Write a duration as a lamp does: "0.4 ms", "41 ms", "1.3 s"."""
     if value >= 1000:
         return f"{value / 1000:.1f} s"
+    if value == 0:
+        return "<1 ms"  # of a clock that counts whole milliseconds
     return f"{value:.0f} ms" if value >= 1 else f"{max(value, 0.1):.1f} ms"
 
 
@@ -292,10 +292,12 @@ def _tunnel(seen: SweepData, lane: LaneData) -> Reading | None:
     if lane.vm.cause == "no-way":
         return _reading(lane, "tunnel", vantage, "unknown", "not asked", evidence, asked=asked)
     if lane.vm.connected or lane.vm.cause == "refused":
-        latency = evidence[-1].ms or 0.0
-        slow = tunnel_slow(seen, lane)
+        known, slow = tunnel_time(seen, lane), tunnel_slow(seen, lane)
         outcome: Outcome = "degraded" if slow else "ok"
-        return _reading(lane, "tunnel", vantage, outcome, milliseconds(latency), evidence, latency, asked)
+        word = milliseconds(known[0]) if known is not None else "slow" if slow else "up"
+        latency = known[0] if known is not None else None
+        whole = seen.stats is not None or seen.ended  # who times it is asked beside the lanes
+        return _reading(lane, "tunnel", vantage, outcome, word, timed(seen, lane, evidence), latency, asked, whole)
     answered = host_answers(seen, lane)
     if answered is None:
         return None
@@ -314,12 +316,6 @@ def host_answers(seen: SweepData, lane: LaneData) -> bool | None:
         return True
     beside = (other for other in seen.lanes.values() if other.lane.target and other.lane.target.host == host)
     return False if all(other.vm is None or other.vm.rungs for other in beside) else None
-
-
-def tunnel_slow(seen: SweepData, lane: LaneData) -> bool:
-    """Whether even the fastest answer of that host was slow: a single lost packet must not colour a lane."""
-    host = lane.lane.target.host if lane.lane.target else ""
-    return seen.answered.get(host, 0.0) >= SLOW
 
 
 # ── vm ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from console.errors import CowhandError, Report, summarize, unreported
+from msgspec.structs import replace
+
+from console.errors import CowhandError, InputError, Report, summarize, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
+from console.model import Topology
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
@@ -193,7 +196,7 @@ class Engine:
             self._refiner.heard = self._read_again
         if self._told is None and (early := self.first()) is not None:
             self._tell_estate(early, False)
-        estate = self._read()
+        estate = await self._first_estate()
         vantages = self.open_vantages(estate, self.log, self.ask)
         self._opened = estate, vantages
         opening = asyncio.create_task(self._open(vantages))
@@ -308,6 +311,22 @@ class Engine:
                 await self._wake.wait()
         self._wake.clear()
 
+    async def _first_estate(self) -> Estate:
+        """Read the estate; while its site file cannot be used, say why, and read it again until it can."""
+        while True:
+            try:
+                return self._read()
+            except CowhandError as error:
+                self._tell_unusable(error)
+            await self._pause(FLOOR)
+
+    def _tell_unusable(self, error: CowhandError) -> None:
+        """Say that the site file cannot be used; what was read of it before stays."""
+        problem = error if isinstance(error, InputError) else InputError("site.toml", 0, 0, str(error))
+        before = self._told or EstateRead("", Topology(), (), (), {})
+        if problem not in before.problems:
+            self._tell_estate(replace(before, problems=(problem, *before.problems), partial=False), False)
+
     def _read(self) -> Estate:
         guessed = self.load()
         estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
@@ -319,10 +338,12 @@ class Engine:
         async with self._reading:
             try:
                 guessed = await asyncio.to_thread(self.load)
-            except CowhandError:
+            except CowhandError as error:
+                self._tell_unusable(error)
                 return known
             estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
-            if await asyncio.to_thread(_same, known, estate):
+            mended = self._told is not None and self._told.problems != estate.problems
+            if not mended and await asyncio.to_thread(_same, known, estate):
                 return known
             self._tell_estate(await asyncio.to_thread(_told, estate), estate is guessed)
             return estate

@@ -4,10 +4,12 @@ Local variables and texts of exceptions are left out, for they may hold passphra
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 
 from console.errors import summarize
@@ -15,6 +17,8 @@ from console.errors import summarize
 
 def report(error: BaseException) -> str:
     """Write the places of an exception and its causes to a private file; returns its path, "" on failure."""
+    if terminal_gone(error):
+        return ""
     from console.store import atomic
     from console.store.folders import state_folder
 
@@ -30,6 +34,13 @@ def report(error: BaseException) -> str:
     except OSError:
         return ""
     return str(path)
+
+
+def terminal_gone(error: BaseException, terminals: Sequence[int] = (0, 1, 2)) -> bool:
+    """Whether an error only says that the terminal was closed: its window is gone, and none of its files is one."""
+    if not isinstance(error, OSError) or error.errno not in (errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF):
+        return False
+    return not any(os.isatty(each) for each in terminals)
 
 
 def tell(error: BaseException) -> str:

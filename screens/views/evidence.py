@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from console.errors import InputError
 from console.model import Finding, HopName, Lane, Reading, Rung, Span
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clip_left, clock, fit, wrap
@@ -69,6 +70,16 @@ def lacking(board: Board, reading: Reading | None) -> str:
     """Return what the site file lacks, as TOML, for a cell that could not be asked; "" for any other."""
     asked = reading is not None and reading.outcome != "unknown"
     return board.estate.missing if board.estate and not asked else ""
+
+
+def unusable(ink: Ink, problems: Iterable[InputError], width: int) -> list[Line]:
+    """Return why nothing of the estate can be used, whole."""
+    lines = [rule(ink, (("what cannot be used", ink.bright),), width)]
+    for problem in problems:
+        lines += [
+            ((f" {'✗' if not at else ' '} {row}", ink.failed),) for at, row in enumerate(wrap(str(problem), width - 4))
+        ]
+    return [*lines, (), ((" Files are read again when they are saved.", ink.muted),)]
 
 
 def _told(board: Board, lane: Lane, hop: HopName) -> tuple[list[Finding], list[Finding]]:

@@ -78,7 +78,7 @@ class Findings(View):
         if not items and self.board.estate is not None and self.board.estate.partial:
             return [((" the files are still being read", ink.muted),)]
         if not items:
-            what = f"nothing has “{self.wanted}” in it" if self.wanted else "nothing is known to be wrong"
+            what = f"nothing has “{self.wanted}” in it" if self.wanted else self._nothing()
             return [((f" {what}", ink.muted),)]
         cursor = rows.index(min(self.cursor, len(items) - 1))
         nearest = cursor - 1 if isinstance(rows[cursor - 1], str) else cursor
@@ -95,6 +95,12 @@ class Findings(View):
                 else brief(ink, item, width, chosen=here)
             )
         return lines
+
+    def _nothing(self) -> str:
+        if self.board.failed is not None:
+            return "nothing is known: the engine has stopped"
+        known = self.board.estate is not None and self.board.observed is not None
+        return "nothing is known to be wrong" if known else "nothing is known yet"
 
     def _detail(self, width: int, height: int) -> list[Line]:
         ink, item = self.ink, self._chosen()

@@ -16,7 +16,7 @@ from screens.text import Line, Piece, clip, fit, follow
 from screens.textual_private import PlacedWidget
 from screens.themes import MARKS
 from screens.view import WIDE, View
-from screens.views.evidence import brief, evidence, excerpt, place_of, plain, rule
+from screens.views.evidence import brief, evidence, excerpt, place_of, plain, rule, unusable
 from screens.widgets.pane import Pane
 
 TITLES: dict[HopName, str] = {
@@ -133,6 +133,8 @@ class Lanes(View):
 
     def _evidence(self, width: int, height: int) -> list[Line]:
         ink = self.ink
+        if self.board.unusable and self.board.estate is not None:
+            return unusable(ink, self.board.estate.problems, width)
         lines = evidence(self.board, ink, self.chosen(), width)
         spare = height - len(lines) - 1
         if spare >= LEAST_EXTRA:

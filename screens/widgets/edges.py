@@ -98,7 +98,7 @@ def _verdict(board: Board, ink: Ink) -> Piece:
     if board.choosing:
         return "· no site is open", ink.muted
     if board.observed is None:
-        return "· looking", ink.muted
+        return ("✗ unusable", ink.broken) if board.unusable else ("· looking", ink.muted)
     verdict = board.observed.verdict
     outcome = VERDICTS[verdict]
     style = ink.broken if outcome == "failed" else ink.state(outcome)
@@ -113,7 +113,7 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
     if board.choosing:
         return (("which of your sites? nothing is asked of any before you choose", ink.text),)
     if board.failed is not None:
-        return ((clip(f"✗ the engine stopped: {board.failed.summary}; nothing below is live", width), ink.broken),)
+        return ((clip(f"✗ the engine stopped, nothing below is live: {board.failed.summary}", width), ink.broken),)
     seen = board.observed
     if seen is not None and seen.cause:
         outcome = VERDICTS[seen.verdict]

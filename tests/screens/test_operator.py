@@ -207,7 +207,7 @@ async def test_r_asks_the_engine_to_sweep_and_says_so() -> None:
     async with build(stage).run_test(size=SMALL) as pilot:
         rows = await settle(pilot, "r")
     assert stage.asked.count("sweep") == 1
-    assert rows[-1] == " asked every hop again"
+    assert rows[-1] == " asking every hop again"
 
 
 async def test_the_engine_is_told_when_somebody_looks_and_when_nobody_does() -> None:
@@ -334,7 +334,7 @@ async def test_a_sweep_that_does_not_end_is_said_until_it_does() -> None:
         stage.say(SweepOverdue(START, "the vps does not answer"))
         rows = await settle(pilot)
         assert "last swept 14:00:00" in rows[0]
-        assert rows[1] == " no sweep ends: the vps does not answer"
+        assert rows[1] == " sweeps do not finish: the vps does not answer"
         stage.say(SweepOverdue(START, ""))
         rows = await settle(pilot)
         assert "last swept" not in rows[0]
@@ -348,7 +348,7 @@ async def test_an_engine_that_stopped_is_said_and_leaves_with_status_70() -> Non
         await settle(pilot)
         stage.say(EngineFailed("ValueError at sweep.py:41"))
         rows = await settle(pilot)
-        assert rows[1] == " ✗ the engine stopped: ValueError at sweep.py:41; nothing below is live"
+        assert rows[1] == " ✗ the engine stopped, nothing below is live: ValueError at sweep.py:41"
         await pilot.press("q")
     assert app.return_code == 70
 

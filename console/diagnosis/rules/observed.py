@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.certificates import UNKNOWN, certificate_trouble
-from console.diagnosis.judge import service_label
+from console.diagnosis.judge import milliseconds, service_label
 from console.diagnosis.rule import Observed, observed
+from console.diagnosis.tunnel_time import tunnel_time
 from console.model import Finding, HopName, Severity
 from console.observation import LaneData
 from console.text import join_words
@@ -77,8 +78,13 @@ def tunnel_slow(seen: Observed) -> Iterator[Finding]:
         hosts = sorted({lane.lane.target.host for lane in lanes if lane.lane.target})
         vantage = seen.seen.vantages.get("proxy", "the proxy")
         every = "every lane" if len(lanes) == len(seen.seen.lanes) else _ports(lanes)
-        summary = f"tunnel: over a second from {join_words(hosts)} to {vantage}, {every}"
-        yield finding("CH016", summary, vantage, observed=True, lanes=_ids(lanes), hop="tunnel", severity="medium")
+        times = [known[0] for lane in lanes if (known := tunnel_time(seen.seen, lane))]
+        long = milliseconds(min(times)) if times else "over a second, our own side included,"
+        summary = f"tunnel is slow: {long} from {vantage} to {join_words(hosts)}, {every}"
+        yield finding(
+            "CH016", summary, vantage, observed=True, lanes=_ids(lanes), hop="tunnel", severity="medium",
+            remedy=f"tailscale ping from {vantage} tells whether it goes through a relay; else look at the home's line",
+        )  # fmt: skip
 
 
 @observed("CH020")

@@ -16,11 +16,11 @@ from console.diagnosis.judge import (
     headerless,
     milliseconds,
     overloaded,
-    tunnel_slow,
     untrusted,
     verdict,
 )
 from console.diagnosis.rule import OBSERVED
+from console.diagnosis.tunnel_time import tunnel_slow
 from console.model import HOPS, Certificate, Finding, HopName, Outcome, Protocol, Reading, Rung, Severity, Span, Target
 from console.observation import Cause, Ladder, LaneData, ProbeTarget, Stats, SweepData, Topology
 from tests.console.diagnosis.test_judge import a_lane
@@ -32,7 +32,7 @@ NOW = 1_700_000_000.0
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (0.0, "0.1 ms"), (0.04, "0.1 ms"), (0.14, "0.1 ms"), (0.94, "0.9 ms"), (1.0, "1 ms"), (1.4, "1 ms"),
+        (0.0, "<1 ms"), (0.04, "0.1 ms"), (0.14, "0.1 ms"), (0.94, "0.9 ms"), (1.0, "1 ms"), (1.4, "1 ms"),
         (41.3, "41 ms"), (999.0, "999 ms"), (1000.0, "1.0 s"), (1000.4, "1.0 s"), (1340.0, "1.3 s"),
         (1.6, "2 ms"), (20000.0, "20.0 s"),
     ],
