@@ -43,6 +43,13 @@ class Heard:
         return reads[-1] if reads and wanted(reads[-1]) else None
 
 
+def put(site: Path, text: str) -> None:
+    """Replace a file whole, as editors do: one that is read half-written says something else."""
+    fresh = site.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(site)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     (tmp_path / "haproxy.cfg").write_text(LISTEN)
@@ -50,7 +57,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_it_is_said_whole_and_taken_up_when_it_is_mended_and_said_again_when_it_breaks(site: Path) -> None:
-    site.write_text(BROKEN)
+    put(site, BROKEN)
     heard = Heard()
 
     def vantages(estate: Estate, log: object, ask: object) -> Vantages:
@@ -64,15 +71,15 @@ def test_it_is_said_whole_and_taken_up_when_it_is_mended_and_said_again_when_it_
         assert str(problem).startswith(f"{site}:2:1: ")
         assert "haproxxy" in str(problem)
         assert 'did you mean "haproxy"?' in str(problem)
-        site.write_text(WHOLE)
+        put(site, WHOLE)
         engine.sweep()
         mended = heard.until(lambda read: not read.problems)
         assert [lane.port for lane in mended.topology.lanes] == [2525]
-        site.write_text("[sources\n")
+        put(site, "[sources\n")
         engine.sweep()
         again = heard.until(lambda read: bool(read.problems))
         assert [lane.port for lane in again.topology.lanes] == [2525]
-        site.write_text(WHOLE)
+        put(site, WHOLE)
         engine.sweep()
         heard.until(lambda read: not read.problems)
         assert not any(isinstance(event, EngineFailed) for event in heard.events)
