@@ -74,6 +74,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("retry", "R", "R", "retry", "after a failure: go on", "change", ("flow",), danger=True),
     Action("undo", "u", "u", "undo", "undo a failed step, or a run", "change", ("flow", "journal"), danger=True),
     Action("stop", "x", "x", "stop", "end the run here", "change", ("flow",), danger=True),
+    Action("shell", "exclamation_mark", "!", "shell", "a shell at what is chosen", "change", danger=True),
     Action("setup", "i", "i", "set-up", "name files and hosts of a site", "change", danger=True),
     Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
     Action("sites", "o", "o", "sites", "open another of your sites", "console"),

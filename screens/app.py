@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from console.events import EstateRead
-from console.model import Finding, Span
+from console.model import Finding, Role, Span
 from screens import themes
 from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
 from screens.board import Board
@@ -255,6 +255,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
             "palette": self._palette,
             "source": lambda: self.show_place(self.view.place()),
             "remedy": self._remedy,
+            "shell": self._shell,
         }
         if id in own:
             own[id]()
@@ -291,6 +292,15 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
             return
         self.engine.sweep()
         self.say("asking every hop again")
+
+    def _shell(self) -> None:
+        from screens.shells import open_shell
+
+        open_shell(self)
+
+    def machine(self) -> tuple[Role, str] | None:
+        """Return the machine that is chosen on the screen in front."""
+        return self.view.machine()
 
     def _remedy(self) -> None:
         found = self.view.finding()

@@ -24,6 +24,7 @@ from console.model import HopName, Reading
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
+    from console.engine.shells import ShellWay
     from console.runner.state import RunStatus
 
 TRAIL = 20
@@ -31,7 +32,7 @@ TRAIL = 20
 
 
 class EnginePort(Protocol):
-    """What the screens may ask of the engine. Safe from any thread; nothing blocks but `close`, for its time limit."""
+    """What the screens may ask of the engine. Safe from any thread; nothing blocks but `close` and `run_shell`."""
 
     def start(self, notify: Callable[[Event], None]) -> None:
         """Begin to read, sweep and tell."""
@@ -65,6 +66,12 @@ class EnginePort(Protocol):
 
     def look_runs(self) -> None:
         """Read the runs of the journal; `RunsRead` follows."""
+
+    def shells(self) -> tuple[ShellWay, ...]:
+        """Return where a shell can be opened."""
+
+    def run_shell(self, way: ShellWay) -> str:
+        """Open a shell on this terminal and return how it ended; blocks until then."""
 
     def start_flow(
         self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""

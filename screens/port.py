@@ -5,13 +5,14 @@ It is for the type checker alone: nothing imports it at run time."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from textual.geometry import Size
 from textual.widget import Widget
 
 from console.engine.setup_engine import SetupPort
-from console.model import Finding, Span
+from console.model import Finding, Role, Span
 from console.site import SiteListed
 from screens.board import Board
 from screens.bridge import EnginePort
@@ -65,6 +66,12 @@ class AppPort(Protocol):
 
     def open_site(self, path: str) -> None:
         """Leave this site, and open the one that was written."""
+
+    def machine(self) -> tuple[Role, str] | None:
+        """Return the role of the machine that is chosen, and its service or ""; None when no machine is."""
+
+    def suspend(self) -> AbstractContextManager[None]:
+        """Lend the terminal for as long as the context lasts; raises Textual's `SuspendNotSupported`."""
 
     def leave_after(self, cut: bool) -> None:
         """End the run, and leave as soon as it has ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from console.model import Finding, Span
+from console.model import Finding, Role, Span
 from screens.actions import KEY_LINES
 from screens.board import Board, Change
 from screens.textual_private import PlacedWidget
@@ -89,6 +89,10 @@ class View(PlacedWidget):
 
     def finding(self) -> Finding | None:
         """What is chosen, as a finding."""
+        return None
+
+    def machine(self) -> tuple[Role, str] | None:
+        """What is chosen, as the role of a machine and a service there ("" for the machine itself)."""
         return None
 
     def place(self) -> Span | None:

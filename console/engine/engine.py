@@ -18,6 +18,7 @@ from console.model import Topology
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
+    from console.engine.shells import ShellWay
     from console.engine.stage import Stage
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
@@ -40,13 +41,16 @@ CEILING = 300.0
 """Longest interval after backing off, in seconds."""
 
 
+REHEARSED = "the rehearsal's machines are stand-ins and have no shell"
+
+
 class Engine:
     """Reads the estate with `load` and sweeps it from `open_vantages`, every `interval` seconds while it is watched.
 
     `opening` is the estate that the screens show already; `on_read` is called with each estate that differs from it.
     With no opening, `first` gives what can be shown before the whole estate is read. `started` is called after a sweep.
     With a `refiner`, the estate is sent again when OpenTofu has given the values that its files leave open.
-    Every method may be called from any thread, and none blocks except `close` (at most for its time limit)."""
+    Every method may be called from any thread; `close` blocks for its time limit, `run_shell` while it is used."""
 
     def __init__(
         self,
@@ -121,6 +125,27 @@ class Engine:
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle)
+
+    def shells(self) -> tuple[ShellWay, ...]:
+        """Return where a shell can be opened; none before the site is read."""
+        if self._opened is None:
+            return ()
+        from console.engine.shells import ShellWay, ways
+        from console.engine.vantages import ssh_config
+
+        estate, vantages = self._opened
+        if vantages.lab is not None:
+            return tuple(ShellWay(name, host.role, problem=REHEARSED) for name, host in vantages.named.items())
+        topology = estate.topology
+        services = {lane.service or "" for lane in topology.lanes} | {each.service for each in topology.published}
+        return ways(estate.site, services, ssh_config(estate.file))
+
+    def run_shell(self, way: ShellWay) -> str:
+        """Open a shell on this terminal, note it in the command log, and return how it ended; the caller waits."""
+        from console.engine.shells import run
+
+        self.log.append(f"{time.strftime('%H:%M:%S')}  {way.name}  shell: {way.line}")
+        return run(way)
 
     def start_flow(
         self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from rich.style import Style
 from textual.app import ComposeResult
 
-from console.model import HOPS, Finding, HopName, Lane, Span
+from console.model import HOPS, Finding, HopName, Lane, Role, Span
 from screens.board import Change, Key
 from screens.text import Line, Piece, clip, fit, follow
 from screens.textual_private import PlacedWidget
@@ -273,6 +273,15 @@ class Lanes(View):
     def _well(self, lane: str, hop: HopName | None) -> bool:
         reading = self.board.readings.get((lane, hop)) if hop else None
         return reading is None or reading.outcome != "failed"
+
+    def machine(self) -> tuple[Role, str] | None:
+        """The machine of the chosen cell: the proxy, the mail host, or the container of the lane's service there."""
+        if (chosen := self.chosen()) is None or chosen[1] == "public":
+            return None
+        lane, hop = chosen
+        return (
+            ("proxy", "") if hop in ("haproxy", "tunnel") else ("mail", lane.service or "" if hop == "service" else "")
+        )
 
     def place(self) -> Span | None:
         """Where the chosen cell comes from."""

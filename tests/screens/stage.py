@@ -10,6 +10,7 @@ import msgspec
 
 from console.diagnosis.catalogue import finding
 from console.engine.overview import FlowSeen
+from console.engine.shells import ShellWay
 from console.errors import InputError
 from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsChecked, ReadingsChanged, RunsRead
 from console.model import (
@@ -266,6 +267,7 @@ class Stage:
     notify: Callable[[Event], None] = field(default=lambda event: None)
     seen: tuple[FlowSeen, ...] = ()
     run: RunStatus | None = None
+    ways: tuple[ShellWay, ...] = ()
     past: RunsRead = field(default_factory=lambda: RunsRead(()))
 
     def start(self, notify: Callable[[Event], None]) -> None:
@@ -305,6 +307,13 @@ class Stage:
 
     def flow(self) -> RunStatus | None:
         return self.run
+
+    def shells(self) -> tuple[ShellWay, ...]:
+        return self.ways
+
+    def run_shell(self, way: ShellWay) -> str:
+        self.asked.append(f"shell {way.where}")
+        return f"back from {way.where}"
 
     def start_flow(
         self, name: str, answers: Mapping[str, str] | None = None, dry: bool = False, undoing: str = ""

@@ -40,7 +40,7 @@ def test_read_only_removes_what_changes_and_nothing_else() -> None:
         assert allowed(action, "lanes", read_only=True) is (
             allowed(action, "lanes", read_only=False) and not action.danger
         )
-    changing = ["remedy", "do", "do_all", "skip", "retry", "undo", "stop", "setup"]
+    changing = ["remedy", "do", "do_all", "skip", "retry", "undo", "stop", "shell", "setup"]
     assert [action.id for action in ACTIONS if action.danger] == changing
 
 
