@@ -11,13 +11,14 @@ unexport PYTHONDONTWRITEBYTECODE
 run: $(VENV)/ready
 	@$(BIN)/cowhand $(ARGS)
 
+# Half of the tests wait for daemons, terminals or links most of their time: more workers than cores.
 test: $(VENV)/ready check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 quick: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow' $(ARGS)
 
-# Every trouble at every change of every flow: make test tries each change in a third of them.
+# Every trouble at every change of every flow: of a long flow, make test tries two to four changes a trouble.
 faults: $(VENV)/ready
 	COWHAND_WHOLE_TABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/console/flows/test_faults.py $(ARGS)
 

@@ -209,12 +209,13 @@ WHOLE = bool(os.environ.get("COWHAND_WHOLE_TABLE"))
 
 
 def chosen(actions: Sequence[int], fault: Fault, moment: Moment) -> list[tuple[int, int]]:
-    """The changes that a row tries, by number and step: of many every third, so that each meets a third of the rows."""
+    """The changes that a row tries, by number and step: of many two to four, others in each row."""
     every = list(enumerate(actions, 1))
     if WHOLE or len(every) < 6:
         return every
-    turn = FAULTS.index(fault) + MOMENTS.index(moment)
-    return [each for each in every if (each[0] + turn) % 3 == 0]
+    apart = min(max(3, len(every) // 2), 6)
+    turn = FAULTS.index(fault) + len(FAULTS) * MOMENTS.index(moment)
+    return [each for each in every if (each[0] + turn) % apart == 0]
 
 
 @pytest.mark.slow
