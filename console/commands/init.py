@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import getpass
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,9 +31,7 @@ SHOWN = 12
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    folder = parser.add_argument(
-        "folder", metavar="FOLDER", nargs="?", default=".", help="where your files are; else ."
-    )
+    folder = parser.add_argument("folder", metavar="FOLDER", nargs="?", help="where your files are; else .")
     folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}  # type: ignore[attr-defined]
     parser.add_argument(
         "--answer", metavar="KEY=VALUE", action="append", default=[],
@@ -47,7 +46,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Set a site up; returns the exit status. Raises `InputError` for what cannot be used."""
     from console.engine.site_setup import SiteSetup
-    from console.estate.site_names import place
+    from console.estate.site_names import NAME, place
 
     if arguments.lab:
         raise InputError("init", 0, 0, "the rehearsal estate has its site file; leave --lab out to make your own")
@@ -55,8 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--read-only", 0, 0, "nothing is written; only --plan can be had")
     given = _given(arguments.answer)
     files: dict[Kind, str] = {kind: given.pop(kind) for kind in KINDS if kind in given}
-    folder = Path(arguments.folder)
-    path = place(arguments.site) if arguments.site else folder / "site.toml"
+    path = place(arguments.site) if arguments.site else Path(arguments.folder or ".") / "site.toml"
+    beside = path.parent if arguments.site and not NAME.fullmatch(arguments.site) else Path()
+    folder = Path(arguments.folder) if arguments.folder else beside
     terminal = sys.stdin.isatty() and not arguments.yes
     setup = SiteSetup(folder, path, _ask if terminal else None, tests=not arguments.untested)
     setup.begin(files)
@@ -74,7 +74,7 @@ def _given(words: list[str]) -> dict[str, str]:
 
 
 async def _walk(setup: SiteSetup, given: dict[str, str], arguments: argparse.Namespace, terminal: bool) -> int:
-    told: set[Row] = set()
+    told: Counter[Row] = Counter()
     asked = 0
     while (question := setup.question()) is not None:
         _tell(setup, told)
@@ -133,13 +133,13 @@ async def _finish(setup: SiteSetup, arguments: argparse.Namespace, terminal: boo
 def _how(arguments: argparse.Namespace) -> str:
     if arguments.site:
         return f" --site {clean(arguments.site, 200)}"
-    return "" if arguments.folder == "." else f" --site {clean(str(Path(arguments.folder) / 'site.toml'), 200)}"
+    return "" if arguments.folder in (None, ".") else f" --site {clean(str(Path(arguments.folder) / 'site.toml'), 200)}"
 
 
-def _tell(setup: SiteSetup, told: set[Row]) -> None:
-    """Print what has become known since."""
-    for row in [row for row in setup.rows if row not in told]:
-        told.add(row)
+def _tell(setup: SiteSetup, told: Counter[Row]) -> None:
+    """Print what has become known since; two machines may say the same."""
+    for row in (Counter(setup.rows) - told).elements():
+        told[row] += 1
         say(f"{MARKS[row.mark]} {row.label}{'  ' if row.label else ''}{row.words}")
 
 
@@ -174,8 +174,8 @@ async def _ask(question: Question) -> str | None:
 
     def put() -> str | None:
         say(question.heading)
-        for line in (question.text, *question.detail.splitlines()):
-            say(f"  {line}" if question.kind != "code" else "")
+        for line in (question.text, *question.detail.splitlines()) if question.kind != "code" else ():
+            say(f"  {line}")
         for line in question.quoted:
             say(f"  | {line}")
         say(f"  -> {question.destination}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from console.errors import InputError
 from console.estate import text_file
+from console.estate.boundary import Boundary
 from console.setup.kinds import Kind, kind_of, worth_reading
 
 DEPTH = 2
@@ -25,6 +26,7 @@ def find(folder: Path) -> dict[Kind, tuple[str, ...]]:
         raise InputError(str(folder), 0, 0, "is not a folder that is there; name the one with your files")
     found: dict[Kind, list[str]] = {}
     folders = files = 0
+    around = Boundary(folder, ())
     for top, inner, names in os.walk(folder):
         depth = len(Path(top).relative_to(folder).parts)
         inner[:] = sorted(each for each in inner if not each.startswith(".") and each not in PASSED_OVER)
@@ -38,6 +40,8 @@ def find(folder: Path) -> dict[Kind, tuple[str, ...]]:
                 continue
             files += 1
             path = Path(top) / name
+            if not around.holds(path):  # a link of the folder's leads elsewhere: only its operator names what is there
+                continue
             if kind := kind_of(name, _text(path)):
                 found.setdefault(kind, []).append(path.relative_to(folder).as_posix())
     return {kind: tuple(paths) for kind, paths in found.items()}

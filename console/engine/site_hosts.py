@@ -32,6 +32,15 @@ CONF = "/opt/mailcow-dockerized/mailcow.conf"
 LARGEST = 1 << 20
 
 
+INCUS = "/var/lib/incus/unix.socket"
+
+
+def here() -> str:
+    """Return what this machine has of a mail server, by the usual places alone; "" when nothing."""
+    found = ((INCUS, "Incus"), (HAPROXY, "HAProxy"), (CONF, "Mailcow"))
+    return join_words([f"{words} is here ({path})" for path, words in found if Path(path).exists()])
+
+
 class Looked(Struct, frozen=True):
     """What was seen of one machine. `error` says why there is no way in; `roles` are what answers there.
 
@@ -105,10 +114,11 @@ async def _answers(host: Host, seen: Looked) -> Looked:
     version = await run(host, ("haproxy", "-v"))
     if processes.found or running is not None:
         roles.append("proxy")
-        which = _version(version.text)
-        what = "runs" if processes.found else "is installed and does not run"
+        what = "runs" if processes.found else "does not run"
+        if processes.error:
+            what = f"may run or not: {processes.error}"
         listens = f"; {HAPROXY} has {counted(len(running.lanes), 'lane')}" if running is not None else ""
-        rows.append(f"HAProxy{which} {what}{listens}")
+        rows.append(f"HAProxy{_version(version.text)} {what}{listens}")
     names = (await run(host, ("docker", "ps", "--format", "{{.Names}}"))).text.split()
     mailcow = [name for name in names if "mailcow" in name]
     there = not (await run(host, ("test", "-e", CONF))).error

@@ -64,7 +64,6 @@ class SiteSetup:
         self.copies: dict[str, str] = {}
         self.remarks: dict[tuple[str, ...], str] = {}
         self.aliases: dict[str, str] = {}
-        self.local: Looked | None = None
         self._folders: dict[Kind, tuple[str, ...]] = {}
         self._found: dict[Kind, tuple[str, ...]] = {}
         self._answered: set[str] = set()
@@ -235,7 +234,9 @@ class SiteSetup:
     def _which_hosts(self) -> SetupQuestion | None:
         old = self.old.hosts.values()
         whole = {"proxy", "mail"} <= {entry.role for entry in old}
-        return None if whole or self._unclear else asking.hosts(self.aliases, old)
+        local = any(entry.local for entry in old)
+        here = site_hosts.here() if self.tests and not local else ""
+        return None if whole or self._unclear else asking.hosts(self.aliases, old, here)
 
     def _which_role(self) -> SetupQuestion | None:
         for name in self._unclear:

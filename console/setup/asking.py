@@ -32,14 +32,17 @@ def names(texts: Mapping[str, str]) -> SetupQuestion:
     return SetupQuestion("names", text, next(iter(found), NONE), free=True, notes=notes)
 
 
-def hosts(aliases: Mapping[str, str], old: Collection[HostEntry]) -> SetupQuestion:
-    """Ask which machines belong to the site; those are proposed whose name suggests it."""
+def hosts(aliases: Mapping[str, str], old: Collection[HostEntry], here: str = "") -> SetupQuestion:
+    """Ask which machines belong to the site; those are proposed whose name suggests it.
+
+    `here` says what this machine has of a mail server; then it is proposed too."""
     known = {entry.ssh for entry in old}
     choices = {alias: words for alias, words in aliases.items() if alias not in known}
     notes = ("aliases of your SSH configuration, user@host, or local; =proxy, =mail or =hypervisor fixes a role",)
     text = "which machines belong to it? with commas between; or none"
-    default = ",".join(likely(choices)) or NONE
-    return SetupQuestion("hosts", text, default, {**choices, LOCAL: "this machine"}, True, True, notes)
+    default = ",".join([*likely(choices), *([LOCAL] if here else [])]) or NONE
+    words = f"this machine: {here}" if here else "this machine"
+    return SetupQuestion("hosts", text, default, {**choices, LOCAL: words}, True, True, notes)
 
 
 def role(name: str, answering: Sequence[Role], said: str) -> SetupQuestion:
@@ -52,7 +55,8 @@ def copy(kind: Kind, path: str, name: str, text: str) -> SetupQuestion:
     """Ask whether a host's file is copied here."""
     size = counted(text.count("\n"), "line")
     words = f"{WORDS[kind]} is not here: copy {path} of {name} ({size}) beside the site file?"
-    return SetupQuestion(f"copy.{kind}", words, "yes", {"yes": "copy it", "no": "leave it out"})
+    notes = ("it may hold passwords: the copy is for you alone (mode 0600), and in no repository before you add it",)
+    return SetupQuestion(f"copy.{kind}", words, "yes", {"yes": "copy it", "no": "leave it out"}, notes=notes)
 
 
 def https(told: tuple[str, str, str] | None) -> SetupQuestion:

@@ -143,6 +143,8 @@ def test_what_is_no_secret_in_these_files_is_shown(planted: Planted) -> None:
         assert line in shown
 
 
+INIT = ("init", "--plan", "--yes", "--untested", "--answer", "hosts=none")
+
 COMMANDS = [
     *(("show", "--format", each) for each in ("text", "json", "mermaid", "dot", "svg")),
     *(("lint", "--format", each) for each in ("text", "json", "sarif", "github")),
@@ -162,6 +164,7 @@ COMMANDS = [
     ("trust", "--yes"),
     ("trust", "--json"),
     ("trust", "--list", "--json"),
+    INIT,
 ]
 
 
@@ -171,7 +174,7 @@ def test_no_command_prints_a_secret(words: tuple[str, ...], site: Path, planted:
 
 
 @pytest.mark.parametrize(
-    "words", [("show",), ("lint",), ("lint", "--format", "sarif"), ("check", "--json")], ids=" ".join
+    "words", [("show",), ("lint",), ("lint", "--format", "sarif"), ("check", "--json"), INIT], ids=" ".join
 )
 @pytest.mark.parametrize("file", ["haproxy.cfg", "mailcow.tf", "docker-compose.override.yml", "mailcow.conf", "fstab"])
 def test_no_message_about_a_broken_file_has_a_secret(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import assets
-from console.engine import site_hosts
+from console.engine import site_files, site_hosts
 from console.engine.site_setup import SiteSetup
 from console.hosts.ssh import aliases
 from console.setup.answers import Wanted
@@ -48,6 +48,7 @@ async def machine(
     if haproxy:
         there.write_text(haproxy)
     monkeypatch.setattr(site_hosts, "HAPROXY", str(there))
+    monkeypatch.setattr(site_hosts, "here", lambda: "")
     monkeypatch.setattr("console.engine.site_setup.HAPROXY", str(there))
     monkeypatch.setattr("console.engine.site_setup.COPIES", (("haproxy", "proxy", str(there)),))
     monkeypatch.setattr(site_hosts, "CONF", str(server.folder / "mailcow.conf"))
@@ -204,3 +205,17 @@ def test_aliases_are_read_as_text(tmp_path: Path) -> None:
         "vps": "root@vps.example", "relay": "root@vps.example", "mailcow": "10.0.0.2", "home": "",
     }  # fmt: skip
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_link_that_leads_out_of_the_folder_is_not_taken_for_one_of_its_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.cfg").write_text("listen secret\n  bind :1\n")
+    (folder / "haproxy.cfg").unlink()
+    (folder / "haproxy.cfg").symlink_to(tmp_path / "elsewhere.cfg")
+    assert "haproxy" not in site_files.find(folder)
+
+
+def test_only_two_levels_are_looked_into_and_neither_hidden_folders_nor_dependencies(tmp_path: Path) -> None:
+    for place in ("a", "a/b", "a/b/c", ".git", ".terraform/modules", "node_modules"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / place / "main.tf").write_text("")
+    assert site_files.find(tmp_path) == {"opentofu": ("a/main.tf", "a/b/main.tf")}
