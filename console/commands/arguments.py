@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add --json."""
-    parser.add_argument("--json", action="store_true", help="machine-readable, on stdout")
+    """Add --json, and --format with text and json: the command looks at `json` alone."""
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--format", dest="json", action=_Format, choices=("text", "json"), help="how it is written, on stdout"
+    )
+    how.add_argument("--json", action="store_true", help="the same as --format json")
+
+
+class _Format(argparse.Action):
+    """Keeps whether the format is JSON."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **{**named, "default": False})
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        setattr(namespace, self.dest, values == "json")
 
 
 def add_format(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:

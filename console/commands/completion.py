@@ -9,18 +9,24 @@ from console.commands.output import EXIT_WELL
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the command's argument."""
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh", "fish"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the script; returns the exit status."""
-    import shtab
-
-    from console.commands.main import build, learn
+    from console.commands.main import COMMANDS, build, learn
     from console.flows import registry
 
     parser = build()
-    name = next(each for each in learn(parser)["flow"]._actions if each.dest == "name")
+    commands = learn(parser)
+    name = next(each for each in commands["flow"]._actions if each.dest == "name")
     name.choices = registry.names()
-    print(shtab.complete(parser, shell=arguments.shell))
+    if arguments.shell == "fish":
+        from console.formats import fish
+
+        print(fish.render(parser, commands, COMMANDS), end="")
+    else:
+        import shtab
+
+        print(shtab.complete(parser, shell=arguments.shell))
     return EXIT_WELL

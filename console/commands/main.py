@@ -22,6 +22,7 @@ COMMANDS = {
     "flow": "a guided change without screens; 0 done, 1 failed and said why, 4 needs an answer",
     "journal": "what flows did here: every run, or one",
     "trust": "what may run on the files of a folder: asked once, kept outside of it",
+    "man": "the manual: commands, keys, catalogue, environment",
     "completion": "print the completion script of a shell",
 }
 """Each command is the module of its name in this package: `declare(parser)` adds its arguments, and `run(arguments)`
@@ -41,6 +42,9 @@ class Command(argparse.ArgumentParser):
             where = self.add_mutually_exclusive_group()
             where.add_argument("--site", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
             where.add_argument("--lab", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+            hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+            self.add_argument("--read-only", action="store_true", **hidden)
+            self.add_argument("--every", metavar="SECONDS", type=float, **hidden)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse what follows the command's name."""

@@ -213,7 +213,7 @@ def test_the_faults_are_named_with_what_they_must_give(capsys: pytest.CaptureFix
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
 def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "completion", shell)
     assert status == 0
