@@ -115,6 +115,7 @@ def _open(arguments: argparse.Namespace, path: Path, leaver: Leaver, first: str,
     from pathlib import Path
 
     from console.estate import cache
+    from console.estate.site_file import title
     from console.process import crash
 
     opening = None if first == "sites" else cache.read(path) or _first(path)
@@ -137,7 +138,7 @@ def _open(arguments: argparse.Namespace, path: Path, leaver: Leaver, first: str,
 
     app = CowhandApp(
         engine,
-        title="" if first == "sites" else path.absolute().parent.name,
+        title="" if first == "sites" else title(path),
         opening=opening,
         read_only=arguments.read_only,
         lab=arguments.lab,

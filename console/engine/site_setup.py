@@ -182,13 +182,11 @@ class SiteSetup:
         question = self.question()
         if question is None or question.key != key:
             return f'"{clean(key, 40)}" is not what is asked'
-        before = self.site
+        site, copies, seen = self.site, dict(self.copies), list(self._seen)
         try:
             await self._take_answer(question, text.strip() or question.default or "")
-        except ValueError as error:
-            return str(error)
-        except InputError as error:
-            self.site = before
+        except (ValueError, InputError) as error:
+            self.site, self.copies, self._seen = site, copies, seen
             return str(error)
         self._answered.add(key)
         return ""
@@ -249,6 +247,8 @@ class SiteSetup:
             if self._has(kind) or f"copy.{kind}" in self._answered:
                 continue
             for name, seen in self.looked.items():
+                if path == HAPROXY and not seen.ports:
+                    continue  # the one that a package brings: it says nothing of mail
                 if path in seen.files and name in self.site.hosts and self.site.hosts[name].role == role:
                     return asking.copy(kind, path, name, seen.files[path])
         return None

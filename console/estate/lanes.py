@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.errors import InputError
+from console.estate import site_file
 from console.estate.files import File, Files, Memo, stamps
 from console.events import EstateRead
 from console.model import Span
@@ -87,8 +88,8 @@ class LaneFiles(Files):
         return sum(file.stat().st_size for file in each if file.exists())
 
     def title(self) -> str:
-        """Return the estate's name: its own, else its folder's."""
-        return self.site.name or self.path.absolute().parent.name or "estate"
+        """Return the estate's name: its own, else its file's or folder's."""
+        return self.site.name or site_file.title(self.path) or "estate"
 
     def declared(self) -> tuple[Span, ...]:
         """Return the places of the site file's [[lane]] entries."""

@@ -46,6 +46,11 @@ def find(explicit: Path | None = None) -> Path | None:
     return found
 
 
+def title(path: Path) -> str:
+    """Return what a site without a name of its own is called: by its file, or by its folder when that is site.toml."""
+    return path.stem if path.name != FILE else path.absolute().parent.name
+
+
 def _planted(path: Path) -> str:
     """Return who has laid a file into a folder that everybody may write in; "" when it is ours or root's."""
     from console.store.safe_folder import user_name

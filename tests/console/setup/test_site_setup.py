@@ -162,6 +162,33 @@ async def test_haproxy_s_file_is_copied_from_the_host_when_none_is_here(
     assert "4 lanes" in " ".join(row.words for row in setup.rows)
 
 
+async def test_a_file_that_cannot_be_used_is_not_copied_and_no_stays_possible(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "haproxy.cfg").unlink()
+    await machine(server, monkeypatch, PROXY, OURS + 'listen broken\n  bind :1:2:3\n  mode\n  server\n frobnicate {\n"')
+    monkeypatch.setattr("console.engine.site_setup.posixpath.basename", lambda path: "haproxy.cfg")
+    setup = SiteSetup(folder, folder / "site.toml")
+    setup.begin()
+    await setup.answer("names", "none")
+    await setup.answer("hosts", "vps")
+    before = list(setup.rows)
+    assert "haproxy.cfg:" in await setup.answer("copy.haproxy", "yes")
+    assert (setup.copies, setup.site.sources.haproxy, setup.rows) == ({}, (), before)
+    assert await setup.answer("copy.haproxy", "no") == ""
+
+
+async def test_the_file_that_a_package_brings_is_not_offered(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "haproxy.cfg").unlink()
+    await machine(server, monkeypatch, PROXY, "global\n  daemon\ndefaults\n  mode tcp\n")
+    setup = SiteSetup(folder, folder / "site.toml")
+    setup.begin()
+    assert await told(setup, hosts="vps") == ""
+    assert setup.copies == {}
+
+
 async def test_an_ssh_configuration_of_the_repository_runs_nothing_unasked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
