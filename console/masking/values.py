@@ -97,8 +97,8 @@ def expression(value: str) -> bool:
 
 
 def _plain(value: str) -> bool:
-    """Say whether the value of a name that is no sure sign is a method, or a path below a known folder."""
-    return value.lower() in _METHODS or all(each.lower() in _METHODS for each in value.replace(",", " ").split())
+    """Say whether the value of a name that is no sure sign is a method, or several."""
+    return all(each.lower() in _METHODS for each in value.replace(",", " ").split())
 
 
 def _runs_without_literals(value: str) -> bool:

@@ -47,11 +47,14 @@ SHAPES = [
     "x://u:‹123456/a›@h", "x://h/a:b@c", "x://u:‹a?b›@h", "x://u:$P@h", "x://u:@h", "x://u:‹a@b›@h/c@d",
     "x://h:25?q=a@b",
     "x://h#a@b", "http://$KEY@h/1", "//h:1#a@b", "x://u:‹1a/b›@h",
+    "x://u:‹a/b@c/d›@h", "x://u:‹a:b/c›@h", "http://h?a@b", "ftp://abcdefghijklmnopq@h", "x://h:25/a@b http://u:‹p›@h/",
+    "//h http://u:‹p›@h/",
     "u:‹p›@tcp(h)", "u:‹p›@unix(h)", "u:‹p›@udp(h)", "u:‹p›@h:3306", "u:‹p›@h/base", "u:‹p›@[::1]", "u:p@h",
     "u:$P@h:3306",
     "image:1.2@sha256:abc", "a:sip@h", "[h]:25 u:‹p›", "[h] u:‹p›", "[h]:smtp\tu:‹p› x", "[h]:25 u:$P", "[h]:25 u",
     # a header
-    "Bearer ‹abcd›", "bearer abc", "Bearer token", "Bearer is", "Bearer $X", "Bearer ‹abcd› x", "Bearer= ‹abcd›",
+    "Bearer ‹abcd›", "bearer abc", "Bearer token", "Bearer is", "Bearer $X", "Bearer $TOKEN",
+    "Bearer token Bearer ‹abcd›", "Basic ‹aBcdefgh›", "Bearer ‹abcd› x", "Bearer= ‹abcd›",
     "xBearer abcd",
     "-bearer abcd", "Bearer: ‹abcd›", "Bearer%20‹abcd›", "Bearer+‹abcd›", 'Bearer "‹abcd›"', "Bearer\\ ‹abcd›",
     "Bearer\\t‹abcd›",
@@ -70,10 +73,11 @@ SHAPES = [
     "https://discord.com/api/webhooks/‹1/x›", "https://x.webhook.office.com/‹x›", "https://webhook.site/‹x›, y",
     "https://m.example.org/hooks/‹x›", "https://api.telegram.org/bot‹1:x/send›",
     "https://chat.googleapis.com/v1/spaces/‹x›",
-    "https://m.example.org/hooks/$X", "https://m.example.org/hooks",
+    "https://m.example.org/hooks/$X", "https://m.example.org/hooks/‹x› password '‹z›'", "https://m.example.org/hooks",
     # words of SQL, and of configurations that put a blank before the value
     "IDENTIFIED BY '‹x›'", "identified with a_b by '‹x›'", 'identified as "‹x›"', "PASSWORD '‹x›'", "passwd '‹x›'",
-    "passphrase '‹x›'", "secret '‹x y›'", "token '‹x›'", "psk '‹x›'", "password = '‹x›'", "password '$X'",
+    "passphrase '‹x›'", "secret '‹x y›'", "token '‹x›'", "psk '‹x›'", "psk '‹x›' 'y'", "password = '‹x›'",
+    "password '$X'",
     "password 'hello",
     "password '‹abc123›", "xpassword 'x'", 'password \\"‹x›\\"', "hash 'x'",
 ]  # fmt: skip
@@ -81,7 +85,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("marked", SHAPES)
-def test_what_is_a_secret_by_its_shape_is_found_exactly(marked: str):
+def test_what_is_a_secret_by_its_shape_is_found_exactly(marked: str) -> None:
     text = marked.replace("‹", "").replace("›", "")
     covered = {at for start, end in shapes.spans(text, text.lower()) for at in range(start, end)}
     shown = "".join(
@@ -93,12 +97,12 @@ def test_what_is_a_secret_by_its_shape_is_found_exactly(marked: str):
     assert shown == marked
 
 
-def test_a_line_without_a_beginning_of_a_token_is_not_looked_through_for_one():
+def test_a_line_without_a_beginning_of_a_token_is_not_looked_through_for_one() -> None:
     assert [*shapes.spans("ghp_abc", "ghp_abc", tokens=False)] == []
 
 
 @pytest.mark.parametrize("length", [43, 44])
-def test_a_short_line_holds_no_key_of_32_bytes(length: int):
+def test_a_short_line_holds_no_key_of_32_bytes(length: int) -> None:
     line = K43[44 - length :]
     assert [*shapes.spans(line, line.lower())] == ([(0, 44)] if length == 44 else [])
 
@@ -113,5 +117,5 @@ TAGS = [
 
 
 @pytest.mark.parametrize(("text", "found"), TAGS)
-def test_the_content_of_an_element_has_its_name(text: str, found: list[tuple[str, str]]):
+def test_the_content_of_an_element_has_its_name(text: str, found: list[tuple[str, str]]) -> None:
     assert [(name, text[slice(*span)]) for name, span in shapes.tags(text)] == found

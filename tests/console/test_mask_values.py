@@ -28,10 +28,10 @@ FINE: list[str] = [
     "*anchor", "-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----", "-----BEGIN CERTIFICATE----- x",
     "***", "xxx", "....", "………",
     # a file it is kept in
-    "a/b.pem", "a/b.PEM", "a/b.json", "a/b.d", "a/b.pass",
+    "a/b.pem", "a/b.PEM", "a/b.json", "a/b.d", "a/b.pass", "a/b.c.pem",
     # a command that holds none
     "$(cat /x)", "$(pass show x)", "`cat x`", "<(cat x)", "$(echo $X)", "$(printf '%s' $X)", "$(printf %s $X)",
-    '$(printf "%s" $X)', "$(echo -n $X)", "$(echo $X | base64)", "$(echo $X | tr a b)",
+    '$(printf "%s" $X)', "$(echo -n $X)", "$(echo $X | base64)", "$(echo $X | tr a b | tr c d)",
     # a word of HTTP before it
     "Bearer $X", "basic ${X}", "Token $X", "Digest $X", "bearer  $X",
 ]  # fmt: skip
@@ -54,25 +54,26 @@ WEAK: list[tuple[str, bool]] = [
     ("ident", True), ("MD5", True), ("pam", True), ("password", True), ("publickey", True), ("rsa", True),
     ("scram-sha-256", True), ("rsa4096", True), ("hs256", True), ("fatal", True), ("plain login", True),
     ("plain, login", True), ("plain,login", True), ("plain hunter2", False), ("hunter2", False), ("server.key", True),
-    ("SERVER.KEY", True), ("server.crt", True), ("server.exe", False), ("my server.key", False), ("key", True),
+    ("SERVER.KEY", True), ("server.crt", True), ("server.exe", False), ("sh", False), ("my server.key", False),
+    ("key", True),
 ]  # fmt: skip
 """Behind a name that is no sure sign: methods, and files by their names alone."""
 
 
 @pytest.mark.parametrize("kind", ["strong", "weak"])
 @pytest.mark.parametrize("value", FINE)
-def test_what_says_nothing_or_names_another_place_is_shown(value: str, kind: Kind):
+def test_what_says_nothing_or_names_another_place_is_shown(value: str, kind: Kind) -> None:
     assert values.harmless(value, kind)
     assert values.harmless(f" {value}", kind)
 
 
 @pytest.mark.parametrize("value", HIDDEN)
-def test_what_may_be_a_secret_is_not(value: str):
+def test_what_may_be_a_secret_is_not(value: str) -> None:
     assert not values.harmless(value, "strong")
 
 
 @pytest.mark.parametrize(("value", "shown"), WEAK)
-def test_a_method_is_shown_where_the_name_is_no_sure_sign_and_nowhere_else(value: str, shown: bool):
+def test_a_method_is_shown_where_the_name_is_no_sure_sign_and_nowhere_else(value: str, shown: bool) -> None:
     assert values.harmless(value, "weak") is shown
     assert not values.harmless(value, "strong")
 
@@ -89,7 +90,7 @@ EXPRESSIONS = [
 
 
 @pytest.mark.parametrize(("value", "is_one"), EXPRESSIONS)
-def test_an_expression_holds_no_literal(value: str, is_one: bool):
+def test_an_expression_holds_no_literal(value: str, is_one: bool) -> None:
     assert values.expression(value) is is_one
 
 
@@ -100,7 +101,7 @@ RANDOM = [
 
 
 @pytest.mark.parametrize(("word", "made_up"), RANDOM)
-def test_a_word_of_letters_and_digits_looks_made_up(word: str, made_up: bool):
+def test_a_word_of_letters_and_digits_looks_made_up(word: str, made_up: bool) -> None:
     assert values.random(word) is made_up
 
 
@@ -108,14 +109,15 @@ QUOTED = [
     ('a" b', 0, '"', 2), ('a\\"b" c', 0, '"', 5), ('${x["k"]}" c', 0, '"', 10), ('${{a}}" c', 0, '"', 7),
     ('$a"', 0, '"', 3),
     ('a"b"', 2, '"', 4), ("a' b", 0, "'", 2), ("a\\' b", 0, "'", 3), ("ab", 0, "'", -1), ("ab", 0, '"', -1),
-    ('""', 0, '"', 1), ('a""" b', 0, '"""', 4), ('a"" b', 0, '"""', -1), ('""" b', 0, '"""', 3),
+    ('""', 0, '"', 1), ('a""" b', 0, '"""', 4), ('a""" b"""', 0, '"""', 4), ('a"" b', 0, '"""', -1),
+    ('""" b', 0, '"""', 3),
     ('x""" b"""', 4, '"""', 9),
     ('a\\" b', 0, '\\"', 3), ("'", 0, "'", 1),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "start", "quote", "end"), QUOTED)
-def test_a_quote_ends_behind_the_one_that_closes_it(text: str, start: int, quote: str, end: int):
+def test_a_quote_ends_behind_the_one_that_closes_it(text: str, start: int, quote: str, end: int) -> None:
     assert values.quoted_end(text, start, quote) == end
 
 
@@ -128,5 +130,5 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("text", "start", "end"), ENDS)
-def test_a_word_ends_where_shells_end_it(text: str, start: int, end: int):
+def test_a_word_ends_where_shells_end_it(text: str, start: int, end: int) -> None:
     assert values.word_end(text, start) == end
