@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +147,47 @@ def test_a_problem_of_the_files_ends_it_with_a_sentence(tmp_path: Path) -> None:
     assert "mailcow.tf:3:1: " in engine.state.problem
     engine.close()
     assert not (tmp_path / "site.toml").exists()
+
+
+DOOR = """
+import os, sys
+from textual.app import App
+from console.__main__ import main
+
+runs = []
+
+def run(self, **options):
+    runs.append(self)
+    print(self._first, "lab" if self.lab else "own", self.board.title, self._said, sep="|")
+    sys.stdout.flush()
+    if len(runs) == 1 and len(sys.argv) > 1:
+        self.reopen = sys.argv[1]
+        return
+    os._exit(0)
+
+for stream in (sys.stdin, sys.stderr):
+    stream.isatty = lambda: True
+App.run = run
+main([])
+"""
+"""Starts the screens up to where Textual takes over; the first ones end as if they had written the site named."""
+
+
+@pytest.mark.parametrize("there", [("main.tf",), ()], ids=" ".join)
+def test_the_set_up_stands_in_front_where_files_are_and_its_site_is_opened_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("COWHAND_SITE", raising=False)
+    for name in ("CONFIG", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / "home" / name.lower()))
+    folder = tmp_path / "infra"
+    folder.mkdir()
+    for name in there:
+        (folder / name).write_text("")
+    site = tmp_path / "mine.toml"
+    site.write_text("[[lane]]\nport = 25\nprotocol = 'smtp'\ntarget = '127.0.0.1:10025'\n")
+    program = [sys.executable, "-c", DOOR, str(site)]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=60)
+    first, second = (line.split("|") for line in done.stdout.strip().split("\n"))
+    assert first[:2] == ["setup" if there else "lanes", "lab"], done.stderr
+    assert second[:3] == ["lanes", "own", "mine"]
