@@ -47,12 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def fault_of(item: pytest.Item) -> str:
-    """The fault that a test is about; "" for others."""
-    told = (
-        item.callspec.params.get("broken", "")
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-        else ""
-    )
+    """The fault that a test of this folder is about; "" for others."""
+    here = isinstance(item, pytest.Function) and item.path.parent == needs.PACKAGES.parent
+    told = item.callspec.params.get("broken", "") if here and hasattr(item, "callspec") else ""
     return str(told)
 
 
