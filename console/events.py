@@ -46,6 +46,12 @@ class FindingsChanged(Struct, frozen=True):
     since: float
 
 
+class DisksSeen(Struct, frozen=True):
+    """The mail host's file systems: where each is mounted, and how full it is, in percent."""
+
+    disks: tuple[tuple[str, int], ...]
+
+
 class SweepOverdue(Struct, frozen=True):
     """No sweep has ended since `since` (Unix seconds); `why` says what is known. Sent once, and again when it ends."""
 
@@ -291,6 +297,7 @@ Event = (
     EstateRead
     | ReadingsChanged
     | FindingsChanged
+    | DisksSeen
     | SweepOverdue
     | Asked
     | EngineFailed

@@ -83,7 +83,8 @@ class Ladder(Struct):
 class Server(Struct, frozen=True):
     """One server line of `show stat`: `status` such as "UP" or "DOWN", `check` such as "L4OK", "" where absent.
 
-    `weight` and `took` (milliseconds of its last check) are None where HAProxy does not tell."""
+    `weight` and `took` (milliseconds of its last check) are None where HAProxy does not tell, and so are the sessions
+    and queued connections that it has, its errors since HAProxy began, and the seconds since its state changed."""
 
     proxy: str
     name: str
@@ -92,6 +93,10 @@ class Server(Struct, frozen=True):
     last: str
     weight: int | None = None
     took: float | None = None
+    sessions: int | None = None
+    queued: int | None = None
+    errors: int | None = None
+    changed: int | None = None
 
 
 class Frontend(Struct, frozen=True):

@@ -57,6 +57,8 @@ class Board:
         self.flow: RunStatus | None = None
         self.flows: tuple[FlowSeen, ...] = ()
         self.runs: RunsRead | None = None
+        self.disks: dict[str, int] = {}
+        """The mail host's file systems: where → how full, in percent; empty when nobody told."""
         self.noted = 0.0
         """When the run began whose end the operator has seen."""
         self.counted: tuple[int, int] | None = None
@@ -91,10 +93,12 @@ class Board:
             self.failed = news.failed
         if news.asked is not None:
             self.questions = news.asked.questions
+        if news.disks is not None:
+            self.disks = dict(news.disks.disks)
         if news.runs is not None:
             self.runs = news.runs
         return Change(
-            news.estate is not None,
+            news.estate is not None or news.disks is not None,
             frozenset(reading.key for reading in news.readings),
             news.findings is not None,
             news.overdue is not None or news.failed is not None,

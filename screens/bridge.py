@@ -12,6 +12,7 @@ from textual.message import Message
 
 from console.events import (
     Asked,
+    DisksSeen,
     EngineFailed,
     EstateRead,
     Event,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from console.engine.shells import ShellWay
     from console.runner.state import RunStatus
 
-TRAIL = 20
+TRAIL = 120
 """How many changes of one cell are kept."""
 
 
@@ -51,6 +52,9 @@ class EnginePort(Protocol):
 
     def recent(self) -> tuple[str, ...]:
         """Return the latest lines of the command log, oldest first."""
+
+    def latencies(self, lane: str, hop: HopName) -> tuple[float, ...]:
+        """Return what the last sweeps measured of a hop, in milliseconds, oldest first."""
 
     def flow_names(self) -> tuple[str, ...]:
         """Return the names of the flows there are."""
@@ -99,6 +103,7 @@ class News(Struct, frozen=True):
     failed: EngineFailed | None = None
     asked: Asked | None = None
     runs: RunsRead | None = None
+    disks: DisksSeen | None = None
     flows: bool = False
     """Whether the engine has anything new to say of flows."""
 
@@ -117,6 +122,7 @@ class Bridge:
         self._failed: EngineFailed | None = None
         self._asked: Asked | None = None
         self._runs: RunsRead | None = None
+        self._disks: DisksSeen | None = None
         self._flows = False
 
     def notify(self, event: Event) -> None:
@@ -137,6 +143,8 @@ class Bridge:
                 self._failed = event
             elif isinstance(event, RunsRead):
                 self._runs = event
+            elif isinstance(event, DisksSeen):
+                self._disks = event
             else:
                 self._flows = True  # the engine has folded it: what is kept here cannot grow
             asleep, self._asleep = self._asleep, False
@@ -154,10 +162,11 @@ class Bridge:
                 self._failed,
                 self._asked,
                 self._runs,
+                self._disks,
                 self._flows,
             )
             self._estate = self._findings = self._overdue = self._failed = self._asked = None
-            self._runs = None
+            self._runs = self._disks = None
             self._readings, self._flows = {}, False
             self._asleep = True
         return news

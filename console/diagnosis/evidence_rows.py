@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+from msgspec.structs import replace
+
 from console.diagnosis.log_lines import exit_words, header_trouble, untrusted_peer
-from console.model import Rung
-from console.observation import LaneData, Peer, SweepData
+from console.diagnosis.words import duration
+from console.model import Outcome, Rung
+from console.observation import Ladder, LaneData, Peer, Server, SweepData
 
 _STATES = {
     "NeedsLogin": "logged out; run tailscale up",
@@ -22,10 +25,53 @@ def logged(seen: SweepData, lane: LaneData, untrusted: bool) -> tuple[Rung, ...]
     """The service's own word on a PROXY header that it did not take."""
     lines = seen.logs.get(lane.lane.service or "", ())
     if untrusted:
-        found = untrusted_peer(lines)
+        found = untrusted_peer(_own(lines, lane))
         return (Rung("log", "failed", found[1]),) if found else ()
     line = header_trouble(lines) if lane.vm is not None and lane.vm.said.startswith("421") else None
     return (Rung("log", "failed", line),) if line else ()
+
+
+_SPEAKERS = {
+    "imap": "imap-login", "imaps": "imap-login", "pop3": "pop3-login", "pop3s": "pop3-login",
+    "sieve": "managesieve-login",
+}  # fmt: skip
+"""Dovecot's process that takes a lane's connections, as its log names it."""
+
+
+def _own(lines: tuple[str, ...], lane: LaneData) -> tuple[str, ...]:
+    """The log's lines of this lane's own process; all of them, where it has none."""
+    speaker = _SPEAKERS.get(lane.lane.protocol, "")
+    return tuple(line for line in lines if speaker and speaker in line) or lines
+
+
+def condemned(lane: LaneData, bad: tuple[Outcome, str]) -> tuple[Rung, ...]:
+    """The rungs of TLS that showed a certificate with which something is wrong: they carry the verdict."""
+    ladders = (*([lane.service] if lane.service else []), *([lane.vm] if lane.vm else []), *lane.public.values())
+    found: list[Rung] = []
+    for ladder in ladders:
+        if ladder.certificate is not None:
+            ends = moment(ladder.certificate.not_after)
+            rung = ladder.rung("tls") or Rung("tls", "ok", f"{ladder.certificate.subject} until {ends}")
+            found.append(replace(rung, outcome=bad[0], detail=f"{bad[1]}: {rung.detail}, from {ladder.vantage}"))
+    return tuple(found[:2])
+
+
+def unasked_starttls(ladders: list[Ladder]) -> tuple[Rung, ...]:
+    """That a daemon's certificate was not looked at, where TLS would begin only after a word of the client's."""
+    asked = [each for each in ladders if each.well and not each.target.implicit_tls]
+    plain = [each for each in asked if each.target.protocol in _STARTTLS and each.rung("tls") is None]
+    return (Rung("tls", "skipped", "STARTTLS not asked: its certificate was not looked at"),) if plain else ()
+
+
+_STARTTLS = frozenset(("smtp", "submission", "imap", "pop3", "sieve"))
+
+
+def figures(row: Server) -> tuple[Rung, ...]:
+    """What HAProxy counts of a server, in one row: "sessions 3, queued 0, errors 12, in this state for 2h"."""
+    counted = (("sessions", row.sessions), ("queued", row.queued), ("errors", row.errors))
+    words = [f"{name} {number}" for name, number in counted if number is not None]
+    words += [f"in this state for {duration(row.changed)}"] if row.changed else []
+    return (Rung("ask", "ok", ", ".join(words)),) if words else ()
 
 
 def contained(seen: SweepData, lane: LaneData) -> tuple[Rung, ...]:

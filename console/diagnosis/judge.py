@@ -5,8 +5,10 @@ fault elsewhere is `degraded`, so that the eye, and the verdict, land on one pla
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from console.diagnosis.certificates import certificate_trouble
-from console.diagnosis.evidence_rows import contained, logged, tunnelled
+from console.diagnosis.evidence_rows import condemned, contained, figures, logged, tunnelled, unasked_starttls
 from console.diagnosis.symptoms import BUSY, HEADERLESS, outcome
 from console.diagnosis.tunnel_time import timed, tunnel_slow, tunnel_time
 from console.model import HopName, Lane, Outcome, Reading, Rung, Verdict
@@ -122,6 +124,7 @@ def _public(seen: SweepData, lane: LaneData) -> Reading | None:
     if not bad:
         latency = min(ladder.latency or 0.0 for ladder in judged)
         whole = all(ladder.done for ladder in ladders)
+        evidence += unasked_starttls(ladders)
         return _reading(lane, "public", here, "ok", milliseconds(latency), evidence, latency, asked, whole)
     worst = next((ladder for ladder in bad if ladder.cause not in ("no-way", "no-source")), None)
     if worst is None:
@@ -153,14 +156,14 @@ def _haproxy(seen: SweepData, lane: LaneData) -> Reading | None:
     if not lane.complete or (seen.stats is None and "proxy" not in seen.missing):
         return None
     vantage = seen.vantages.get("proxy", "here")
-    evidence = (*_opinion(seen, lane), *(broken for ladder in _end_to_end_bad(lane) if (broken := ladder.failed)))
+    evidence = (*_opinion(seen, lane), *_seen_through(lane))
     through = forwards_wrongly(lane)
     if through is not None:
         asks = HEADERLESS.match(through.said) is not None  # no more than that is told by words alone
         word = down_in_stats(seen, lane) or ("no header" if asks else _word(through))
         return _reading(lane, "haproxy", vantage, "failed", word, evidence)
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
-        return _reading(lane, "haproxy", vantage, bad[0], bad[1], evidence)
+        return _reading(lane, "haproxy", vantage, bad[0], bad[1], (*evidence, *condemned(lane, bad)))
     if seen.stats is not None and seen.stats.stopped and lane.public and not lane.connected:
         return _reading(lane, "haproxy", vantage, "degraded", "stopped", evidence)
     if seen.stats is None or seen.stats.error or not lane.lane.proxy:
@@ -174,6 +177,12 @@ def _haproxy(seen: SweepData, lane: LaneData) -> Reading | None:
         return _reading(lane, "haproxy", vantage, "ok", "passes", (passed, *evidence))
     outcome, word = _opinion_outcome(seen, lane)
     return _reading(lane, "haproxy", vantage, outcome, word, evidence)
+
+
+def _seen_through(lane: LaneData) -> tuple[Rung, ...]:
+    """What did not pass through HAProxy, with the vantage from where it was tried: another one than HAProxy's."""
+    bad = ((ladder, ladder.failed) for ladder in _end_to_end_bad(lane))
+    return tuple(replace(rung, detail=f"from {ladder.vantage}: {rung.detail}") for ladder, rung in bad if rung)
 
 
 def opinion_unseen(seen: SweepData) -> str:
@@ -196,7 +205,8 @@ def _opinion(seen: SweepData, lane: LaneData) -> tuple[Rung, ...]:
     if row is None:
         return (Rung("ask", "degraded", f"HAProxy knows no server {lane.lane.proxy}/{lane.lane.server}"),)
     said = " ".join(part for part in (row.status, row.check, row.last) if part)
-    return (Rung("ask", "ok" if row.status.startswith(("UP", "no check")) else "degraded", f"show stat: {said}"),)
+    told = Rung("ask", "ok" if row.status.startswith(("UP", "no check")) else "degraded", f"show stat: {said}")
+    return (told, *figures(row))
 
 
 def _opinion_outcome(seen: SweepData, lane: LaneData) -> tuple[Outcome, str]:
@@ -410,6 +420,7 @@ def _service(seen: SweepData, lane: LaneData) -> Reading | None:
     if ladder.cause in ("no-way", "no-source"):
         return _reading(lane, "service", vantage, "unknown", "not asked", evidence, asked=asked)
     if lane.lane.tls == "passthrough" and (bad := certificate_trouble(seen, lane)):
+        evidence = (*(rung for rung in evidence if rung.name != "tls" or rung.outcome != "ok"), *condemned(lane, bad))
         return _reading(lane, "service", vantage, bad[0], bad[1], evidence, ladder.latency, asked)
     if busy := next((each for each in (*lane.connected, lane.vm, ladder) if each and overloaded(each)), None):
         beside = () if busy is ladder else (busy.rungs[-1],)

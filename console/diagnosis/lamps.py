@@ -31,7 +31,23 @@ def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) ->
     """Return the readings with the fault at the hops that are blamed; another hop that failed shows its effect."""
     given = list(readings)
     words = {reading.lane: reading.word for reading in given if reading.outcome == "failed"}
-    return [_aligned(reading, blamed[reading.lane], words) if reading.lane in blamed else reading for reading in given]
+    told = [_aligned(reading, blamed[reading.lane], words) if reading.lane in blamed else reading for reading in given]
+    broken = {reading.lane for reading in told if reading.outcome in ("failed", "degraded")}
+    return [_let_in(reading) if reading.lane in broken else reading for reading in told]
+
+
+_NOT = {"tls": "TLS fails", "greeting": "no greeting", "capability": "no answer"}
+
+
+def _let_in(reading: Reading) -> Reading:
+    """A public port that takes every connection and serves none shows the effect of the fault behind it."""
+    if reading.hop != "public" or reading.outcome != "ok":
+        return reading
+    bad = [rung.name for rung in reading.evidence if rung.outcome == "failed"]
+    through = sum(rung.name == "connect" for rung in reading.evidence)
+    if not bad or len(bad) < through:
+        return reading
+    return replace(reading, outcome="degraded", word=_NOT.get(bad[0], "no answer"), latency_ms=None)
 
 
 def _aligned(reading: Reading, hops: frozenset[HopName], words: dict[str, str]) -> Reading:

@@ -14,12 +14,13 @@ from msgspec.structs import replace
 
 from console.errors import CowhandError, InputError, Report, summarize, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
-from console.model import Topology
+from console.model import HopName, Topology
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
     from console.engine.shells import ShellWay
     from console.engine.stage import Stage
+    from console.engine.sweeps import Sweeps
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
     from console.observation import Drifted, SweepData
@@ -76,6 +77,7 @@ class Engine:
         self._task: asyncio.Task[None] | None = None
         self._questions: dict[str, tuple[Question, asyncio.Future[str | None]]] = {}
         self._stage: Stage | None = None
+        self._sweeps: Sweeps | None = None
         self._opened: tuple[Estate, Vantages] | None = None
         self._early: list[Callable[[Stage, Estate, Vantages], None]] = []
         self._acting: asyncio.Task[None] | None = None
@@ -102,6 +104,11 @@ class Engine:
     def recent(self) -> tuple[str, ...]:
         """Return the command log, oldest line first."""
         return tuple(self.log)
+
+    def latencies(self, lane: str, hop: HopName) -> tuple[float, ...]:
+        """Return the milliseconds that the last sweeps measured of a hop, oldest first; () where none was."""
+        sweeps = self._sweeps
+        return tuple(sweeps.latencies.get((lane, hop), ())) if sweeps is not None else ()
 
     async def ask(self, question: Question) -> str | None:
         """Send a question to the screens and wait for `answer`; hosts call this on the engine's loop."""
@@ -304,7 +311,9 @@ class Engine:
             return drifted(await look(estate, vantages.hosts, vantages.missing))
 
         trust = trusting(estate, vantages)
-        sweeps = Sweeps(estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report, trust)
+        self._sweeps = sweeps = Sweeps(
+            estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report, trust
+        )
         pause, lost = self.interval, 0.0
         while True:
             while not self._watched:

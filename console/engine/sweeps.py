@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from array import array
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from console.diagnosis.diagnose import judge, overall
 from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, verdict
 from console.errors import FULL, Report, unreported
-from console.events import Event, FindingsChanged, ReadingsChanged
+from console.events import DisksSeen, Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
 from console.model import Finding, HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneData, SweepData
@@ -24,6 +25,9 @@ BATCH = 0.15
 
 COMPARING = 300.0
 """Seconds between two comparisons of files with those on the hosts."""
+
+KEPT = 120
+"""Latencies of one hop that are kept: an hour of them, at the usual interval."""
 
 PATIENCE = 10.0
 """Seconds that a comparison beside a sweep may take."""
@@ -57,9 +61,12 @@ class Sweeps:
         self._dirty: dict[str, LaneData] = {}
         self._moved: dict[tuple[str, HopName], float] = {}
         """By hop, the time of the sweep that first saw a latency other than the one sent."""
+        self._disks: tuple[tuple[str, int], ...] = ()
         self._force = False
         self._drifted: tuple[Drifted, ...] = ()
         self._next = 0.0
+        self.latencies: dict[tuple[str, HopName], array[float]] = {}
+        """By hop, the milliseconds that the last `KEPT` sweeps measured, oldest first, told or not."""
         self._absent: frozenset[tuple[str, HopName]] = frozenset()
         """Hops whose server HAProxy did not know in the last sweep."""
 
@@ -69,6 +76,7 @@ class Sweeps:
         lanes = {lane.id for lane in topology.lanes}
         self.readings = {key: reading for key, reading in self.readings.items() if key[0] in lanes}
         self._overruled = {key: reading for key, reading in self._overruled.items() if key[0] in lanes}
+        self.latencies = {key: kept for key, kept in self.latencies.items() if key[0] in lanes}
 
     async def sweep(self, force: bool = False) -> SweepData:
         """Probe everything once; `force` sends every reading with new evidence, changed or not."""
@@ -83,10 +91,17 @@ class Sweeps:
             comparing.cancel()
         self._tell(self.seen, None)
         self._flush(self.seen)
+        self._tell_disks(self.seen)
         if self._differs():
             self.seen.drifted = await self._comparing()
         self._conclude(self.seen)
         return self.seen
+
+    def _tell_disks(self, seen: SweepData) -> None:
+        disks = tuple((disk.place, disk.used) for disk in seen.disks)
+        if disks and disks != self._disks:
+            self._disks = disks
+            self.notify(DisksSeen(disks))
 
     def _differs(self) -> bool:
         """Whether a server that the files name was first seen to be absent now: the files are due to be compared."""
@@ -128,6 +143,8 @@ class Sweeps:
         changed: list[Reading] = []
         for lane in dirty.values():
             for reading in judge_lane(seen, lane):
+                if seen.ended and reading.latency_ms is not None:
+                    self._measured(reading.key, reading.latency_ms)
                 known = self._overruled.get(reading.key) or self.readings.get(reading.key)
                 if known is not None and not self._is_news(known, reading, seen) and not (self._force and seen.ended):
                     continue
@@ -136,6 +153,12 @@ class Sweeps:
                 changed.append(self._keep(reading, seen.at))
         if changed:
             self.notify(ReadingsChanged(tuple(changed)))
+
+    def _measured(self, key: tuple[str, HopName], ms: float) -> None:
+        kept = self.latencies.setdefault(key, array("f"))
+        kept.append(ms)
+        if len(kept) > KEPT:
+            del kept[0]
 
     def _keep(self, reading: Reading, at: float) -> Reading:
         """Keep a reading as it is shown, with the time from which its outcome is the same."""
@@ -271,7 +294,8 @@ def _shown_only(readings: list[Reading], told: Iterable[Finding]) -> str:
 
 def _sentence(left: list[Reading], one: str, more: str) -> str:
     worst = left[0]
-    detail = next((rung.detail for rung in reversed(worst.evidence) if rung.outcome != "ok"), worst.word)
+    shown = (rung.detail for rung in reversed(worst.evidence) if rung.outcome not in ("ok", "skipped"))
+    detail = next(shown, worst.word)
     same = list(dict.fromkeys(r.lane for r in left if (r.hop, r.word) == (worst.hop, worst.word)))
     return f"{join_words(same)} {one if len(same) == 1 else more} at {worst.hop}: {detail}"
 

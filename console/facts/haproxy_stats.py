@@ -100,6 +100,10 @@ def _server(row: dict[str, str]) -> Server | None:
         clean(row.get("last_chk", "") or row.get("check_desc", "")),
         _number(row.get("weight")),
         _number(row.get("check_duration")),
+        _number(row.get("scur")),
+        _number(row.get("qcur")),
+        (_number(row.get("econ")) or 0) + (_number(row.get("eresp")) or 0) if "econ" in row else None,
+        _number(row.get("lastchg")),
     )
 
 

@@ -19,6 +19,9 @@ from screens.widgets.pane import Pane
 
 FAR = 10_000
 
+BAR = 12
+"""Cells of the bar that shows how full a volume is."""
+
 PAIR = 66
 """Columns inside the VM's frame from which two boxes stand side by side."""
 
@@ -146,7 +149,19 @@ class Estate(View):
         if volume.mount_path:
             path = (volume.mount_path, self.ink.text)
         size: Piece = (f"{volume.size or 'size not said'}  ", self.ink.muted)
-        return volume.device or volume.name, _place(volume.source), [((size, path), "")]
+        rows: list[Entry] = [((size, path), "")]
+        if self.board.disks and volume.mount_path:
+            rows.append((self._used(volume.mount_path), ""))
+        return volume.device or volume.name, _place(volume.source), rows
+
+    def _used(self, path: str) -> Line:
+        """How full the file system at a path is, as a bar; df on the mail host said so."""
+        used = self.board.disks.get(path)
+        if used is None:
+            return (("no file system is mounted there", self.ink.degraded),)
+        full = max(min(round(used * BAR / 100), BAR), 0)
+        style = self.ink.failed if used >= 95 else self.ink.degraded if used >= 85 else self.ink.ok
+        return (("█" * full, style), ("░" * (BAR - full), self.ink.faint), (f" {used} % used", self.ink.text))
 
     def _services(self, width: int) -> list[Entry]:
         """A box for each service: its published ports, and the lanes that lead to it at a port no file publishes."""

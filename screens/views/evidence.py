@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from console.errors import InputError
 from console.model import Finding, HopName, Lane, Reading, Rung, Span
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clip_left, clock, fit, wrap
 from screens.themes import MARKS, SEVERITIES, Ink
-
-BARS = "▁▂▃▄▅▆▇█"
-STEPS_MS = (2, 5, 10, 25, 50, 100, 250)
-"""Upper bounds of the bars, in milliseconds."""
+from screens.views.history import below, strip
 
 LABEL = 15
 """Where what a label says begins, in cells."""
@@ -28,7 +25,13 @@ HOP_WORDS: dict[HopName, str] = {
 }  # fmt: skip
 
 
-def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width: int) -> list[Line]:
+def evidence(
+    board: Board,
+    ink: Ink,
+    chosen: tuple[Lane, HopName] | None,
+    width: int,
+    latencies: Sequence[float] = (),
+) -> list[Line]:
     """Return the rows of the evidence pane, the first of them a rule with the cell's name in it."""
     if chosen is None:
         return [rule(ink, (), width)]
@@ -37,12 +40,14 @@ def evidence(board: Board, ink: Ink, chosen: tuple[Lane, HopName] | None, width:
     name = f"{lane.port} {lane.name} · {HOP_WORDS[hop]}"
     asked: list[Piece] = [(name, ink.bright)]
     if reading is not None:
-        asked.append((f" · asked from {reading.vantage}", ink.muted))
+        asked.append((f" · asked{f' from {reading.vantage}' if reading.vantage else ''}", ink.muted))
+        if reading.at:
+            asked.append((f" at {clock(reading.at, board.now, seconds=True)}", ink.muted))
     lines = [rule(ink, asked, width)]
     if reading is None:
         lines.append(((" not asked yet", ink.muted),))
     else:
-        lines.append(_outcome(board, ink, reading, width))
+        lines += _outcome(board, ink, reading, width, latencies)
         lines += [row for rung in reading.evidence for row in _rung(ink, rung, width)]
     told, rest = _told(board, lane, hop)
     bad = reading is not None and reading.outcome in ("failed", "degraded")
@@ -104,32 +109,19 @@ def rule(ink: Ink, title: Iterable[Piece], width: int) -> Line:
     return (*pieces, ("─" * max(width - cells(pieces), 0), ink.faint))
 
 
-def _outcome(board: Board, ink: Ink, reading: Reading, width: int) -> Line:
+def _outcome(board: Board, ink: Ink, reading: Reading, width: int, latencies: Sequence[float]) -> list[Line]:
     style = ink.broken if reading.outcome == "failed" else ink.state(reading.outcome)
     pieces: list[Piece] = [(f" {MARKS[reading.outcome]} {clip(reading.word or reading.outcome, 30)}", style)]
     if reading.since:
         pieces.append((f"  since {clock(reading.since, board.now, seconds=True)}", ink.muted))
     if reading.latency_ms is not None and not reading.word.endswith(" ms"):
         pieces.append((f"  {_ms(reading.latency_ms)}", ink.muted))
-    trail = history(ink, board.trails.get(reading.key, ()))
-    if len(trail) > 1:
-        label: Piece = ("changes ", ink.muted)
-        gap = width - cells(pieces) - cells(trail) - cells((label,)) - 1
-        if gap > 1:
-            pieces += [(" " * gap, ink.text), label, *trail]
-    return tuple(pieces)
-
-
-def history(ink: Ink, trail: Iterable[Reading]) -> list[Piece]:
-    """Return one mark for each change, oldest first: a bar by latency when it answered, else the lamp's shape."""
-    pieces: list[Piece] = []
-    for reading in trail:
-        mark = MARKS[reading.outcome]
-        if reading.outcome == "ok":
-            slow = reading.latency_ms or 0.0
-            mark = BARS[next((at for at, most in enumerate(STEPS_MS) if slow < most), len(STEPS_MS))]
-        pieces.append((mark, ink.state(reading.outcome)))
-    return pieces
+    trail = tuple(board.trails.get(reading.key, ()))
+    cells_of, axis = strip(ink, trail, board.now, width - cells(pieces) - 2)
+    if not cells_of:
+        return [tuple(pieces)]
+    pieces += [(" " * (width - cells(pieces) - len(cells_of) - 1), ink.text), *cells_of]
+    return [tuple(pieces), below(ink, latencies, axis, width)]
 
 
 def _rung(ink: Ink, rung: Rung, width: int) -> list[Line]:

@@ -135,7 +135,7 @@ class Lanes(View):
         ink = self.ink
         if self.board.unusable and self.board.estate is not None:
             return unusable(ink, self.board.estate.problems, width)
-        lines = evidence(self.board, ink, self.chosen(), width)
+        lines = evidence(self.board, ink, self.chosen(), width, self._latencies())
         spare = height - len(lines) - 1
         if spare >= LEAST_EXTRA:
             more = self._standing(width, spare)
@@ -146,6 +146,10 @@ class Lanes(View):
         if below > 0 and rest:
             rest[-1] = ((f" ↓ {below + 1} more lines: pgdn", ink.muted),)
         return head + rest
+
+    def _latencies(self) -> tuple[float, ...]:
+        key = self.key()
+        return self.cowhand.engine.latencies(*key) if key is not None else ()
 
     def _standing(self, width: int, spare: int) -> list[Line]:
         """What stands at the foot of the evidence: where to repair what is broken, or beside it what else is known.

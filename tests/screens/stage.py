@@ -268,6 +268,7 @@ class Stage:
     seen: tuple[FlowSeen, ...] = ()
     run: RunStatus | None = None
     ways: tuple[ShellWay, ...] = ()
+    spreads: dict[tuple[str, HopName], tuple[float, ...]] = field(default_factory=dict)
     past: RunsRead = field(default_factory=lambda: RunsRead(()))
 
     def start(self, notify: Callable[[Event], None]) -> None:
@@ -291,6 +292,9 @@ class Stage:
 
     def recent(self) -> tuple[str, ...]:
         return self.lines
+
+    def latencies(self, lane: str, hop: HopName) -> tuple[float, ...]:
+        return self.spreads.get((lane, hop), ())
 
     def flow_names(self) -> tuple[str, ...]:
         return tuple(seen.name for seen in self.seen)

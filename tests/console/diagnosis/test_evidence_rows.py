@@ -9,6 +9,7 @@ import pytest
 
 from console.diagnosis.evidence_rows import contained, moment, tunnelled
 from console.diagnosis.judge import judge_lane
+from console.diagnosis.tunnel_time import UNTIMED
 from console.model import Rung
 from console.observation import Container, Peer, SweepData, Tailnet
 from tests.console.diagnosis.test_judge import CASES, NOW, stage
@@ -80,7 +81,8 @@ def test_why_containers_could_not_be_asked_after_is_shown() -> None:
 def test_without_a_failure_nothing_is_added() -> None:
     seen = staged("all well")
     seen.containers, seen.tailnet = (Container(DOVECOT, "exited", exit_code=1),), Tailnet("Stopped")
-    assert [evidence(seen, hop) for hop in ("tunnel", "vm", "service")] == [[], [], []]
+    assert [evidence(seen, hop) for hop in ("vm", "service")] == [[], []]
+    assert [rung.detail for rung in evidence(seen, "tunnel")] == [UNTIMED]
 
 
 SEEN = datetime(2026, 11, 22, 13, 2, 11, tzinfo=UTC).timestamp()
