@@ -50,8 +50,7 @@ def condemned(lane: LaneData, bad: tuple[Outcome, str]) -> tuple[Rung, ...]:
     found: list[Rung] = []
     for ladder in ladders:
         if ladder.certificate is not None:
-            ends = moment(ladder.certificate.not_after)
-            rung = ladder.rung("tls") or Rung("tls", "ok", f"{ladder.certificate.subject} until {ends}")
+            rung = ladder.rung("tls") or Rung("tls", "ok", ladder.certificate.subject)
             found.append(replace(rung, outcome=bad[0], detail=f"{bad[1]}: {rung.detail}, from {ladder.vantage}"))
     return tuple(found[:2])
 

@@ -218,7 +218,7 @@ def _opinion_outcome(seen: SweepData, lane: LaneData) -> tuple[Outcome, str]:
     state = row.status.split(" ")[0]
     if state in ("UP", "no"):
         word = row.check if row.check.endswith("OK") else "no check" if state == "no" else "UP"
-        return ("ok" if lane.vm is None or behind_well else "degraded"), word
+        return ("ok", word) if lane.vm is None or behind_well else ("degraded", "UP blind")
     return ("failed" if behind_well else "degraded"), state
 
 

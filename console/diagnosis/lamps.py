@@ -36,7 +36,7 @@ def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) ->
     return [_let_in(reading) if reading.lane in broken else reading for reading in told]
 
 
-_NOT = {"tls": "TLS fails", "greeting": "no greeting", "capability": "no answer"}
+_NOT = {"tls": "TLS fails", "greeting": "no answer", "capability": "no answer"}
 
 
 def _let_in(reading: Reading) -> Reading:

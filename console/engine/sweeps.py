@@ -69,6 +69,7 @@ class Sweeps:
         """By hop, the milliseconds that the last `KEPT` sweeps measured, oldest first, told or not."""
         self._absent: frozenset[tuple[str, HopName]] = frozenset()
         """Hops whose server HAProxy did not know in the last sweep."""
+        self._broken: frozenset[tuple[str, HopName]] = frozenset()
 
     def renew(self, topology: Topology) -> None:
         """Replace the topology; readings of lanes that it no longer has are dropped."""
@@ -104,12 +105,17 @@ class Sweeps:
             self.notify(DisksSeen(disks))
 
     def _differs(self) -> bool:
-        """Whether a server that the files name was first seen to be absent now: the files are due to be compared."""
+        """Whether files are due to be compared: a server that they name is absent, or is so no more.
+
+        While a file is known to differ that is so with every change of what is broken, for a difference that has gone
+        must not be named as its cause."""
         absent = frozenset(key for key, reading in self.readings.items() if reading.word == "absent")
-        new, self._absent = absent - self._absent, absent
-        if new:
+        broken = frozenset(key for key, reading in self.readings.items() if reading.outcome in ("failed", "degraded"))
+        due = absent != self._absent or bool(self._drifted and broken != self._broken)
+        self._absent, self._broken = absent, broken
+        if due:
             self._next = 0.0
-        return bool(new)
+        return due
 
     def _tell(self, seen: SweepData, lane: LaneData | None) -> None:
         self.seen = seen
@@ -205,8 +211,8 @@ class Sweeps:
         first = findings[0] if findings else None
         broken = [reading for reading in readings if reading.outcome == "failed"]
         self.dark = _dark(seen)
-        beside = _unexplained(broken, findings) or _shown_only(readings, findings)
-        cause = first.summary if first else beside or self.dark or _unasked(readings)
+        beside, shown = _unexplained(broken, findings), _shown_only(readings, findings)
+        cause = first.summary if first else beside or shown or self.dark or _unasked(readings)
         if first and beside:
             cause = f"{cause}. Beside it, {beside}" if first.severity in ("critical", "high") else beside
         touched = {*first.lanes} if first else {reading.lane for reading in broken}

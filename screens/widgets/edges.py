@@ -121,7 +121,9 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         since = f", since {clock(seen.since, board.now)}" if seen.since else ""
         others = board.more
         if others:
-            since = f"  +{len(others)} more: {', '.join(others[:3])}{since}"
+            named = f"  +{len(others)} more: {', '.join(others[:3])}"
+            fits = cells(((seen.cause + named + since, ink.text),)) <= width
+            since = (named if fits else f"  +{len(others)} more") + since
         if cells(((seen.cause + name + since, ink.text),)) > width:
             name = ""
         style = ink.state("unknown" if outcome == "ok" else outcome)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import Observed, observed
-from console.model import Finding
+from console.model import Finding, Span
 from console.observation import Drifted
 from console.text import join_words
 
@@ -16,9 +16,12 @@ from console.text import join_words
 @observed("CH023")
 def config_drift(seen: Observed) -> Iterator[Finding]:
     """A file of the repository differs from the host's, or HAProxy runs something else than its file says."""
-    yield from found_by(
-        each for each in seen.seen.drifted if not (each.kind == "running" and each.gone and _refused(seen, each))
-    )
+    told = (each for each in seen.seen.drifted if not (each.kind == "running" and each.gone and _refused(seen, each)))
+    absent = tuple(key[0] for key, reading in seen.readings.items() if key[1] == "haproxy" and reading.word == "absent")
+    files = {lane.lane.source.file for lane in seen.seen.lanes.values()}
+    for each in found_by(told):  # what HAProxy does not know is left out by the file it runs
+        named = absent and isinstance(each.where, Span) and each.where.file in files
+        yield replace(each, lanes=absent, hop="haproxy") if named else each
 
 
 def found_by(found: Iterable[Drifted]) -> Iterator[Finding]:

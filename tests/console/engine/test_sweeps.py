@@ -264,3 +264,34 @@ async def test_when_nothing_could_be_asked_the_sentence_says_what_is_missing() -
     assert sweeps.findings.verdict == "unknown"
     assert sweeps.findings.cause.startswith("nothing could be asked: no public name is known: add names")
     assert "no way in" in sweeps.findings.cause
+
+
+async def test_a_difference_that_has_gone_is_not_named_any_more() -> None:
+    async with a_mail_server() as port:
+        sweeps, _ = some_sweeps(port)
+        differs = [Drifted("haproxy.cfg", "vps", "/etc/haproxy/haproxy.cfg", Span("haproxy.cfg", 1), "file", 1)]
+
+        async def compare() -> tuple[Drifted, ...]:
+            return tuple(differs)
+
+        sweeps.compare = compare
+        sweeps.readings["993/imaps", "haproxy"] = a_degraded("993/imaps", "absent", "HAProxy knows no server imaps/m")
+        await sweeps.sweep()
+        assert sweeps.findings is not None
+        (found,) = sweeps.findings.findings
+        assert (found.id, found.lanes, found.hop) == ("CH023", ("993/imaps",), "haproxy")
+        assert sweeps.findings.cause.startswith("haproxy.cfg is not what vps has")
+        differs.clear()
+        del sweeps.readings["993/imaps", "haproxy"]
+        await sweeps.sweep()
+        assert sweeps.findings.findings == ()
+
+
+async def test_latencies_of_every_sweep_are_kept_told_or_not() -> None:
+    async with a_mail_server() as port:
+        sweeps, _ = some_sweeps(port)
+        for _ in range(3):
+            await sweeps.sweep()
+        assert len(sweeps.latencies[f"{port}/smtp", "public"]) == 3
+        sweeps.renew(replace(sweeps.topology, lanes=()))
+        assert sweeps.latencies == {}
