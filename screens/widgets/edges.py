@@ -151,8 +151,8 @@ def _tabs(board: Board, ink: Ink, view: str, wanted: str, width: int) -> Line:
     names = [*SCREENS, *([view] if view not in SCREENS else [])]
     known = board.findings()
     grave = sum(found.severity == "critical" for found in known)
-    mark = f" {SEVERITIES['critical']}{grave}" if grave else ""
-    for dash, tally in ((" ─", f"{len(known)}{mark}"), ("", f"{len(known)}{mark}"), ("", f"{len(known)}")):
+    mark = f" {SEVERITIES['critical']}{grave}"  # always: a tab that grows would shift those behind it
+    for dash, tally in ((" ─", f"{len(known):>2}{mark}"), ("", f"{len(known):>2}{mark}"), ("", f"{len(known):>2}")):
         pieces: list[Piece] = [("─", ink.faint)]
         for name in names:
             here = name == view
