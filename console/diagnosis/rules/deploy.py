@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
@@ -20,6 +20,9 @@ _PIPES = frozenset(("|", "|&"))
 _EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index"))
 # A pipeline that begins with these cannot fail at its beginning.
 _SURE = frozenset(("echo", "printf", "true", ":"))
+_NO_FILES = ("/dev/null", "1", "2", "-")
+# What takes the output of a pipe out of the script.
+_TAKERS = REMOTE | {"tee", "dd", "install", "docker", "docker-compose", "podman", "nc", "ncat", "socat", "curl"}
 
 
 @static("CH013")
@@ -169,8 +172,8 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
         return
     pipes = [
         command.span
-        for before, command in zip(script.commands, script.commands[1:], strict=False)
-        if command.after in _PIPES and before.name not in _SURE
+        for at, (before, command) in enumerate(zip(script.commands, script.commands[1:], strict=False), 1)
+        if command.after in _PIPES and before.name not in _SURE and _hands_on(_end(script.commands, at))
     ]
     if pipes:
         strict = next((command.span for command in sets if any(_strict(text) for text in command.texts[1:])), pipes[0])
@@ -181,6 +184,19 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
             also=tuple(span for span in pipes if span != strict),
             remedy="set -euo pipefail at the top, with #!/bin/bash",
         )
+
+
+def _end(commands: Sequence[Command], at: int) -> Command:
+    """Return the last command of the pipeline that the command at `at` is in."""
+    while at + 1 < len(commands) and commands[at + 1].after in _PIPES:
+        at += 1
+    return commands[at]
+
+
+def _hands_on(command: Command) -> bool:
+    """Whether what comes out of a pipe leaves the script: sent to another machine or container, or into a file."""
+    files = (each for each in command.redirects if ">" in each.operator and each.target.text not in _NO_FILES)
+    return any(text in _TAKERS for text in command.texts) or any(files)
 
 
 def _unwatched(script: Script) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import assets
 from console.diagnosis.lint import lint
 from console.diagnosis.rule import STATIC
 from console.sources import haproxy
@@ -150,3 +151,11 @@ def test_a_proxy_that_stands_for_all_clients_is_banned_where_its_address_is_not_
     sources = Sources(haproxy=haproxy.parse(text, "h.cfg"))
     found = [each for each in lint(sources, build(sources)) if each.id == "CH008"]
     assert [str(each.where) for each in found] == ["h.cfg:6"] * blamed
+
+
+@pytest.mark.parametrize(("own", "place"), [("certificate_deploy.sh", "deploy.sh"), ("certificate_push.sh", "hook.sh")])
+def test_the_scripts_that_cowhand_lays_have_no_finding(tmp_path: Path, own: str, place: str) -> None:
+    estate = tmp_path / "estate"
+    shutil.copytree(CORRECTED, estate)
+    shutil.copy(Path(assets.__file__).parent / own, estate / place)
+    assert not findings(whole(estate))
