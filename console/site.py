@@ -61,6 +61,20 @@ class CertificateEntry(Struct, frozen=True, forbid_unknown_fields=True):
     authority: str | None = None
 
 
+class IncusEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the API of Incus is reached: by default its socket on the host with role = "hypervisor", or on this machine.
+
+    `url` is that of its HTTPS listener, with the client's `certificate` and `key`, and the `server_certificate` that
+    alone is accepted; `socket` is another place of the socket, `project` the only one that is looked at ("": all)."""
+
+    url: str | None = None
+    certificate: str = "~/.config/incus/client.crt"
+    key: str = "~/.config/incus/client.key"
+    server_certificate: str | None = None
+    socket: str | None = None
+    project: str = ""
+
+
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
     """A whole `site.toml`; paths in it are relative to the folder it is in."""
 
@@ -70,6 +84,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     public: PublicEntry = PublicEntry()
     lane: tuple[DeclaredLane, ...] = ()
     certificate: CertificateEntry | None = None
+    incus: IncusEntry | None = None
     deployed: dict[str, str] = {}
     """File as [sources] names it → "host:path" where it is in use, for files that are not at the usual path."""
 

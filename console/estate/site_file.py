@@ -15,7 +15,7 @@ from console.errors import InputError
 from console.estate import text_file
 from console.hosts import names
 from console.model import Protocol, ProxyVersion, Role
-from console.site import CertificateEntry, DeclaredLane, HostEntry, PublicEntry, Site, SourceFiles
+from console.site import CertificateEntry, DeclaredLane, HostEntry, IncusEntry, PublicEntry, Site, SourceFiles
 from console.text import clean, is_plain, join_words
 
 if TYPE_CHECKING:
@@ -273,6 +273,7 @@ _KEYS = {
     "lane": DeclaredLane.__struct_fields__,
     "public": PublicEntry.__struct_fields__,
     "certificate": CertificateEntry.__struct_fields__,
+    "incus": IncusEntry.__struct_fields__,
     "deployed": (),
 }
 

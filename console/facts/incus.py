@@ -59,12 +59,13 @@ def parse(text: str) -> tuple[Machine, ...]:
     """Read the answer; raises ValueError when it is none."""
     try:
         rows = json.loads(text)
-        return tuple(_machine(row) for row in rows)
+        return tuple(machine(row) for row in rows)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"not the answer to incus list: {type(error).__name__}") from None
 
 
-def _machine(row: dict[str, Any]) -> Machine:
+def machine(row: dict[str, Any]) -> Machine:
+    """Read one instance, as the API has it with its state."""
     config = row.get("expanded_config") or row.get("config") or {}
     devices = row.get("expanded_devices") or row.get("devices") or {}
     settings = {key: clean(str(config[key]), 40) for key in ("limits.cpu", "limits.memory") if key in config}
