@@ -71,6 +71,7 @@ async def test_only_a_fresh_look_goes_past_what_is_kept(tmp_path: Path) -> None:
     found.keeping = True
     for _ in range(2):
         await found.data("mail", "a")
+        await found.host("mail").read("a")
     assert len(host.asked) == 1
     await found.data("mail", "a", fresh=True)
     assert len(host.asked) == 2
@@ -175,6 +176,12 @@ async def test_what_is_cached_is_made_again_after_a_change(tmp_path: Path) -> No
     assert await found.cached("k", make) == 1
 
 
+def test_who_looks_at_the_lanes_is_the_one_that_was_given(tmp_path: Path) -> None:
+    look = cast("Any", object())
+    assert context(tmp_path, lanes=look).lanes is look
+    assert context(tmp_path).lanes is None
+
+
 def test_what_a_dry_run_would_have_done_by_now_is_expected(tmp_path: Path) -> None:
     found = context(tmp_path, destroy=("disk",))
     found.planned.add("first")
@@ -209,8 +216,9 @@ def test_an_interface_is_known_by_its_name(tmp_path: Path) -> None:
     found = context(tmp_path, apis=given)
     found.offer("two", two)
     assert (found.api("one") is one, found.api("two") is two, [*given]) == (True, True, ["one"])
-    with pytest.raises(NoWayIn, match=r"^no way in: cowhand is not connected to three$"):
-        found.api("three")
+    for each in (found, context(tmp_path)):
+        with pytest.raises(NoWayIn, match=r"^no way in: cowhand is not connected to three$"):
+            each.api("three")
 
 
 def test_a_host_that_is_not_there_is_named_with_what_the_site_lacks(tmp_path: Path) -> None:

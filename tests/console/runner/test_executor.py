@@ -17,7 +17,7 @@ from console.estate.load import load
 from console.events import ActionBegan, ActionEnded, ActionProgressed, ActionSaid, FlowEvent
 from console.hosts.host import ABSENT, ANY, Before, Completed, Host, feeding, overhear
 from console.hosts.marks import guarding, marking
-from console.runner import executor, hearing
+from console.runner import executor, hearing, transfer
 from console.runner.context import StepContext
 from console.runner.executor import TAKE, Executor, Failed
 from console.runner.plan import Action, Amount, Call, Copy, Plan, Run, Wait, Write
@@ -159,6 +159,7 @@ async def test_it_runs_under_the_rollback_of_its_host_and_no_other(tmp_path: Pat
         doing.executor.under = {key: ("cow", "p", "n")}
         await doing.executor.do(RUN)
         assert doing.host.asked[0].guard == guard
+        assert guarding.get() is None
 
 
 async def test_its_signal_and_its_mark_are_known_while_it_runs(tmp_path: Path) -> None:
@@ -183,6 +184,8 @@ async def test_no_two_actions_have_the_same_mark(tmp_path: Path) -> None:
     doing = Doing(tmp_path, Stand(), RUN)
     await doing.executor.do(RUN)
     await doing.executor.do(RUN)
+    assert (doing.executor.begun, doing.executor.made, doing.progress.begun) == (2, 2, 2)
+    assert len(doing.progress.made["g", "second"]) == 2
     marks = [each.mark for each in doing.host.asked]
     assert len({*marks}) == 2
     assert [len(mark) for mark in marks] == [18, 18]
@@ -226,7 +229,7 @@ async def test_a_status_is_success_or_a_failure_with_its_reason(
     if succeeds:
         await doing.executor.do(run)
     else:
-        assert "no space" in await failed(doing, run)
+        assert await failed(doing, run) == "touch on cow: no space"
     (kind, data) = doing.journal.lines[-1]
     assert (kind, data["status"], data["output"], bool(data.get("problem"))) == (
         "did", status, "touch: no space", not succeeds
@@ -256,6 +259,21 @@ async def test_what_may_have_taken_effect_is_kept_as_unsettled(error: HostError,
     assert doing.told(ActionEnded)[0].problem == str(error)
     assert doing.progress.running is None
     assert (marking.get(), doing.executor.made, doing.progress.made) == ("", 0, {})
+
+
+async def test_an_error_without_words_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    doing = Doing(tmp_path, Stand(NoWayIn("")), RUN)
+    assert await failed(doing, RUN) == ""
+    assert (doing.executor.made, doing.progress.made) == (0, {})
+
+    async def stand_in(*_: object) -> None:
+        raise Failed("")
+
+    monkeypatch.setattr(transfer, "copy", stand_in)
+    copy = Copy("mail", "/x", "mail", "/y", 9, "s")
+    doing = Doing(tmp_path, Stand(), copy)
+    assert await failed(doing, copy) == ""
+    assert (doing.executor.made, doing.progress.made) == (0, {})
 
 
 async def test_a_host_that_never_says_is_given_up_some_time_after_the_limit(
@@ -352,6 +370,7 @@ async def test_secrets_reach_a_command_as_its_input_alone(tmp_path: Path) -> Non
     (asked,) = doing.host.asked
     assert asked.argv == ("sh", "-c", TAKE, "sh", "2", "A", "B", "login", "-")
     assert asked.fed == b"one\ntwo\nthree"
+    assert "undo" not in doing.journal.lines[0][1]
     for more, fed in (({}, b""), ({"stdin": Secret("x")}, b"x")):
         plain = Run("mail", ("login", "-"), **more)  # type: ignore[arg-type]
         doing = Doing(tmp_path, Stand(), plain)
@@ -453,6 +472,40 @@ async def test_what_has_changed_since_the_plan_is_left(
     assert doing.progress.unsettled == []
 
 
+async def test_a_file_is_looked_at_afresh_right_before_it_is_written(tmp_path: Path) -> None:
+    write = Write("mail", "/x", b"old", b"new")
+    doing = Doing(tmp_path, Stand(), write)
+    doing.host.files = {"/x": b"old"}
+    doing.context.keeping = True
+    assert await doing.context.data("mail", "/x") == b"old"
+    doing.host.files = {"/x": b"theirs"}
+    assert "has changed since its plan was shown" in await failed(doing, write)
+
+
+async def test_a_copy_is_between_these_two_hosts_and_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Copy("mail", "/x", "site-name", "/y", 9, "s")
+    doing = Doing(tmp_path, Stand(), copy)
+    copied: list[Any] = []
+
+    async def stand_in(source: Any, target: Any, action: Copy, tell: Callable[[Amount], None]) -> None:
+        copied.append((source, target, action))
+        tell(Amount(9, 9, "B", "/x"))
+
+    monkeypatch.setattr(transfer, "copy", stand_in)
+    assert await doing.executor.do(copy) is None
+    assert copied == [(doing.host, doing.host, copy)]
+    assert [(far.done, far.total) for far in doing.told(ActionProgressed)] == [(9, 9)]
+
+
+async def test_rates_are_told_in_thousandths_and_what_remains_in_tenths(tmp_path: Path) -> None:
+    doing = Doing(tmp_path, Stand())
+    doing.executor._far(Amount(1, 9), 1.23456, 2.34567)
+    (far,) = doing.told(ActionProgressed)
+    assert (far.rate, far.left) == (1.235, 2.3)
+
+
 NEW = "11507a0e2f5e69d5dfa40a62a1bd7b6ee57e6bcd85c67c9b8431b36fff21c437"
 OLD = "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"
 
@@ -502,6 +555,7 @@ async def test_a_request_is_sent_whole_and_its_status_is_its_success(tmp_path: P
 async def test_a_wait_asks_again_until_it_holds_whatever_the_host_says_meanwhile(tmp_path: Path) -> None:
     wait = Wait("mail", LOOKS, "it is there", 60.0, every=0.0)
     doing = Doing(tmp_path, Stand(Completed(1, b"", b""), NoWayIn("it starts"), WELL), wait)
+    doing.context.keeping = True
     assert await doing.executor.do(wait) is None
     assert [(each.argv, each.timeout) for each in doing.host.asked] == [(LOOKS, 30.0)] * 3
 
