@@ -209,3 +209,23 @@ async def test_a_file_that_is_missing_while_it_is_written_is_no_missing_file(she
     with pytest.raises(FileError, match="was not written: ") as caught:
         await write(shell, place.parent / "none" / "file")
     assert not isinstance(caught.value, Missing)
+
+
+WRITTEN = [
+    (3, b"motd\n/a: b: no\n", "FileError: /etc/x on vps was not written: /a: b: no"),
+    (1, b"sh: mv: no space\n", "FileError: /etc/x on vps was not written: no space"),
+    (4, b"", "Changed: /etc/x on vps has changed meanwhile; nothing was written"),
+    (5, b"", "FileError: /etc/x on vps was not written: status 5"),
+]
+
+
+@pytest.mark.parametrize(("status", "said", "words"), WRITTEN)
+async def test_what_the_script_says_is_said_whole_and_of_a_tool_the_reason_alone(
+    status: int, said: bytes, words: str
+) -> None:
+    async def run(argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
+        return Completed(status, b"", said)
+
+    with pytest.raises(FileError) as caught:
+        await files.write(run, "vps", "/etc/x", b"", 0o600)
+    assert f"{type(caught.value).__name__}: {caught.value}" == words
