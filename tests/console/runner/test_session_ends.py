@@ -74,12 +74,15 @@ async def test_nothing_is_planned_before_a_run_begins(tmp_path: Path) -> None:
 
 async def test_a_run_carries_over_what_earlier_ones_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"name": "bob"}
-    carried = journal.Carried(frozenset({("play", "leave"), ("a", "b")}), (), answers)
+    begun = {"mark": "no-such-mark", "key": "here", "text": "touch /x", "at": 1.0, "limit": 1.0, "run": "R"}
+    carried = journal.Carried(frozenset({("play", "leave"), ("a", "b")}), (begun,), answers)
     monkeypatch.setattr(journal, "carried", lambda folder: carried)
     play = Play(tmp_path, [Leave(tmp_path / "a")], ["stop"])
     await play.run()
     (began,) = left(play, "began")
     assert (began["unproven"], began["answers"]) == ([["a", "b"], ["play", "leave"]], answers)
+    assert began["open"] == [begun]
+    assert left(play, "settled") == [{"mark": "no-such-mark", "host": "here", "text": "touch /x"}]
     progress = play.session._progress
     assert progress is not None
     assert (progress.unproven, progress.offered, progress.offered is answers) == (
@@ -125,7 +128,7 @@ async def test_a_cut_sends_the_signal_once_and_waits_some_seconds(
         if not reached:
             raise NoWayIn("gone")
         if heeds:
-            running.ended.set()
+            asyncio.get_running_loop().call_soon(running.ended.set)
 
     def timeout(seconds: float) -> asyncio.Timeout:
         given.append(seconds)
@@ -135,7 +138,7 @@ async def test_a_cut_sends_the_signal_once_and_waits_some_seconds(
     monkeypatch.setattr(sessions, "asyncio", SimpleNamespace(timeout=timeout))
     await play.session.cut()
     assert sent == [(play.context.machine("here"), "m", "USR1")]
-    assert (given, stopped) == ([10.0], [True])
+    assert (given, stopped, running.ended.is_set()) == ([10.0], [True], heeds)
 
 
 async def test_what_is_recorded_of_a_host_is_without_secrets(tmp_path: Path) -> None:
