@@ -32,7 +32,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("findings", "2", "2", "findings", "what is wrong, and the remedy", "screens"),
     Action("sources", "3", "3", "sources", "files, findings in the margin", "screens"),
     Action("estate", "4", "4", "estate", "the map: machines, volumes", "screens"),
-    Action("log", "5", "5", "log", "what was asked of whom", "screens"),
+    Action("log", "5", "5", "log", "commands run on hosts", "screens"),
     Action("flows", "6", "6", "flows", "guided changes", "screens"),
     Action("journal", "7", "7", "journal", "what flows did here", "screens"),
     Action("down", "j,down", "j ↓", "down", "one down", "move"),

@@ -379,7 +379,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
             self._frame()
         elif self.view.close():
             self._frame()
-        elif self._trail:
+        elif self._trail and self.view.NAME != "lanes":  # where all begins, esc leads nowhere
             self._show(self._trail.pop())
         elif self.view.NAME != "lanes":
             self._show("lanes")

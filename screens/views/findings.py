@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from console.errors import InputError
@@ -49,7 +51,7 @@ class Findings(View):
 
     def _items(self) -> list[Item]:
         problems: tuple[InputError, ...] = self.board.estate.problems if self.board.estate else ()
-        everything: list[Item] = [*problems, *self.board.findings()]
+        everything: list[Item] = [*problems, *folded(self.board.findings())]
         return [item for item in everything if self.wanted in _haystack(item)] if self.wanted else everything
 
     def _chosen(self) -> Item | None:
@@ -110,7 +112,9 @@ class Findings(View):
         below = len(self._rows()) - self.top - self.query_one("#findings-list").size.height
         above = f" · ↑ {self.top} rows above" if self.top else ""
         more = f"{above} · ↓ {below} rows below" if below > 0 else above
-        lines = [rule(ink, ((f"{min(self.cursor, total - 1) + 1} of {total}{more}", ink.muted),), width)]
+        known = len(self.board.findings())
+        all_of = f" ({known} findings, alike ones folded)" if known > total else ""
+        lines = [rule(ink, ((f"{min(self.cursor, total - 1) + 1} of {total}{all_of}{more}", ink.muted),), width)]
         if isinstance(item, InputError):
             lines += [((f" {row}", ink.text),) for row in wrap(str(item), width - 2)]
         else:
@@ -164,8 +168,10 @@ class Findings(View):
         """Put the cursor on a finding."""
         self.wanted = ""
         items = self.items()
-        if isinstance(what, Finding) and what in items:
-            self.cursor = items.index(what)
+        for at, item in enumerate(items) if isinstance(what, Finding) else ():
+            if item == what or (isinstance(item, Finding) and isinstance(what, Finding) and _holds(item, what)):
+                self.cursor = at
+                break
         self.shown()
 
     def filter(self, text: str) -> None:
@@ -191,6 +197,36 @@ class Findings(View):
         """The chosen one, as plain lines."""
         item = self._chosen()
         return "" if item is None else f"{item if isinstance(item, InputError) else describe(item)}\n"
+
+
+def folded(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those of one rule in one row: its name with how many, and the places of all.
+
+    What was observed is never folded: each is a fact of its own."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for at, found in enumerate(findings):
+        alone = str(at) if found.observed else found.severity
+        groups.setdefault((found.id, alone), []).append(found)
+    return [group[0] if len(group) == 1 else _one(group) for group in groups.values()]
+
+
+def _one(group: list[Finding]) -> Finding:
+    first = group[0]
+    places = [place for each in group for place in (each.where, *each.also) if isinstance(place, Span)]
+    return replace(
+        first,
+        name=f"{first.name} ×{len(group)}",
+        summary=" · ".join(dict.fromkeys(each.summary for each in group)),
+        also=tuple(dict.fromkeys(place for place in places if place != first.where)),
+        lanes=tuple(dict.fromkeys(lane for each in group for lane in each.lanes)),
+    )
+
+
+def _holds(item: Finding, what: Finding) -> bool:
+    """Whether a row is the one that a finding was folded into."""
+    return (item.id, item.observed, item.severity) == (what.id, what.observed, what.severity) and (
+        what.where == item.where or what.where in item.also
+    )
 
 
 def _unusable(view: Findings, problem: InputError, width: int, chosen: bool) -> Line:

@@ -286,7 +286,9 @@ class Flow(View):
         state = self.state()
         if not self._following or state is None or not state.steps:
             return
-        first = next((at for at, step in enumerate(state.steps) if step.state in ("planned", "later")), 0)
+        bad = (at for at, step in enumerate(state.steps) if step.state in ("refused", "failed"))
+        todo = (at for at, step in enumerate(state.steps) if step.state in ("planned", "later"))
+        first = next(bad, next(todo, 0))
         at = state.current if not state.dry else first
         if at != self.cursor:
             self.cursor, self.skipped = at, 0
@@ -427,6 +429,8 @@ class Flow(View):
             return "nothing to do; c checks the steps again"
         if self.board.busy and self.prompt() is None:
             return "it runs, and waits for nothing" if id != "check" else "it runs"
+        if id == "undo" and run is not None and run.outcome == "refused":
+            return "it was refused before it changed anything: there is nothing to undo"
         return {"retry": "nothing has failed", "undo": "nothing has failed", "stop": "nothing runs"}.get(
             id,
             "this step cannot be skipped" if id == "skip" and self.prompt() is not None else "nothing waits for that",

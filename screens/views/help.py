@@ -13,7 +13,16 @@ from screens.view import View
 from screens.widgets.pane import Pane
 
 COLUMNS: tuple[tuple[Group, ...], ...] = (("screens", "move"), ("look", "change", "console"))
-MEANINGS = {"ok": "well", "degraded": "degraded", "failed": "broken", "unknown": "cannot tell", "skipped": "not asked"}
+MEANINGS = {
+    "ok": "well", "degraded": "effect of a fault", "failed": "at fault", "unknown": "not known", "skipped": "not asked",
+}  # fmt: skip
+OTHERS = (
+    ("x", "broken a part of these minutes"),
+    ("·", "of a step: to do"),
+    ("–", "does not apply"),
+    ("…", "not known yet"),
+)
+"""Marks of the strip of the last hour, and of the steps of a flow."""
 
 
 class Help(View):
@@ -56,10 +65,11 @@ class Help(View):
 
     def _shapes(self) -> list[Line]:
         ink = self.ink
-        rows: list[list[Piece]] = [[], []]
+        rows: list[list[Piece]] = [[], [], []]
         for at, (outcome, mark) in enumerate(MARKS.items()):
-            rows[at // 3] += [(f"   {mark}", ink.state(outcome)), (f" {MEANINGS[outcome]}", ink.muted)]
-        return [tuple(row) for row in rows]
+            rows[at // 2] += [(f"   {mark}", ink.state(outcome)), (f" {MEANINGS[outcome]}", ink.muted)]
+        more: list[Line] = [((f"   {mark}", ink.text), (f" {words}", ink.muted)) for mark, words in OTHERS]
+        return [*(tuple(row) for row in rows), *more]
 
     def _column(self, groups: tuple[Group, ...], width: int) -> list[Line]:
         ink = self.ink

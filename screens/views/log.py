@@ -1,4 +1,4 @@
-"""Every command and probe that was run, the latest at the bottom."""
+"""Every command that was run on a host, the latest at the bottom."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.timer import Timer
 
-from screens.text import Line
+from screens.text import Line, clip
 from screens.view import View
 from screens.widgets.pane import Pane
 
@@ -51,10 +51,10 @@ class Log(View):
         self.behind = max(min(self.behind, len(rows) - height), 0)
         end = len(rows) - self.behind
         if not rows:
-            return [
-                ((" nothing was asked yet" if not self.wanted else f" no line has “{self.wanted}” in it", ink.muted),)
-            ]
-        return [((" " + row[:8], ink.muted), (row[8:], ink.text)) for row in rows[max(end - height, 0) : end]]
+            none = "no command was run on a host yet; probes are on the lanes, with their evidence"
+            return [((f" {f'no line has “{self.wanted}” in it' if self.wanted else none}", ink.muted),)]
+        shown = rows[max(end - height, 0) : end]
+        return [((" " + row[:8], ink.muted), (clip(row[8:], width - 10), ink.text)) for row in shown]
 
     def shown(self) -> None:
         """Come to the front."""

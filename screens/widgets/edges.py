@@ -39,11 +39,12 @@ def foot(ink: Ink, said: str, actions: Iterable[Action], width: int) -> Line:
 
 
 def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool) -> Line:
-    right: list[Piece] = [*_flow(board, ink), (f" {clip(board.title, 24)} ", ink.muted)]
+    badges: list[Piece] = []
     if lab:
-        right += [(" LAB ", ink.lab), (" ", ink.text)]
+        badges += [(" LAB ", ink.lab), (" ", ink.text)]
     if read_only:
-        right += [(" READ-ONLY ", ink.badge), (" ", ink.text)]
+        badges += [(" READ-ONLY ", ink.badge), (" ", ink.text)]
+    right: list[Piece] = [*_flow(board, ink), (f" {clip(board.title, 24)} ", ink.muted), *badges]
     left: list[Piece] = [(" ", ink.text), _verdict(board, ink)]
     left.append((_count(board), ink.text))
     unusable = len(board.estate.problems) if board.estate else 0
@@ -51,8 +52,13 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
         left.append((f" · {unusable} {'file' if unusable == 1 else 'files'} unusable", ink.degraded))
     room = width - cells(right)
     if board.overdue is not None:
-        note = f" · last swept {clock(board.overdue.since, board.now, seconds=True)}"
+        note = f" · nothing answered since {clock(board.overdue.since, board.now, seconds=True)}"
         left.append((clip(note, max(room - cells(left), 0)), ink.degraded))
+    if cells(left) > room:  # the two warnings are the last to go
+        right = badges
+        room = width - cells(right)
+    while len(left) > 2 and cells(left) > room:
+        left.pop()
     gap = max(room - cells(left), 0)
     return (*left, (" " * gap, ink.text), *right)
 

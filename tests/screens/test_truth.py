@@ -139,7 +139,7 @@ def test_lanes_that_nobody_could_ask_are_not_counted_as_dead() -> None:
 
 
 def test_the_tab_of_findings_says_how_many_there_are_and_how_many_are_critical() -> None:
-    assert f"2 findings ({len(ESTATE.findings)})" in head(board(), 120)[2].replace(" ◆1", "")
+    assert f"2 findings ({len(ESTATE.findings):>2} ◆1)" in head(board(), 120)[2]
     assert "(" in head(board(), 80)[2]
     assert len(head(board(), 80)[2]) == 80
 
