@@ -1,0 +1,168 @@
+"""What the sync stands on: the lineage on the proxy, Mailcow's folder on the VM, and the address between the two."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from msgspec import Struct
+
+from console.errors import StreamError
+from console.facts import certificates
+from console.flows import Ask, NotYetKnown, Refusal, StepContext
+from console.runner.read_only import script
+from console.text import clean, join_words
+from console.topology.lanes import MAIL
+
+LOOK, PATIENCE = 15.0, 5.0
+"""Seconds a command that only looks may take, and sshd to say its name."""
+
+FOLDER = "/opt/mailcow-dockerized"
+LIVE = "/etc/letsencrypt/live"
+HOOKS = "/etc/letsencrypt/renewal-hooks/deploy"
+HOOK = "mailcow-cert-push.sh"
+DEPLOY = "/usr/local/bin/mailcow-cert-deploy.sh"
+KEY = "/root/.ssh/id_ed25519_mailcow_deploy"
+KNOWN, SETTINGS = "/etc/cowhand/certificate_known_hosts", "/etc/cowhand/certificate.conf"
+AUTHORITY = "/etc/cowhand/certificate_authority.pem"
+
+_CRT = re.compile(r"(?m)^[ \t]*bind[ \t]+(\S+)[ \t](?:[^#\n]*?[ \t])?crt[ \t]+(/[\w./@%+-]+)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+
+LEAVES = script("sh", """[ -f "$1" ] || exit 1; sed -n -e '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' -- "$1" """)
+"""The certificates of a bundle, without the key that is in it."""
+
+
+class Ground(Struct, frozen=True):
+    """The name on the certificate, its folder on the proxy, the VM's address, Mailcow's folder, and HAProxy's bundles.
+
+    `hook` is where certbot's deploy hook stands, or will; `upgrades` says that one of the same purpose is there.
+    `served` are addresses of the proxy where HAProxy shows one of the bundles."""
+
+    name: str
+    lineage: str
+    leaf: str
+    address: str
+    folder: str
+    hook: str
+    upgrades: bool = False
+    bundles: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
+
+
+async def ground(context: StepContext) -> Ground:
+    """Look for all of it, once between two changes; raises `Refusal` with what is missing, or `HostError`."""
+    return await context.cached("the ground of certificate-sync", lambda: _find(context))
+
+
+async def _find(context: StepContext) -> Ground:
+    name = _named(context)
+    lineage = f"{LIVE}/{name}"
+    text = await context.text("proxy", f"{lineage}/fullchain.pem")
+    if text is None:
+        raise Refusal(f"{context.name('proxy')} has no {lineage}/fullchain.pem: have certbot issue {name} first")
+    try:
+        leaf = certificates.parse(text)[0].fingerprint
+    except ValueError as error:
+        raise Refusal(f"{lineage}/fullchain.pem {error}") from None
+    folder = await _folder(context)
+    hook, upgrades = await _hook(context)
+    bundles, served = await _bundles(context, name)
+    return Ground(name, lineage, leaf, await _address(context), folder, hook, upgrades, bundles, served)
+
+
+def _named(context: StepContext) -> str:
+    site = context.estate.site
+    if site.certificate is None and not site.public.names:
+        raise Refusal('site.toml does not say which certificate: add [certificate] with name = "mail.example.org"')
+    name = site.certificate.name if site.certificate else site.public.names[0]
+    if not _NAME.fullmatch(name):
+        raise Refusal(f"{clean(name, 80)} is no name of a host")
+    return name
+
+
+async def _folder(context: StepContext) -> str:
+    there = await context.data("mail", f"{FOLDER}/mailcow.conf") is not None
+    text = f"{context.name('mail')} has no {FOLDER}/mailcow.conf. Which folder is Mailcow's there?"
+    folder = context.ask(Ask("folder", text, kind="path", given=FOLDER if there else None)).rstrip("/")
+    if not re.fullmatch(r"/[\w./-]+", folder):
+        raise Refusal(f"{clean(folder, 80)} cannot be written into authorized_keys: its path has unusual characters")
+    if await context.data("mail", f"{folder}/mailcow.conf") is None:
+        raise Refusal(f"{context.name('mail')} has no {folder}/mailcow.conf")
+    return folder
+
+
+async def _address(context: StepContext) -> str:
+    """The one address that the mail lanes lead to: the way that is known to be there."""
+    lanes = [lane for lane in context.estate.topology.lanes if lane.protocol in MAIL and lane.target]
+    hosts = sorted({lane.target.host for lane in lanes if lane.target})
+    if len(hosts) != 1:
+        raise Refusal(f"the mail lanes lead to {join_words(hosts) or 'nobody'}: this flow pushes to one mail host")
+    try:
+        return str(ip_address(hosts[0]))
+    except ValueError:
+        found = await context.host("proxy").resolve(hosts[0])
+    if len(set(found)) != 1:
+        told = join_words(list(found)) or "no address"
+        raise Refusal(f"{context.name('proxy')} resolves {hosts[0]} to {told}: the push needs exactly one")
+    return found[0]
+
+
+async def _hook(context: StepContext) -> tuple[str, bool]:
+    """Where the hook belongs: over one that sends a pair by ssh already, else in a file of its own."""
+    said = await context.host("proxy").run(["ls", "-1", HOOKS], LOOK)
+    names = said.stdout.decode("utf-8", "replace").split("\n") if said.status == 0 else []
+    found = []
+    for each in filter(re.compile(r"[\w][\w.-]*").fullmatch, names):
+        if each.endswith((".previous", "~")):
+            continue
+        text = await context.text("proxy", f"{HOOKS}/{each}") or ""
+        if each == HOOK or ("ssh" in text and "privkey.pem" in text and "fullchain.pem" in text):
+            found.append(f"{HOOKS}/{each}")
+    if len(found) > 1:
+        raise Refusal(f"{join_words(found)} each send the certificate away: leave one of them, and start again")
+    return (found[0], True) if found else (f"{HOOKS}/{HOOK}", False)
+
+
+async def _bundles(context: StepContext, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """HAProxy's own files that hold a certificate of this name, and where they are shown."""
+    bundles: dict[str, None] = {}
+    served: dict[str, None] = {}
+    for file in context.estate.site.sources.haproxy:
+        for bind, path in _CRT.findall(context.estate.texts.get(file, "")):
+            said = await context.host("proxy").run(["sh", "-c", LEAVES, "sh", path], LOOK)
+            try:
+                leaf = certificates.parse(said.stdout.decode("utf-8", "replace"))[0]
+            except ValueError:
+                continue
+            if name in leaf.names:
+                bundles[path] = None
+                host, _, port = bind.rpartition(":")
+                if host in ("", "*", "0.0.0.0") and port.isdigit():
+                    served[f"127.0.0.1:{port}"] = None
+    return tuple(bundles), tuple(served)
+
+
+async def banner(context: StepContext, address: str, port: int = 22) -> str:
+    """What answers the proxy at the VM's ssh port; "" when nobody does."""
+    try:
+        stream = await context.host("proxy").connect(address, port, PATIENCE)
+    except StreamError:
+        return ""
+    try:
+        return clean((await stream.read(255)).split(b"\n")[0].decode("ascii", "replace").strip(), 80)
+    except (OSError, StreamError):
+        return ""
+    finally:
+        stream.close()
+
+
+async def public_key(context: StepContext) -> str:
+    """The type and the blob of the pusher's public key; raises `NotYetKnown` in a dry run, and `Refusal`."""
+    text = await context.text("proxy", f"{KEY}.pub")
+    if text is None and context.expects("key"):
+        raise NotYetKnown("the key is made first")
+    words = (text or "").split()
+    if len(words) < 2 or not re.fullmatch(r"[\w@.-]+", words[0]) or not re.fullmatch(r"[A-Za-z0-9+/=]+", words[1]):
+        raise Refusal(f"{KEY}.pub on {context.name('proxy')} holds no public key")
+    return f"{words[0]} {words[1]}"
