@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from console.errors import InputError
-from console.model import Finding, Reading, Topology, Verdict
+from console.model import CertificatePlace, Finding, Reading, Topology, Verdict
 from console.questions import Question
 
 
@@ -50,6 +50,18 @@ class DisksSeen(Struct, frozen=True):
     """The mail host's file systems: where each is mounted, and how full it is, in percent."""
 
     disks: tuple[tuple[str, int], ...]
+
+
+class CertificateSurvey(Struct, frozen=True):
+    """Every place of a certificate, as of `at` (Unix time). `unseen` says what could not be looked at, a line each.
+
+    `renewal` is when certbot tries next (Unix time), None when that was not told."""
+
+    at: float
+    places: tuple[CertificatePlace, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unseen: tuple[str, ...] = ()
+    renewal: float | None = None
 
 
 class SweepOverdue(Struct, frozen=True):
@@ -299,6 +311,7 @@ Event = (
     | FindingsChanged
     | DisksSeen
     | SweepOverdue
+    | CertificateSurvey
     | Asked
     | EngineFailed
     | FlowEvent

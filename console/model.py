@@ -180,7 +180,9 @@ class Topology(Struct, frozen=True):
 
 
 class Certificate(Struct, frozen=True):
-    """A certificate as served or stored; times are Unix seconds."""
+    """A certificate as served or stored; times are Unix seconds.
+
+    `key` is such as "RSA 2048"; `public_key` the SHA-256 of its SubjectPublicKeyInfo, `fingerprint` its own, in hex."""
 
     subject: str
     names: tuple[str, ...]
@@ -188,6 +190,34 @@ class Certificate(Struct, frozen=True):
     not_before: float
     not_after: float
     fingerprint: str
+    issuer: str = ""
+    key: str = ""
+    public_key: str = ""
+
+    @property
+    def due(self) -> float:
+        """The Unix time from which it has less than a third of its own life left: from then on it is due."""
+        return self.not_after - (self.not_after - self.not_before) / 3
+
+
+class CertificatePlace(Struct, frozen=True):
+    """One place where a certificate is stored or served, and what was found there.
+
+    `where` is a path or "address:port"; `sni` the name that was sent, None for none, "" for a file. `trusted` is ""
+    for yes, a reason for no, None for not known; `pair` whether the key file belongs to it, None for not known."""
+
+    kind: Literal["certbot", "haproxy", "mailcow", "sni", "served"]
+    host: str
+    where: str
+    sni: str | None = ""
+    certificate: Certificate | None = None
+    chain: int = 0
+    trusted: str | None = None
+    pair: bool | None = None
+    key_path: str = ""
+    mode: str = ""
+    owner: str = ""
+    error: str = ""
 
 
 class Rung(Struct, frozen=True):

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "one sweep: readings and findings; 0 well, 1 degraded, 2 down, 3 blind",
     "drift": "the repository's files, the hosts' and what runs; 1 when they differ",
     "incus": "what Incus itself says of the VM and its volumes; 1 when the VM does not run, 3 when nobody can tell",
+    "certificates": "every place of a certificate, stored or served; 1 when there are findings",
     "explain": "what a finding is, what else looks like it, and how it is mended",
     "lab": "the rehearsal estate: up, down, status, break, heal",
     "flow": "a guided change without screens; 0 done, 1 failed and said why, 4 needs an answer",

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from console.facts.certificate_places import SCRIPT as CERTIFICATES
 from console.facts.log import ERASE
 from console.facts.queue import SCRIPTS as QUEUE
 from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
-from console.lab import front, stack
+from console.lab import certificates, front, stack
 from console.lab.daemons.services import PROXIED, Service
 from console.lab.machines import put_back
 from console.lab.machines.done import Done
@@ -34,6 +35,8 @@ async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     }
     if argv[:3] == ("sh", "-c", FIND):
         return Done(0)  # every command here ends before it is answered
+    if argv[:3] == ("sh", "-c", CERTIFICATES):
+        return certificates.stored(lab, machine)
     if argv[:3] == ("sh", "-c", LOCK):
         return lab.locks.run(machine, argv[4:])
     laid = (machine, PROGRAM) in lab.files or lab.disks.read(PROGRAM) is not None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from typing import TYPE_CHECKING
 
 from console.model import Certificate
 from console.text import clean
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate as Certified
 
 
 @cache
@@ -33,6 +38,25 @@ def read(der: bytes) -> Certificate | None:
                 read.not_valid_before_utc.timestamp(),
                 read.not_valid_after_utc.timestamp(),
                 read.fingerprint(hashes.SHA256()).hex(),
+                clean(read.issuer.rfc4514_string()),
+                *_key(read),
             )
     except ValueError:
         return None
+
+
+def _key(certificate: Certified) -> tuple[str, str]:
+    """The kind of its key, and the SHA-256 of it; "" where the key is of no kind that is known here."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        key = certificate.public_key()
+        digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    except (ValueError, UnsupportedAlgorithm):
+        return "", ""
+    curve, size = getattr(key, "curve", None), getattr(key, "key_size", None)
+    if curve is not None:
+        return f"EC {curve.name}", digest
+    name = type(key).__name__.removesuffix("PublicKey").strip("_")
+    return f"{name} {size}" if size else name, digest

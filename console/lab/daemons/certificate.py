@@ -21,12 +21,19 @@ class Certificate:
 
     def __init__(self, name: str) -> None:
         now = datetime.now(UTC)
+        self.name = name
         self._well, self._expired = _make(name, now + LEFT), _make(name, now - OVERDUE)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.num_tickets = 0  # a resumed session shows no certificate
         self.context.options |= ssl.OP_NO_TICKET
         self.expired = True
         self.renew()
+
+    @property
+    def pem(self) -> str:
+        """The certificate that is served, without its key."""
+        whole = (self._expired if self.expired else self._well).decode()
+        return whole[whole.index("-----BEGIN CERTIFICATE-----") :]
 
     def expire(self) -> None:
         """Serve the expired certificate from the next handshake on."""

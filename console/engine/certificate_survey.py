@@ -1,0 +1,122 @@
+"""Every place of an estate where its certificates are stored or served, looked at once, from the hosts there are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.errors import HostError
+from console.events import CertificateSurvey
+from console.facts import certificate_places
+from console.hosts.host import Host
+from console.model import CertificatePlace, Lane, Role
+from console.observation import IMPLICIT_TLS, ProbeTarget
+from console.probes import tls
+from console.probes.ladder import climb
+from console.text import address, clean
+
+if TYPE_CHECKING:
+    from console.engine.vantages import Vantages
+    from console.estate.load import Estate
+    from console.probes.trust import Trust
+
+STARTTLS = ("smtp", "submission", "imap", "sieve", "pop3")
+"""Protocols that begin in plain text and go on in TLS."""
+
+ROLES: tuple[Role, ...] = ("proxy", "mail")
+"""Whose machines store certificates."""
+
+AT_ONCE = 16
+"""Handshakes under way at once: a server counts connections from one address."""
+
+
+async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
+    """Look at all places, from all hosts at once; nothing that a host or a server does raises."""
+    from console.diagnosis.certificate_places import findings
+    from console.engine.vantages import trusting
+    from console.sources import certificate_push
+
+    await tls.prepare()
+    unseen = [f"{role}: {why}" for role, why in vantages.missing.items() if role in ROLES]
+    authority = _authority(estate, unseen)
+    looked = [vantages.hosts[role] for role in ROLES if role in vantages.hosts]
+    serving = asyncio.create_task(_served(estate, vantages.hosts, trusting(estate, vantages), unseen))
+    stored = await asyncio.gather(*(certificate_places.ask(host, authority=authority) for host in looked))
+    served = await serving
+    push, timer = None, None
+    for host, told in zip(looked, stored, strict=True):
+        if told.error:
+            unseen.append(told.error)
+        timer = timer if timer is not None else told.timer
+        if told.state and push is None:
+            try:
+                push = certificate_push.read(told.state)
+            except ValueError as error:
+                unseen.append(f"{host.name}:{certificate_push.STATE} {error}")
+    places = (*{(p.host, p.where): p for told in stored for p in told.places}.values(), *served)
+    unseen += [f"{p.host}:{p.where}: {p.error}" for p in places if p.error]
+    now = time.time()
+    entry = estate.site.certificate
+    name = entry.name if entry is not None else next(iter(estate.topology.public), "")
+    return CertificateSurvey(now, places, findings(places, push, name, now), tuple(unseen), timer)
+
+
+def _authority(estate: Estate, unseen: list[str]) -> str:
+    """The PEM text of the operator's own authority; "" when there is none, or it cannot be read."""
+    entry = estate.site.certificate
+    if entry is None or not entry.authority:
+        return ""
+    path = Path(estate.file).parent / entry.authority
+    try:
+        text = path.read_bytes()[: 1 << 16].decode("ascii")
+    except (OSError, ValueError) as error:
+        unseen.append(f"{clean(str(path))}: the authority cannot be read: {clean(str(error))}")
+        return ""
+    from console.facts.certificates import BLOCK
+
+    return "\n".join(BLOCK.findall(text))  # a key in the same file stays here
+
+
+async def _served(
+    estate: Estate, hosts: Mapping[Role, Host], trust: Trust | None, unseen: list[str]
+) -> tuple[CertificatePlace, ...]:
+    """What each public port shows, on each address of each name, with and without SNI."""
+    host = hosts.get("here")
+    names = estate.topology.public
+    if host is None or not names:
+        unseen.append("what is served: no public name is known; add names = [...] under [public] in site.toml")
+        return ()
+    lanes = [lane for lane in estate.topology.lanes if lane.protocol in IMPLICIT_TLS or lane.protocol in STARTTLS]
+    room = asyncio.Semaphore(AT_ONCE)
+    asked: list[Coroutine[None, None, CertificatePlace]] = []
+    for name in names:
+        try:
+            found = await host.resolve(name)
+        except HostError as error:
+            unseen.append(f"{name}: {clean(str(error))}")
+            continue
+        asked += [
+            _ask(host, lane, each, sni, trust, room)
+            for lane in lanes
+            for each in found
+            for sni in dict.fromkeys((name, None))
+        ]
+    return tuple(await asyncio.gather(*asked))
+
+
+async def _ask(
+    host: Host, lane: Lane, where: str, sni: str | None, trust: Trust | None, room: asyncio.Semaphore
+) -> CertificatePlace:
+    implicit = lane.protocol in IMPLICIT_TLS
+    target = ProbeTarget(where, lane.port, lane.protocol, name=sni, depth="greeting" if implicit else "starttls")
+    async with room:
+        ladder = await climb(target, host)
+        if trust is not None:
+            await trust.ask(host, ladder)
+    found, failed = ladder.certificate, ladder.failed
+    error = (failed.detail if failed else "no TLS was offered") if found is None else ""
+    trusted = trust.known.get(found.fingerprint) if trust is not None and found is not None else None
+    return CertificatePlace("served", host.name, address(where, lane.port), sni, found, trusted=trusted, error=error)
