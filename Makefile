@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Bytecode is what makes the console start fast; a shell that forbids it would cost 40 % at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick check faults unprivileged mutants bench drill snapshots lock clean
+.PHONY: run test quick check faults unprivileged mutants bench drill snapshots lock dist clean
 
 run: $(VENV)/ready
 	@$(BIN)/cowhand $(ARGS)
@@ -53,6 +53,7 @@ lock:
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "cowhand needs Python 3.11 or later; none was found on PATH" >&2; exit 1; }
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "$(PYTHON) cannot make environments: sudo apt install python3-venv (Debian, Ubuntu)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
@@ -60,5 +61,17 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m console.estate.tables
 	@touch $@
 
+# A wheel for pipx and uv, and one file for this platform and this Python, to be copied to a machine that has nothing but
+# Python. PEX and not shiv: it takes the versions of the lock as they are, and checks the Python that starts it.
+# Versions are those of the lock; the file unpacks itself once, so that it starts as fast as the checkout.
+dist: $(VENV)/ready
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@test -x .venv-dist/bin/pex || { $(PYTHON) -m venv .venv-dist && .venv-dist/bin/python -m pip install --quiet pex==2.105.2; }
+	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p' requirements.lock > build/versions.txt
+	.venv-dist/bin/pex dist/*.whl --console-script cowhand --venv prepend --compile --constraints build/versions.txt \
+	  --python $(BIN)/python --output-file dist/cowhand.pyz
+	rm -rf build
+
 clean:
-	rm -rf .venv .venv-* .mutants assets/hcl.msgpack
+	rm -rf .venv .venv-* .mutants assets/hcl.msgpack build dist
