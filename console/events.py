@@ -62,6 +62,8 @@ class CertificateSurvey(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     unseen: tuple[str, ...] = ()
     renewal: float | None = None
+    name: str = ""
+    """The name that a certificate has to cover; "" when that is not known."""
 
 
 class SweepOverdue(Struct, frozen=True):

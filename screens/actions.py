@@ -59,10 +59,14 @@ ACTIONS: tuple[Action, ...] = (
         "open", "enter", "⏎", "open", "details", "look",
         ("lanes", "findings", "flows", "journal", "setup", "sites"),
     ),
+    Action("certificates", "8", "8", "certificates", "each place of a certificate", "look"),
     Action("source", "s", "s", "source", "its line in the files", "look", ("lanes", "findings")),
     Action("filter", "slash", "/", "filter", "filter", "look"),
     Action("sweep", "r", "r", "sweep", "ask every hop again, now", "look"),
-    Action("check", "c", "c", "check", "ask how it stands, now", "look", ("flows", "flow", "journal", "setup")),
+    Action(
+        "check", "c", "c", "check", "ask how it stands, now", "look",
+        ("flows", "flow", "journal", "setup", "certificates"),
+    ),
     Action("copy", "y", "y", "copy", "copy to your own clipboard", "look"),
     Action(
         "remedy", "f", "f", "remedy", "its remedy: begin, or read it", "change",
@@ -95,6 +99,7 @@ KEY_LINES: dict[str, tuple[str, ...]] = {
     "flows": ("help", "filter", "open", "check", "copy", "palette", "back", "leave"),
     "journal": ("help", "filter", "open", "undo", "check", "copy", "palette", "back", "leave"),
     "flow": ("help", "do", "do_all", "skip", "retry", "undo", "stop", "check", "copy", "palette", "back", "leave"),
+    "certificates": ("help", "filter", "check", "copy", "palette", "back", "leave"),
     "setup": ("help", "open", "check", "copy", "palette", "back", "leave"),
     "sites": ("help", "filter", "open", "copy", "palette", "back", "leave"),
     "help": ("back", "palette", "leave"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from console.events import EngineFailed, EstateRead, FindingsChanged, RunsRead, SweepOverdue
+from console.events import CertificateSurvey, EngineFailed, EstateRead, FindingsChanged, RunsRead, SweepOverdue
 from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
 from console.questions import Question
 from screens.bridge import TRAIL, News
@@ -33,11 +33,14 @@ class Change(Struct, frozen=True):
     health: bool
     flows: bool = False
     runs: bool = False
+    certificates: bool = False
 
     @property
     def only_flows(self) -> bool:
         """Whether nothing but flows changed."""
-        return self.flows and not (self.estate or self.cells or self.findings or self.health or self.runs)
+        return self.flows and not (
+            self.estate or self.cells or self.findings or self.health or self.runs or self.certificates
+        )
 
 
 class Board:
@@ -59,6 +62,7 @@ class Board:
         self.runs: RunsRead | None = None
         self.disks: dict[str, int] = {}
         """The mail host's file systems: where → how full, in percent; empty when nobody told."""
+        self.certificates: CertificateSurvey | None = None
         self.noted = 0.0
         """When the run began whose end the operator has seen."""
         self.counted: tuple[int, int] | None = None
@@ -97,6 +101,8 @@ class Board:
             self.disks = dict(news.disks.disks)
         if news.runs is not None:
             self.runs = news.runs
+        if news.certificates is not None:
+            self.certificates = news.certificates
         return Change(
             news.estate is not None or news.disks is not None,
             frozenset(reading.key for reading in news.readings),
@@ -104,6 +110,7 @@ class Board:
             news.overdue is not None or news.failed is not None,
             news.flows,
             news.runs is not None,
+            news.certificates is not None,
         )
 
     @property

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from console.events import (
     Asked,
+    CertificateSurvey,
     DisksSeen,
     EngineFailed,
     EstateRead,
@@ -71,6 +72,9 @@ class EnginePort(Protocol):
     def look_runs(self) -> None:
         """Read the runs of the journal; `RunsRead` follows."""
 
+    def look_certificates(self) -> None:
+        """Look at every place of a certificate; `CertificateSurvey` follows."""
+
     def shells(self) -> tuple[ShellWay, ...]:
         """Return where a shell can be opened."""
 
@@ -104,6 +108,7 @@ class News(Struct, frozen=True):
     asked: Asked | None = None
     runs: RunsRead | None = None
     disks: DisksSeen | None = None
+    certificates: CertificateSurvey | None = None
     flows: bool = False
     """Whether the engine has anything new to say of flows."""
 
@@ -123,6 +128,7 @@ class Bridge:
         self._asked: Asked | None = None
         self._runs: RunsRead | None = None
         self._disks: DisksSeen | None = None
+        self._certificates: CertificateSurvey | None = None
         self._flows = False
 
     def notify(self, event: Event) -> None:
@@ -145,6 +151,8 @@ class Bridge:
                 self._runs = event
             elif isinstance(event, DisksSeen):
                 self._disks = event
+            elif isinstance(event, CertificateSurvey):
+                self._certificates = event
             else:
                 self._flows = True  # the engine has folded it: what is kept here cannot grow
             asleep, self._asleep = self._asleep, False
@@ -163,10 +171,11 @@ class Bridge:
                 self._asked,
                 self._runs,
                 self._disks,
+                self._certificates,
                 self._flows,
             )
             self._estate = self._findings = self._overdue = self._failed = self._asked = None
-            self._runs = self._disks = None
+            self._runs = self._disks = self._certificates = None
             self._readings, self._flows = {}, False
             self._asleep = True
         return news

@@ -61,7 +61,7 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     now = time.time()
     entry = estate.site.certificate
     name = entry.name if entry is not None else next(iter(estate.topology.public), "")
-    return CertificateSurvey(now, places, findings(places, push, name, now), tuple(unseen), timer)
+    return CertificateSurvey(now, places, findings(places, push, name, now), tuple(unseen), timer, name)
 
 
 def _authority(estate: Estate, unseen: list[str]) -> str:

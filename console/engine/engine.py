@@ -183,6 +183,10 @@ class Engine:
         """Read the runs of the site from its journal; `RunsRead` follows."""
         self._on_stage(lambda stage, estate, vantages: stage.read_runs(estate, vantages))
 
+    def look_certificates(self) -> None:
+        """Look at every place of a certificate; `CertificateSurvey` follows."""
+        self._on_stage(lambda stage, estate, vantages: stage.look_certificates(estate, vantages))
+
     def flows(self) -> tuple[FlowSeen, ...]:
         """Return the flows with what is known of them."""
         return self._stage.overview.seen if self._stage is not None else ()

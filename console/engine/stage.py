@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from console.engine.overview import Overview
 from console.errors import CowhandError, summarize
-from console.events import FlowBegan, FlowEnded, FlowEvent, FlowsChecked, Prompt, RunOutcome, RunsRead
+from console.events import (
+    CertificateSurvey,
+    FlowBegan,
+    FlowEnded,
+    FlowEvent,
+    FlowsChecked,
+    Prompt,
+    RunOutcome,
+    RunsRead,
+)
 from console.runner.session import Session
 from console.runner.state import RunStatus, fold
 
@@ -28,7 +37,7 @@ class Stage:
 
     def __init__(
         self,
-        notify: Callable[[FlowEvent | FlowsChecked | RunsRead], None],
+        notify: Callable[[FlowEvent | FlowsChecked | RunsRead | CertificateSurvey], None],
         renewal: Callable[[], Awaitable[Surroundings]] | None = None,
     ) -> None:
         self.state: RunStatus | None = None
@@ -38,6 +47,7 @@ class Stage:
         self._task: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._surveying: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[str | None]] = {}
 
     @property
@@ -74,6 +84,19 @@ class Stage:
         except Exception as error:
             self._notify(RunsRead((), f"the journal cannot be read: {summarize(error)}"))
 
+    def look_certificates(self, estate: Estate, vantages: Vantages) -> None:
+        """Look at every place of a certificate, unless that is under way; `CertificateSurvey` follows."""
+        if self._surveying is None or self._surveying.done():
+            self._surveying = asyncio.create_task(self._survey(estate, vantages))
+
+    async def _survey(self, estate: Estate, vantages: Vantages) -> None:
+        from console.engine.certificate_survey import survey
+
+        try:
+            self._notify(await survey(estate, vantages))
+        except Exception as error:
+            self._notify(CertificateSurvey(time.time(), unseen=(f"cowhand failed here: {summarize(error)}",)))
+
     def answer(self, id: str, text: str | None) -> None:
         """Answer the prompt with this id (None: dismissed). An id that is no longer open is ignored."""
         waiting = self._waiting.get(id)
@@ -96,8 +119,9 @@ class Stage:
     async def close(self) -> None:
         """Stop the run, after its action when that ends soon, and close its journal."""
         self.overview.stop()
-        if self._reading is not None:
-            self._reading.cancel()
+        for task in (self._reading, self._surveying):
+            if task is not None:
+                task.cancel()
         if self._task is None:
             return
         self.stop()

@@ -12,7 +12,16 @@ from console.diagnosis.catalogue import finding
 from console.engine.overview import FlowSeen
 from console.engine.shells import ShellWay
 from console.errors import InputError
-from console.events import EstateRead, Event, FindingsChanged, FlowEvent, FlowsChecked, ReadingsChanged, RunsRead
+from console.events import (
+    CertificateSurvey,
+    EstateRead,
+    Event,
+    FindingsChanged,
+    FlowEvent,
+    FlowsChecked,
+    ReadingsChanged,
+    RunsRead,
+)
 from console.model import (
     HOPS,
     Bind,
@@ -269,6 +278,7 @@ class Stage:
     run: RunStatus | None = None
     ways: tuple[ShellWay, ...] = ()
     spreads: dict[tuple[str, HopName], tuple[float, ...]] = field(default_factory=dict)
+    certificates: CertificateSurvey | None = None
     past: RunsRead = field(default_factory=lambda: RunsRead(()))
 
     def start(self, notify: Callable[[Event], None]) -> None:
@@ -308,6 +318,10 @@ class Stage:
 
     def look_runs(self) -> None:
         self.notify(self.past)
+
+    def look_certificates(self) -> None:
+        if self.certificates is not None:
+            self.notify(self.certificates)
 
     def flow(self) -> RunStatus | None:
         return self.run
