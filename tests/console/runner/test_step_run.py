@@ -532,8 +532,9 @@ async def test_what_was_changed_together_and_fails_is_taken_back_together(tmp_pa
     assert walk.doing.host.asked[-1].argv[2:] == ("fire", "n")
 
 
-ALONE: list[tuple[dict[str, GuardState], bool, str]] = [
+ALONE: list[tuple[dict[str, GuardState] | Exception, bool, str]] = [
     ({}, False, ""),
+    (HostError("no host answers"), False, ""),
     ({"mail": KEPT}, False, ""),
     ({"far": ARMED}, True, "; {0} may have decided to keep it, and the others will follow it"),
     (
@@ -546,10 +547,12 @@ ALONE: list[tuple[dict[str, GuardState], bool, str]] = [
 
 @pytest.mark.parametrize(("states", "deciding", "words"), ALONE)
 async def test_nothing_is_taken_back_on_one_side_only(
-    states: dict[str, GuardState], deciding: bool, words: str, tmp_path: Path
+    states: dict[str, GuardState] | Exception, deciding: bool, words: str, tmp_path: Path
 ) -> None:
     walk = Walk(tmp_path, Together(needed("missing")))
-    walk.guards = Guards(states, decider="mail" if "far" not in states or deciding else "far")
+    walk.guards = Guards(
+        states, decider="far" if isinstance(states, dict) and "far" in states and not deciding else "mail"
+    )
     walk.run.guards, walk.run.deciding = walk.guards, deciding  # type: ignore[assignment]
     assert await walk.run._take_back("why", ("mail",)) == "why" + words.format("cow")
     assert walk.ran == []
