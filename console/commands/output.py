@@ -49,15 +49,19 @@ class _Output:
 
 
 def guarded(act: Callable[[], int]) -> int:
-    """Return what `act` returns, or `EXIT_UNWRITABLE` when standard output cannot be written, which is then said."""
+    """Return what `act` returns, or `EXIT_UNWRITABLE` when standard output cannot be written, which is then said.
+
+    A reader that went away is 141; what went on to its end all the same, as a flow does, returns its own status."""
     import os
     from contextlib import suppress
 
     stream = sys.stdout
     sys.stdout = output = cast("TextIO", _Output(stream))
     watched = cast("_Output", output)
+    went_on = False
     try:
         status = act()
+        went_on = watched.failed is not None
         output.flush()
     except SystemExit:  # of --help and --version
         with suppress(OSError):
@@ -68,14 +72,14 @@ def guarded(act: Callable[[], int]) -> int:
     except OSError:
         if watched.failed is None:
             raise
-        status = 0
+        status = status if went_on else 0
     finally:
         sys.stdout = stream
     if watched.failed is None:
         return status
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if isinstance(watched.failed, BrokenPipeError):
-        return 141
+        return status if went_on else 141
     say(f"standard output cannot be written: {os.strerror(watched.failed.errno or 0).lower()}")
     return EXIT_UNWRITABLE
 
