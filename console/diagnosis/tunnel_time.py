@@ -19,7 +19,8 @@ def tunnel_time(seen: SweepData, lane: LaneData) -> tuple[float, str] | None:
     """Milliseconds through the tunnel and who says so; None when nobody there told.
 
     A ping from the proxy says it best. HAProxy times its checks in whole milliseconds (`check_duration`): of one that
-    ends with the connection (L4OK) that is the tunnel and nothing else; 0.0 is less than one."""
+    ends with the connection (L4OK) that is the tunnel and nothing else; 0.0 is less than one. A check is as old as its
+    interval: where all is slow here now, a fast one proves nothing."""
     host = lane.lane.target.host if lane.lane.target else ""
     proxy = seen.vantages.get("proxy", "the proxy")
     pinged = seen.asked.pings.get("vm") if seen.asked else None
@@ -34,13 +35,16 @@ def tunnel_time(seen: SweepData, lane: LaneData) -> tuple[float, str] | None:
         return None
     own = timed.get((lane.lane.proxy, lane.lane.server))
     beside = "" if own is not None else ", of another lane"
-    return own if own is not None else min(timed.values()), f"HAProxy's own check on {proxy}{beside}"
+    took = own if own is not None else min(timed.values())
+    if took < SLOW <= seen.answered.get(host, 0.0):
+        return None
+    return took, f"HAProxy's own check on {proxy}{beside}"
 
 
 def tunnel_slow(seen: SweepData, lane: LaneData) -> bool:
     """Whether even the fastest answer of that host was slow: a single lost packet must not colour a lane.
 
-    What is slow here alone is not the tunnel."""
+    What is slow here alone, while a ping from the proxy is not, is not the tunnel."""
     host = lane.lane.target.host if lane.lane.target else ""
     known = tunnel_time(seen, lane)
     return seen.answered.get(host, 0.0) >= SLOW and (known is None or known[0] >= SLOW)

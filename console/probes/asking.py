@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from math import ceil
@@ -36,7 +36,18 @@ async def ask(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unre
 
     What a machine cannot tell, or not in time, is missing afterwards; nothing here raises."""
     seen.asked = Asked()
+    await _all(_questions(_Asking(seen, hosts, seen.asked)), report)
 
+
+async def ping(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unreported) -> None:
+    """Ask the proxy's machine alone how long a ping of the mail host takes: all is well, and slow from here."""
+    seen.asked = Asked()
+    asking = _Asking(seen, hosts, seen.asked)
+    if "proxy" in hosts and asking.target:
+        await _all([lambda: asking.ping("vm", hosts["proxy"], asking.target)], report)
+
+
+async def _all(questions: Sequence[Callable[[], Awaitable[None]]], report: Report) -> None:
     async def put(question: Callable[[], Awaitable[None]]) -> None:
         try:
             await question()
@@ -47,7 +58,7 @@ async def ask(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unre
 
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            for question in _questions(_Asking(seen, hosts, seen.asked)):
+            for question in questions:
                 group.create_task(put(question))
 
 
@@ -100,7 +111,7 @@ class _Asking:
         if not target:
             return
         await asyncio.gather(
-            self._ping("vm", host, target), self._ping("large", host, target, large=True),
+            self.ping("vm", host, target), self.ping("large", host, target, large=True),
             self._router(host, target), self._door(host, target),
         )  # fmt: skip
 
@@ -113,7 +124,7 @@ class _Asking:
         peer = self.seen.tailnet.toward(target) if self.seen.tailnet else None
         address = route.via or next((each for each in peer.addresses if ":" not in each), "") if peer else route.via
         if address:
-            await self._ping("router", host, address)
+            await self.ping("router", host, address)
 
     async def _tailnet(self, host: Host) -> None:
         if self.cut:
@@ -164,7 +175,7 @@ class _Asking:
     async def gateway(self) -> None:
         address = await addresses.gateway(self.hosts["here"])
         if address:
-            await self._ping("gateway", self.hosts["here"], address)
+            await self.ping("gateway", self.hosts["here"], address)
 
     # ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,7 +193,7 @@ class _Asking:
     def _answers(self, lane: LaneData) -> bool:
         return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
 
-    async def _ping(self, who: str, host: Host, address: str, large: bool = False) -> None:
+    async def ping(self, who: str, host: Host, address: str, large: bool = False) -> None:
         told = await pings.ask(host, address, large)
         if isinstance(told, Ping):
             self.told.pings[who] = told

@@ -9,6 +9,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from console.diagnosis.symptoms import ailing
+from console.diagnosis.tunnel_time import SLOW
 from console.errors import HostError, Report, Unresolved, summarize, unreported
 from console.facts import disks, haproxy_stats
 from console.hosts.descriptors import at_once
@@ -190,6 +191,8 @@ class _Sweep:
         """Ask the machines themselves why something failed: after the ladders, and only when something did."""
         if ailing(self.seen):
             await asking.ask(self.seen, self.hosts, self.report)
+        elif max(self.seen.answered.values(), default=0.0) >= SLOW:
+            await asking.ping(self.seen, self.hosts, self.report)
 
 
 def behind(lane: Lane, name: str | None) -> ProbeTarget | None:

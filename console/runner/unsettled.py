@@ -72,7 +72,7 @@ async def _settle(progress: Progress, begun: Unsettled) -> None:
             if found is None and now > until:
                 return  # nobody can tell, and its host has ended it by now
             if found and asking is None:
-                progress.say(f"{begun.text} still runs on {host.name}, as process {found[0]}: waiting until it ends")
+                progress.say(f"still runs on {host.name}, as process {found[0]}; waiting until it ends: {begun.text}")
                 asking = asyncio.create_task(_ask(progress, begun, host.name, found[0]))
             if asking is not None and asking.done():
                 said = asking.result()
@@ -95,7 +95,8 @@ async def _settle(progress: Progress, begun: Unsettled) -> None:
 
 
 async def _ask(progress: Progress, begun: Unsettled, name: str, pid: int) -> str | None:
-    text = f"{begun.text} was begun by the run {begun.run} and still runs on {name}, as process {pid}"
+    # the command last: where it holds a secret, the rest of its line is hidden with it
+    text = f"the run {begun.run} began this, and it still runs on {name}, as process {pid}: {begun.text}"
     choices = {"wait": "wait until it ends", "end": "end it now", "stop": "stop here; it goes on by itself"}
     return await progress.choose(progress.at, "answer", text, choices, "wait", "running")
 
@@ -117,5 +118,6 @@ async def _end(progress: Progress, begun: Unsettled) -> None:
 def _left(begun: Unsettled, found: tuple[int, ...] | None) -> Leftover:
     what = f"still runs as process {found[0]}" if found else "may still run"
     return Leftover(
-        f"{begun.text} of the run {begun.run} {what} on {begun.host}: end it, or wait until it ends, and start again"
+        f"a command of the run {begun.run} {what} on {begun.host}; end it, or wait until it ends, and start again: "
+        f"{begun.text}"
     )

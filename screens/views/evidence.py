@@ -9,7 +9,6 @@ from console.model import Finding, HopName, Lane, Reading, Rung, Span
 from screens.board import Board
 from screens.text import Line, Piece, cells, clip, clip_left, clock, fit, wrap
 from screens.themes import MARKS, SEVERITIES, Ink
-from screens.views.history import below, strip
 
 LABEL = 15
 """Where what a label says begins, in cells."""
@@ -117,6 +116,10 @@ def _outcome(board: Board, ink: Ink, reading: Reading, width: int, latencies: Se
     if reading.latency_ms is not None and not reading.word.endswith(" ms"):
         pieces.append((f"  {_ms(reading.latency_ms)}", ink.muted))
     trail = tuple(board.trails.get(reading.key, ()))
+    if not trail:
+        return [tuple(pieces)]
+    from screens.views.history import below, strip  # nothing has a history at the first paint
+
     cells_of, axis = strip(ink, trail, board.now, width - cells(pieces) - 2)
     if not cells_of:
         return [tuple(pieces)]

@@ -20,11 +20,11 @@ fi
 
 TRY = """\
 set -u
-key=$1 known=$2 target=$3
+identity=$1 known=$2 target=$3
 try() {
   what=$1
   shift
-  said=$(timeout -s KILL 60 ssh -F none -T -a -x -i "$key" -o BatchMode=yes -o IdentitiesOnly=yes \\
+  said=$(timeout -s KILL 60 ssh -F none -T -a -x -i "$identity" -o BatchMode=yes -o IdentitiesOnly=yes \\
     -o StrictHostKeyChecking=yes -o ConnectTimeout=15 -o "UserKnownHostsFile=$known" \\
     -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no "$@" </dev/null 2>&1 >/dev/null)
   status=$?

@@ -90,7 +90,7 @@ async def test_a_command_that_still_runs_is_waited_for(tmp_path: Path, running: 
     play.left = running("sleep", "60")
     assert (await play.run()).outcome == "done"
     said = [event.text for event in play.events if isinstance(event, FlowSaid)]
-    assert said == [f"sleep 60 still runs on here, as process {play.left.pid}: waiting until it ends"]
+    assert said == [f"still runs on here, as process {play.left.pid}; waiting until it ends: sleep 60"]
 
 
 async def test_it_is_known_by_its_mark_and_not_by_its_words(tmp_path: Path, running: Marked) -> None:
@@ -127,7 +127,7 @@ async def test_one_that_runs_beyond_its_limit_is_named_and_nothing_begins(tmp_pa
     left = running("sleep", "60")
     ending = await Play(tmp_path, [Leave(tmp_path / "a")], ["wait", "stop"]).run()
     assert ending.outcome == "failed"
-    assert f"still runs as process {left.pid} on here: end it, or wait" in ending.words
+    assert f"still runs as process {left.pid} on here; end it, or wait" in ending.words
     assert not (tmp_path / "a").exists()
 
 

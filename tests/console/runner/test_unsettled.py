@@ -150,8 +150,8 @@ async def test_one_that_still_runs_is_said_and_asked_about_once_and_waited_for(b
     run = begin(1010.0, until(1012.0))
     run.answers_at = 9999.0
     await settle(run)  # type: ignore[arg-type]
-    assert run.said == ["mkfs /dev/vdb still runs on cow at home, as process 5: waiting until it ends"]
-    text = "mkfs /dev/vdb was begun by the run run-1 and still runs on cow at home, as process 5"
+    assert run.said == ["still runs on cow at home, as process 5; waiting until it ends: mkfs /dev/vdb"]
+    text = "the run run-1 began this, and it still runs on cow at home, as process 5: mkfs /dev/vdb"
     choices = {"wait": "wait until it ends", "end": "end it now", "stop": "stop here; it goes on by itself"}
     assert run.asked == [(7, "answer", text, choices, "wait", "running")]
     assert run.looks == [1010.0, 1010.5, 1011.0, 1011.5, 1012.0]
@@ -180,7 +180,8 @@ async def test_it_is_waited_for_until_its_own_limit_and_a_grace_are_over(
     with pytest.raises(Leftover) as caught:
         await settle(run)  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "mkfs /dev/vdb of the run run-1 still runs as process 5 on cow: end it, or wait until it ends, and start again"
+        "a command of the run run-1 still runs as process 5 on cow; "
+        "end it, or wait until it ends, and start again: mkfs /dev/vdb"
     )
     assert run.looks[-1] == LAST_LOOK + 0.5 and run.withdrawn
     assert (run.unsettled, run.written) == ([BEGUN], [])
@@ -201,7 +202,7 @@ async def test_the_operator_may_stop_and_is_told_that_it_goes_on(begin: Begin, l
     with pytest.raises(Leftover) as caught:
         await settle(run)  # type: ignore[arg-type]
     assert str(caught.value) == (
-        f"mkfs /dev/vdb of the run run-1 {what} on cow: end it, or wait until it ends, and start again"
+        f"a command of the run run-1 {what} on cow; end it, or wait until it ends, and start again: mkfs /dev/vdb"
     )
     assert (run.signals, run.written) == ([], [])
 
