@@ -186,7 +186,6 @@ _ENTRIES = (
     Entry("CH076", "disk-full", "critical", "make room on the mail host: du -x tells where it went"),
     Entry("CH078", "vm-without-way-back", "critical", "ip route on the mail host: its default route is missing"),
     Entry("CH079", "haproxy-redirect-loop", "critical", "look for http-request redirect in the deployed haproxy.cfg"),
-    Entry("CH080", "daemon-wants-no-header", "critical", "give the port its PROXY listener again"),
     Entry("CH081", "proxy-without-family", "high", "give the proxy its address of that family back"),
     Entry("CH082", "drift-breaks-lane", "critical", "cowhand drift shows it; apply the repository's file, or adopt it"),
     Entry(
@@ -197,6 +196,7 @@ _ENTRIES = (
         "[certificate] authority in site.toml",
         "certificate-sync",
     ),
+    Entry("CH084", "daemon-wants-no-header", "critical", "give the port its PROXY listener again"),
     Entry("CH077", "name-without-ipv4", "high", "publish an A record: IPv4 clients cannot find the name"),
     Entry(
         "CH080",
@@ -208,6 +208,7 @@ _ENTRIES = (
 )
 
 CATALOGUE: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
+assert len(CATALOGUE) == len(_ENTRIES), "an id stands for one finding"
 
 
 LONGEST = 1000

@@ -183,8 +183,7 @@ def _open_keys(places: Sequence[CertificatePlace]) -> Iterator[Finding]:
             summary = f"{place.host}:{place.key_path} is a private key that {who} (mode {place.mode}, {place.owner})"
             yield finding(
                 "CH026", summary, place.host, observed=True,
-                remedy=f"chmod 600 {place.key_path}; who could read it may have it: renew with a new key "
-                "(flow rotate-certificate)",
+                remedy=f"chmod 600 {place.key_path}; who could read it may have it: renew with a new key",
             )  # fmt: skip
 
 
@@ -200,5 +199,5 @@ def _push(push: Push | None, now: float) -> Iterator[Finding]:
         rows.append(f"the last push that went all the way: {push.succeeded:%Y-%m-%d %H:%M} UTC")
     yield finding(
         "CH027", f"the last push of the certificate{when} {what}", "proxy", observed=True, evidence=tuple(rows),
-        remedy="mend the cause; then flow rotate-certificate pushes what certbot has issued already",
+        remedy="mend the cause; then flow certificate-sync pushes what certbot has issued already",
     )  # fmt: skip

@@ -351,7 +351,7 @@ DAEMONS = (
     row(
         "daemon/no-header-wanted", "{daemon} expects no PROXY header on {target}, {lanes}", 1.6, "vm",
         where(with_header), covers=f"talk vm: {TAKEN}; {END}: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
-        needs="talk inside", fact=back.unwanted, finding="CH080", tells="{daemon}'s configuration of {target}",
+        needs="talk inside", fact=back.unwanted, finding="CH084", tells="{daemon}'s configuration of {target}",
         remedy="give {target} its PROXY listener again: haproxy = yes in Dovecot, upstream_proxy_protocol in Postfix",
     ),
     row(
