@@ -22,7 +22,7 @@ from console.model import Role
 from console.questions import Asker, Credentials
 from console.site import HostEntry, Site
 from console.text import clean
-from console.tofu.refine import ENVIRONMENT
+from console.tofu.refine import AUTOMATION, ENVIRONMENT
 
 if TYPE_CHECKING:
     from console.estate.load import Estate
@@ -115,7 +115,7 @@ def open_site(
     it."""
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
     credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
-    named: dict[str, Host] = {"here": Recorded(Local(keep=ENVIRONMENT), lines)}
+    named: dict[str, Host] = {"here": Recorded(Local(keep=ENVIRONMENT, only=AUTOMATION), lines)}
     absent: dict[str, str] = {}
     config = ssh_config(file)
     for name, entry in site.hosts.items():

@@ -87,7 +87,8 @@ def _pair(name: object) -> tuple[str, int] | None:
 class Local:
     """The machine cowhand runs on; with `become`, commands are run by sudo and `ask` puts its question.
 
-    `keep` are beginnings of environment variables that its commands get, beside those of `programs.environment`."""
+    `keep` are beginnings of environment variables that its commands get, beside those of `programs.environment`; with
+    `only` those commands alone that have that word: another program needs no key of a cloud."""
 
     def __init__(
         self,
@@ -97,8 +98,9 @@ class Local:
         become: str | None = None,
         ask: Asker | Credentials | None = None,
         keep: Sequence[str] = (),
+        only: str = "",
     ) -> None:
-        self.name, self.role, self.keep = name, role, keep
+        self.name, self.role, self.keep, self.only = name, role, keep, only
         self.credentials = ask if isinstance(ask, Credentials) else Credentials(ask)
         self.root = Become(name, self.credentials) if become else None
 
@@ -143,7 +145,7 @@ class Local:
         if argv is None:
             raise NoWayIn(f"{path} was not asked: only root may, and there is neither python3 nor socat here")
         prefix = await root.prefix(self._execute, dialogue, timeout)
-        process = await LocalProcess.start([*prefix, *argv], environment(self.keep))
+        process = await LocalProcess.start([*prefix, *argv], environment())
         stream = relay.CommandStream(process, None, lambda: None, f"{path}: only root may open it, asked by {argv[0]}")
         try:
             await stream.open(dialogue, path, timeout)
@@ -184,7 +186,8 @@ class Local:
 
     async def _execute(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         try:
-            process = await LocalProcess.start(argv, environment(self.keep))
+            kept = self.keep if not self.only or self.only in argv else ()
+            process = await LocalProcess.start(argv, environment(kept))
         except FileNotFoundError:
             return Completed(127, b"", f"{argv[0]}: command not found".encode())
         except OSError as error:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LIMIT = 4.0
 """Seconds that a one-shot command waits for OpenTofu."""
 
+AUTOMATION = "TF_IN_AUTOMATION=1"
+"""A word that all commands of the tool have here."""
+
 ENVIRONMENT = (
     "TF_", "TOFU_", "AWS_", "ARM_", "AZURE_", "GOOGLE_", "OS_", "PG", "CONSUL_", "KUBE", "ALIBABA_CLOUD_", "INCUS_",
 )  # fmt: skip

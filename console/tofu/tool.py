@@ -13,11 +13,12 @@ from console.errors import InputError
 from console.estate import text_file
 from console.text import clean
 from console.tofu.place import Place
+from console.tofu.refine import AUTOMATION
 from console.tofu.stream import Event
 
 TOOLS = ("tofu", "terraform")
 
-SETTINGS = ("TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1")
+SETTINGS = (AUTOMATION, "TF_INPUT=0", "CHECKPOINT_DISABLE=1")
 """Nothing is asked, and nobody is told that it runs; as `runner.read_only.SETTINGS`."""
 
 LOCK = "10s"

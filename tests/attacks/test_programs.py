@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from console.engine.vantages import open_site
 from console.errors import NoWayIn
 from console.estate.load import load
 from console.hosts import programs, relay
@@ -17,6 +18,8 @@ from console.hosts.ssh import config
 from console.hosts.ssh.transport import Proxy
 from console.mend import haproxy
 from console.mend.plan import plan
+from console.site import Site
+from console.tofu import tool
 from console.tofu.refine import refined
 
 ROOT = Path(__file__).parents[2]
@@ -142,3 +145,10 @@ def test_programs_are_looked_up_and_started_in_known_places_alone() -> None:
         ("console/lab/client.py", "Popen"),
         ("console/mend/haproxy.py", "run"),
     }
+
+
+async def test_the_keys_of_a_cloud_reach_the_tool_that_needs_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    here = open_site(Site()).named["here"]
+    asked = [await here.run(["env", *words, "env"], 5) for words in ((), tool.SETTINGS)]
+    assert ["geheim" in done.stdout.decode() for done in asked] == [False, True]
