@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import pyte
 
-LATENCY = re.compile(r"\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇█]+\s*")
-"""A latency, or the strip that draws the last ones."""
+LATENCY = re.compile(
+    r"\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇█]+\s*|\s*[▁▂▃▄▅▆▇█]+\s*|(?<!since )(?<![:\d])\d\d:\d\d(:\d\d)?\b"
+)
+"""A latency, the strip that draws the last ones, and the clock beside them: "asked at" and a strip's axis go with them."""
 
 
 def _rest(row: str) -> str:
