@@ -46,7 +46,7 @@ class Arrival(Struct, frozen=True, gc=False):
 
     `host` and `port` are those of the VM, behind the `hops`; `entry` is what publishes the port there, `elsewhere`
     what publishes it on other addresses alone. `adds` says that a hop puts a PROXY header in front; `known`, that
-    nothing of this is left open."""
+    nothing of this is left open; `direct`, that the container itself has the address, so that nothing is published."""
 
     host: str
     port: int
@@ -56,6 +56,7 @@ class Arrival(Struct, frozen=True, gc=False):
     hops: tuple[Forward, ...] = ()
     adds: bool = False
     known: bool = True
+    direct: bool = False
 
 
 class Ports:
@@ -69,6 +70,8 @@ class Ports:
         pinned: Iterable[str] = (),
         daemons: Listeners | None = None,
         told: frozenset[str] = frozenset(),
+        own: Mapping[str, str] | None = None,
+        on_host: frozenset[str] = frozenset(),
     ) -> None:
         self.daemons = listeners() if daemons is None else daemons
         self.told = told
@@ -84,6 +87,8 @@ class Ports:
         self._listening: set[str] = set()
         self._vague: set[int] = set()
         self._pinned = {_normal(address) for address in pinned}
+        self._own = {_normal(address): service for address, service in (own or {}).items()}
+        self._on_host = on_host
         for forward in forwards:
             self._lead(forward)
         self._arrivals: dict[tuple[str, int], Arrival] = {}
@@ -134,7 +139,13 @@ class Ports:
             and (number in self._vague or _normal(here) in self._listening)
         ):
             return _open(here, number, hops, adds)
+        if (service := self._own.get(_normal(here))) is not None:
+            return Arrival(here, number, self._inside(service, number), None, (), tuple(hops), adds, True, True)
         entry, elsewhere, sure = self._entry(here, number)
+        if self._on_host and (entry is None or elsewhere):
+            daemon = self.daemons.get(number)
+            if daemon is not None and daemon.service in self._on_host:
+                return Arrival(here, number, daemon, None, (), tuple(hops), adds, True, True)
         return Arrival(here, number, self._listener(entry, number), entry, elsewhere, tuple(hops), adds, sure)
 
     def _forward(self, host: str, port: int) -> Forward | None:
@@ -160,12 +171,15 @@ class Ports:
         return entries[0], tuple(entries), True
 
     def _listener(self, entry: Published | None, port: int) -> Listener:
-        number = entry.container_port if entry else port
-        found = self.daemons.get(number)
         if entry is None:
-            return found or Listener(None, number)
-        if found is None or (entry.service in (POSTFIX, DOVECOT, NGINX) and found.service != entry.service):
-            return Listener(entry.service, number)
+            return self.daemons.get(port) or Listener(None, port)
+        return self._inside(entry.service, entry.container_port)
+
+    def _inside(self, service: str, port: int) -> Listener:
+        """Return what a service listens with on a port of its container."""
+        found = self.daemons.get(port)
+        if found is None or (service in (POSTFIX, DOVECOT, NGINX) and found.service != service):
+            return Listener(service, port)
         return found
 
     def behind(self, host: str, port: int) -> int:
@@ -183,7 +197,7 @@ class Ports:
             return entry.service, entry.container_port
         if listener.service is None or (web and not ours):
             return None, None
-        if listener.port in PLAIN_PORTS and (self.given or not arrival.known):
+        if listener.port in PLAIN_PORTS and not arrival.direct and (self.given or not arrival.known):
             return None, None
         return listener.service, listener.port
 

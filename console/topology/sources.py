@@ -12,6 +12,7 @@ from console.model import Published, Span
 from console.site import Site
 from console.sources.haproxy import Configuration
 from console.sources.haproxy.routes import doors
+from console.topology.containers import on_host, own_addresses
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
@@ -68,6 +69,8 @@ class Sources(Struct, frozen=True, dict=True):
             [address for each in tofu.instances for address in each.addresses] if tofu else (),
             listeners(self.postfix, self.master, self.inet, self.environment, self.compose),
             told(self.compose),
+            own_addresses(self.compose, self.environment),
+            on_host(self.compose),
         )
 
     @property

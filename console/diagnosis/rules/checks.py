@@ -20,10 +20,12 @@ from console.topology.sources import Sources
 def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A check that a dead daemon passes: once per backend and kind of check, at its first server."""
     for _, behind in groupby(sources.routes.ways, key=lambda way: id(way.backend)):
-        groups: dict[str, list[Way]] = {}
+        groups: dict[tuple[str, int], list[Way]] = {}
         for way in behind:
             if way.ours and _blind(way):
-                groups.setdefault(way.server.check.kind, []).append(way)
+                # A server without a port of its own stands for as many as its lanes have.
+                port = way.port if way.server.port is None and way.arrival.listener.service else 0
+                groups.setdefault((way.server.check.kind, port), []).append(way)
         for ways in groups.values():
             lanes = words.together(ways)
             spans = tuple(dict.fromkeys(way.server.span for way in ways))
@@ -34,7 +36,12 @@ def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding
                 also=spans[1:],
                 lanes=words.ids(lanes),
                 hop="haproxy",
+                remedy=None if ways[0].headed or not ways[0].server.transparent else _PLAINLY,
             )
+
+
+_PLAINLY = "check what the daemon says: option tcp-check with connect and expect"
+"""What a lane wants that sends no header because the daemon sees the client's own address."""
 
 
 def _blind(way: Way) -> bool:

@@ -183,10 +183,12 @@ def checked(sources: Sources, way: Way) -> Arrival:
 
 
 def _servers(sources: Sources, holds: Callable[[Way], bool]) -> Iterator[tuple[Way, tuple[Lane, ...]]]:
-    """Yield every server line for which something holds, as first met, with all lanes that it touches."""
-    found: dict[int, list[Way]] = {}
+    """Yield every server line for which something holds, as first met, with all lanes that it touches.
+
+    One without a port of its own stands for several: each port is told by itself."""
+    found: dict[tuple[int, int], list[Way]] = {}
     for way in sources.routes.ways:
         if holds(way):
-            found.setdefault(id(way.server), []).append(way)
+            found.setdefault((id(way.server), way.port), []).append(way)
     for ways in found.values():
         yield ways[0], words.together(ways)

@@ -116,7 +116,7 @@ def _unreached(sources: Sources, topology: Topology) -> Iterator[Finding]:
 def _absent(sources: Sources, host: str, port: int, lanes: list[Lane]) -> tuple[str, str, tuple[Span, ...]]:
     """Say why nobody answers at an address and port: problem, remedy, places; "" when somebody does, or may."""
     ports, arrival = sources.ports, sources.ports.at(host, port)
-    if not arrival.known:
+    if not arrival.known or arrival.direct:
         return "", "", ()
     there = f"which leads to {address(arrival.host, arrival.port)}, which" if arrival.hops else "which"
     if arrival.elsewhere:
@@ -175,12 +175,14 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
 
 def _targets(sources: Sources, topology: Topology) -> Iterator[tuple[str, Span]]:
     for way in sources.routes.ways:
-        # A forward's address is no nic's.
-        if way.ours and way.arrival.known and not way.arrival.hops:
+        # A forward's address is no nic's, nor is a container's.
+        if way.ours and way.arrival.known and not way.arrival.hops and not way.arrival.direct:
             yield way.server.host, way.server.span
     for lane in topology.lanes:
-        if not lane.frontend and lane.target and not sources.ports.at(lane.target.host, lane.target.port).hops:
-            yield lane.target.host, lane.source
+        if not lane.frontend and lane.target:
+            arrival = sources.ports.at(lane.target.host, lane.target.port)
+            if not arrival.hops and not arrival.direct:
+                yield lane.target.host, lane.source
 
 
 def _proxy_ports(sources: Sources) -> list[Published]:

@@ -11,7 +11,7 @@ from console.diagnosis.rule import static
 from console.model import Finding, Lane, Protocol, Topology
 from console.sources.haproxy import Door
 from console.topology.daemons import NGINX, Listener
-from console.topology.lanes import PROTOCOLS, Way
+from console.topology.lanes import MAIL, PROTOCOLS, Way
 from console.topology.sources import Sources
 
 TLS_FIRST: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
@@ -45,6 +45,7 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
         for lanes in alike[id(way.lanes)]:
             if problem := mismatch(lanes[0], way):
                 found.setdefault(id(way.server), []).append((way, lanes, problem))
+    yield from _http(sources)
     for places in found.values():
         way, lanes, problem = places[0]
         if len(places) > 1:
@@ -58,6 +59,24 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
             lanes=words.ids(lanes),
             hop="vm",
             remedy=f"point the server line at port {port}" if port else None,
+        )
+
+
+def _http(sources: Sources) -> Iterator[Finding]:
+    """Yield the backends that take a mail lane's clients for web browsers: mode http answers them 400."""
+    found: dict[int, list[Way]] = {}
+    for way in sources.routes.ways:
+        if way.backend.mode == "http" and any(PROTOCOLS.get(lane.port) in MAIL for lane in way.lanes):
+            found.setdefault(id(way.backend), []).append(way)
+    for ways in found.values():
+        lanes = tuple(lane for lane in words.together(ways) if PROTOCOLS.get(lane.port) in MAIL)
+        yield finding(
+            "CH080",
+            f"{words.lanes(lanes)}: HAProxy speaks HTTP there (mode http), and mail clients do not: no client gets in",
+            ways[0].backend.span,
+            lanes=words.ids(lanes),
+            hop="haproxy",
+            remedy="mode tcp in the section, and in the frontend in front of it",
         )
 
 

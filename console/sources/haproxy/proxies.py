@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 
-from msgspec.structs import replace
-
 from console.errors import InputError
 from console.model import Span
-from console.sources.haproxy import servers
+from console.sources.haproxy import across, servers
 from console.sources.haproxy.addresses import read
 from console.sources.haproxy.checks import UNSET, Asks, Method, asks, check, seconds
 from console.sources.haproxy.inheritance import misplaced, rules, unfit
@@ -19,8 +17,6 @@ from console.sources.haproxy.tree import MOST_PROBLEMS, Section
 from console.sources.haproxy.values import PLAIN, Kind, Listener, Proxy, Route, Routing, Timeout
 from console.sources.haproxy.variables import Variables
 from console.text import clean
-
-_SIDES = {"listen": ("front", "back"), "frontend": ("front",), "backend": ("back",)}
 
 _NONE: list[Line] = []
 _UNLIMITED: dict[str, Timeout] = {}
@@ -102,8 +98,9 @@ class Builder:
         for section in sections:
             if section.kind in PROXIES:
                 self._section(section)
-        _check_names(self)
-        return _follow_tracks(self.proxies)
+        across.check_names(self.proxies, self.say)
+        across.check_ports(self.proxies, self.say)
+        return across.follow_tracks(self.proxies)
 
     def _section(self, section: Section) -> None:
         above = self._defaults(section)
@@ -305,7 +302,7 @@ def _route(line: Line, file: str) -> Route:
 
 def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str, str]) -> Proxy:
     kind: Kind = section.kind  # type: ignore[assignment]
-    listens, serves = "front" in _SIDES[kind], "back" in _SIDES[kind]
+    listens, serves = "front" in across.SIDES[kind], "back" in across.SIDES[kind]
     method = _BARE
     if settings.asking or settings.tcp or settings.http:
         method = Method(settings.asking, settings.asking_span, settings.tcp, settings.http)
@@ -354,42 +351,3 @@ def _server(
         servers.open_port(address) or ("?" if fixed is None and settings.notes and settings.notes.retargets else ""),
         settings.transparent or "usesrc" in options,
     )
-
-
-def _follow_tracks(proxies: list[Proxy]) -> tuple[Proxy, ...]:
-    """Give a server that tracks another one that one's check."""
-    if not any(server.track for proxy in proxies for server in proxy.servers):
-        return tuple(proxies)
-    checks = {(proxy.name, server.name): server.check for proxy in proxies for server in proxy.servers}
-
-    def tracking(proxy: Proxy, server: Server) -> Server:
-        if server.track is None or server.check.kind != "none":
-            return server
-        backend, _, name = server.track.rpartition("/")
-        followed = checks.get((backend or proxy.name, name))
-        return replace(server, check=followed) if followed else server
-
-    return tuple(
-        replace(proxy, servers=tuple(tracking(proxy, server) for server in proxy.servers)) for proxy in proxies
-    )
-
-
-def _check_names(builder: Builder) -> None:
-    """Names across all files: a backend that is asked for must exist, a proxy's name must be its own."""
-    seen: dict[tuple[str, str], Proxy] = {}
-    for proxy in builder.proxies:
-        for side in _SIDES[proxy.kind]:
-            other = seen.setdefault((side, proxy.name), proxy)
-            if other is not proxy and not (proxy.perhaps or other.perhaps):
-                builder.say(proxy.span, f"'{clean(proxy.name, 60)}' is declared at {other.span} already: rename one")
-                break
-    routes = {
-        route.span: route
-        for proxy in builder.proxies
-        for route in (proxy.default_backend, *proxy.use_backend)
-        if route is not None and not route.dynamic
-    }
-    for span, route in routes.items():
-        if ("back", route.backend) not in seen and "$" not in route.backend:
-            name = clean(route.backend, 60)
-            builder.say(span, f"no backend is named '{name}': correct the name, or name the file that holds it too")

@@ -1,0 +1,89 @@
+"""Set-ups by kind, of the rarer ways: containers dialled at their own addresses, the client's port, mode http."""
+
+from __future__ import annotations
+
+from tests.console.diagnosis.kinds import CONF, OVERRIDE, Case, lane, published
+
+AS_IS = "services: {postfix-mailcow: {restart: always}, dovecot-mailcow: {restart: always}}\n"
+CONTAINERS = {
+    "Mailcow's own address of Postfix": Case(lane(25, "172.22.1.253:10025 send-proxy"), [], {OVERRIDE: AS_IS}),
+    "a plain port of it": Case(lane(25, "172.22.1.253:25 send-proxy"), ["CH003 critical"], {OVERRIDE: AS_IS}),
+    "Dovecot's, in another network": Case(
+        lane(993, "10.77.0.250:10993 send-proxy", "imaps"),
+        [],
+        {OVERRIDE: AS_IS, "mailcow.conf": "IPV4_NETWORK=10.77.0\n", CONF: "haproxy_trusted_networks = 10.77.0.1\n"},
+    ),
+    "an address pinned on the LAN": Case(
+        lane(25, "192.168.7.25:10025 send-proxy"),
+        [],
+        {OVERRIDE: "services: {postfix-mailcow: {image: x, networks: {lan: {ipv4_address: 192.168.7.25}}}}\n"},
+    ),
+    "an IPv6 address pinned there": Case(
+        lane(25, "[fd42::25]:10025 send-proxy"),
+        [],
+        {OVERRIDE: "services: {postfix-mailcow: {image: x, networks: {lan: {ipv6_address: 'fd42::25'}}}}\n"},
+    ),
+    "another container's address": Case(
+        lane(25, "192.168.7.25:10025 send-proxy"),
+        [],
+        {OVERRIDE: "services: {relay: {image: x, networks: {lan: {ipv4_address: 192.168.7.25}}}}\n"},
+    ),
+    "the host's network": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        [],
+        {OVERRIDE: "services: {postfix-mailcow: {image: x, network_mode: host}}\n"},
+    ),
+    "the host's network, of another service": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        ["CH021 medium"],
+        {OVERRIDE: "services: {postfix-mailcow: {image: x}, dovecot-mailcow: {image: x, network_mode: host}}\n"},
+    ),
+}
+"""Containers that nobody publishes, and that HAProxy dials nevertheless."""
+
+CLIENTS_PORT = {
+    "the client's, to plain ports": Case(
+        "listen s\n bind :25,:465\n server m 10.9.9.9 send-proxy\n",
+        ["CH003 critical", "CH003 critical", "CH004 high", "CH004 high"],
+        {OVERRIDE: "services: {}\n"},
+    ),
+    "the client's and 10000": Case(
+        "listen s\n bind :25,:465\n server m 10.9.9.9:+10000 send-proxy\n",
+        ["CH004 high", "CH004 high"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025", "10.9.9.9:10465:10465")},
+    ),
+    "the client's, without a header": Case(
+        "listen s\n bind :25,:587\n server m 10.9.9.9\n",
+        ["CH002 high", "CH002 high", "CH004 high", "CH004 high"],
+        {OVERRIDE: "services: {}\n"},
+    ),
+    "the client's, which it sees": Case(
+        "listen s\n bind :25\n source 0.0.0.0 usesrc clientip\n server m 10.9.9.9\n",
+        ["CH004 high"],
+        {OVERRIDE: "services: {}\n"},
+    ),
+}
+"""Server lines without a port of their own."""
+
+BROWSERS = {
+    "mode http in front of imaps": Case(
+        "listen s\n bind :993\n mode http\n server m 10.9.9.9:10993 send-proxy check\n",
+        ["CH080 critical", "CH004 high"],
+    ),
+    "mode http from defaults": Case(
+        "defaults\n mode http\n timeout connect 5s\n timeout client 30m\n timeout server 30m\n"
+        "listen s\n bind :25\n server m 10.9.9.9:10025 send-proxy check\n",
+        ["CH080 critical", "CH004 high"],
+    ),
+    "mode http in front of an unknown port": Case(
+        "listen s\n bind :587\n mode http\n server m 10.9.9.9:2626\n", ["CH080 critical", "CH004 high", "CH021 medium"]
+    ),
+    "mode http for a backend of two frontends": Case(
+        "frontend a\n bind :25\n mode http\n default_backend b\n"
+        "frontend c\n bind :4190\n mode http\n default_backend b\n"
+        "backend b\n mode http\n server m 10.9.9.9:10025 send-proxy check\n",
+        ["CH080 critical", "CH080 critical", "CH004 high"],
+    ),
+    "mode http for the web": Case("listen s\n bind :80\n mode http\n server m 10.9.9.9:8080\n", []),
+}
+"""Mail lanes that HAProxy takes for web browsers."""
