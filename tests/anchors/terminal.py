@@ -19,7 +19,7 @@ import pyte
 LATENCY = re.compile(
     r"\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇█]+\s*|\s*[▁▂▃▄▅▆▇█]+\s*|(?<!since )(?<![:\d])\d\d:\d\d(:\d\d)?\b"
 )
-"""A latency, the strip that draws the last ones, and the clock beside them: "asked at" and a strip's axis go with them."""
+"""A latency, the strip that draws the last ones, and the clocks beside it: "asked at", and the axis of the strip."""
 
 
 def _rest(row: str) -> str:
