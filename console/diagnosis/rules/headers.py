@@ -45,11 +45,11 @@ def proxy_header_missing(sources: Sources, topology: Topology) -> Iterator[Findi
         asks = check.kind in ("L6", "L7") and not check.sends_proxy and not greets(way, arrival)
         return asks and way.headed and arrival.listener.header == "wanted" and not arrival.adds
 
-    for way, lanes in _servers(sources, unheard):
+    for way, lanes in _servers(sources, unheard, _asked):
         yield finding(
             "CH002",
             f"{words.lanes(lanes)}: HAProxy's health check sends no PROXY header to port"
-            f" {way.server.check.port or way.port}, so it calls a healthy server DOWN",
+            f" {_asked(way)}, so it calls a healthy server DOWN",
             way.server.span,
             lanes=words.ids(lanes),
             hop="haproxy",
@@ -132,11 +132,10 @@ def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator
             and arrival.listener.header == "refused"
         )
 
-    for way, lanes in _servers(sources, misplaced):
+    for way, lanes in _servers(sources, misplaced, _asked):
         yield finding(
             "CH003",
-            f"{words.lanes(lanes)}: HAProxy's health check sends a PROXY header to plain port"
-            f" {way.server.check.port or way.port}",
+            f"{words.lanes(lanes)}: HAProxy's health check sends a PROXY header to plain port {_asked(way)}",
             way.server.span,
             lanes=words.ids(lanes),
             hop="haproxy",
@@ -179,16 +178,23 @@ def greets(way: Way, arrival: Arrival) -> bool:
 
 def checked(sources: Sources, way: Way) -> Arrival:
     """Return where the check of a way ends up."""
-    return sources.ports.at(way.server.host, way.server.check.port or way.port)
+    return sources.ports.at(way.server.host, _asked(way))
 
 
-def _servers(sources: Sources, holds: Callable[[Way], bool]) -> Iterator[tuple[Way, tuple[Lane, ...]]]:
+def _asked(way: Way) -> int:
+    """Return the port that the check of a way goes to."""
+    return way.server.check.port or way.port
+
+
+def _servers(
+    sources: Sources, holds: Callable[[Way], bool], port: Callable[[Way], int] = lambda way: way.port
+) -> Iterator[tuple[Way, tuple[Lane, ...]]]:
     """Yield every server line for which something holds, as first met, with all lanes that it touches.
 
     One without a port of its own stands for several: each port is told by itself."""
     found: dict[tuple[int, int], list[Way]] = {}
     for way in sources.routes.ways:
         if holds(way):
-            found.setdefault((id(way.server), way.port), []).append(way)
+            found.setdefault((id(way.server), port(way)), []).append(way)
     for ways in found.values():
         yield ways[0], words.together(ways)
