@@ -16,6 +16,7 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     `# cowhand: ignore CH025` on a finding's line, or on the one above, takes it out."""
     from console.diagnosis.rules import (  # noqa: F401  each registers its rules
         bans,
+        chains,
         channel,
         checks,
         deploy,

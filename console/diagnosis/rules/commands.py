@@ -55,10 +55,3 @@ def _sent(word: Word) -> bool:
     """Whether the last word of scp is a certificate file, or Mailcow's folder of them, on another machine."""
     host, colon, path = word.text.partition(":")
     return bool(colon) and "/" not in host and (PEM.search(path) is not None or _SSL in path)
-
-
-def docker(command: Command) -> bool:
-    """Whether a command speaks to docker or podman, straight or through sudo and the like."""
-    return command.name in ("docker", "docker-compose", "podman", "podman-compose") or (
-        command.name in ("sudo", "env", "nice", "timeout") and any(text.startswith("docker") for text in command.texts)
-    )

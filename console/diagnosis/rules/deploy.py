@@ -9,12 +9,12 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules import failures
-from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, docker, written
+from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, written
+from console.diagnosis.rules.docker_calls import Call, calls, inside, signals
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
 from console.topology.sources import Sources
 
-_HUP = re.compile(r"(?:SIG)?HUP|1", re.IGNORECASE)
 _LINEAGE = re.compile(r"letsencrypt/live/")
 _PIPES = frozenset(("|", "|&"))
 _EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index"))
@@ -30,7 +30,7 @@ def dovecot_exited_after_renewal(sources: Sources, topology: Topology) -> Iterat
     """SIGHUP to the container's first process ends the container: that process is supervisord, not Dovecot."""
     for script in sources.scripts:
         # A command that hands another one on, as timeout and ssh do, stands where that one stands.
-        found = {command.span.line: command for command in all_commands(script) if _kills_dovecot(command)}
+        found = {call.command.span.line: call.command for call in calls(script) if _kills_dovecot(call)}
         for command in found.values():
             yield finding(
                 "CH013",
@@ -41,27 +41,25 @@ def dovecot_exited_after_renewal(sources: Sources, topology: Topology) -> Iterat
             )
 
 
-def _kills_dovecot(command: Command) -> bool:
-    texts = command.texts
-    if not docker(command) or "kill" not in texts:
+def _kills_dovecot(call: Call) -> bool:
+    container, argv = call.within()
+    if container:
+        return "dovecot" in container and any(_ends_first(each) for each in inside(argv))
+    rest = call.after("kill")
+    if rest is None:
         return False
-    arguments = texts[texts.index("kill") + 1 :]
-    hangup = False
-    targets: list[str] = []
-    following = ""
-    for text in arguments:
-        option, equals, value = text.partition("=")
-        if following or (option in ("-s", "--signal") and equals):
-            hangup = hangup or _HUP.fullmatch(text if following else value) is not None
-            following = ""
-        elif option in ("-s", "--signal"):
-            following = option
-        elif text.startswith("-s"):
-            hangup = hangup or _HUP.fullmatch(text[2:]) is not None
-        elif not text.startswith("-"):
-            targets.append(text)
-    compose = "compose" in texts or command.name == "docker-compose"
-    return hangup and (any("dovecot" in target for target in targets) or (compose and not targets))
+    signal, targets = signals(rest)
+    named = (*targets, *call.piped)
+    hits = any("dovecot" in each for each in named) or (call.compose and not named)
+    return signal in ("HUP", "1") and hits
+
+
+def _ends_first(argv: tuple[str, ...]) -> bool:
+    """Whether a command inside the container sends SIGHUP to its first process."""
+    name = argv[0].rpartition("/")[2] if argv else ""
+    signal, targets = signals(argv[1:])
+    first = {"kill": "1", "pkill": "supervisord", "killall": "supervisord"}.get(name)
+    return signal in ("HUP", "1") and first in targets
 
 
 @static("CH010")
@@ -70,9 +68,9 @@ def stale_certificate(sources: Sources, topology: Topology) -> Iterator[Finding]
     for script in sources.scripts:
         if not any(PEM.search(word.text) or "data/assets/ssl" in word.text for word in all_words(script)):
             continue
-        told = [command for command in all_commands(script) if docker(command)]
-        reloads = [command for command in told if _names(command, "postfix") or _names(command, "dovecot")]
-        if reloads and not any(_names(command, "nginx") or _restarts_all(command) for command in told):
+        told = list(calls(script))
+        reloads = [call.command for call in told if _names(call, "postfix") or _names(call, "dovecot")]
+        if reloads and not any(_names(call, "nginx") or _restarts_all(call) for call in told):
             yield finding(
                 "CH010",
                 "nginx-mailcow is never reloaded: the web goes on with the old certificate until it expires",
@@ -83,17 +81,17 @@ def stale_certificate(sources: Sources, topology: Topology) -> Iterator[Finding]
             )
 
 
-def _restarts_all(command: Command) -> bool:
+def _restarts_all(call: Call) -> bool:
     """Whether compose restarts or recreates every service: it names none."""
-    texts = list(command.texts)
+    texts = list(call.argv)
     at = next((at for at, text in enumerate(texts) if text in ("restart", "up")), None)
-    if at is None or not ("compose" in texts[:at] or command.name == "docker-compose"):
+    if at is None or not call.compose:
         return False
     return all(text.startswith("-") or text.isdigit() for text in texts[at + 1 :])
 
 
-def _names(command: Command, service: str) -> bool:
-    return any(service in text for text in command.texts)
+def _names(call: Call, service: str) -> bool:
+    return any(service in text for text in (*call.argv, *call.piped))
 
 
 @static("CH011")
@@ -195,6 +193,8 @@ def _end(commands: Sequence[Command], at: int) -> Command:
 
 def _hands_on(command: Command) -> bool:
     """Whether what comes out of a pipe leaves the script: sent to another machine or container, or into a file."""
+    if command.name == "xargs":
+        return False  # it makes arguments of what comes
     files = (each for each in command.redirects if ">" in each.operator and each.target.text not in _NO_FILES)
     return any(text in _TAKERS for text in command.texts) or any(files)
 
@@ -215,7 +215,7 @@ def _unwatched(script: Script) -> Iterator[Finding]:
 
 
 def _terminal(script: Script) -> Iterator[Finding]:
-    found = [command.span for command in all_commands(script) if _needs_terminal(command)]
+    found = [call.command.span for call in calls(script) if _needs_terminal(call)]
     if found:
         yield finding(
             "CH027",
@@ -269,13 +269,11 @@ def _reads_input(command: Command) -> bool:
     return name in ("read", "mapfile", "readarray") or (name in ("sed", "awk") and len(operands) == 1)
 
 
-def _needs_terminal(command: Command) -> bool:
-    texts = command.texts
-    if not docker(command) or "exec" not in texts:
+def _needs_terminal(call: Call) -> bool:
+    rest = call.after("exec")
+    if rest is None or not call.compose:
         return False
-    if "compose" not in texts[: texts.index("exec")] and "docker-compose" not in texts:
-        return False
-    arguments = iter(texts[texts.index("exec") + 1 :])
+    arguments = iter(rest)
     for text in arguments:
         if text in ("-T", "--no-TTY", "--no-tty"):
             return False
