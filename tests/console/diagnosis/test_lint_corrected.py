@@ -87,6 +87,7 @@ DAMAGE: list[tuple[str, str, str, list[tuple[str, str, int]]]] = [
     ("hook.sh", "systemctl reload", "certbot renew --dry-run\nsystemctl reload", [("CH027", "hook.sh", 12)]),
     ("hook.sh", "RENEWED_LINEAGE", "LINEAGE", [("CH027", "hook.sh", 4)]),
     ("hook.sh", "set -euo pipefail", "set -eu", [("CH027", "hook.sh", 2)]),
+    ("hook.sh", "fullchain.pem", "cert.pem", [("CH083", "hook.sh", 6)]),
     ("deploy.sh", "exec -T dovecot", "exec dovecot", [("CH027", "deploy.sh", 16)]),
 ]  # fmt: skip
 
