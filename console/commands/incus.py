@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from console.commands import opening
 from console.commands.arguments import add_json
 from console.commands.output import EXIT_BLIND, EXIT_FINDINGS, EXIT_WELL, emit, say
 from console.errors import HostError
+from console.text import clean
 
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
@@ -78,13 +80,17 @@ def _host(opened: Vantages) -> Host:
 async def _way(stack: AsyncExitStack, estate: Estate, host: Host) -> Way | None:
     """The way that site.toml gives, else the socket on the host; None where only its command can be asked."""
     from console.errors import Refused
+    from console.estate import named
     from console.incus import way
 
     entry = estate.site.incus
     if entry is not None and entry.url is not None:
         return _https(estate)
+    project, socket = (entry.project, entry.socket or "") if entry is not None else ("", "")
+    if socket and not estate.own and socket not in way.SOCKETS:
+        raise named.problem(estate, "incus", "socket", f'"{clean(socket, 120)}" is not where Incus listens: not asked. '
+                            "Only a site file in ~/.config/cowhand names another place")  # fmt: skip
     try:
-        project, socket = (entry.project, entry.socket or "") if entry is not None else ("", "")
         return await stack.enter_async_context(way.carried(host, project, socket))
     except Refused:
         from console.facts import incus
@@ -95,19 +101,23 @@ async def _way(stack: AsyncExitStack, estate: Estate, host: Host) -> Way | None:
 
 
 def _https(estate: Estate) -> Way:
-    from pathlib import Path
-
+    from console.estate import named
     from console.incus import way
+    from console.site import IncusEntry
 
-    entry, folder = estate.site.incus, estate.file.absolute().parent
+    entry, usual = estate.site.incus, IncusEntry()
     assert entry is not None
     assert entry.url is not None
-    certificate, key, server = (
-        folder / Path(each).expanduser() for each in (entry.certificate, entry.key, entry.server_certificate or "")
-    )
     if not entry.url.startswith("https://") or not entry.server_certificate:
         raise HostError("[incus] in site.toml: url begins with https:// and wants server_certificate, a file to pin")
-    return way.https(entry.url, certificate, key, server, entry.project)
+    named.certificates(estate, "incus", "server_certificate", entry.server_certificate)
+    files = {
+        key: Path(written).expanduser()  # Incus' own place for it, which any site file means by leaving it out
+        if (written := getattr(entry, key)) == getattr(usual, key)
+        else named.path(estate, "incus", key, written)
+        for key in ("certificate", "key", "server_certificate")
+    }
+    return way.https(entry.url, files["certificate"], files["key"], files["server_certificate"], entry.project)
 
 
 async def _seen(way: Way | None, host: Host) -> Seen:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.errors import HostError
+from console.errors import HostError, InputError
+from console.estate import named
 from console.events import CertificateSurvey
 from console.facts import certificate_places
 from console.hosts.host import Host
@@ -66,18 +66,11 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
 
 def _authority(estate: Estate, unseen: list[str]) -> str:
     """The PEM text of the operator's own authority; "" when there is none, or it cannot be read."""
-    entry = estate.site.certificate
-    if entry is None or not entry.authority:
-        return ""
-    path = Path(estate.file).parent / entry.authority
     try:
-        text = path.read_bytes()[: 1 << 16].decode("ascii")
-    except (OSError, ValueError) as error:
-        unseen.append(f"{clean(str(path))}: the authority cannot be read: {clean(str(error))}")
+        return named.authority(estate)
+    except InputError as error:
+        unseen.append(str(error))
         return ""
-    from console.facts.certificates import BLOCK
-
-    return "\n".join(BLOCK.findall(text))  # a key in the same file stays here
 
 
 async def _served(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from console.errors import HostError
+from console.errors import HostError, InputError
 from console.hosts.host import Host
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
@@ -229,14 +229,16 @@ def _why(role: Role, name: str, entry: HostEntry | None) -> str:
 def trusting(estate: Estate, vantages: Vantages) -> Trust | None:
     """Return who judges whether clients trust a certificate: this machine's roots, and the site's own authority.
 
-    Return None for the lab: its certificates are signed by itself."""
+    Return None for the lab, whose certificates are signed by itself, and where the authority cannot be read."""
+    from console.estate import named
     from console.probes.trust import Trust
 
     if vantages.lab is not None:
         return None
-    entry = estate.site.certificate
-    named = entry.authority if entry is not None else None
-    return Trust(estate.file.parent / named if named else None)
+    try:
+        return Trust(named.authority(estate))
+    except InputError:
+        return None
 
 
 def open_lab(log: deque[str] | None = None) -> Vantages:

@@ -15,8 +15,8 @@ from console.hosts.host import Host
 from console.model import Certificate
 from console.text import clean
 
-BLOCK = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----\s.*?-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL)
-PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----\s.*?-----END PUBLIC KEY-----", re.DOTALL)
+BLOCK = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----\s[^-]*+-----END (?:TRUSTED )?CERTIFICATE-----")
+PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----\s[^-]*+-----END PUBLIC KEY-----")
 _PICK = ("sed", "-n", "-e", "/PRIVATE KEY/,/-END [A-Z ]*PRIVATE KEY/d", "-e", "/-BEGIN .*CERTIFICATE-/,/-END /p", "--")
 _HALF = ("openssl", "pkey", "-pubout", "-passin", "pass:", "-in")
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.errors import HostError, NoWayIn, TimedOut
 from console.incus import seen
+from console.incus.bounded import MESSAGE, bound
 from console.incus.seen import Change, Seen
 from console.incus.way import Way
 from console.text import clean
@@ -32,6 +33,9 @@ LIMIT = 8.0
 
 WHOLE = 30.0
 """Seconds all requests of a look may take."""
+
+AHEAD = 1000
+"""Events that may be heard and not yet told."""
 
 
 async def look(way: Way) -> Seen:
@@ -54,10 +58,17 @@ async def follow(way: Way, heard: Callable[[Change], None], ready: Callable[[], 
     client = await _threaded(lambda: connect(way))
     loop, over = asyncio.get_running_loop(), asyncio.Event()
 
+    room = threading.Semaphore(AHEAD)
+
+    def take(found: Change) -> None:
+        room.release()
+        heard(found)
+
     def tell(message: bytes) -> None:
-        with suppress(ValueError, AttributeError, RuntimeError):
+        with suppress(ValueError, AttributeError, TypeError, RuntimeError):
             if (found := seen.change(json.loads(message))) is not None:
-                loop.call_soon_threadsafe(heard, found)
+                room.acquire()
+                loop.call_soon_threadsafe(take, found)
 
     socket = await _threaded(lambda: _listen(client, way, tell))
 
@@ -78,9 +89,27 @@ async def follow(way: Way, heard: Callable[[Change], None], ready: Callable[[], 
 
 
 async def _threaded(ask: Callable[[], T]) -> T:
+    """What `ask` returns, asked in a thread that nobody waits for any more when its time is over."""
+    loop, answer = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+
+    def settle(found: T | None, error: BaseException | None) -> None:
+        if not answer.done():
+            answer.set_exception(error) if error is not None else answer.set_result(found)
+
+    def work() -> None:
+        found, wrong = None, None
+        try:
+            found = _plainly(ask)
+        except BaseException as error:  # told where it is awaited
+            wrong = error
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, found, wrong)
+
+    threading.Thread(target=work, name="incus", daemon=True).start()
     try:
         async with asyncio.timeout(WHOLE):
-            return await asyncio.to_thread(_plainly, ask)
+            told: T = await answer
+            return told
     except TimeoutError:
         raise TimedOut(f"Incus did not answer within {WHOLE:g} s") from None
 
@@ -102,7 +131,7 @@ def _plainly(ask: Callable[[], T]) -> T:
         raise TimedOut(f"Incus did not answer within {LIMIT:g} s") from None
     except requests.exceptions.RequestException as error:
         raise NoWayIn(f"Incus cannot be asked: {_why(str(error))}") from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise HostError(f"Incus: this is not its API ({type(error).__name__})") from None
     except OSError as error:
         raise NoWayIn(f"Incus cannot be asked: {_why(error.strerror or str(error))}") from None
@@ -128,6 +157,7 @@ def connect(way: Way) -> pylxd.Client:
                 raise NoWayIn(f"{clean(file, 200)} cannot be read")
     session = get_session_for_url(way.url, verify=way.server or None, cert=cert)
     session.trust_env = False
+    bound(session, WHOLE)
     try:
         client = pylxd.Client(
             way.url, cert=cert, verify=way.server or True, timeout=LIMIT, session=session, project=way.project or None
@@ -167,7 +197,14 @@ def _listen(client: pylxd.Client, way: Way, tell: Callable[[bytes], None]) -> An
     from ws4py.exc import HandshakeError
 
     class Listener(_WebsocketClient):  # type: ignore[misc]  # it has no types
+        pending = 0
+
+        def process(self, data: bytes) -> bool:
+            self.pending += len(data)
+            return self.pending <= MESSAGE and bool(super().process(data))
+
         def received_message(self, message: Any) -> None:
+            self.pending = 0
             tell(message.data)
 
     listener = client.events(websocket_client=Listener, event_types={EventType.Lifecycle})

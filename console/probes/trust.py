@@ -28,11 +28,11 @@ REASONS = {
 
 
 class Trust(Struct):
-    """What this machine's roots, and an authority of the operator's own, say of certificates.
+    """What this machine's roots, and an authority of the operator's own (as PEM, "" for none), say of certificates.
 
     `known` are SHA-256 fingerprints → why clients do not trust it; "" for one that they do."""
 
-    authority: Path | None = None
+    authority: str = ""
     known: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, host: Host, ladder: Ladder) -> None:
@@ -52,16 +52,16 @@ class Trust(Struct):
 
 
 @cache
-def _context(authority: Path | None) -> ssl.SSLContext | None:
+def _context(authority: str) -> ssl.SSLContext | None:
     """The context that insists; None where this machine has no roots, or the authority cannot be read."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     made.load_default_certs()
     try:
-        if authority is not None:
-            made.load_verify_locations(authority)
-    except (OSError, ssl.SSLError):
+        if authority:
+            made.load_verify_locations(cadata=authority)
+    except (ValueError, ssl.SSLError):
         return None
     paths = ssl.get_default_verify_paths()
     folder = paths.capath and any(Path(paths.capath).iterdir()) if paths.capath else False

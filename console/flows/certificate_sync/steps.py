@@ -13,7 +13,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import assets
-from console.errors import FileError
+from console.errors import FileError, InputError
+from console.estate import named
 from console.facts import certificates
 from console.flows import (
     Action,
@@ -320,14 +321,11 @@ async def laid(context: StepContext, host: str, path: str, name: str) -> Action:
 
 
 def authority(context: StepContext) -> bytes | None:
-    """The roots that the site trusts beside the usual ones; None for none."""
-    entry = context.estate.site.certificate
-    if entry is None or entry.authority is None:
-        return None
+    """The roots that the site trusts beside the usual ones, and nothing else of their file; None for none."""
     try:
-        return (context.estate.file.parent / entry.authority).read_bytes()
-    except OSError as error:
-        raise FileError(f"{clean(entry.authority)} cannot be read: {error.strerror}") from None
+        return named.authority(context.estate).encode() or None
+    except InputError as error:
+        raise FileError(str(error)) from None
 
 
 async def _stored(context: StepContext, path: str) -> str:

@@ -101,20 +101,19 @@ async def test_a_self_signed_certificate_is_not_well(tmp_path: Path) -> None:
     async with serving(tmp_path, key, alone) as port:
         (said,) = await told(port, Trust())
         assert said == f"CH083 the certificate that HAProxy serves is not trusted here, lane {port}: it is self-signed"
-        (tmp_path / "own.pem").write_bytes(pem(alone))
-        assert await told(port, Trust(tmp_path / "own.pem")) == ()
+        assert await told(port, Trust(pem(alone).decode())) == ()
 
 
 async def test_a_chain_without_its_middle_is_told_from_a_whole_one(
     tmp_path: Path, chain: tuple[Pair, Pair, Pair]
 ) -> None:
     (root, _), (middle, _), (leaf, key) = chain
-    (tmp_path / "root.pem").write_bytes(pem(root))
+    own = pem(root).decode()
     async with serving(tmp_path, key, leaf) as port:
-        (said,) = await told(port, Trust(tmp_path / "root.pem"))
+        (said,) = await told(port, Trust(own))
         assert said.endswith(": its chain is incomplete, or its issuer is not known here")
     async with serving(tmp_path, key, leaf, middle) as port:
-        assert await told(port, Trust(tmp_path / "root.pem")) == ()
+        assert await told(port, Trust(own)) == ()
         (said,) = await told(port, Trust())
         assert "not known here" in said
 
@@ -133,4 +132,4 @@ async def test_a_certificate_is_asked_about_once(tmp_path: Path) -> None:
 async def test_an_authority_that_cannot_be_read_judges_nobody(tmp_path: Path) -> None:
     alone, key = certificate(NAME)
     async with serving(tmp_path, key, alone) as port:
-        assert await told(port, Trust(tmp_path / "absent.pem")) == ()
+        assert await told(port, Trust("no certificate")) == ()
