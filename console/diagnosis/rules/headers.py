@@ -40,6 +40,20 @@ def proxy_header_missing(sources: Sources, topology: Topology) -> Iterator[Findi
     for way, lanes in _servers(sources, _hides):
         yield _hidden(sources, way, lanes)
 
+    for way, lanes in _servers(sources, _tells_proxy):
+        hop = way.arrival.hops[-1]
+        yield finding(
+            "CH002",
+            f"{words.lanes(lanes)}: the PROXY header of the proxy device of {hop.device} tells HAProxy's address, which"
+            f" dials it, for every client: {words.daemon(lanes, way)} sees no other",
+            way.server.span,
+            also=(hop.source,),
+            lanes=words.ids(lanes),
+            hop="vm",
+            severity="high",
+            remedy="drop proxy_protocol from the proxy device, and write send-proxy on the server line",
+        )
+
     def unheard(way: Way) -> bool:
         check, arrival = way.server.check, checked(sources, way)
         asks = check.kind in ("L6", "L7") and not check.sends_proxy and not greets(way, arrival)
@@ -61,6 +75,12 @@ def _judged(way: Way, header: str) -> bool:
     """Whether the daemon's wish is known to be this; a web server counts where it is the mail server's."""
     listener = way.arrival.listener
     return listener.header == header and (listener.service != NGINX or way.ours)
+
+
+def _tells_proxy(way: Way) -> bool:
+    """Whether the only header is a proxy device's, which knows its own caller alone: HAProxy."""
+    only = way.arrival.adds and way.server.proxy_protocol is None and not way.server.transparent
+    return only and bool(way.arrival.hops) and _judged(way, "wanted") and words.carry_mail(way.lanes)
 
 
 def _hides(way: Way) -> bool:

@@ -26,6 +26,9 @@ _WAYS_OUT = (
 )  # fmt: skip
 
 
+_INCLUDES = re.compile(r"^[ \t]*!include(?:_try)?\b", re.MULTILINE)
+
+
 @static("CH001")
 def dovecot_untrusted_proxy(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """Dovecot trusts nobody by default: a setting that is empty, or one that a comment asks for and no file gives."""
@@ -40,6 +43,8 @@ def dovecot_untrusted_proxy(sources: Sources, topology: Topology) -> Iterator[Fi
         if sources.dovecot.get(TRUST):
             yield from _unreadable(sources.dovecot, lanes)
             return
+        if _INCLUDES.search(sources.texts.get(sources.dovecot.file, "")):
+            return  # what it includes is in no given file, and may set it
         where, gap = sources.dovecot.place(TRUST), f"{sources.dovecot.file} sets no {TRUST}"
     else:
         asked = _comment(sources, TRUST)

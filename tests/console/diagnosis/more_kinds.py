@@ -168,6 +168,11 @@ HOPS = {
         ["CH003 critical", "CH004 high"],
         {"m.tf": device("tcp:0.0.0.0:993", "tcp:127.0.0.1:10993", HEADER), **INSIDE},
     ),
+    "its header alone": Case(
+        lane(993, "100.64.1.2:993", ""),
+        ["CH002 high", "CH004 high"],
+        {"m.tf": device("tcp:0.0.0.0:993", "tcp:127.0.0.1:10993", HEADER), **INSIDE},
+    ),
 }
 
 SIX = ', "ipv4.address" = "10.9.9.9", "ipv6.address" = "%s"'

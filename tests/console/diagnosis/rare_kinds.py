@@ -87,3 +87,18 @@ BROWSERS = {
     "mode http for the web": Case("listen s\n bind :80\n mode http\n server m 10.9.9.9:8080\n", []),
 }
 """Mail lanes that HAProxy takes for web browsers."""
+
+INCLUDED = {
+    word: Case(
+        lane(993, "10.9.9.9:10993 send-proxy", "imaps"),
+        found,
+        {CONF: f"{line}\n", OVERRIDE: published("dovecot-mailcow", "10.9.9.9:10993:10993")},
+    )
+    for word, line, found in (
+        ("another file", "!include more.conf", []),
+        ("one that may be missing", "  !include_try /etc/dovecot/conf.d/*.conf", []),
+        ("a comment about one", "# !include more.conf", ["CH001 critical"]),
+        ("nothing", "mail_debug = yes", ["CH001 critical"]),
+    )
+}
+"""What Dovecot's file includes is in no given file, and may say more."""
