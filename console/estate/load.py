@@ -126,7 +126,10 @@ class _Loading(LaneFiles):
             folder = first if is_a(self.path_of(first), stat.S_ISDIR) else posixpath.dirname(first)
             there = posixpath.join(folder, beside)
             file = self.read(there, ("sources", "compose")) if is_a(self.path_of(there), stat.S_ISREG) else None
-        return settings.read(file.text, file.shown, continued=continued) if file else None
+        if file is None:
+            return None
+        self.problems += (postfix if continued else dovecot).refused(file.text, file.shown)
+        return settings.read(file.text, file.shown, continued=continued)
 
     def _master(self) -> tuple[postfix.Service, ...] | None:
         """Read the master.cf beside Postfix's extra.cf, or beside where Mailcow keeps both."""

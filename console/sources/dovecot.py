@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from console.errors import InputError
 from console.model import Span
 from console.sources.settings import Setting
 
@@ -65,3 +66,31 @@ def _pieces(text: str, file: str) -> Iterator[tuple[str, str, str, Span]]:
                 following = _PIECE.search(line, piece.end()) if "{" in line or "}" in line else None
                 at = following.start() if following else len(line)
                 yield "set", piece[2], line[piece.end() : at].strip().strip('"'), place
+
+
+_ASSIGNS = re.compile(r"\s*[^\s={}]+\s*=")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+
+
+def refused(text: str, file: str) -> tuple[InputError, ...]:
+    """Return the brace with which Dovecot does not start (doveconf 2.3): one that nothing opened, or nothing closes.
+
+    A brace in the value of a setting is part of it."""
+    opened: list[tuple[int, int]] = []
+    for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        line = _COMMENT.sub("", raw)
+        if _ASSIGNS.match(line):
+            continue
+        for at, sign in enumerate(line, 1):
+            if sign == "{":
+                opened.append((number, at))
+            elif sign == "}":
+                if not opened:
+                    problem = "Dovecot does not start with this file: no block is open here; drop the }"
+                    return (InputError(file, number, at, problem),)
+                opened.pop()
+    if not opened:
+        return ()
+    line_number, column = opened[-1]
+    problem = "Dovecot does not start with this file: the block that begins here is not closed; add its }"
+    return (InputError(file, line_number, column, problem),)

@@ -1,4 +1,4 @@
-"""The network services of Postfix's master.cf, each with its own `-o name=value`."""
+"""Postfix's files: the services of master.cf with their own `-o name=value`, and what it refuses of extra.cf."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 
 from msgspec import Struct
 
+from console.errors import InputError
 from console.model import Span
 from console.sources.settings import Setting
+from console.text import clean
 
 
 class Service(Struct, frozen=True):
@@ -56,3 +58,22 @@ def _logical(text: str) -> list[list[tuple[int, str]]]:
         elif bare[0] not in " \t":
             found.append([(number, bare)])
     return found
+
+
+_NAME = re.compile(r"[^\s=]+")
+MOST = 20
+"""Refused lines that are said."""
+
+
+def refused(text: str, file: str) -> tuple[InputError, ...]:
+    """Return the lines of main.cf or extra.cf with which no command of Postfix runs (split_nameval, postconf 3.7)."""
+    found: list[InputError] = []
+    for rows in _logical(text):
+        number = rows[0][0]
+        whole = " ".join(row.strip() for _, row in rows)
+        name = _NAME.match(whole)
+        if name is not None and whole[name.end() :].lstrip().startswith("="):
+            continue
+        what = "a name is missing before '='" if name is None else f"'{clean(name[0], 60)}' has no '=' behind it"
+        found.append(InputError(file, number, 1, f"Postfix does not start with this line: {what}; write name = value"))
+    return tuple(found[:MOST])
