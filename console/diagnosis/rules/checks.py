@@ -36,12 +36,20 @@ def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding
                 also=spans[1:],
                 lanes=words.ids(lanes),
                 hop="haproxy",
-                remedy=None if ways[0].headed or not ways[0].server.transparent else _PLAINLY,
+                remedy=_seeing(ways[0]),
             )
 
 
-_PLAINLY = "check what the daemon says: option tcp-check with connect and expect"
-"""What a lane wants that sends no header because the daemon sees the client's own address."""
+def _seeing(way: Way) -> str | None:
+    """Return how to check what a way's daemon does; None for what the catalogue says: mail, through the header."""
+    listener = way.arrival.listener
+    if listener.protocol in ("http", "https"):
+        # A web server says nothing before it is asked.
+        words = ["check-ssl verify none"] * (listener.wire == "tls") + ["check-send-proxy"] * way.headed
+        return "ask for a page: option httpchk" + f", with {' and '.join(words)} on the server line" * bool(words)
+    if way.server.transparent and not way.headed:
+        return "check what the daemon says: option tcp-check with connect and expect"
+    return None
 
 
 def _blind(way: Way) -> bool:

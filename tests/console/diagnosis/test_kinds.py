@@ -85,3 +85,23 @@ def test_a_lane_knows_whether_its_daemon_waits_for_the_header(
     # Where the plain port itself waits for the header, nobody inside the VM can ask without one.
     asked = inside(found, None)
     assert (asked.port if asked else None) == (None if wanted is None or files else 25)
+
+
+SEEING = [
+    (lane(25, "10.9.9.9:10025 send-proxy", ""), "through the PROXY header"),
+    (lane(80, "10.9.9.9:80", ""), "ask for a page: option httpchk"),
+    (
+        lane(443, "10.9.9.9:443 send-proxy", ""),
+        "httpchk, with check-ssl verify none and check-send-proxy on the server",
+    ),
+    (lane(443, "10.9.9.9:443", ""), "httpchk, with check-ssl verify none on the server line"),
+    (lane(25, "10.9.9.9:25", "", " source 0.0.0.0 usesrc clientip\n"), "option tcp-check with connect and expect"),
+]
+
+
+@pytest.mark.parametrize(("config", "remedy"), SEEING)
+def test_a_blind_check_is_mended_by_one_that_its_daemon_can_pass(config: str, remedy: str, tmp_path: Path) -> None:
+    files = {"mailcow.conf": "NGINX_USE_PROXY_PROTOCOL=y\n" if "443 send-proxy" in config else "HTTP_PORT=80\n"}
+    found = load(estate(Case(config.replace("option tcp-check", ""), [], files), tmp_path))
+    (blind,) = [each for each in lint(found.sources, found.topology) if each.id == "CH004"]
+    assert remedy in (blind.remedy or "")
