@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from console.diagnosis import words
@@ -29,10 +29,14 @@ _FAMILIES: dict[Protocol, str] = {
 """Protocols whose daemons do the same for a client, once TLS is out of the way."""
 
 
+Mismatch = tuple[Way, tuple[Lane, ...], str]
+"""A server, lanes that lead to it, and what of them it does not speak."""
+
+
 @static("CH080")
 def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """A lane's clients speak one thing and the port behind it another: no client gets in."""
-    found: dict[int, list[tuple[Way, tuple[Lane, ...], str]]] = {}
+    found: dict[int, list[Mismatch]] = {}
     mixed = {lane.id for door, lane in sources.routes.lanes if _mixed(door)}
     alike: dict[int, list[tuple[Lane, ...]]] = {}
     for way in sources.routes.ways:
@@ -46,10 +50,15 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
             if problem := mismatch(lanes[0], way):
                 found.setdefault(id(way.server), []).append((way, lanes, problem))
     yield from _http(sources)
-    for places in found.values():
+    elsewhere = _served_elsewhere(sources, found)
+    for condemned in found.values():
+        places = [each for each in condemned if any(lane.id not in elsewhere for lane in each[1])]
+        if not places:
+            continue
         way, lanes, problem = places[0]
-        if len(places) > 1:
-            lanes = tuple({lane.id: lane for _, each, _ in places for lane in each}.values())
+        if len(places) > 1 or elsewhere:
+            told = {lane.id: lane for _, each, _ in places for lane in each if lane.id not in elsewhere}
+            lanes = tuple(told.values())
         port = better(sources, lanes[0], way)
         aim = f"use {port}" if port else "no port of the daemon that is known does"
         yield finding(
@@ -60,6 +69,26 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
             hop="vm",
             remedy=f"point the server line at port {port}" if port else None,
         )
+
+
+def _served_elsewhere(sources: Sources, found: Mapping[int, list[Mismatch]]) -> set[str]:
+    """Return the lanes that have another backend too, which speaks as they do: where they go is not decided here."""
+    condemned: dict[str, set[int]] = {}
+    for places in found.values():
+        for way, lanes, _ in places:
+            for lane in lanes:
+                condemned.setdefault(lane.id, set()).add(id(way.backend))
+    if not condemned:
+        return set()
+    others: set[str] = set()
+    looked: set[tuple[int, int]] = set()
+    for way in sources.routes.ways:
+        if (key := (id(way.backend), id(way.lanes))) not in looked:
+            looked.add(key)
+            others.update(
+                lane.id for lane in way.lanes if lane.id in condemned and id(way.backend) not in condemned[lane.id]
+            )
+    return others
 
 
 def _http(sources: Sources) -> Iterator[Finding]:

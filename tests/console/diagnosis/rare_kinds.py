@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.console.diagnosis.kinds import CONF, OVERRIDE, Case, lane, published
+from tests.console.diagnosis.kinds import CHECKS, CONF, OVERRIDE, Case, lane, published
 
 AS_IS = "services: {postfix-mailcow: {restart: always}, dovecot-mailcow: {restart: always}}\n"
 CONTAINERS = {
@@ -102,3 +102,24 @@ INCLUDED = {
     )
 }
 """What Dovecot's file includes is in no given file, and may say more."""
+
+BOTH = (
+    "backend m25\n server m 10.9.9.9:10025 send-proxy check inter 30s\n{}"
+    "backend m993\n server m 10.9.9.9:10993 send-proxy check inter 30s verify none\n{}"
+).format(CHECKS["smtp"], CHECKS["imaps"])
+UNDECIDED = {
+    "by the id of the socket": Case(
+        "frontend f\n bind :25 id 1\n bind :993 id 2\n use_backend m25 if { so_id 1 }\n"
+        " use_backend m993 if { so_id 2 }\n" + BOTH,
+        [],
+    ),
+    "by what nobody knows": Case(
+        "frontend f\n bind :25,:993\n use_backend m25 if { src_get_gpc0 gt 1 }\n default_backend m993\n" + BOTH,
+        [],
+    ),
+    "by the port": Case(
+        "frontend f\n bind :25,:993\n use_backend m993 if { dst_port 25 }\n default_backend m25\n" + BOTH,
+        ["CH080 critical", "CH080 critical"],
+    ),
+}
+"""Frontends with several backends: what takes a lane is known, or nobody is blamed."""

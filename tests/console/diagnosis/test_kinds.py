@@ -25,7 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED
+from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, UNDECIDED
 
 
 def estate(case: Case, folder: Path) -> Path:
@@ -52,6 +52,7 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
+        ("undecided", UNDECIDED),
     )
     for name, case in cases.items()
 }  # fmt: skip
