@@ -175,6 +175,8 @@ def _innermost(cause: Cause) -> HopName:
         return "service"
     if any((test.kind, test.at) == ("talk", "vm") for test in cause.symptoms):
         return "vm"
+    if all((test.kind, test.at) == ("connect", "here") for test in cause.symptoms if test.port):
+        return "public"
     return hop_of(cause.suspects[0], cause)
 
 

@@ -23,7 +23,8 @@ class Pattern(Struct, frozen=True):
 
 
 def pattern(text: str, *, passing: bool = False) -> Pattern:
-    """Read "talk here,itself: silent closed-0; check haproxy"; no outcome means any symptom, or a pass.
+    """Read "talk here,itself: silent closed-0; check haproxy"; no outcome means any symptom, or a pass;
+    but of HAProxy's check only that it fails: that a server is put away is nobody's effect, and stands by itself.
 
     A clause that begins with "logins" is of the ports on which Postfix asks Dovecot who may submit."""
     own: set[Key] = set()
@@ -33,7 +34,8 @@ def pattern(text: str, *, passing: bool = False) -> Pattern:
         words = tests.split()
         into = logins if words[0] == "logins" else own
         kind, places = words[-2], words[-1].split(",")
-        came = (PASS,) if passing else tuple(outcomes.split()) or OUTCOMES
+        usual = ("down",) if kind == "check" else OUTCOMES
+        came = (PASS,) if passing else tuple(outcomes.split()) or usual
         if kind not in _KINDS or not {*places} <= {*_PLACES} or not {*came} <= {*OUTCOMES, PASS}:
             raise ValueError(f"{clause!r} names no test")
         into |= {(kind, place, each) for place in places for each in came}

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from msgspec.structs import replace
 
 from console.diagnosis.diagnose import judge, overall
-from console.diagnosis.judge import judge_lane, milliseconds, opinion_unseen, verdict
+from console.diagnosis.hops_front import opinion_unseen
+from console.diagnosis.judge import judge_lane, verdict
+from console.diagnosis.reading import milliseconds
 from console.errors import FULL, Report, unreported
 from console.events import DisksSeen, Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host

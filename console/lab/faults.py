@@ -176,7 +176,7 @@ _ALL = (
     Fault(
         "haproxy-stopped",
         "HAProxy is stopped: its ports and its stats socket refuse",
-        "CH030", "public", "failed", _stop_proxy, _start_proxy,
+        "CH030", "haproxy", "failed", _stop_proxy, _start_proxy,
     ),
     Fault(
         "config-drift",

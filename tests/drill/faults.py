@@ -1,6 +1,6 @@
 """Faults of the real lab that no rule was written for, one at a time: what is broken, and which suspect it truly is.
 
-A new mode is one row in console/diagnosis/modes.py and one entry here; `python -m tests.drill.record ID`, as root,
+A new mode is one row in console/diagnosis/modes_*.py and one entry here; `python -m tests.drill.record ID`, as root,
 records what a sweep sees of it, and `make drill` tells how well that is explained."""
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ _TWO = (
 )  # fmt: skip
 
 
-def _pair(words: str) -> Drill:
+def pair(words: str) -> Drill:
+    """Return two faults, by their ids, as one."""
     known = {**FAULTS, **FRESH}
     one, other = (known[id] for id in words.split())
     return Drill(
@@ -28,5 +29,5 @@ def _pair(words: str) -> Drill:
     )  # fmt: skip
 
 
-PAIRS = {pair.id: pair for pair in map(_pair, _TWO)}
+PAIRS = {pair.id: pair for pair in map(pair, _TWO)}
 """Every pair by its id."""

@@ -15,8 +15,9 @@ from console.diagnosis.explain import BUDGET, MOST, Explanation, explain
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.modes import MODES
 from console.diagnosis.world import World
-from console.model import Role, Span
+from console.model import Span
 from console.observation import Drifted, Guest, SweepData
+from tests.drill.less import LESS as LESS_TO_SEE
 from tests.drill.record import FAULTS, place, read
 from tests.drill.score import score, scores
 
@@ -59,48 +60,8 @@ def test_most_are_told_right_and_none_falsely() -> None:
 # ── with less to look at, less is said and nothing false ────────────────────────────────────────────────────────────
 
 
-def without_proxy(seen: SweepData) -> None:
-    """Nobody gets into the proxy's machine."""
-    _close(seen, "proxy")
-    seen.stats, seen.asked, seen.tailnet = None, None, None
-    seen.answered.clear()
-    for lane in seen.lanes.values():
-        lane.itself.clear()
-
-
-def without_mail(seen: SweepData) -> None:
-    """Nobody gets into the mail host."""
-    _close(seen, "mail")
-    seen.containers, seen.logs, seen.disks = (), {}, ()
-    if seen.asked is not None:
-        seen.asked.programs = None
-        seen.asked.listeners.pop("mail", None)
-
-
-def without_either(seen: SweepData) -> None:
-    """Nobody gets in anywhere."""
-    without_mail(seen)
-    without_proxy(seen)
-
-
-def without_questions(seen: SweepData) -> None:
-    """The machines know none of the commands, and Docker cannot be asked."""
-    seen.asked, seen.containers, seen.logs = None, (), {}
-    for lane in seen.lanes.values():
-        lane.itself.clear()
-
-
-def _close(seen: SweepData, role: Role) -> None:
-    seen.missing[role] = "no way in"
-    for lane in seen.lanes.values():
-        if role == "proxy":
-            lane.vm = None
-        else:
-            lane.service = None
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("less", [without_proxy, without_mail, without_either, without_questions])
+@pytest.mark.parametrize("less", LESS_TO_SEE.values(), ids=list(LESS_TO_SEE))
 def test_with_less_to_look_at_nothing_false_is_said(less: Callable[[SweepData], None]) -> None:
     false = []
     for id in RECORDED:

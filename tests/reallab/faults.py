@@ -233,7 +233,7 @@ _ALL = (
     ),
     Fault(
         "haproxy-stopped", "HAProxy is stopped",
-        ("CH030",), EVERY, "public", "failed", "down",
+        ("CH030",), EVERY, "haproxy", "failed", "down",
         _systemctl("stop", "haproxy"), _systemctl("start", "haproxy"), twin="haproxy-stopped",
     ),
     Fault(

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.certificates import UNKNOWN, certificate_trouble
-from console.diagnosis.judge import milliseconds, service_label
+from console.diagnosis.hops_back import service_label
+from console.diagnosis.reading import milliseconds
 from console.diagnosis.rule import Observed, observed
 from console.diagnosis.tunnel_time import tunnel_time
 from console.model import Finding, HopName, Severity

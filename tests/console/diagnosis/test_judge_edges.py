@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from console.diagnosis.certificates import certificate_trouble, matches
-from console.diagnosis.diagnose import GRAVITY, diagnose
-from console.diagnosis.judge import (
+from console.diagnosis.blame import (
     configured_without_header,
     header_missing,
     header_unwanted,
     header_waited_for,
     headerless,
-    milliseconds,
     overloaded,
     untrusted,
-    verdict,
 )
+from console.diagnosis.certificates import certificate_trouble, matches
+from console.diagnosis.diagnose import GRAVITY, diagnose
+from console.diagnosis.judge import verdict
+from console.diagnosis.reading import milliseconds
 from console.diagnosis.rule import OBSERVED
 from console.diagnosis.tunnel_time import tunnel_slow
 from console.model import HOPS, Certificate, Finding, HopName, Outcome, Protocol, Reading, Rung, Severity, Span, Target

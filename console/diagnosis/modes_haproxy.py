@@ -1,0 +1,141 @@
+"""Suspects that are HAProxy: its process, its listeners, its servers, and how it checks them."""
+
+from __future__ import annotations
+
+from console.diagnosis import proofs_drift as drift
+from console.diagnosis import proofs_front as front
+from console.diagnosis import proofs_servers as servers
+from console.diagnosis.mode import Mode, row
+from console.diagnosis.patterns import END, TAKEN
+from console.diagnosis.scopes import each, everything, to_plain_port, web, where, with_header
+
+HAPROXY: tuple[Mode, ...] = (
+    row(
+        "haproxy-process/stopped", "HAProxy is stopped on {vps}: every port{socket} refuses", 1.0, "haproxy",
+        everything, covers="connect here,itself: refused", forbids=END, fact=front.stopped,
+        finding="CH030", kin="CH030", tells="ps -C haproxy on {vps}",
+    ),
+    row(
+        "haproxy-process/frozen", "HAProxy on {vps} hangs: connections are accepted, and nothing is answered", 2.0,
+        "haproxy", everything, covers=f"{END}: silent timeout closed", forbids=END, fact=front.frozen,
+        finding="CH041", tells="ps -C haproxy -o stat,args on {vps}",
+        remedy="kill -CONT its processes on {vps}, or systemctl restart haproxy",
+    ),
+    row(
+        "haproxy-process/maxconn", "HAProxy on {vps} has reached its global maxconn {limit}", 2.5, "haproxy",
+        everything, covers=f"{END}: silent timeout", forbids=END, fact=front.full,
+        finding="CH042", tells="show info on HAProxy's stats socket",
+        remedy="raise maxconn in the global section on {vps}; show sess tells who holds the connections",
+    ),
+    row(
+        "haproxy-process/two", "two HAProxies run on {vps} and share ports{files}", 2.8, "haproxy", everything,
+        covers=END, fact=front.doubled, finding="CH043", tells="ps -C haproxy -o args on {vps}",
+        remedy="stop the one that should not run on {vps}: systemctl status haproxy tells which is the unit's",
+    ),
+    row(
+        "vps/other-program", "{ports} of {vps} belongs to {who}, not to HAProxy", 0, "public", each,
+        covers=f"{END}; connect here,itself: refused", fact=front.stranger, finding="CH044",
+        remedy="stop {who} on {vps}, then start HAProxy",
+    ),
+    row(
+        "haproxy-listener/absent", "nobody listens on public {ports}{only} ({names})", 1.0, "public", each,
+        covers="connect here,itself: refused", fact=front.unlistened,
+        finding="CH021", kin="CH021", tells="ss -ltnp on {vps}",
+        remedy="the running HAProxy has no such listener: compare its file with this line, then reload it",
+    ),
+    row(
+        "haproxy-listener/loopback-only", "HAProxy listens on {ports} of {vps} at {places} only", 1.9, "public", each,
+        covers="connect here,itself: refused", forbids="connect here", fact=front.inward, finding="CH045",
+        kin="CH021", tells="ss -ltnp on {vps}", remedy="bind {ports} to every address in haproxy.cfg, then reload it",
+    ),
+    row(
+        "haproxy-listener/disabled", "HAProxy's frontend of {ports} was disabled by hand ({status})", 2.6, "public",
+        each, covers=f"connect here,itself; {END}", forbids=END, fact=front.disabled, finding="CH046",
+        remedy="enable frontend on HAProxy's stats socket, or reload it",
+    ),
+    row(
+        "haproxy-listener/maxconn", "HAProxy takes no more connections on {ports}{count}", 2.2, "haproxy", each,
+        covers=f"{END}: silent timeout", forbids=END, fact=front.crowded,
+        finding="CH047", tells="show stat on HAProxy's stats socket: scur and slim",
+        remedy="raise maxconn of that listener in haproxy.cfg; show sess tells who holds the connections",
+    ),
+    row(
+        "haproxy-listener/rejects-us", "a rule of HAProxy's on {ports} turns this machine away", 2.0, "haproxy", each,
+        covers="talk here: closed-0 closed; connect here: refused", forbids="talk here", needs="talk itself; talk vm",
+        fact=front.denied, finding="CH048", kin="CH021", tells="show stat: dcon and dses; dial from another network",
+        remedy="look for tcp-request … reject in the deployed haproxy.cfg where {ports} is described",
+    ),
+    row(
+        "haproxy-listener/denies", "clients of {ports} are told {said}, and the server behind HAProxy tells it better: "
+        "a rule of HAProxy's, or what it adds to a request", 1.8, "haproxy", where(web),
+        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, needs="talk vm", fact=servers.answers_odd,
+        finding="CH049", tells="the deployed haproxy.cfg where {ports} is described",
+        remedy="look for http-request deny or return in the deployed haproxy.cfg where {ports} is described",
+    ),
+    row(
+        "haproxy-server/absent", "HAProxy has no server {server}: who connects to {ports} is hung up on", 1.8,
+        "haproxy", each, covers=f"{END}", forbids=END, fact=servers.absent, finding="CH050",
+        remedy="compare the deployed haproxy.cfg with this line, then reload it",
+    ),
+    row(
+        "haproxy-server/maintenance", "HAProxy's server {server} is in maintenance: it sends nobody there", 1.8,
+        "haproxy",
+        each, covers=f"{END}; check haproxy: idle", fact=servers.put_away("MAINT"), finding="CH051",
+        tells="show stat on HAProxy's stats socket", remedy="enable server {server} on HAProxy's stats socket",
+    ),
+    row(
+        "haproxy-server/drain", "HAProxy's server {server} is drained: it sends nobody new there", 2.2, "haproxy",
+        each, covers=f"{END}; check haproxy: idle", fact=servers.put_away("DRAIN"), finding="CH052",
+        tells="show stat on HAProxy's stats socket", remedy="set server {server} state ready on HAProxy's stats "
+        "socket, and its weight to 100%",
+    ),
+    row(
+        "haproxy-server/wrong-target", "the running HAProxy sends {names} to {to}", 1.6, "haproxy", each,
+        covers=f"{END}; check haproxy", fact=servers.elsewhere, finding="CH053",
+        tells="show servers state on HAProxy's stats socket",
+        remedy="compare the deployed haproxy.cfg with this line, then reload it",
+    ),
+    row(
+        "haproxy-check/teaser", "HAProxy calls {server} down {why}, though it answers", 0.1, "haproxy", each,
+        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.teaser, finding="CH005",
+    ),
+    row(
+        "haproxy-check/false-alarm", "HAProxy calls {server} down though it answers: its check is wrong", 1.2,
+        "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
+        fact=servers.false_alarm, finding="CH054", tells="show servers state: the port that is checked",
+        remedy="correct check and port on the server line in haproxy.cfg, then reload it",
+    ),
+    row(
+        "haproxy-check/late", "HAProxy has not noticed yet that {server} answers again", 1.5, "haproxy", each,
+        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.hemmed, finding="CH055",
+        tells="look again after HAProxy's check interval",
+    ),
+    row(
+        "vps-filter/haproxy-outbound", "HAProxy cannot reach {server}, and {vps} can: a rule on its user or its source "
+        "address", 1.7, "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
+        fact=servers.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
+    ),
+    row(
+        "haproxy-config/drift", "{file} on {on} is not yours where {names} is described: {lines}", 0.9, "haproxy",
+        each, covers=f"{END}; check haproxy; connect here,itself: refused", forbids=END, needs="talk vm",
+        fact=drift.changed_here, finding="CH082",
+        remedy="cowhand drift shows it; apply the repository's file on {on} and reload HAProxy, or adopt the host's",
+    ),
+    row(
+        "haproxy-server/no-header", "HAProxy sends no PROXY header, {lanes}", 1.4, "haproxy", where(with_header),
+        covers=f"{END}: headerless closed-3 closed-5 tls not-tls closed-0; talk vm: headerless closed-3 closed-5 tls "
+        "not-tls closed-0", forbids=END, fact=servers.headerless, finding="CH002", spreads=True,
+        remedy="the running HAProxy sends no header: compare its file with this line, add send-proxy, reload",
+        tells="the daemon's log",
+    ),
+    row(
+        "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.2, "vm",
+        where(to_plain_port), covers=f"{END}: {TAKEN}; talk vm: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
+        fact=servers.to_plain, finding="CH003", spreads=True, tells="the daemon's log",
+    ),
+    row(
+        "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.6, "haproxy", each,
+        covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=servers.to_plain_astray,
+        finding="CH003", spreads=True, tells="show servers state on HAProxy's stats socket",
+    ),
+)  # fmt: skip

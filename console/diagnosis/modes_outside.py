@@ -1,0 +1,77 @@
+"""Suspects between a client and HAProxy: this machine, the name, the way to the proxy, and its filters."""
+
+from __future__ import annotations
+
+from console.diagnosis import proofs_back as back
+from console.diagnosis import proofs_front as front
+from console.diagnosis.mode import Mode, row
+from console.diagnosis.patterns import END
+from console.diagnosis.scopes import astray, each, everything, families, silent_from_here
+
+OUTSIDE: tuple[Mode, ...] = (
+    row(
+        "here/offline", "this machine has no way to the Internet", 2.0, "public", everything,
+        covers="connect here: timeout unreachable; name here: unheard; ping gateway; way proxy,mail",
+        forbids="connect here; ping gateway; way proxy: pass shut", fact=front.offline, finding="CH033", kin="CH031",
+        tells="ping another address from here", remedy="mend this machine's own network, or look from another",
+    ),
+    row(
+        "name/none", "{said}", 0, "public", everything, covers="name here: none", fact=front.unresolved,
+        finding="CH034", remedy="publish the name again: an A record, and AAAA where HAProxy listens on IPv6",
+    ),
+    row(
+        "here/resolver-silent", "the public name could not be asked here: {said}", 0, "public", everything,
+        covers="name here: unheard", fact=front.unheard, finding="CH035",
+        remedy="look at /etc/resolv.conf and the resolver of this machine, or look from another one",
+    ),
+    row(
+        "name/wrong-address", "the public name {also}leads to {wrong}, which is no address of {vps} ({own})", 0.5,
+        "public",
+        astray, covers=f"connect here,itself; {END}", forbids="talk here,itself", fact=front.misled, finding="CH036",
+        tells="ip addr on {vps}", remedy="set the name's A and AAAA records to {own}",
+    ),
+    row(
+        "here/blocks-25", "this line probably blocks port 25 on its way out", 1.0, "public",
+        lambda world: [scope for scope in silent_from_here(world) if scope.ports == (25,)],
+        covers="connect here: timeout", forbids="connect here", fact=front.blocked_here, finding="CH028", kin="CH028",
+        tells="dial 25 from another network",
+    ),
+    row(
+        "vps-filter/drop", "packets to {ports} are dropped before HAProxy: by a firewall of {vps}, of its provider or "
+        "of this network", 2.2, "public", silent_from_here, covers="connect here: timeout unreachable",
+        forbids="connect here", fact=front.filtered, finding="CH037", kin="CH028 CH031",
+        tells="nft list ruleset on {vps}; dial from another network",
+        remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
+    ),
+    row(
+        "vps-filter/drop-family", "over {family} nothing reaches {vps} from here: a firewall drops it, {vps} has lost "
+        "its address or route, or this network has no way", 1.8, "public", families,
+        covers="connect here: timeout unreachable", forbids="connect here", fact=front.filtered, finding="CH038",
+        tells="nft list ruleset and ip route on {vps}; dial from another network",
+        remedy="nft list ruleset, ip addr and ip route on {vps}; dial another {family} address from here",
+    ),
+    row(
+        "vps/lost-family", "{vps} has no {family} address of its own, though the public name has one", 1.6, "public",
+        families, covers="connect here,itself", forbids="connect here,itself", fact=front.familyless, finding="CH081",
+        tells="ip addr on {vps}",
+        remedy="ip addr on {vps}: give it back its {family} address, or take it out of the name",
+    ),
+    row(
+        "vps-filter/reject", "a firewall before HAProxy rejects {ports} from outside", 1.5, "public", each,
+        covers="connect here: refused", forbids="connect here", needs="connect itself", fact=front.rejected,
+        finding="CH039", kin="CH021", tells="nft list ruleset on {vps}",
+        remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
+    ),
+    row(
+        "vps-filter/redirect", "on {ports} something else answers from here than HAProxy: a NAT rule, or something in "
+        "between", 1.8, "public", each, covers=END, forbids="talk here", needs="talk itself",
+        fact=front.substituted, finding="CH040", tells="nft list ruleset on {vps}; dial from another network",
+        remedy="nft list ruleset on {vps}: look for dnat or redirect of {ports}",
+    ),
+    row(
+        "vps/off", "{vps} is off, or cut off from here", 1.5, "public", everything,
+        covers="connect here: timeout unreachable; way proxy", forbids="connect here; way proxy: pass shut",
+        fact=back.guess(),
+        finding="CH031", kin="CH031", tells="the provider's console; another network",
+    ),
+)  # fmt: skip

@@ -1,0 +1,10 @@
+"""Patterns of tests that many suspects share, as `pattern` reads them."""
+
+from __future__ import annotations
+
+END = "talk here,itself"
+FAR = f"connect vm,door: timeout unreachable; {END}; check haproxy; ping host,large"
+NEAR = "connect vm,door; talk vm; ping host"
+INSIDE = f"connect vm,inside; talk vm,inside; {END}; check haproxy"
+TAKEN = "out-of-step closed-0 tls not-tls odd says-no says-5xx says-4xx"
+LOGIN = "logins talk vm,inside,here,itself; logins check haproxy"
