@@ -18,7 +18,12 @@ TIMEOUT = 5.0
 CAP = 4 << 20
 """Most bytes read of one answer."""
 
-_DENIED = re.compile(r"permission denied|operation not permitted|must be (?:run as )?root|are you root|EACCES", re.I)
+_DENIED = re.compile(
+    r"permission denied(?! \((?:publickey|password|keyboard|hostbased|gssapi))|operation not permitted"
+    r"|must be (?:run as )?root|are you root|EACCES",
+    re.IGNORECASE,
+)
+"""What a tool says when it may not; ssh's own refusal, which names its methods, is another machine's."""
 _NOISE = re.compile(r"time=\S+ level=(?:warning|info)|WARN\[|Warning:|\s*$")
 
 

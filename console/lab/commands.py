@@ -15,7 +15,7 @@ from console.facts.log import ERASE
 from console.facts.queue import SCRIPTS as QUEUE
 from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
-from console.lab import certificates, front, stack
+from console.lab import certificates, front, stack, synchronising
 from console.lab.daemons.services import PROXIED, Service
 from console.lab.machines import put_back
 from console.lab.machines.done import Done
@@ -37,6 +37,8 @@ async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
         return Done(0)  # every command here ends before it is answered
     if argv[:3] == ("sh", "-c", CERTIFICATES):
         return certificates.stored(lab, machine)
+    if (done := synchronising.run(lab, machine, argv)) is not None:
+        return done
     if argv[:3] == ("sh", "-c", LOCK):
         return lab.locks.run(machine, argv[4:])
     laid = (machine, PROGRAM) in lab.files or lab.disks.read(PROGRAM) is not None

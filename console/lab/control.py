@@ -159,8 +159,10 @@ class Control:
 
     def _write(self, request: Write) -> Reply:
         place = (request.on, request.path)
-        if (request.on == PROXY and front.writable(request.path)) or (
-            request.on == MAIL and stack.writable(request.path)
+        if (
+            (request.on == PROXY and front.writable(request.path))
+            or (request.on == MAIL and stack.writable(request.path))
+            or self.lab.pushing.writable(request.on, request.path)
         ):
             had = self.lab.files.get(place)
             if request.before not in (ANY, sum_of(ABSENT if had is None else had)):
@@ -168,6 +170,8 @@ class Control:
             if had is not None:
                 self.lab.files[request.on, f"{request.path}.previous"] = had
             self.lab.files[place] = request.data
+            if request.mode:
+                self.lab.modes[place] = request.mode
             return Reply()
         if request.on == MAIL and (request.on, request.path) not in self.lab.files:
             now = self.lab.disks.read(request.path)

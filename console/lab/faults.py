@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.errors import LabError
+from console.lab.machines.pushing import lay
 from console.lab.network.addresses import GATEWAY, PROXY, SLOWNESS
 from console.model import HopName, Outcome
 
@@ -105,11 +106,15 @@ async def _start_service(lab: Rehearsal) -> None:
 
 
 async def _expire(lab: Rehearsal) -> None:
+    lab.issued.expire()
     lab.certificate.expire()
+    lay(lab.files, lab.modes, lab.issued, lab.certificate)
 
 
 async def _renew(lab: Rehearsal) -> None:
+    lab.issued.renew()
     lab.certificate.renew()
+    lay(lab.files, lab.modes, lab.issued, lab.certificate)
 
 
 async def _stop_proxy(lab: Rehearsal) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import traceback
 from typing import Any
 
-from console.lab.daemons.certificate import Certificate
+from console.lab.daemons.certificate import OLDER, Certificate
 from console.lab.daemons.dovecot import Dovecot
 from console.lab.daemons.nginx import nginx
 from console.lab.daemons.postfix import postfix
@@ -14,8 +14,9 @@ from console.lab.daemons.services import Service
 from console.lab.haproxy.proxy import Proxy
 from console.lab.machines.disks import Machine
 from console.lab.machines.locks import Locks
+from console.lab.machines.pushing import HOST_KEY, Pushing, host_key, lay
 from console.lab.machines.rollbacks import Rollbacks
-from console.lab.network.addresses import MAIL_NAME
+from console.lab.network.addresses import MAIL, MAIL_NAME
 from console.lab.network.network import Network
 from console.lab.plan import files
 from console.lab.provisioning import Provisioning
@@ -35,19 +36,29 @@ class Rehearsal:
         names = tuple(dict.fromkeys((MAIL_NAME, *topology.public)))
         self.topology = topology
         self.network = Network(targets, names)
-        self.certificate = Certificate(names[-1])
+        self.issued = Certificate(names[-1])
+        """What certbot has, and HAProxy serves."""
+        # Half-way nothing is pushed yet: Mailcow has the one from before.
+        self.certificate = Certificate(names[-1], left=OLDER) if seed else Certificate(names[-1], self.issued)
+        """What Mailcow's services serve."""
         self.dovecot = Dovecot(self.network, self.certificate.context)
         self.services: tuple[Service, ...] = (
             postfix(self.network, self.certificate.context, lambda: self.dovecot.running),
             self.dovecot,
             nginx(self.network),
         )
-        self.proxy = Proxy(self.network, topology.lanes, self.certificate.context)
+        self.proxy = Proxy(self.network, topology.lanes, self.issued.context)
         self.files = files(seed)
         if seed:
             self.dovecot.trust()
             for service in self.services:
                 service.publish({})
+        self.modes: dict[tuple[str, str], int] = {}
+        """Modes of the files that were written here; others have the usual one."""
+        self.pushing = Pushing(self.network, not seed)
+        lay(self.files, self.modes, self.issued, self.certificate)
+        if not seed:
+            self.files[MAIL, HOST_KEY] = host_key()
         self.disks, self.locks = Machine(), Locks()
         self.rollbacks = Rollbacks()
         self.provisioning = Provisioning(targets[0])
@@ -59,6 +70,7 @@ class Rehearsal:
         asyncio.get_running_loop().set_exception_handler(self._note)
         for service in self.services:
             service.start()
+        self.pushing.start()
         await self.proxy.apply()
 
     async def stop(self) -> None:
@@ -68,6 +80,7 @@ class Rehearsal:
         await self.proxy.apply()
         for service in self.services:
             service.stop()
+        self.pushing.stop()
 
     def service(self, name: str) -> Service | None:
         """The compose service of that name."""

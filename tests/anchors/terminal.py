@@ -142,7 +142,7 @@ class Terminal:
         """The screen as one string."""
         return "\n".join(self.screen())
 
-    def wait(self, seen: Callable[[str], bool] | str, timeout: float = 30.0) -> str:
+    def wait(self, seen: Callable[[str], bool] | str, timeout: float = 120.0) -> str:
         """Wait until the screen shows something; return it, or fail with what it shows instead."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -156,7 +156,7 @@ class Terminal:
         """Send a signal to the command."""
         os.kill(self.pid, number)
 
-    def leave(self, timeout: float = 20.0) -> int:
+    def leave(self, timeout: float = 60.0) -> int:
         """Wait for the command to end; return its exit status, negative for a signal."""
         deadline = time.monotonic() + timeout
         while self.status is None:

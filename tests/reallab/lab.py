@@ -216,7 +216,7 @@ class RealLab:
 
         self.wait(ready, "Dovecot did not get ready")
 
-    def wait(self, holds: Callable[[], bool], what: str, patience: float = 60.0) -> None:
+    def wait(self, holds: Callable[[], bool], what: str, patience: float = 120.0) -> None:
         """Wait until something holds; raises `OSError(what)` after `patience` seconds, plenty for a busy machine."""
         end = time.monotonic() + patience
         while not holds():

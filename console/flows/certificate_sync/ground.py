@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from console.errors import StreamError
+from console.errors import HostError, StreamError
 from console.facts import certificates
 from console.flows import Ask, NotYetKnown, Refusal, StepContext
 from console.runner.read_only import script
@@ -155,6 +155,45 @@ async def banner(context: StepContext, address: str, port: int = 22) -> str:
         return ""
     finally:
         stream.close()
+
+
+PEERS = ("ss", "-Htn", "state", "established")
+BEFORE, DURING = "sport = :22", "( sport = :22 )"
+"""The same filter twice: between two changes a command is asked for once, and its answer kept."""
+
+
+async def caller(context: StepContext, address: str, port: int = 22) -> str:
+    """The address from which the VM sees the proxy call: the one that ss shows while it does; "" when it cannot tell.
+
+    A subnet router between the two rewrites it, which no route on the proxy says."""
+    before = await _peers(context, BEFORE)
+    if before is None:
+        return ""
+    try:
+        stream = await context.host("proxy").connect(address, port, PATIENCE)
+    except StreamError:
+        return ""
+    try:
+        await stream.read(255)
+        during = await _peers(context, DURING)
+    except (OSError, StreamError):
+        return ""
+    finally:
+        stream.close()
+    new = {each.rpartition(":")[0].strip("[]").removeprefix("::ffff:") for each in (during or set()) - before}
+    return new.pop() if len(new) == 1 else ""
+
+
+async def _peers(context: StepContext, ports: str) -> set[str] | None:
+    """Who is connected to the VM's sshd, each with its port; None when that cannot be told."""
+    try:
+        said = await context.host("mail").run((*PEERS, ports), LOOK)
+    except HostError:
+        return None
+    if said.status:
+        return None
+    rows = (row.split() for row in said.stdout.decode("ascii", "replace").splitlines())
+    return {row[3] for row in rows if len(row) > 3}
 
 
 async def public_key(context: StepContext) -> str:

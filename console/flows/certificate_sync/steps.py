@@ -43,6 +43,7 @@ from console.flows.certificate_sync.ground import (
     LOOK,
     SETTINGS,
     banner,
+    caller,
     ground,
     public_key,
 )
@@ -337,7 +338,9 @@ async def _stored(context: StepContext, path: str) -> str:
 
 
 async def _source(context: StepContext, address: str) -> str:
-    """The address with which the proxy goes to the mail host; "" where its routes do not say."""
+    """The address from which the mail host sees the proxy: seen there, else what the proxy's routes say, else ""."""
+    if seen := await caller(context, address):
+        return seen
     said = await context.host("proxy").run(["ip", "-o", "route", "get", address], LOOK)
     words = said.stdout.decode("utf-8", "replace").split()
     return words[words.index("src") + 1] if "src" in words[:-1] else ""

@@ -1,4 +1,4 @@
-"""The certificate all of the lab serves: self-signed, for one name, well or expired; its files are never on disk."""
+"""The certificates that the lab serves: self-signed, for one name, well or expired; their files are never on disk."""
 
 from __future__ import annotations
 
@@ -9,41 +9,65 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 LIFE = timedelta(days=90)
-LEFT = timedelta(days=60)
-"""What is left of a well certificate: more than a third of its life, so that nothing warns."""
+LEFT, OLDER = timedelta(days=60), timedelta(days=40)
+"""What is left of a well certificate, and of the one before: more than a third of its life, so that nothing warns."""
 
 OVERDUE = timedelta(days=3)
 """How long ago an expired one ended."""
 
 
 class Certificate:
-    """One TLS context for every service; `expire` and `renew` change what the next handshake is shown."""
+    """A certificate in use: its TLS context shows, from the next handshake on, what was put in last.
 
-    def __init__(self, name: str) -> None:
+    `like` is one whose certificate this one begins with; `left` is how much of its life a new one has."""
+
+    def __init__(self, name: str, like: Certificate | None = None, left: timedelta = LEFT) -> None:
         now = datetime.now(UTC)
         self.name = name
-        self._well, self._expired = _make(name, now + LEFT), _make(name, now - OVERDUE)
+        self.well: bytes = like.well if like else _make(name, now + left)
+        self.expired: bytes = like.expired if like else _make(name, now - OVERDUE)
+        self.pair = self.well
+        """The key and the certificate in use, as one PEM."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.num_tickets = 0  # a resumed session shows no certificate
         self.context.options |= ssl.OP_NO_TICKET
-        self.expired = True
-        self.renew()
+        self._put(self.well)
 
     @property
     def pem(self) -> str:
         """The certificate that is served, without its key."""
-        whole = (self._expired if self.expired else self._well).decode()
-        return whole[whole.index("-----BEGIN CERTIFICATE-----") :]
+        return self.pair[self.pair.index(_BEGIN) :].decode()
+
+    @property
+    def key(self) -> str:
+        """Its private key."""
+        return self.pair[: self.pair.index(_BEGIN)].decode()
+
+    def install(self, other: Certificate) -> None:
+        """Use what another one has, from now on."""
+        self.well, self.expired = other.well, other.expired
+        self._put(other.pair)
+
+    def restore(self, text: str) -> None:
+        """Use a certificate and its key, parted by a line `---`, as the deploy script keeps them."""
+        pem, _, key = text.partition("\n---\n")
+        self.well = f"{key}{pem}\n".encode()
+        self._put(self.well)
 
     def expire(self) -> None:
-        """Serve the expired certificate from the next handshake on."""
-        _load(self.context, self._expired)
-        self.expired = True
+        """Use the expired one."""
+        self._put(self.expired)
 
     def renew(self) -> None:
-        """Serve the well certificate from the next handshake on."""
-        _load(self.context, self._well)
-        self.expired = False
+        """Use the well one."""
+        self._put(self.well)
+
+    def _put(self, pair: bytes) -> None:
+        self.pair = pair
+        _load(self.context, pair)
+
+
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
 def _make(name: str, ends: datetime) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut
 from console.facts import containers, haproxy_stats, listeners, log, mounts, tailscale
+from console.facts.command import explain
 from console.hosts.host import Completed
 from tests.console.facts.recorded import StandIn, failed, text
 
@@ -233,3 +234,18 @@ def test_what_compose_writes_to_erase_a_line_is_no_part_of_the_line() -> None:
     text = "\x1b[2KNov 27 08:43:40 224496201c07 dovecot: imap-login\r\n\x1b[2K\r\n\x1b[2Kname\x1b[2K\n"
     assert log.parse(text) == ("Nov 27 08:43:40 224496201c07 dovecot: imap-login", "name\\x1b[2K")
     assert log.parse(text, "^Nov") == ("Nov 27 08:43:40 224496201c07 dovecot: imap-login",)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("cat: /x: Permission denied", 'sh: permission denied on vps; add become = "sudo"'),
+        ("root@10.0.0.1: Permission denied (publickey).", "sh on vps: root@10.0.0.1: Permission denied (publickey)."),
+        (
+            "Permission denied (password,keyboard-interactive).",
+            "sh on vps: Permission denied (password,keyboard-interactive).",
+        ),
+    ],
+)
+def test_a_refusal_of_another_machine_s_sshd_is_not_called_a_missing_right_here(said: str, told: str) -> None:
+    assert explain("vps", "sh", Completed(255, b"", said.encode())) == told
