@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.errors import LabError
-from console.lab.machines.pushing import lay
 from console.lab.network.addresses import GATEWAY, PROXY, SLOWNESS
 from console.model import HopName, Outcome
 
@@ -106,12 +105,16 @@ async def _start_service(lab: Rehearsal) -> None:
 
 
 async def _expire(lab: Rehearsal) -> None:
+    from console.lab.machines.pushing import lay
+
     lab.issued.expire()
     lab.certificate.expire()
     lay(lab.files, lab.modes, lab.issued, lab.certificate)
 
 
 async def _renew(lab: Rehearsal) -> None:
+    from console.lab.machines.pushing import lay
+
     lab.issued.renew()
     lab.certificate.renew()
     lay(lab.files, lab.modes, lab.issued, lab.certificate)
