@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from console.commands.output import say
 from console.errors import InputError
 from console.setup.kinds import KINDS, Kind
-from console.text import clean, join_words
+from console.text import clean, escape, is_plain, join_words, replace
 
 if TYPE_CHECKING:
     from console.engine.site_setup import Row, SiteSetup
@@ -107,12 +107,12 @@ async def _walk(setup: SiteSetup, given: dict[str, str], arguments: argparse.Nam
 async def _finish(setup: SiteSetup, arguments: argparse.Namespace, terminal: bool) -> int:
     text = setup.text()
     if arguments.plan:
-        print(text, end="")
+        print(_plainly(text), end="")
         return EXIT_WRITTEN
     if text == setup.before and not setup.copies:
         say(f"{setup.path} says all of this already; nothing was written")
         return EXIT_WRITTEN
-    print(setup.diff(), file=sys.stderr, flush=True)
+    print(_plainly(setup.diff()), file=sys.stderr, flush=True)
     for words in setup.lacks:
         say(f"· {words}")
     if not arguments.yes:
@@ -128,6 +128,11 @@ async def _finish(setup: SiteSetup, arguments: argparse.Namespace, terminal: boo
         say(f"{setup.path.parent / name} written")
     say(f"{setup.path} written; `cowhand{_how(arguments)}` opens it")
     return EXIT_WRITTEN
+
+
+def _plainly(text: str) -> str:
+    """Return lines with an escape for what steers a terminal, as comments of a site file may."""
+    return "\n".join(line if is_plain(line) else replace(line, escape) for line in text.split("\n"))
 
 
 def _how(arguments: argparse.Namespace) -> str:

@@ -127,5 +127,7 @@ def _take_back(modes: Attributes | None) -> None:
         with suppress(OSError, termios.error):
             if modes is not None:
                 termios.tcsetattr(2, termios.TCSADRAIN, modes)
+        with suppress(OSError, termios.error):
+            termios.tcflush(2, termios.TCIFLUSH)  # what the far end had the terminal answer is no key of the console's
     finally:
         signal.signal(signal.SIGTTOU, before)

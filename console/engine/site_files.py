@@ -29,7 +29,9 @@ def find(folder: Path) -> dict[Kind, tuple[str, ...]]:
     around = Boundary(folder, ())
     for top, inner, names in os.walk(folder):
         depth = len(Path(top).relative_to(folder).parts)
-        inner[:] = sorted(each for each in inner if not each.startswith(".") and each not in PASSED_OVER)
+        inner[:] = sorted(
+            each for each in inner if each[:1] not in ("", ".") and each.isprintable() and each not in PASSED_OVER
+        )
         if depth >= DEPTH:
             inner[:] = []
         folders += 1

@@ -12,8 +12,8 @@ COUNT = 2
 LARGE = 1232
 """Bytes that, with 28 of headers, are 1260: what a tunnel of MTU 1280 carries, and one that was clamped does not."""
 
-_COUNTED = re.compile(r"(\d+) packets transmitted, (\d+) (?:packets )?received")
-_FASTEST = re.compile(r"(?:rtt|round-trip) min/avg/max(?:/mdev|/stddev)? = ([\d.]+)/")
+_COUNTED = re.compile(r"(?<!\d)(\d{1,9}) packets transmitted, (\d{1,9}) (?:packets )?received")
+_FASTEST = re.compile(r"(?:rtt|round-trip) min/avg/max(?:/mdev|/stddev)? = (\d{1,9}(?:\.\d{1,9})?)/")
 
 
 async def ask(host: Host, address: str, large: bool = False) -> Ping | str:

@@ -12,7 +12,7 @@ HOST = re.compile(r"(?!-)[^\s'`\"$\\;&<>|(){}*?#!]+")
 USER = re.compile(r"(?!-)(?:[^\s'`\"$\\;&<>|(){}*?#!]|\\(?!$))+")
 """OpenSSH's valid_ruser (ssh.c, 9.6), without blanks and patterns: a backslash may stand in it, but not at its end."""
 
-INSTANCE = re.compile(r"(?:[\w.-]+:)?[A-Za-z0-9][A-Za-z0-9-]*", re.ASCII)
+INSTANCE = re.compile(r"(?:\w[\w.-]*:)?[A-Za-z0-9][A-Za-z0-9-]*", re.ASCII)
 """An instance of Incus, "remote:name" or "name" (its names are those of hosts, shared/validate)."""
 
 

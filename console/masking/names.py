@@ -14,14 +14,15 @@ Kind = Literal["", "weak", "strong"]
 _ANYWHERE = (
     "password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential", "apikey", "authkey",
     "privatekey", "accesskey", "secretkey", "webhook", "dbroot", "basicauth", "authorization", "bearer", "userpass",
-    "connectionstring",
+    "connectionstring", "privkey", "mnemonic", "recoverycode", "backupcode", "seedphrase", "pushover", "fernet",
 )  # fmt: skip
 """Parts of a name, without its dashes and dots, that say it wherever they stand."""
 
 _LAST: dict[str, Kind] = {
     "pass": "strong", "pwd": "strong", "pw": "strong", "psk": "strong", "salt": "strong", "dsn": "strong",
     "creds": "strong", "cred": "strong", "jwt": "strong", "key": "weak", "auth": "weak", "pat": "weak",
-    "totp": "strong", "otp": "weak", "hmac": "weak", "sig": "weak", "signature": "weak", "cookie": "weak",
+    "totp": "strong", "seed": "strong", "private": "weak",
+    "otp": "weak", "hmac": "weak", "sig": "weak", "signature": "weak", "cookie": "weak",
 }  # fmt: skip
 """Last words of a name that say it."""
 
@@ -75,6 +76,8 @@ def kind(name: str) -> Kind:
         return ""
     whole = "".join(found)
     last = found[-1]
+    if whole in ("pushoveruser", "pushoverapp"):
+        return "strong"
     if last in _HARMLESS and not ("webhook" in whole and last in ("url", "uri")):
         return "strong" if "basicauth" in whole else ""
     if whole in ("proxypass", "fastcgipass", "uwsgipass", "scgipass", "grpcpass"):
@@ -83,6 +86,8 @@ def kind(name: str) -> Kind:
         return "strong"
     if any(each in _PUBLIC for each in found):
         return ""
+    if "jwt" in found:
+        return "strong"
     if last.endswith("s") and last[:-1] in _LAST:
         last = last[:-1] if len(found) > 1 else last
     if last in _LAST:

@@ -16,7 +16,8 @@ SURE = (
     "dor_v1_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "ya29.", "gocspx-", "shpat_", "shpss_",
     "shpca_", "lin_api_", "glsa_", "glc_", "swmtkn-1-", "dckr_pat_", "dckr_oat_", "sntrys_", "sntryu_", "pmak-",
     "nrak-", "atatt3", "figd_", "rubygems_", "dp.st.", "dp.pt.", "dp.ct.", "ops_ey", "pypi-age", "sk-ant-", "sk-proj-",
-    "cfut_", "tfp_", "hcp_", "pul-", "sbp_", "eab_",
+    "cfut_", "tfp_", "hcp_", "pul-", "sbp_", "eab_", "mlsn.", "xkeysib-", "xsmtpsib-", "ntn_", "nvapi-", "pplx-",
+    "dt0c01.", "lsv2_", "ccipat_", "nfp_", "sb_secret_", "sq0csp-", "sq0atp-", "sk1_", "pk1_", "glffct-", "1//0",
 )  # fmt: skip
 """Beginnings of tokens that nothing else has, in lower case. Each is in its issuer's documentation."""
 
@@ -44,7 +45,11 @@ HASHES = ("$2", "$1$", "$5$", "$6$", "$7$", "$y$", "$gy$", "$argon", "$apr", "$s
 SCHEMES = ("{ssha", "{sha", "{plain", "{clear", "{crypt", "{blf", "{md5", "{smd5", "{pbkdf", "{argon", "{cram",
            "{digest", "{scram", "{des-", "{ldap", "{ntlm", "{lanman", "{nt")  # fmt: skip
 HOOKS = ("hooks.slack.com", "api/webhooks/", "webhook.office.com", "webhook.site", "/hooks/", "api.telegram.org/bot",
-         "chat.googleapis.com")  # fmt: skip
+         "chat.googleapis.com", "hc-ping.com/", "healthchecks.io/ping/", "/api/push/", "cronitor.link/p/",
+         "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/")  # fmt: skip
+
+SAID = ("resp=", "secret,", "sensitive(", "bcrypt(", "kv put", "kv patch", "createuser")
+"""Parts of lines that `_said` looks through."""
 
 Span = tuple[int, int]
 
@@ -73,6 +78,7 @@ def _hash() -> re.Pattern[str]:
         rf"|\$P\${body}{{20,}}+"
         r"|\{(?i:S?SHA\d*+|SSHA|PLAIN|CLEAR(?:TEXT)?|CRYPT|BLF-CRYPT|MD5|SMD5|PBKDF2|ARGON2\w*+|CRAM-MD5|DIGEST-MD5|SCRAM-\S{1,8}"
         r"|[A-Z0-9]{2,8}-(?:CRYPT|MD5)|PLAIN-\w{1,6}|LDAP-MD5|NTLM|LANMAN|NT)(?i:\.(?:HEX|B64|BASE64))?\}[^\s\"'`,;]++"
+        r"(?:,t=\d{1,9}+,p=\d{1,9}+[^\s\"'`,;]++)?"
         r"|(?<![\w*])\*[0-9A-F]{40}(?![0-9A-F])"
     )
 
@@ -112,7 +118,8 @@ def _key44() -> re.Pattern[str]:
 def _hook() -> re.Pattern[str]:
     return re.compile(
         r"(?i)(?:hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/|webhook\.office\.com/|webhook\.site/"
-        r"|/hooks/|api\.telegram\.org/bot|chat\.googleapis\.com/v1/spaces/)([^\s\"'<>`|,)\]}]++)"
+        r"|/hooks/|api\.telegram\.org/bot|chat\.googleapis\.com/v1/spaces/|hc-ping\.com/|healthchecks\.io/ping/|/api/push/"
+        r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/)([^\s\"'<>`|,)\]}]++)"
     )
 
 
@@ -120,8 +127,39 @@ def _hook() -> re.Pattern[str]:
 def _quoted_word() -> re.Pattern[str]:
     """IDENTIFIED BY 'x', PASSWORD "x", secret 'x': SQL, and configurations that put a blank before the value."""
     return re.compile(
-        r"(?i)\b(?:identified\s++(?:with\s++\S{1,40}\s++)?(?:by|as)|password|passwd|passphrase|secret|token|psk)"
+        r"(?i)\b(?:identified\s++(?:with\s++\S{1,40}\s++)?(?:by|as)(?:\s++password)?|password|passwd|passphrase|secret|token|psk)"
         r"\s++(?:=\s*+)?(\\?[\"'])"
+    )
+
+
+@cache
+def _jwk() -> re.Pattern[str]:
+    """The private parts of a JSON Web Key (RFC 7517 and 7518): accounts of ACME are kept so."""
+    return re.compile(r"\\?\"(?:d|p|q|dp|dq|qi|k)\\?\"\s*+:\s*+\\?\"([\w-]++)")
+
+
+@cache
+def _converter() -> re.Pattern[str]:
+    """HAProxy's converters that take a key among their arguments."""
+    return re.compile(r"\b(hmac|jwt_verify\w*+|aes_(?:gcm|cbc)_(?:enc|dec))\(([^()]{1,400}+)\)")
+
+
+@cache
+def _said() -> re.Pattern[str]:
+    """A client's answer in Dovecot's debug log, QEMU's secrets, HCL's sensitive("x"), Vault's kv put PATH NAME=x."""
+    return re.compile(
+        r"(?<!\w)resp=([\w+/=-]{4,}+)|\bsecret,(?:(?!data=)[\w-]++=[^,\s\"']*+,)*+data=([^,\s\"']++)"
+        r"|\b(?:non)?sensitive\(\s*+\\?\"((?:[^\"\\]++|\\.)*+)|\bbcrypt\(\s*+\\?\"((?:[^\"\\]++|\\.)*+)"
+        r"|\bkv\s++(?:put|patch)\s++(?:-\S++\s++)*+[^\s=]++\s++[\w.-]++=([^\s@]\S*+)"
+        r"|(?<![\w-])create[Uu]ser\s++\S++\s++(?:MD5|SHA\S*+)\s++\"?([^\"\s]++)"
+        r"|(?<!\S)(?:DES|AES)\s++\"([^\"\s]++)"
+    )
+
+
+@cache
+def _attribute() -> re.Pattern[str]:
+    return re.compile(
+        r"<[\w.:-]++[ \t]++(?:(?!name=)[\w:-]++=\"[^\"<>]*+\"[ \t]*+)*+name=\"([\w.-]++)\"[^<>]{0,200}+>([^<>]++)</"
     )
 
 
@@ -159,6 +197,27 @@ def spans(text: str, low: str, tokens: bool = True) -> Iterator[Span]:
             break
     if "'" in low or '"' in low:
         yield from _after_a_blank(text)
+        whole = "kty" in low  # else its lines are apart, and their values alone tell what they are
+        yield from (found.span(1) for found in _jwk().finditer(text) if whole or len(found[1]) >= 20)
+    if "(" in low:
+        yield from _converters(text)
+    if any(each in low for each in SAID):
+        for found in _said().finditer(text):
+            which = found.lastindex or 0
+            if not harmless(found[which], "strong"):
+                yield found.span(which)
+
+
+def _converters(text: str) -> Iterator[Span]:
+    """Yield the key among the arguments of a converter, unless a variable or a file holds it."""
+    for found in _converter().finditer(text):
+        at, start = (2 if found[1].startswith("aes") else 1), found.start(2)
+        for number, part in enumerate(found[2].split(",")):
+            value = part.strip(" \"'")
+            named = re.match(r"(?:txn|sess|proc|req|res|check)\.", value)
+            if number == at and not named and not harmless(value, "strong"):
+                yield start, start + len(part)
+            start += len(part) + 1
 
 
 def _urls(text: str, low: str) -> Iterator[Span]:
@@ -217,4 +276,6 @@ def _after_a_blank(text: str) -> Iterator[Span]:
 def tags(text: str) -> Iterator[tuple[str, Span]]:
     """Yield the name and the place of the content of each XML element."""
     for found in _tag().finditer(text):
+        yield found[1], found.span(2)
+    for found in _attribute().finditer(text):
         yield found[1], found.span(2)

@@ -27,17 +27,18 @@ DEEPEST = 3
 
 _SECRET_OPTIONS = {
     "sshpass": "p", "mysql": "", "maria": "", "mydumper": "", "ldap": "wy", "redis-cli": "a", "valkey-cli": "a",
-    "mongo": "p", "zip": "P", "unzip": "P", "7z": "", "7za": "", "rar": "", "ipmitool": "P", "mosquitto": "P",
+    "mongo": "p", "zip": "P", "unzip": "P", "7z": "", "7za": "", "rar": "", "unrar": "",
+    "ipmitool": "P", "mosquitto": "P",
     "useradd": "p", "usermod": "p", "doveadm": "p", "rspamadm": "p", "testsaslauthd": "p", "login": "p", "az": "p",
     "snmp": "cAX", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p", "influx": "p", "smbpasswd": "", "plink": "",
     "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "mount.cifs": "", "ncat": "", "htdigest": "", "tsh": "p",
 }  # fmt: skip
 """Options of one letter whose value is a secret, by the beginning of the program's name."""
 
-_GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "mongo", "rspamadm")
+_GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "unrar", "mongo", "rspamadm")
 """Programs that take -pSECRET in one word."""
 
-_USER = {"curl": "uU", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
+_USER = {"curl": "uUE", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
          "net": "U", "xh": "a", "mcurl": "u"}  # fmt: skip
 """Options whose value is user:password."""
 
@@ -65,7 +66,7 @@ _DIRECTIVES = terms("""
 """)
 
 _CONFIGURATIONS = terms("""
-    user machine default option login stats peer nmcli alter grant
+    user machine default option login stats peer nmcli alter grant acme
 """)
 """First words of lines in which `password X` is an assignment."""
 
@@ -78,6 +79,7 @@ _SAID_OF = terms("""
 
 _PASSWORDS = terms("""
     password insecure-password passwd passphrase requirepass masterauth auth-pass psk wifi-sec.psk
+    dynamic-cookie-key eab-mac-key rocommunity rwcommunity rocommunity6 rwcommunity6
 """)
 
 

@@ -15,6 +15,7 @@ from console.runner.context import StepContext
 from console.runner.plan import Action, Call, CheckResult, Copy, Plan, Run, Wait, Write
 from console.runner.step import Step
 from console.site import HostEntry
+from console.text import is_plain
 
 Planned = tuple[Step, CheckResult, Plan]
 
@@ -136,8 +137,8 @@ def _write(context: StepContext, action: Write) -> Iterator[str]:
 
 
 def _content(data: bytes, text: str | None, draft: str) -> Iterator[str]:
-    if text is not None and text.endswith("\n") and re.fullmatch(r"[\t\n\x20-\x7e\xa0-\U0010ffff]*", text):
-        rows = text[:-1].split("\n")
+    rows = text[:-1].split("\n") if text is not None and text.endswith("\n") else []
+    if rows and all(is_plain(row.replace("\t", " ")) for row in rows):  # else it could read as what it is not
         mark = _mark("COWHAND_FILE", rows)
         yield from (f"cat > {draft} <<'{mark}'", *rows, mark)
     else:

@@ -21,8 +21,7 @@ class InetListener(Struct, frozen=True):
     span: Span
 
 
-_PIECE = re.compile(r"([{}])|([A-Za-z_][\w.]*)\s*=[ \t]*")
-_HEAD = re.compile(r"(\w+)\s*(\S*)\s*\Z")
+_PIECE = re.compile(r"([{}])|(?<![\w.])([A-Za-z_][\w.]*+)\s*+=[ \t]*+")
 DEEPEST = 20
 """Blocks inside each other that are told apart."""
 
@@ -55,8 +54,8 @@ def _pieces(text: str, file: str) -> Iterator[tuple[str, str, str, Span]]:
         while piece := _PIECE.search(line, at):
             place = Span(file, number, piece.start() + 1, piece.end() + 1)
             if piece[1] == "{":
-                head = _HEAD.search(line[at : piece.start()])
-                yield "open", head[1] if head else "", head[2].strip('"') if head else "", place
+                kind, name = (*line[at : piece.start()].split()[-2:], "", "")[:2]
+                yield "open", kind, name.strip('"'), place
                 at = piece.end()
             elif piece[1]:
                 yield "close", "", "", place

@@ -27,6 +27,16 @@ userlist team
     user joe password $5$rounds=5000$salt$~
     user kim insecure-password ~\\ ~
 
+backend keyed
+    mode http
+    cookie SRV insert indirect dynamic
+    dynamic-cookie-key ~
+    http-request set-var(txn.h) req.hdr(x),hmac(sha256,~)
+    http-request set-var(txn.c) str(x),aes_gcm_enc(128,txn.nonce,~,txn.tag)
+    http-request deny unless {{ http_auth_bearer,jwt_verify(txn.alg,"~") 1 }}
+    # eab-mac-key ~ in acme le
+    server web 127.0.0.1:{vm}
+
 listen smtp
     bind 127.0.0.1:{smtp}
     mode tcp
@@ -108,6 +118,12 @@ locals {
   jwt         = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.~"
   hook        = "https://hooks.slack.com/services/T0/B0/~"
   bearer      = "Authorization: Bearer ~"
+  brevo       = "xsmtpsib-~"
+  mailersend  = "mlsn.~abcdef"
+  hidden      = sensitive("~")
+  hashed      = bcrypt("~")
+  qemu        = "-object secret,id=sec0,data=~"
+  totp_seed   = "~"
 }
 
 resource "incus_instance" "mailcow" {
@@ -185,6 +201,11 @@ services:
       JWT: ~
       ENC_KEY: "~"
       SALT: '~'
+      RECOVERY_CODE: ~
+      BACKUP_CODES: [~, ~]
+      VAPID_PRIVATE: ~
+      JWT_SIGNING: ~
+      TOTP_SEED: "~"
       password: >-
         ~
         ~
@@ -231,6 +252,11 @@ DOUBLE_PASS="~ and ~"
 SINGLE_PASS='~ and ~'
 BEARER=Bearer ~
 VAULT=hvs.~
+PUSHOVER_USER=~
+PUSHOVER_APP=~
+PING=https://hc-ping.com/~
+UPTIME=https://uptime.example.org/api/push/~?status=up
+FERNET=~
 # DBPASS=~
 """
 
@@ -290,6 +316,10 @@ cat > /root/key <<EOF
 EOF
 npm_token=npm_0123456789~
 # the token is sk-0123456789~
+vault kv put secret/x value=~
+unrar x -p~ y
+curl -E cert.pem:~ https://example.org/
+mysql -e "CREATE USER bob IDENTIFIED BY PASSWORD '~'"
 # SG.abcdefghij.~ pypi-AgEIcHlwaS5vcmc~ dop_v1_~ github_pat_11_~
 """
 
@@ -338,6 +368,14 @@ postfix/smtpd: AUTH PLAIN ~0123456789
 root:$y$j9T$salt$~:19000:0:99999:7:::
 user bob insecure-password ~
 https://bob:~@example.org/
+dovecot: auth: Debug: client in: AUTH 1 PLAIN service=imap resp=~AAAA
+{"kty": "RSA", "n": "abc", "e": "AQAB", "d": "~", "p": "~", "qi": "~"}
+{"kty":"oct","k":"~"}
+{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$~$~
+createUser bob SHA "~" AES "~"
+rocommunity ~
+<property name="password">~</property>
+privkey:~
 """
 
 FILES = {

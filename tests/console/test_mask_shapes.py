@@ -13,6 +13,13 @@ SHAPES = [
     # tokens that nothing else looks like
     *(f"x ‹{each}abc› y" for each in shapes.SURE),
     "x ‹TSKEY-abc› y", "x ghp_ab y", "xghp_abc y", "x=‹ghp_a.b~c+d/e=f-g_h›,",
+    # what says that it is one by what stands around it
+    '{"kty": "EC", "d": "‹ab›", "x": "c"}', '"d": "‹01234567890123456789›"', '"d": "0123456789012345678"', '"k": "tcp"',
+    "hmac(sha256,‹abc›)", "hmac(sha256,txn.key)", "jwt_verify(txn.alg,/etc/x.pem)", 'jwt_verify(txn.alg,‹"abc"›)',
+    "aes_gcm_enc(128,txn.n,‹abc›,txn.tag)", "aes_cbc_dec(128,txn.n,txn.k)", "resp=‹AGJvYg==›", "resp=ab", "xresp=abcd",
+    "secret,id=a,data=‹abc›", "secret,id=a,file=/x", 'sensitive("‹a b›")', "sensitive(var.x)", 'bcrypt("‹abc›")',
+    "vault kv put a/b c=‹d›", "vault kv put a/b @x", "vault kv put a/b c=@x", 'createUser b SHA "‹c›" AES "‹d›"',
+    "https://hc-ping.com/‹ab›", "https://x/api/push/‹ab›", "{ARGON2ID}", "‹{ARGON2ID}$argon2id$v=19$m=1,t=3,p=1$a$b› c",
     # and those whose beginnings words have
     "‹sk-abcdefghij›", "sk-abcdefghi", "sk-ssh-ed25519@openssh", "sk-ecdsa-sha2-nistp", "‹npm_abcdefghij›",
     "npm_abcdefghi",

@@ -165,7 +165,7 @@ def _rows(data: bytes) -> list[dict[str, Any]]:
         text = data.decode("utf-8", "replace").strip()
         rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.split("\n") if line]
         return [row for row in rows if isinstance(row, dict)]
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HostError("docker compose ps: not what was asked for") from None
 
 
@@ -175,5 +175,5 @@ async def _json(context: StepContext, argv: Sequence[str], name: str) -> Any:
         raise HostError(explain(name, "docker", said))
     try:
         return json.loads(said.stdout)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HostError(f"{' '.join(argv[:3])} on {name}: not what was asked for") from None

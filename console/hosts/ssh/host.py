@@ -490,7 +490,7 @@ def read_route(text: str) -> str | None:
     """The source address in what `ip route get` printed, as JSON or as text."""
     try:
         found = json.loads(text)[0]["prefsrc"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         match = re.search(r"\bsrc (\S+)", text)
         found = match[1] if match else None
     return found if isinstance(found, str) and _numeric(found) else None

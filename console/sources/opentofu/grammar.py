@@ -110,8 +110,9 @@ def _package() -> tuple[str, Any]:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     text = package.loader.get_data(f"{folder}/hcl2.lark").decode()  # type: ignore[union-attr]
-    # !!a and -(-a) without its brackets are HCL.
-    return re.sub(r"(?m)^(!unary_op *:.*)\bexpr_term$", r"\1unary_expr", text), module.PostLexer()
+    # !!a and -(-a) without its brackets are HCL; 1-1-1-1 is looked through once, and is no number.
+    text = re.sub(r"(?m)^(!unary_op *:.*)\bexpr_term$", r"\1unary_expr", text)
+    return text.replace("NEGATIVE_DECIMAL+", "NEGATIVE_DECIMAL"), module.PostLexer()
 
 
 def _bounded(value: Any) -> Any:

@@ -154,3 +154,11 @@ def test_a_secret_is_not_written_into_it(tmp_path: Path) -> None:
     assert ("hunter2" in text, "sealed-words" in text) == (False, False)
     assert sh(text, tmp_path, "-n").stderr == ""
     assert sh(text, tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u200b", "\x9b", "\U000e0041", "\r"])
+def test_no_content_reads_as_what_it_is_not(tmp_path: Path, hidden: str) -> None:
+    content = f"a\tb \u00e9\n# x {hidden} y\n"
+    text = script(tmp_path, Write("here", str(tmp_path / "f"), None, content.encode(), 0o640))
+    assert hidden not in text and "base64 -d" in text
+    assert sh(text, tmp_path).returncode == 0 and (tmp_path / "f").read_bytes() == content.encode()

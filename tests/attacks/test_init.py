@@ -1,0 +1,50 @@
+"""The set-up in somebody's folder: what stands in a site file or a name there steers no terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.__main__ import main
+
+HAPROXY = "listen smtp\n    bind :25\n    mode tcp\n    server mailcow 10.0.0.2:10025 send-proxy check\n"
+STEERING = {
+    "c1": "\x9b2J",
+    "title": "\x9d0;x\x9c",
+    "bidi": "\u202egro.elpmaxe\u202c",
+    "tags": "\U000e0041",
+    "zero": "\u200b",
+}
+ANSWERS = ("--untested", "--answer", "hosts=vps=proxy", "--answer", "names=mail.example.org", "--answer", "https=none")
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "haproxy.cfg").write_text(HAPROXY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", [("--plan",), ("--yes",), ()], ids=" ".join)
+@pytest.mark.parametrize("kind", STEERING)
+def test_a_comment_in_the_site_file_steers_no_terminal(
+    kind: str, how: tuple[str, ...], clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comment = f"# a {STEERING[kind]} b"
+    (clone / "site.toml").write_text(f'[sources]\nhaproxy = ["haproxy.cfg"]\n{comment}\n', encoding="utf-8")
+    main(["init", *how, *ANSWERS])
+    said = "".join(capsys.readouterr())
+    assert "[hosts.vps]" in said and "# a \\" in said
+    assert not any(letter in said for letter in STEERING[kind] if not letter.isascii())
+    if how == ("--yes",):
+        assert comment in (clone / "site.toml").read_text(encoding="utf-8"), "the file keeps its bytes"
+
+
+def test_a_folder_whose_name_steers_is_not_looked_into(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a\x1b[2J", "b\x9b2J", "c\u202e"):
+        (clone / name).mkdir()
+        (clone / name / "haproxy.cfg").write_text(HAPROXY)
+    assert main(["init", "--plan", *ANSWERS]) == 0
+    said = "".join(capsys.readouterr())
+    assert '"haproxy.cfg"' in said and "2J" not in said and "u202e" not in said
