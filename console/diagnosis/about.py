@@ -41,6 +41,7 @@ _BLANKS = {
     "server": "PROXY/SERVER", "who": "another program", "to": "another place than its file says", "wrong": "an address",
     "own": "its own", "places": "an inner address", "address": "the address that its log names", "name": "NAME",
     "said": "an error", "file": "haproxy.cfg", "on": "the proxy", "lines": "the changed lines",
+    "router": "the router at home", "others": "a server that no file names",
 }  # fmt: skip
 
 

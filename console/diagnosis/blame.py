@@ -21,11 +21,17 @@ def forwards_wrongly(lane: LaneData) -> Ladder | None:
     When nobody can look behind HAProxy, what does not get through it is laid at its door, for it is the last hop seen.
     A configuration that lacks the header is HAProxy's fault too, though then the VM's port cannot answer our probe."""
     bad = end_to_end_bad(lane)
-    if not bad or len(bad) < len(lane.connected) or any(map(overloaded, bad)):
+    if not bad or len(bad) < len(lane.connected) or any(map(overloaded, bad)) or serves_itself(lane):
         return None
     if lane.vm is None or lane.vm.cause in ("", "no-way", "no-source"):
         return bad[0]
     return bad[0] if configured_without_header(lane) and header_missing(lane.vm) else None
+
+
+def serves_itself(lane: LaneData) -> bool:
+    """Whether the proxy gets through its own public address, all the way: then what we miss is between us and it."""
+    ended = [ladder for ladder in lane.itself.values() if ladder.done]
+    return bool(ended) and all(ladder.well for ladder in ended)
 
 
 def configured_without_header(lane: LaneData) -> bool:

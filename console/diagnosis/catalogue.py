@@ -184,7 +184,7 @@ _ENTRIES = (
     Entry("CH074", "slow-greeting", "high", "read the daemon's log: what does it wait for before it greets?"),
     Entry("CH075", "daemon-dies", "critical", "read the daemon's log: docker compose logs"),
     Entry("CH076", "disk-full", "critical", "make room on the mail host: du -x tells where it went"),
-    Entry("CH078", "vm-without-way-back", "critical", "ip route on the mail host: its default route is missing"),
+    Entry("CH078", "vm-without-way-back", "critical", "ip route on the mail host: what leads to the proxy"),
     Entry("CH079", "haproxy-redirect-loop", "critical", "look for http-request redirect in the deployed haproxy.cfg"),
     Entry("CH081", "proxy-without-family", "high", "give the proxy its address of that family back"),
     Entry("CH082", "drift-breaks-lane", "critical", "cowhand drift shows it; apply the repository's file, or adopt it"),
@@ -197,6 +197,9 @@ _ENTRIES = (
         "certificate-sync",
     ),
     Entry("CH084", "daemon-wants-no-header", "critical", "give the port its PROXY listener again"),
+    Entry("CH085", "another-server", "high", "take the other server out of the deployed haproxy.cfg, or mend it"),
+    Entry("CH086", "large-packets-from-here", "high", "lower this machine's MTU, or mend the line that loses them"),
+    Entry("CH087", "loss-from-here", "high", "ping the proxy twenty times from here, and look from another network"),
     Entry("CH077", "name-without-ipv4", "high", "publish an A record: IPv4 clients cannot find the name"),
     Entry(
         "CH080",

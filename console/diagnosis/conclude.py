@@ -128,12 +128,16 @@ def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
     every = "every lane" if len(mine) == len(world.lanes) else lanes(mine)
     targets = dict.fromkeys(str(lane.target.port) for lane in mine_lanes if lane.target)
     servers = dict.fromkeys(f"{lane.proxy}/{lane.server}" for lane in mine_lanes if lane.proxy)
+    daemons = dict.fromkeys(world.daemon(port) for port in mine if port in world.lanes)
     family = {4: "IPv4", 6: "IPv6"}.get(suspect.scope.family, "")
     return {
         **_machines(world), "lanes": lanes(mine), "names": join_words(named), "every": every, "family": family,
+        "over": f" over {family}" if family else "",
+        "daemon": join_words(list(daemons)),
         "ports": ("port " if len(mine) == 1 else "ports ") + join_words([str(port) for port in mine]),
         "target": join_words(list(targets)), "server": join_words(list(servers)) or "of these lanes",
-        "limit": "", "files": "", "only": "", "socket": "", "to": "another place than its file says",
+        "limit": "", "astray": "",
+        "router": "the router at home", "files": "", "only": "", "socket": "", "to": "another place than its file says",
         "count": "", "places": "an inner address", "status": "", "said": "", "why": "", "process": "", "peer": "",
         **suspect.proof.given,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from console.diagnosis.blame import end_to_end_bad, forwards_wrongly
+from console.diagnosis.blame import end_to_end_bad, forwards_wrongly, serves_itself
 from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.evidence_rows import condemned, figures, unasked_starttls
 from console.diagnosis.reading import milliseconds, reading, word_of
@@ -27,6 +27,9 @@ def public(seen: SweepData, lane: LaneData) -> Reading | None:
     evidence = tuple(rung for ladder in ladders for rung in ladder.rungs)
     judged = [ladder for ladder in ladders if not _no_such_family(ladder, ladders)]
     bad = [ladder for ladder in judged if not ladder.connected]
+    stuck = end_to_end_bad(lane)
+    if not bad and stuck and len(stuck) == len(judged) and serves_itself(lane):
+        return reading(lane, "public", here, "failed", word_of(stuck[0]), evidence, asked=asked, whole=seen.ended)
     if not bad:
         latency = min(ladder.latency or 0.0 for ladder in judged)
         whole = all(ladder.done for ladder in ladders)

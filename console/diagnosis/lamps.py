@@ -31,9 +31,27 @@ def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) ->
     """Return the readings with the fault at the hops that are blamed; another hop that failed shows its effect."""
     given = list(readings)
     words = {reading.lane: reading.word for reading in given if reading.outcome == "failed"}
+    halves = {
+        r.lane: r.word for r in given if _is_half(r) and r.lane not in words and "vm" not in blamed.get(r.lane, ("vm",))
+    }
+    given = [_moved(reading, halves[reading.lane], blamed) if reading.lane in halves else reading for reading in given]
     told = [_aligned(reading, blamed[reading.lane], words) if reading.lane in blamed else reading for reading in given]
     broken = {reading.lane for reading in told if reading.outcome in ("failed", "degraded")}
     return [_let_in(reading) if reading.lane in broken else reading for reading in told]
+
+
+def _is_half(reading: Reading) -> bool:
+    """Whether the mail host's port is well to the proxy, and blamed for what only some clients see (judge)."""
+    return reading.hop == "vm" and reading.outcome == "degraded" and reading.word[:3] in ("v4 ", "v6 ")
+
+
+def _moved(reading: Reading, word: str, blamed: dict[str, frozenset[HopName]]) -> Reading:
+    """Take what only some clients see away from the mail host's port, to the hop that is proven to do it."""
+    if _is_half(reading):
+        return replace(reading, outcome="ok", word="answers")
+    if reading.outcome == "ok" and reading.hop in blamed[reading.lane]:
+        return replace(reading, outcome="degraded", word=word, latency_ms=None)
+    return reading
 
 
 _NOT = {"tls": "TLS fails", "greeting": "no answer", "capability": "no answer"}

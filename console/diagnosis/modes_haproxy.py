@@ -78,6 +78,12 @@ HAPROXY: tuple[Mode, ...] = (
         remedy="compare the deployed haproxy.cfg with this line, then reload it",
     ),
     row(
+        "haproxy-server/shared", "HAProxy shares clients of {ports} between {server}, which answers, and {others}",
+        0.9, "haproxy", each, covers=END, needs="talk vm", fact=servers.shared,
+        finding="CH085", tells="show stat on HAProxy's stats socket",
+        remedy="take {others} out of the deployed haproxy.cfg, or mend it and have it checked",
+    ),
+    row(
         "haproxy-server/maintenance", "HAProxy's server {server} is in maintenance: it sends nobody there", 1.8,
         "haproxy",
         each, covers=f"{END}; check haproxy: idle", fact=servers.put_away("MAINT"), finding="CH051",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from console.diagnosis import proofs_back as back
 from console.diagnosis.mode import Mode, row
-from console.diagnosis.patterns import END, FAR, INSIDE, NEAR
+from console.diagnosis.patterns import END, FAR, INSIDE, NEAR, STUCK
 from console.diagnosis.scopes import each, everything
 
 HOME: tuple[Mode, ...] = (
     row(
-        "vps/route-missing", "{vps} has no route to {host}", 1.5, "tunnel", everything, covers=FAR, forbids=NEAR,
-        fact=back.unrouted, finding="CH057", kin="CH016", tells="ip route get on {vps}",
+        "vps/route-missing", "{vps} has no route to {host}{astray}", 1.5, "tunnel", everything, covers=FAR,
+        forbids=NEAR, fact=back.unrouted, finding="CH057", kin="CH016", tells="ip route get on {vps}",
         remedy="tailscale up --accept-routes on {vps}, or add the route to the home network",
     ),
     row(
@@ -24,7 +24,7 @@ HOME: tuple[Mode, ...] = (
         finding="CH058", kin="CH016", tells="a way in to the home network that is not the tunnel",
     ),
     row(
-        "home-router/does-not-forward", "the router at home answers and passes nothing on to {host}", 2.0, "vm",
+        "home-router/does-not-forward", "{router} answers and passes nothing on to {host}", 2.0, "vm",
         everything, covers=FAR, forbids=NEAR, needs="ping router", fact=back.unforwarded, finding="CH059",
         kin="CH016", tells="sysctl net.ipv4.ip_forward, and the firewall, of the router at home",
     ),
@@ -40,9 +40,10 @@ HOME: tuple[Mode, ...] = (
         tells="incus list: its state and address",
     ),
     row(
-        "vm/no-way-back", "{mail} has no way back to {vps}: its default route is missing", 2.0, "vm", everything,
+        "vm/no-way-back", "{mail} has no way back to {vps}: a route of its is missing or wrong", 2.0, "vm", everything,
         covers=FAR, forbids=NEAR, needs="ping router", fact=back.unforwarded, finding="CH078", kin="CH016",
-        tells="ip route on {mail}", remedy="ip route on {mail}: its default route leads to the router at home",
+        tells="ip route on {mail}",
+        remedy="ip route get, on {mail}, of {vps}'s address in the tunnel: it leads to the router",
     ),
     row(
         "tunnel/loss", "packets are lost between {vps} and {mail}: by the tunnel, or at home", 2.4, "tunnel",
@@ -54,7 +55,7 @@ HOME: tuple[Mode, ...] = (
     ),
     row(
         "tunnel/mtu", "large packets are lost between {vps} and {mail}, small ones pass", 2.0, "tunnel", everything,
-        covers=f"talk vm: silent; {END}: silent; ping large", forbids="ping large", needs="ping host",
+        covers=f"talk vm: {STUCK}; {END}: silent; ping large", forbids="ping large", needs="ping host",
         fact=back.cramped, finding="CH063", tells="ping -M do -s 1232 from {vps}",
         remedy="clamp the MSS at the router (nft: tcp option maxseg size set rt mtu), or lower the tunnel's MTU",
     ),

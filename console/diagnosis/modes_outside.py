@@ -6,7 +6,7 @@ from console.diagnosis import proofs_back as back
 from console.diagnosis import proofs_front as front
 from console.diagnosis.mode import Mode, row
 from console.diagnosis.patterns import END
-from console.diagnosis.scopes import astray, each, everything, families, silent_from_here
+from console.diagnosis.scopes import astray, at_home, each, each_family, everything, families, silent_from_here
 
 OUTSIDE: tuple[Mode, ...] = (
     row(
@@ -31,14 +31,21 @@ OUTSIDE: tuple[Mode, ...] = (
         tells="ip addr on {vps}", remedy="set the name's A and AAAA records to {own}",
     ),
     row(
+        "name/wrong-address", "the public name {also}leads here to {wrong}, which is {mail} itself and no address of "
+        "{vps} ({own}): what goes there does not pass HAProxy", 0.4, "public", at_home,
+        covers=f"connect here,itself; {END}", fact=front.bypassed, finding="CH036", tells="dial from another network",
+        remedy="where a name of its own inside your network is meant (split DNS), look from outside of it; else set "
+        "the name's A and AAAA records to {own}",
+    ),
+    row(
         "here/blocks-25", "this line probably blocks port 25 on its way out", 1.0, "public",
         lambda world: [scope for scope in silent_from_here(world) if scope.ports == (25,)],
         covers="connect here: timeout", forbids="connect here", fact=front.blocked_here, finding="CH028", kin="CH028",
         tells="dial 25 from another network",
     ),
     row(
-        "vps-filter/drop", "packets to {ports} are dropped before HAProxy: by a firewall of {vps}, of its provider or "
-        "of this network", 2.2, "public", silent_from_here, covers="connect here: timeout unreachable",
+        "vps-filter/drop", "packets to {ports} are dropped before HAProxy{over}: by a firewall of {vps}, of its "
+        "provider or of this network", 2.2, "public", silent_from_here, covers="connect here: timeout unreachable",
         forbids="connect here", fact=front.filtered, finding="CH037", kin="CH028 CH031",
         tells="nft list ruleset on {vps}; dial from another network",
         remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
@@ -57,7 +64,7 @@ OUTSIDE: tuple[Mode, ...] = (
         remedy="ip addr on {vps}: give it back its {family} address, or take it out of the name",
     ),
     row(
-        "vps-filter/reject", "a firewall before HAProxy rejects {ports} from outside", 1.5, "public", each,
+        "vps-filter/reject", "a firewall before HAProxy rejects {ports} from outside{over}", 1.5, "public", each_family,
         covers="connect here: refused", forbids="connect here", needs="connect itself", fact=front.rejected,
         finding="CH039", kin="CH021", tells="nft list ruleset on {vps}",
         remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
@@ -67,6 +74,16 @@ OUTSIDE: tuple[Mode, ...] = (
         "between", 1.8, "public", each, covers=END, forbids="talk here", needs="talk itself",
         fact=front.substituted, finding="CH040", tells="nft list ruleset on {vps}; dial from another network",
         remedy="nft list ruleset on {vps}: look for dnat or redirect of {ports}",
+    ),
+    row(
+        "here/large-packets", "large packets are lost on the way between this machine and {vps}", 1.6, "public", each,
+        covers="talk here: silent closed tls", forbids="talk here", needs="connect here; talk itself",
+        fact=front.between, finding="CH086", tells="ping -M do -s 1400 {vps} from here; dial from another network",
+    ),
+    row(
+        "here/loss", "packets are lost on the way between this machine and {vps}", 1.4, "public", everything,
+        covers="connect here: timeout; talk here: silent closed-3 closed-5 closed", fact=front.lost_here,
+        finding="CH087", tells="ping -c 20 {vps} from here; dial from another network",
     ),
     row(
         "vps/off", "{vps} is off, or cut off from here", 1.5, "public", everything,

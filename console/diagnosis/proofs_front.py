@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
-from console.diagnosis.world import World, inner
+from console.diagnosis.world import World, inner, resent
 from console.observation import Listener
 from console.text import join_words
 
@@ -48,6 +48,24 @@ def misled(world: World, scope: Scope) -> Proof:
     return Proof(True, words, given)
 
 
+def bypassed(world: World, scope: Scope) -> Proof:
+    """The name leads here to the very address to which HAProxy sends its clients."""
+    wrong, own = join_words(sorted(scope.addresses)), join_words(sorted(world.own))
+    also = "also " if world.dialled - scope.addresses else ""
+    words = (f"HAProxy's own servers are at {wrong}", f"{world.name('proxy')} has {own}")
+    return Proof(True, words, {"wrong": wrong, "own": own, "also": also})
+
+
+def lost_here(world: World, scope: Scope) -> Proof:
+    """Connections from here took whole seconds more than others: their first packets were sent again."""
+    times = world.times("here")
+    late = resent(times)
+    if not late:
+        return Proof(False)
+    said = f"connections took {max(late) / 1000:.1f} s, others {min(times):.0f} ms: packets were sent again"
+    return Proof(True, (said,)) if len(late) > 2 else Proof(None, (said,))
+
+
 # ── filters and listeners ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -72,7 +90,7 @@ def familyless(world: World, scope: Scope) -> Proof:
 
 def filtered(world: World, scope: Scope) -> Proof:
     """HAProxy listens, the proxy reaches its own public address there, and from here nothing comes."""
-    if scope.ports == (25,) or any(map(world.foreign, world.dialled)):
+    if scope.ports == (25,) or any(map(world.foreign, world.dialled)) or resent(world.times("here")):
         return UNKNOWN  # a home line blocks 25 on its way out more often than anybody drops it
     listens = [_listening(world, port, scope.family) for port in scope.ports]
     reached = all("pass" in world.came("connect", "itself", port, scope.family or None) for port in scope.ports)
@@ -170,10 +188,12 @@ def crowded(world: World, scope: Scope) -> Proof:
     front = world.frontend(scope.ports[0])
     if front is None or front.connections is None or not front.limit:
         return UNKNOWN
-    said = f"show stat: {front.connections} of {front.limit} connections"
-    return (
-        Proof(True, (said,), {"count": f": {front.connections} of {front.limit}"}, 0.3) if front.full else Proof(False)
-    )
+    said, given = f"show stat: {front.connections} of {front.limit} connections", {"count": ""}
+    if not front.full:
+        return Proof(False)
+    if world.asked.limits is None:
+        return Proof(None, (said,), given, 0.6)  # a listener without a limit of its own shows the process's
+    return Proof(True, (said,), {"count": f": {front.connections} of {front.limit}"}, 0.3)
 
 
 def denied(world: World, scope: Scope) -> Proof:
@@ -185,6 +205,11 @@ def denied(world: World, scope: Scope) -> Proof:
     if front is None or not front.denied:
         return Proof(False) if front is not None else UNKNOWN
     return Proof(True, (f"show stat: {front.denied} connections denied, while {world.name('proxy')} is served there",))
+
+
+def between(world: World, scope: Scope) -> Proof:
+    """The proxy gets through its own public address, all the way, where we do not: that tells where, and not what."""
+    return UNKNOWN
 
 
 def substituted(world: World, scope: Scope) -> Proof:

@@ -8,6 +8,7 @@ from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.symptoms import failing
 from console.diagnosis.world import World
 from console.model import PLAIN_PORTS
+from console.text import join_words
 
 HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission",)}
 """How a daemon that waits for a PROXY header in vain gives up without a word, and which ones do."""
@@ -121,6 +122,8 @@ def headerless(world: World, scope: Scope) -> Proof:
         or (server and not server.status.startswith(("UP", "no check")))
     ):
         return Proof(False)
+    if _lost_too(world, port):
+        return Proof(False)
     protocol = world.lanes[port].lane.protocol
     for test in world.by_port[port]:
         if test.kind != "talk" or test.at not in ("here", "itself", "vm"):
@@ -133,6 +136,34 @@ def headerless(world: World, scope: Scope) -> Proof:
         return Proof(False)  # postscreen and smtpd say what they miss
     logged = world.logged(WAITED, port)
     return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
+
+
+def shared(world: World, scope: Scope) -> Proof:
+    """HAProxy sends clients of the lane to servers that no file names, too, and never checks them or calls them up."""
+    server, stats = world.row(scope.ports[0]), world.seen.stats
+    if not world.lanes[scope.ports[0]].lane.proxy or not world.passes("talk", "vm", scope.ports[0]):
+        return Proof(False)
+    if server is None or stats is None:
+        return Proof(False)
+    named = {(lane.lane.proxy, lane.lane.server) for lane in world.lanes.values()}
+    others = [
+        each for each in stats.servers
+        if each.proxy == server.proxy and (each.proxy, each.name) not in named
+        and each.status.startswith(("UP", "no check")) and each.weight != 0
+    ]  # fmt: skip
+    if not others:
+        return Proof(False)
+    directed = world.asked.directed or {}
+    to = {each.name: directed.get(f"{each.proxy}/{each.name}") for each in others}
+    said = join_words([f"{name} ({at.address}:{at.port})" if at else name for name, at in to.items()])
+    words = tuple(f"show stat: {each.proxy}/{each.name} {each.status}" for each in (server, *others))
+    return Proof(True, words, {"others": said})
+
+
+def _lost_too(world: World, port: int) -> bool:
+    """Whether the header that we sent from the proxy helped no more than HAProxy's: then it is not what is missing."""
+    ladder = world.lanes[port].vm
+    return ladder is not None and ladder.target.header is not None and ladder.connected and not ladder.well
 
 
 def _straight(world: World, port: int) -> bool:

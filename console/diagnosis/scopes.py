@@ -30,6 +30,18 @@ def where(holds: Ports) -> Callable[[World], list[Scope]]:
     return scoping
 
 
+def each_family(world: World) -> list[Scope]:
+    """Each lane with a symptom, and of one that is reached over the other family, the family that is not."""
+    return [Scope((port,), _lost_family(world, port, ("refused",))) for port in world.sick]
+
+
+def _lost_family(world: World, port: int, outcomes: tuple[str, ...]) -> int:
+    """The family over which a port is not reached from here, while it is over the other; 0 when there is no such."""
+    came = {family: world.came("connect", "here", port, family) for family in (4, 6)}
+    lost = [family for family, each in came.items() if each and all(one in outcomes for one in each)]
+    return lost[0] if len(lost) == 1 and "pass" in came[10 - lost[0]] else 0
+
+
 def families(world: World) -> list[Scope]:
     """One address family, where the name has both and only one of them fails."""
     found = []
@@ -51,8 +63,17 @@ def astray(world: World) -> list[Scope]:
     return [Scope(tuple(world.lanes), 0, frozenset(wrong))] if wrong else []
 
 
+def at_home(world: World) -> list[Scope]:
+    """Addresses of the name that are where HAProxy sends its clients."""
+    hosts = {lane.lane.target.host for lane in world.lanes.values() if lane.lane.target}
+    found = frozenset(each for each in world.dialled if each in hosts and world.foreign(each))
+    return [Scope(tuple(world.lanes), 0, found)] if found else []
+
+
 def silent_from_here(world: World) -> list[Scope]:
-    """Ports that are silent from here at every address, while others are open or the proxy can be asked."""
+    """Ports that are silent from here at every address, while others are open or the proxy can be asked.
+
+    Of some ports it may be one family alone; of all of them that is `families`."""
 
     def silent(port: int) -> bool:
         came = world.came("connect", "here", port)
@@ -60,7 +81,9 @@ def silent_from_here(world: World) -> list[Scope]:
 
     lost = tuple(port for port in world.lanes if silent(port))
     open_ = world.passes("connect", "here") or world.passes("way", "proxy")
-    return [Scope(lost)] if lost and open_ else []
+    halves = {f: tuple(p for p in world.lanes if _lost_family(world, p, ("timeout",)) == f) for f in (4, 6)}
+    half = [Scope(ports, family) for family, ports in halves.items() if ports and len(ports) < len(world.lanes)]
+    return ([Scope(lost)] if lost and open_ else []) + half
 
 
 def services(world: World) -> list[Scope]:

@@ -16,6 +16,9 @@ LOGINS = frozenset(("smtps", "submission"))
 
 DOVECOT = frozenset(("imap", "imaps", "pop3", "pop3s", "sieve"))
 
+SLOW = 300.0
+"""Milliseconds that a connection takes at least on a way whose delays say nothing of lost packets."""
+
 _HIDDEN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 """What nobody dials from the Internet: a machine with such addresses alone stands behind somebody else's."""
 
@@ -88,6 +91,14 @@ class World:
     def served(self, port: int) -> bool:
         """Whether some client's conversation on that port was well, from here or from the proxy itself."""
         return any(t.kind == "talk" and t.at in ("here", "itself") and t.passed for t in self.by_port.get(port, ()))
+
+    def times(self, at: str) -> list[float]:
+        """Milliseconds that connections took "from here" or from the proxy to the "vm", those that were made."""
+        some = [
+            ladder for lane in self.lanes.values() for ladder in (lane.public.values() if at == "here" else [lane.vm])
+        ]
+        dialled = [ladder.rung("connect") for ladder in some if ladder is not None and ladder.connected]
+        return [rung.ms for rung in dialled if rung is not None and rung.ms is not None]
 
     # ── HAProxy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -164,6 +175,15 @@ class World:
         """Every ladder of a lane."""
         lane = self.lanes[port]
         return [each for each in (*lane.public.values(), lane.vm, lane.service) if each is not None]
+
+
+def resent(times: list[float]) -> list[float]:
+    """The connections that took so much longer than the fastest as one whose first packet was sent once more, or twice.
+
+    Where even the fastest took long, delays say nothing of lost packets."""
+    if not times or min(times) > SLOW:
+        return []
+    return [each for each in times if 950 < each - min(times) < 1500 or 2950 < each - min(times) < 3500]
 
 
 def hidden(address: str) -> bool:

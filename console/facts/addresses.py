@@ -22,7 +22,9 @@ _TUNNELS = re.compile(r"(?:tailscale|tun|tap|wg|docker|br-|veth|virbr|incusbr|lx
 """Devices whose addresses nobody dials from the Internet."""
 _VIA = re.compile(r"\bvia (?:inet6? )?(\S+)")
 _DEVICE = re.compile(r"\bdev (\S+)")
-_NONE = re.compile(r"unreachable|No route to host|prohibit|blackhole", re.I)
+_NONE = re.compile(
+    r"unreachable|No route to host|prohibit|blackhole|RTNETLINK answers: (?:Permission denied|Invalid argument)", re.I
+)
 
 
 class Addresses(Struct, frozen=True):
@@ -66,7 +68,7 @@ async def toward(host: Host, address: str) -> Route | str:
     answer = await run(host, ("ip", "route", "get", address))
     if answer.status < 0 or answer.status == 127:
         return answer.error
-    told = parse_route(address, answer.text if answer.text.strip() else answer.error)
+    told = parse_route(address, answer.text if answer.text.strip() else answer.remark or answer.error)
     return told or answer.error or f"ip on {host.name} said nothing of the way to {clean(address, 60)}"
 
 

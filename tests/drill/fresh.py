@@ -120,7 +120,7 @@ _ALL = (
     _drill("nginx-hung", "daemon/hung", (443,), kill("mailcow", "-x", "nginx")),
     _drill("master-hung", "", (465,), kill("mailcow", "-x", "master")),
     Drill("sieve-squatted", (), (4190,), _squat, _unsquat),
-    _drill("wan-loss", "", ALL, nft("vps", "input", 'iifname "eth0" numgen random mod 2 == 0 drop;')),
+    _drill("wan-loss", "here/loss", ALL, nft("vps", "input", 'iifname "eth0" numgen random mod 2 == 0 drop;')),
     _drill(
         "vm-loss", "tunnel/loss", ALL, nft("mailcow", "input", "ip saddr 100.64.0.1 numgen random mod 2 == 0 drop;")
     ),

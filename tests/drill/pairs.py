@@ -15,7 +15,8 @@ _TWO = (
     "rejects-us nginx-stopped", "router-drop-14190 drain", "swapped nginx-404", "wrong-address auth-hung",
     "vm-fw-reject own-postfix-stopped", "no-10025 imap-off", "route-missing frontend-disabled",
     "one-way fw-reject-465", "all-containers-stopped loopback-only", "milter-dead maint",
-    "own-service-stopped v4-only-993",
+    "own-service-stopped v4-only-993", "own-service-stopped own-tunnel-slow",
+    "nginx-404 wan-loss",
 )  # fmt: skip
 
 
@@ -26,6 +27,7 @@ def pair(words: str) -> Drill:
     return Drill(
         words.replace(" ", "+"), (*one.truth, *other.truth), tuple(dict.fromkeys((*one.ports, *other.ports))),
         both(one.break_, other.break_), both(other.heal, one.heal), (*one.closed, *other.closed),
+        one.told or other.told,
     )  # fmt: skip
 
 

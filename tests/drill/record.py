@@ -21,10 +21,11 @@ from tests.drill.faults import FAULTS as LISTED
 from tests.drill.faults import Drill
 from tests.drill.fresh import FRESH
 from tests.drill.pairs import PAIRS
+from tests.drill.unseen import UNSEEN
 from tests.reallab import inside, warden
 from tests.reallab.lab import RealLab
 
-FAULTS = {**LISTED, **FRESH, **PAIRS}
+FAULTS = {**LISTED, **FRESH, **UNSEEN, **PAIRS}
 FOLDER = Path(__file__).parent / "recorded"
 WHY = "203.0.113.10:22 did not answer within 10 s"
 

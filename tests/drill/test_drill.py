@@ -24,8 +24,9 @@ from tests.drill.score import score, scores
 LESS: dict[str, str] = {
     "vps-off": "among", "here-offline": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
     "haproxy-outbound": "among", "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
-    "no-way-back": "among", "no-haproxy-on-10993": "among", "no-proxy-on-10465": "among", "vm-loss": "nothing",
-    "25-blocked-here+auth-hung": "among",
+    "no-way-back": "among", "no-haproxy-on-10993": "among", "vm-loss": "nothing",
+    "25-blocked-here+auth-hung": "among", "no-forwarding": "among", "vm-blackhole-back": "among",
+    "wrong-source": "among", "smtps-plain": "among", "here-mtu": "among", "wan-loss": "nothing",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import assets
-from console.errors import Unresolved
+from console.errors import Unreachable, Unresolved
 from console.estate.load import Estate, load
 from console.hosts.host import Completed, Stream
 from console.hosts.local import Local, SocketStream, _explained
@@ -50,6 +51,9 @@ class Inside(Local):
             return SocketStream(*await asyncio.open_connection(sock=there))
         except OSError as error:
             there.close()
+            if error.errno == errno.EACCES and self.role != "here":  # a route prohibits it: sshd does not say so much
+                said = f"{address}:{port}: {self.name} could not begin to connect and did not say why"
+                raise Unreachable(said) from None
             raise _explained(error, f"{address}:{port}", timeout) from None
 
     async def connect_unix(self, path: str, timeout: float) -> Stream:

@@ -1,0 +1,204 @@
+"""What facts say of suspects among the daemons: their processes, listeners, words and logs."""
+
+from __future__ import annotations
+
+import re
+
+from console.diagnosis.log_lines import refused_family, untrusted_peer
+from console.diagnosis.mode import UNKNOWN, Proof, Scope
+from console.diagnosis.proofs_back import target_of
+from console.diagnosis.world import DOVECOT, World, inner
+from console.model import PLAIN_PORTS
+
+PROCESSES = {
+    "dovecot": ("dovecot",),
+    "postfix": ("/postfix/sbin/master", "/postfix/master"),
+    "nginx": ("nginx: worker", "nginx: master"),
+}
+"""How the processes of a service that answer clients are named."""
+
+LIMIT = re.compile(r"has reached its process limit|process_limit \(\d+\) reached|client_limit \(\d+\) reached")
+MISMATCH = re.compile(
+    r"key values mismatch|cannot (?:get|load|use) .*?key|can't load (?:private key|ssl)|disabling TLS support", re.I
+)
+NO_LOGINS = re.compile(r"fatal: no SASL authentication mechanisms|SASL: Connect to Dovecot auth socket .* failed")
+DIES = re.compile(r"(?:smtpd|postscreen)\[\d+\]: fatal: .*|bad command startup|No space left on device")
+
+
+def daemon_stopped(world: World, scope: Scope) -> Proof:
+    """Its container does not run, by Docker's own word."""
+    container, given = world.container(scope.ports[0]), {"daemon": world.daemon(scope.ports[0])}
+    if container is None:
+        return Proof(None, given=given)
+    if container.state == "running":
+        return Proof(False)
+    return Proof(True, (f"docker compose ps: {container.service} {container.words}",), given, 0.1)
+
+
+def daemon_halted(world: World, scope: Scope) -> Proof:
+    """Its processes are stopped by a signal."""
+    name = world.daemon(scope.ports[0])
+    given, programs = {"daemon": name}, world.asked.programs
+    if programs is None:
+        return Proof(None, given=given)
+    mine = [each for each in programs if _is_main(name, each.words)]
+    if any(each.halted for each in mine):
+        return Proof(
+            True, (f"ps: {next(each.words for each in mine if each.halted)} is stopped by a signal",), given, 0.3
+        )
+    return Proof(False) if mine else Proof(None, given=given)
+
+
+def _is_main(name: str, words: str) -> bool:
+    if name == "dovecot":
+        return re.match(r"(?:\S*/)?dovecot(?: -F| -c \S+)*$", words) is not None
+    return any(each in words for each in PROCESSES.get(name, (f"/{name}",)))
+
+
+def auth_halted(world: World, scope: Scope) -> Proof:
+    """Dovecot's auth process is stopped by a signal, and Dovecot is not."""
+    programs = world.asked.programs
+    if programs is None:
+        return Proof(False) if any(world.passes("talk", "vm", port) for port in scope.ports) else UNKNOWN
+    auth = [each for each in programs if re.match(r"(?:\S*/)?(?:dovecot/)?auth\b", each.words)]
+    if any(each.halted for each in auth):
+        main = any(each.halted and _is_main("dovecot", each.words) for each in programs)
+        return Proof(False) if main else Proof(True, ("ps: dovecot/auth is stopped by a signal",), cost=0.3)
+    return Proof(False) if auth else UNKNOWN
+
+
+def port_halted(world: World, scope: Scope) -> Proof:
+    """The one process behind the port is stopped by a signal."""
+    programs, port = world.asked.programs, scope.ports[0]
+    if programs is None:
+        return UNKNOWN
+    names = {25: ("postscreen",), 465: ("smtpd",), 587: ("smtpd",)}.get(port, ())
+    stuck = next((each.words for each in programs if each.halted and each.words.startswith(names) and names), "")
+    given = {"process": f" {stuck.split(' ')[0]}", "target": str(target_of(world, port))}
+    return Proof(True, (f"ps: {stuck} is stopped by a signal",), given, 0.4) if stuck else Proof(False)
+
+
+def unserved(world: World, scope: Scope) -> Proof:
+    """The container runs, and nobody listens on the port behind it."""
+    port = scope.ports[0]
+    target, container = target_of(world, port), world.container(port)
+    given = {"target": str(target), "daemon": world.daemon(port)}
+    if container is not None and container.state != "running":
+        return Proof(False)
+    known = world.listeners("mail", target)
+    if known is None or container is None:
+        return Proof(None, given=given)
+    if any(not inner(each.address) for each in known):
+        return Proof(False)
+    if known:
+        return Proof(False)  # it is bound to an inner address
+    return Proof(True, (f"{container.service} runs ({container.words}), and ss shows nobody on {target}",), given)
+
+
+def says_no(world: World, scope: Scope) -> Proof:
+    """Inside the VM the daemon itself answers so."""
+    port = scope.ports[0]
+    said = next(
+        (
+            t.said
+            for t in world.by_port[port]
+            if t.kind == "talk" and t.at == "inside" and t.outcome.startswith("says-")
+        ),
+        "",
+    )
+    given = {"daemon": world.daemon(port), "said": said[:70]}
+    return Proof(True, (f"inside {world.name('mail')}, without HAProxy: {said}",), given, 0.3) if said else Proof(False)
+
+
+def loops(world: World, scope: Scope) -> Proof:
+    """A client is sent to the very address that it asked for."""
+    looping = [t for t in world.by_port[scope.ports[0]] if t.kind == "talk" and t.outcome == "loop"]
+    name = next((ladder.target.name for ladder in world.ladders(scope.ports[0]) if ladder.target.name), "")
+    behind = world.lanes[scope.ports[0]].vm
+    if looping and behind is None:
+        return Proof(None, given={"name": name or ""})
+    if not looping or (behind is not None and behind.well and "→" not in behind.said):
+        return Proof(False)  # it is HAProxy that redirects
+    return Proof(True, (looping[0].said,), {"name": name or ""})
+
+
+def unwanted(world: World, scope: Scope) -> Proof:
+    """The port takes the header for a command; where TLS begins it can only hang up."""
+    port = scope.ports[0]
+    lane, given = world.lanes[port].lane, {"daemon": world.daemon(port), "target": str(target_of(world, port))}
+    if lane.proxy_protocol is None or target_of(world, port) in PLAIN_PORTS.values():
+        return Proof(False)
+    taken = [t for t in world.by_port[port] if (t.kind, t.at, t.outcome) == ("talk", "vm", "out-of-step")]
+    if taken:
+        return Proof(True, (f"{given['target']} took the header for a command: {taken[0].said}",), given, 0.4)
+    return Proof(None, given=given)
+
+
+def plain_text(world: World, scope: Scope) -> Proof:
+    """Inside the VM the daemon itself answers in plain text."""
+    port = scope.ports[0]
+    inside, behind = world.came("talk", "inside", port), world.came("talk", "vm", port)
+    given = {"daemon": world.daemon(port)}
+    if inside == ["not-tls"]:
+        return Proof(True, (f"inside {world.name('mail')} port {port} answers in plain text",), given, 0.3)
+    return Proof(None, given=given) if behind == ["not-tls"] else Proof(False)
+
+
+def exhausted(world: World, scope: Scope) -> Proof:
+    """Its log says that the limit was reached since the sweep began; connections that wait only hint at it."""
+    port = scope.ports[0]
+    target, given = target_of(world, port), {"target": str(target_of(world, port)), "daemon": world.daemon(port)}
+    logged = world.logged(LIMIT, port)
+    if logged:
+        return Proof(True, (logged,), given, 0.4)
+    known = world.listeners("mail", target)
+    if known is None:
+        return Proof(None, given=given)
+    waiting = sum(each.waiting for each in known)
+    if not waiting:
+        return Proof(False)
+    return Proof(None, (f"ss: {waiting} connections to {target} wait to be accepted",), given, 1.2)
+
+
+def dies(world: World, scope: Scope) -> Proof:
+    """Its log says since the sweep began why it dies: but that nobody answers for logins is a fault of Dovecot's."""
+    port = scope.ports[0]
+    logged = world.logged(DIES, port)
+    if not logged or (NO_LOGINS.search(world.logged(NO_LOGINS, port)) and _dovecot_ails(world)):
+        return Proof(False)
+    match = DIES.search(logged)
+    given = {"why": f": {match[0][:120]}" if match else "", "daemon": world.daemon(port)}
+    return Proof(True, (logged,), given, 0.5)
+
+
+def _dovecot_ails(world: World) -> bool:
+    return any(lane.lane.protocol in DOVECOT and port in world.sick for port, lane in world.lanes.items())
+
+
+def distrusted(world: World, scope: Scope) -> Proof:
+    """Dovecot's log says since the sweep began whom it does not trust."""
+    for port in scope.ports:
+        if (found := untrusted_peer(world.log(port))) is not None:
+            return Proof(True, (found[1],), {"peer": f" {found[0]}", "address": found[0]})
+    return Proof(None, given={"peer": "", "address": "the address that Dovecot logs"})
+
+
+def one_family(world: World, scope: Scope) -> Proof:
+    """Postfix says no to one family alone, or its log says that it does without it."""
+    port = scope.ports[0]
+    ends = {
+        f: [t for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.family == f] for f in (4, 6)
+    }
+    if not ends[6] or not ends[4] or not all(t.passed for t in ends[4]) or any(t.passed for t in ends[6]):
+        return Proof(False)
+    logged = refused_family(world.log(port))
+    if logged and logged[0] == "IPv6":
+        return Proof(True, (logged[1],))
+    no = [t for t in ends[6] if t.outcome in ("headerless", "says-4xx", "says-5xx", "says-no")]
+    return Proof(True, (f"over IPv6 it says: {no[0].said}",)) if no else UNKNOWN
+
+
+def mismatched(world: World, scope: Scope) -> Proof:
+    """A daemon's log says since the sweep began that key and certificate do not fit."""
+    logged = world.logged(MISMATCH, scope.ports[0])
+    return Proof(True, (logged,), cost=0.3) if logged else UNKNOWN
