@@ -381,8 +381,9 @@ class SiteSetup:
         if self.path.exists() != bool(self.before) or (self.before and site_file.read(self.path) != self.before):
             raise InputError(str(self.path), 0, 0, "was changed meanwhile: nothing was written; begin again")
         try:
-            if not self.path.parent.exists():
-                self.path.parent.mkdir(mode=0o700, parents=True)
+            folder = self.path.absolute().parent
+            for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+                missing.mkdir(mode=0o700)  # each of them: `parents=True` leaves those above to the umask
             for name, content in self.copies.items():
                 atomic.write(self.path.parent / name, content.encode("utf-8", "surrogateescape"))
             atomic.write(self.path, text.encode())

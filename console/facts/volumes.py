@@ -128,7 +128,7 @@ def parse(data: bytes, host: str) -> DiskReport:
     """Read a look; raises `HostError` when it is none."""
     try:
         said = msgspec.json.decode(data, type=DiskReport)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HostError(f"{host} did not say how its disks are: {clean(str(error), 120)}") from None
     # a label or a serial may hold anything; escaped it can still be compared
     return msgspec.convert(_clean(msgspec.to_builtins(said)), DiskReport)

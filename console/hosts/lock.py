@@ -171,7 +171,7 @@ def _holder(done: Completed) -> Holder | None:
         return None
     try:
         return Holder(msgspec.json.decode(lines[2], type=Console), float(lines[1]), float(lines[0]))
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return Holder(Console("?", "?", 0, "?", "?"), 0.0, 0.0)
 
 

@@ -80,7 +80,7 @@ def _place(folder: Path, shown: str, tofu: Tofu) -> Place:
         told = msgspec.json.decode(_bytes(data / "terraform.tfstate"), type=_Initialised).backend or _Backend("local")
     except FileNotFoundError:
         told = _Backend(_declared(shown, tofu))
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return Place(folder, data, "unknown")
     if told.type != "local":
         return Place(folder, data, told.type)

@@ -215,5 +215,5 @@ def told_version(data: bytes) -> str:
     """Return the version that `version -json` tells; "" when it tells none."""
     try:
         return clean(msgspec.json.decode(data, type=_Version).terraform_version, 40)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""

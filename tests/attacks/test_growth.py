@@ -5,22 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from console.__main__ import main
 from console.errors import CowhandError
 from console.estate import tables
-from console.facts import certificates, pings
+from console.facts import certificates, containers, mounts, pings, queue, tailscale, volumes
+from console.hosts import lock
+from console.hosts.host import Completed
 from console.hosts.ssh.host import read_route
 from console.sources import dovecot
 from console.sources.opentofu import files
+from console.tofu import show, state, tool
 
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "certificates": (certificates.parse, ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN TRUSTED CERTIFICATE-----\n")),
     "public key": (certificates.parse_key, ("-----BEGIN PUBLIC KEY-----\n",)),
     "ping": (lambda text: pings.parse("192.0.2.1", text), ("1", "1.", "round-trip min/avg/max = 1")),
     "dovecot": (lambda text: dovecot.listeners(text, "extra.conf"), ("a", "a.", "a b ", "a { ", "a =")),
-    "opentofu": (lambda text: files.parse(f"x = {text}1\n", "main.tf"), ("1-",)),
+    "opentofu": (lambda text: files.parse(f"x = {text[: len(text) // 4]}1\n", "main.tf"), ("1-",)),
 }
 """What reads foreign text, and pieces of which a text is made that brings it to its worst."""
 
@@ -53,5 +58,32 @@ def test_numbers_of_ping_that_are_none_are_no_crash() -> None:
     assert found is not None and found.fastest is None
 
 
-def test_a_route_of_brackets_is_no_crash() -> None:
-    assert read_route("[" * 100_000) is None
+DEEP = "[" * 100_000
+READERS: dict[str, Callable[[str], object]] = {
+    "a route": read_route,
+    "disks": lambda text: volumes.parse(text.encode(), "mail"),
+    "a lock's holder": lambda text: lock._holder(Completed(0, f"1\n2\n{text}".encode(), b"")),
+    "tofu's version": lambda text: tool.told_version(text.encode()),
+    "containers": containers.parse,
+    "mounts": mounts.parse,
+    "queue": queue.parse,
+    "tailscale": tailscale.parse,
+    "a state": state.parse,
+    "a plan": show.parse,
+}
+
+
+@pytest.mark.parametrize("text", [DEEP, f'{{"x": {DEEP}', f'[{{"x": {DEEP}'], ids=["list", "member", "list of members"])
+@pytest.mark.parametrize("name", READERS)
+def test_brackets_in_each_other_are_no_crash(name: str, text: str) -> None:
+    with suppress(ValueError, CowhandError):
+        READERS[name](text)
+
+
+def test_no_command_ends_by_the_marks_of_tofu_in_a_clone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "main.tf").write_text('resource "incus_instance" "m" {\n  name = "m"\n}\n')
+    (tmp_path / ".terraform").mkdir()
+    (tmp_path / ".terraform" / "terraform.tfstate").write_text(f'{{"x": {DEEP}')
+    (tmp_path / "site.toml").write_text('[sources]\nopentofu = ["main.tf"]\n')
+    assert main(["--site", str(tmp_path / "site.toml"), "show"]) == 0
+    assert "stopped" not in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,20 @@ def test_a_folder_whose_name_steers_is_not_looked_into(clone: Path, capsys: pyte
     assert main(["init", "--plan", *ANSWERS]) == 0
     said = "".join(capsys.readouterr())
     assert '"haproxy.cfg"' in said and "2J" not in said and "u202e" not in said
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022])
+def test_what_a_set_up_makes_is_changed_by_nobody_else(
+    mask: int, clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(clone / "new" / "config"))
+    before = os.umask(mask)
+    try:
+        main(["--site", "prod", "init", ".", "--yes", *ANSWERS])
+    finally:
+        os.umask(before)
+    made = list((clone / "new").rglob("*"))
+    assert all(not path.stat().st_mode & 0o022 for path in (clone / "new", *made))
+    assert [path.name for path in made if path.is_file()] == (
+        ["prod.toml"] if "written" in capsys.readouterr().err else []
+    )
