@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Certificate:
         self.name = name
         self.well: bytes = like.well if like else _make(name, now + left)
         self.expired: bytes = like.expired if like else _make(name, now - OVERDUE)
+        self.since, self.count = (now - (LIFE - left)).timestamp(), 0
+        """When it was issued (Unix time), and how many were issued since the lab began."""
         self.pair = self.well
         """The key and the certificate in use, as one PEM."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -42,6 +45,12 @@ class Certificate:
     def key(self) -> str:
         """Its private key."""
         return self.pair[: self.pair.index(_BEGIN)].decode()
+
+    def issue(self) -> None:
+        """Use a new one, which begins now and has its whole life before it."""
+        self.well = _make(self.name, datetime.now(UTC) + LIFE)
+        self.since, self.count = time.time(), self.count + 1
+        self._put(self.well)
 
     def install(self, other: Certificate) -> None:
         """Use what another one has, from now on."""

@@ -30,10 +30,12 @@ async def test_a_certificate_is_pushed_by_a_key_for_the_address_that_the_vm_sees
         lab.wait()
         hosts = lab.hosts()
 
-        async def flow() -> str:
+        async def flow(name: str = "certificate-sync", **answers: str) -> str:
             heard: list[FlowEvent] = []
-            world = StepContext(load(site_file()), {"mail": hosts["mail"], "proxy": hosts["proxy"]})
-            ending = await Session(registry.find("certificate-sync"), world, agree, heard.append, tmp_path).run()
+            world = StepContext(
+                load(site_file()), {role: hosts[role] for role in ("mail", "proxy", "here")}, {}, answers
+            )
+            ending = await Session(registry.find(name), world, agree, heard.append, tmp_path).run()
             return ending.words if ending.outcome == "done" else str([e for e in heard if isinstance(e, StepChanged)])
 
         async def leaf(host: str, path: str) -> str:
@@ -50,6 +52,14 @@ async def test_a_certificate_is_pushed_by_a_key_for_the_address_that_the_vm_sees
         push = certificate_push.read((await hosts["proxy"].read(certificate_push.STATE)).decode())
         assert (push.result, push.fingerprint) == ("ok", issued)
         assert await flow() == "nothing to do: everything is as it should be"
+        assert await flow("rotate-certificate", renew="test") == "done, and verified"
+        assert await leaf("mail", f"{SSL}/cert.pem") == issued
+        # Half-way no mail lane is open yet, and what is served shows on 443 alone.
+        assert await flow("rotate-certificate", renew="yes") == "done, and verified"
+        renewed = await leaf("proxy", f"{LIVE}/fullchain.pem")
+        assert renewed != issued
+        assert await leaf("mail", f"{SSL}/cert.pem") == renewed
+        assert await flow("rotate-certificate", renew="yes") == "nothing to do: everything is as it should be"
         assert lab.status()["mishaps"] == []
     finally:
         lab.close()

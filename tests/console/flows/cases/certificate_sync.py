@@ -114,7 +114,7 @@ class Machine(Rooted):
 
 
 @lru_cache(maxsize=4)
-def pair(serial: int) -> tuple[str, str]:
+def pair(serial: int, life: int = 81, left: int = 80) -> tuple[str, str]:
     """A certificate for the name, and its key, in PEM; made once a process."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -126,8 +126,8 @@ def pair(serial: int) -> tuple[str, str]:
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(serial).not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=80))
+        .serial_number(serial).not_valid_before(now - datetime.timedelta(days=life - left))
+        .not_valid_after(now + datetime.timedelta(days=left))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), False).sign(key, hashes.SHA256())
     )  # fmt: skip
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()

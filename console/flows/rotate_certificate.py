@@ -1,0 +1,283 @@
+"""Renew the certificate when it is due, or use the one that is there, and prove on every port that it is served.
+
+Certbot renews, its hook of certificate-sync pushes; this flow asks for it, pushes again what did not arrive, and looks
+from outside. A rehearsal (`--answer renew=test`) goes the whole way with a certificate that is not installed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Literal
+
+from msgspec import Struct
+
+from console.errors import HostError, InputError
+from console.estate import named
+from console.facts import certificates
+from console.facts.command import explain
+from console.flows import (
+    Ask,
+    CheckResult,
+    Flow,
+    NotYetKnown,
+    Plan,
+    Refusal,
+    Run,
+    Step,
+    StepContext,
+    done,
+    needed,
+    refused,
+    skipped,
+    wrong,
+)
+from console.flows.certificate_sync import lines
+from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
+from console.flows.certificate_sync.steps import Push, asset
+from console.model import Certificate
+from console.observation import IMPLICIT_TLS, ProbeTarget
+from console.probes import tls
+from console.probes.ladder import climb
+from console.runner.read_only import script
+from console.text import address, clean, join_words
+
+CLOCK = script("sh", """printf '%s %s\\n' "$(date +%s)" "$(stat -L -c %Y -- "$1")" """)
+"""The host's own time, and since when the lineage's certificate is there; both in Unix seconds."""
+
+CERTBOT = script("sh", 'certbot --version 2>&1 && cat -- "$1" && find "$2" -name \'cert*.pem\' -mtime -7 | wc -l')
+"""Its version, the lineage's settings, and how many certificates of it were issued within seven days."""
+
+FRESH = 3600
+"""Seconds in which what was issued is used as it is: a retry must not order another one."""
+
+LIMIT, AUTHORITY = 5, "acme-v02.api.letsencrypt.org"
+"""How many certificates for the same names Let's Encrypt issues within seven days."""
+
+ORDER, HOOK = 900.0, 1500.0
+"""Seconds that certbot may take, and the hook."""
+
+STARTTLS = ("smtp", "submission", "imap", "sieve", "pop3")
+
+HAND = 'RENEWED_LINEAGE=$1 exec "$2"'
+
+
+class State(Struct, frozen=True):
+    """The lineage as it is: its certificate, the host's time, since when it is there, certbot, its server and count."""
+
+    leaf: Certificate
+    now: float
+    since: float
+    version: tuple[int, ...]
+    server: str
+    issued: int
+
+    @property
+    def left(self) -> str:
+        """What is left, in words."""
+        days = (self.leaf.not_after - self.now) / 86400
+        return f"{days:.0f} days left" if days > 0 else f"expired {-days:.0f} days ago"
+
+    @property
+    def due(self) -> bool:
+        """Whether less than a third of its own life is left."""
+        return self.now > self.leaf.due
+
+
+async def state(context: StepContext) -> State:
+    """Look at the lineage, once between two changes; raises `Refusal` or `HostError`."""
+    return await context.cached("the lineage of rotate-certificate", lambda: _look(context))
+
+
+async def _look(context: StepContext) -> State:
+    found, proxy = await ground(context), context.host("proxy")
+    text = await context.text("proxy", f"{found.lineage}/fullchain.pem") or ""
+    try:
+        leaf = certificates.parse(text)[0]
+    except ValueError as error:
+        raise Refusal(f"{found.lineage}/fullchain.pem {error}") from None
+    clock = await proxy.run(["sh", "-c", CLOCK, "sh", f"{found.lineage}/fullchain.pem"], LOOK)
+    times = clock.stdout.decode("ascii", "replace").split()
+    if clock.status or len(times) != 2:
+        raise HostError(explain(context.name("proxy"), "stat", clock))
+    settings = f"/etc/letsencrypt/renewal/{found.name}.conf"
+    words = ["sh", "-c", CERTBOT, "sh", settings, f"/etc/letsencrypt/archive/{found.name}"]
+    said = await proxy.run(words, LOOK)
+    told = said.stdout.decode("utf-8", "replace")
+    version = re.search(r"certbot (\d+)\.(\d+)", told)
+    if version is None:
+        raise Refusal(f"{context.name('proxy')} has no certbot: {explain(context.name('proxy'), 'certbot', said)}")
+    server = re.search(r"(?m)^server\s*=\s*(https?://\S+)", told)
+    count = told.split()[-1]
+    return State(
+        leaf, float(times[0]), float(times[1]), (int(version[1]), int(version[2])), server[1] if server else "",
+        int(count) if count.isdigit() else 0,
+    )  # fmt: skip
+
+
+def wish(context: StepContext, found: State) -> str:
+    """What the operator wants: due, yes, no or test."""
+    text = f"The certificate has {found.left}, and was issued for {_days(found)}. Renew it?"
+    choices = {
+        "due": "only when less than a third of its life is left",
+        "yes": "now, whatever is left",
+        "no": "use the one that is there",
+        "test": "rehearse it: certbot's dry run, and the hook with what is there",
+    }
+    return context.ask(Ask("renew", text, choices, default="due"))
+
+
+def _days(found: State) -> str:
+    return f"{(found.leaf.not_after - found.leaf.not_before) / 86400:.0f} days"
+
+
+class Look(Step):
+    """What is there already; nothing is changed."""
+
+    name, words = "look", "find the certificate, certbot, and the hook that pushes"
+
+    async def check(self, context: StepContext) -> CheckResult:
+        """Done, or refused with what is missing."""
+        found = await ground(context)
+        same = await context.data("proxy", found.hook) == asset("certificate_push.sh")
+        if not same or await context.text("proxy", SETTINGS) != lines.settings(found):
+            return refused("nothing pushes a renewed certificate to Mailcow: run certificate-sync first")
+        there = await state(context)
+        version = ".".join(map(str, there.version))
+        rows = [f"serial {there.leaf.serial}, issued by {clean(there.leaf.issuer, 80)}", f"certbot {version}"]
+        return done(f"{found.name}: {there.left}, issued for {_days(there)}", *rows)
+
+
+class Rehearse(Step):
+    """The whole way without a new certificate, when that is asked for."""
+
+    name, words, patience = "rehearse", "rehearse a renewal", 60.0
+
+    def __init__(self) -> None:
+        self.made = False
+
+    async def check(self, context: StepContext) -> CheckResult:
+        """Skipped unless asked for; done when the commands of this run have succeeded."""
+        if wish(context, await state(context)) != "test":
+            return skipped("not asked for (--answer renew=test)")
+        if self.made:
+            return done("certbot's dry run succeeded, and the hook pushed what is there")
+        return needed("certbot's dry run, then the hook with what is there")
+
+    async def plan(self, context: StepContext) -> Plan:
+        """Certbot's dry run asks the lineage's own authority; then the hook runs as certbot would run it."""
+        found, there = await ground(context), await state(context)
+        words = ["certbot", "renew", "--cert-name", found.name, "--non-interactive", "--no-random-sleep-on-renew"]
+        # Without --server a dry run asks Let's Encrypt's staging, whoever issues the lineage.
+        words += ["--server", there.server] if there.server and AUTHORITY not in there.server else []
+        order = Run("proxy", (*words, "--dry-run"), ORDER, undo=("true",))
+        by_hand = Run("proxy", ("sh", "-c", HAND, "sh", found.lineage, found.hook), HOOK, undo=("true",))
+        notes = ("nothing is issued, and Mailcow gets the certificate that it has",)
+        return Plan((order, by_hand), notes, undo="nothing was changed")
+
+    async def verify(self, context: StepContext) -> CheckResult:
+        """The commands themselves are the proof."""
+        self.made = True
+        return await self.check(context)
+
+
+class Renew(Step):
+    """One order of a certificate, when it is due or asked for."""
+
+    name, words = "renew", "have certbot renew it"
+
+    async def check(self, context: StepContext) -> CheckResult:
+        """Done when nothing is to be ordered: not due, not wanted, or just issued."""
+        there = await state(context)
+        wanted = wish(context, there)
+        if wanted in ("no", "test"):
+            return done(f"what is there is used: {there.left}")
+        if wanted == "due" and not there.due:
+            return done(f"not due: {there.left} of {_days(there)}")
+        if there.now - there.since < FRESH and not there.due:
+            return done(f"issued {max(there.now - there.since, 0) / 60:.0f} min ago: that one is used")
+        return needed(f"{there.left}: {'due' if there.due else 'not due, and wanted now'}")
+
+    async def plan(self, context: StepContext) -> Plan:
+        """One command; the hook is certbot's own to run."""
+        found, there = await ground(context), await state(context)
+        if AUTHORITY in there.server and there.issued >= LIMIT:
+            why = f"Let's Encrypt issues {LIMIT} certificates for the same names within seven days"
+            raise Refusal(f"{why}, and certbot has {there.issued}: use what is there (--answer renew=no)")
+        words = ["certbot", "renew", "--cert-name", found.name, "--non-interactive", "--no-random-sleep-on-renew"]
+        words += [] if there.due else ["--force-renewal"]
+        notes = [
+            "certbot runs the hook, which gives the new pair to HAProxy and to Mailcow",
+            "a port that does not show it makes the mail host put the pair from before back",
+            f"issued within seven days so far: {there.issued}",
+        ]
+        return Plan(
+            (Run("proxy", tuple(words), ORDER),), tuple(notes), undo="an issued certificate cannot be taken back"
+        )
+
+
+class Pushed(Push):
+    """What certbot's own run of the hook did not bring there is pushed now."""
+
+    async def plan(self, context: StepContext) -> Plan:
+        """As certificate-sync pushes."""
+        if context.expects("renew"):
+            raise NotYetKnown("certbot's hook pushes it; what did not arrive is pushed then")
+        return await super().plan(context)
+
+
+class Seen(Step):
+    """The look from outside, at each public port and address."""
+
+    name, words = "seen", "see it served to clients"
+
+    async def check(self, context: StepContext) -> CheckResult:
+        """Done when every port that answers shows the lineage's certificate."""
+        found = await ground(context)
+        if any(context.expects(each) for each in ("renew", "push")):
+            return skipped("seen when it is pushed")
+        try:
+            host = context.host("here")
+        except HostError:
+            return skipped("cannot tell from here: this machine is not among the vantages")
+        right, other = await _served(context, found)
+        if other:
+            return wrong(f"{join_words(other, 6)} {'show' if len(other) > 1 else 'shows'} another certificate")
+        if not right:
+            return wrong(f"no TLS port was seen from {host.name}")
+        return done(f"{join_words(right, 6)} show it to clients", f"SHA-256 {found.leaf}")
+
+
+async def _served(context: StepContext, found: Ground) -> tuple[list[str], list[str]]:
+    """Which public ports show the lineage's certificate, and which another; the silent ones are in neither."""
+    host = context.host("here")
+    await tls.prepare()
+    asked: list[ProbeTarget] = []
+    for name in context.estate.topology.public:
+        try:
+            addresses = await host.resolve(name)
+        except HostError:
+            continue
+        for lane in context.estate.topology.lanes:
+            if lane.protocol in IMPLICIT_TLS or lane.protocol in STARTTLS:
+                depth: Literal["greeting", "starttls"] = "greeting" if lane.protocol in IMPLICIT_TLS else "starttls"
+                asked += [ProbeTarget(each, lane.port, lane.protocol, name=name, depth=depth) for each in addresses]
+    ladders = await asyncio.gather(*(climb(target, host) for target in asked))
+    right: list[str] = []
+    other: list[str] = []
+    for target, ladder in zip(asked, ladders, strict=True):
+        if ladder.certificate is not None:
+            shown = ladder.certificate.fingerprint == found.leaf
+            (right if shown else other).append(address(target.address, target.port))
+    return right, other
+
+
+def steps(context: StepContext) -> list[Step]:
+    """Every step; a site whose own authority cannot be read is refused before anything is asked."""
+    try:
+        named.authority(context.estate)
+    except InputError as error:
+        raise Refusal(str(error)) from None
+    return [Look(), Rehearse(), Renew(), Pushed(), Seen()]
+
+
+FLOW = Flow(steps)

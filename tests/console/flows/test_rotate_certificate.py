@@ -1,0 +1,111 @@
+"""rotate-certificate: what it orders and what it does not, its rehearsal, and a push that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.events import FlowEvent, StepChanged
+from console.flows import StepContext, asking, registry
+from console.runner.ending import Ending
+from console.runner.session import Session
+from tests.console.flows.case import tree
+from tests.console.flows.cases import certificate_sync as sync
+from tests.console.flows.cases import rotate_certificate as case
+from tests.console.flows.walking import agree, context, folder
+
+HOSTS = "vps/etc", "vps/root", "vps/usr", "vm/etc", "vm/root", "vm/usr", "vm/opt"
+RENEW = f"renew --cert-name {sync.NAME} --non-interactive --no-random-sleep-on-renew"
+
+
+@pytest.fixture(autouse=True)
+def swift(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PAUSE", 0)
+
+
+async def walk(root: Path, renew: str) -> tuple[Ending, list[StepChanged]]:
+    seen: list[FlowEvent] = []
+    plain = context(case.CASE, root)
+    world = StepContext(plain.estate, plain.hosts, {}, {"renew": renew})
+    ending = await Session(registry.find("rotate-certificate"), world, agree, seen.append, folder(root)).run()
+    return ending, [event for event in seen if isinstance(event, StepChanged)]
+
+
+def orders(root: Path) -> list[str]:
+    file = root / "orders"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def served(root: Path) -> str:
+    return (root / sync.SSL / "cert.pem").read_text()
+
+
+async def test_what_is_due_is_ordered_once_pushed_by_the_hook_and_then_left_alone(tmp_path: Path) -> None:
+    case.build(tmp_path)
+    ending, _ = await walk(tmp_path, "due")
+    assert (ending.outcome, orders(tmp_path)) == ("done", [RENEW])
+    assert served(tmp_path) == case.pair(89)[0]
+    before = tree(tmp_path, *HOSTS)
+    for wish in ("due", "no"):
+        ending, _ = await walk(tmp_path, wish)
+        assert ending.words == "nothing to do: everything is as it should be"
+    assert (orders(tmp_path), tree(tmp_path, *HOSTS)) == ([RENEW], before)
+
+
+async def test_what_is_not_due_is_ordered_when_that_is_typed_and_a_retry_uses_what_was_issued(tmp_path: Path) -> None:
+    case.build(tmp_path, left=60)
+    ending, steps = await walk(tmp_path, "due")
+    assert (ending.outcome, orders(tmp_path)) == ("done", [])
+    assert [each.words for each in steps if "due" in each.words] == ["not due: 60 days left of 90 days"]
+    for _ in range(2):
+        ending, _ = await walk(tmp_path, "yes")
+        assert (ending.outcome, orders(tmp_path)) == ("done", [f"{RENEW} --force-renewal"])
+    assert served(tmp_path) == case.pair(89)[0]
+
+
+async def test_a_rehearsal_asks_the_lineages_own_authority_and_changes_nothing(tmp_path: Path) -> None:
+    case.build(tmp_path)
+    before = tree(tmp_path, *HOSTS)
+    ending, steps = await walk(tmp_path, "test")
+    assert ending.outcome == "done", steps
+    assert (tmp_path / "dry").read_text() == f"{RENEW} --server https://ca.example.org/directory --dry-run\n"
+    assert (orders(tmp_path), tree(tmp_path, *HOSTS)) == ([], before)
+
+
+async def test_where_nothing_pushes_it_is_refused(tmp_path: Path) -> None:
+    case.build(tmp_path)
+    (tmp_path / case.SETTINGS).write_text("lineage = /etc/letsencrypt/live/other.example.org\n")
+    ending, _ = await walk(tmp_path, "yes")
+    assert ending.outcome == "refused"
+    assert "run certificate-sync first; nothing was changed" in ending.words
+    assert orders(tmp_path) == []
+
+
+async def test_lets_encrypts_limit_is_counted_before_anything_is_ordered(tmp_path: Path) -> None:
+    case.build(tmp_path)
+    conf = tmp_path / f"vps/etc/letsencrypt/renewal/{sync.NAME}.conf"
+    conf.write_text("server = https://acme-v02.api.letsencrypt.org/directory\n")
+    for number in range(5):
+        (tmp_path / f"vps/etc/letsencrypt/archive/{sync.NAME}/cert{number}.pem").touch()
+    ending, _ = await walk(tmp_path, "due")
+    assert ending.outcome == "refused"
+    assert "issues 5 certificates for the same names within seven days, and certbot has 5" in ending.words
+    assert orders(tmp_path) == []
+
+
+async def test_a_push_that_fails_is_said_and_is_made_by_the_next_run_without_another_order(tmp_path: Path) -> None:
+    case.build(tmp_path)
+    allowed = tmp_path / "vm/root/.ssh/authorized_keys"
+    kept = allowed.read_text()
+    allowed.write_text("")
+    for name in ("vps/usr/local/bin/sleep", "vps/bin/sleep"):  # the hook waits between its tries
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    ending, _ = await walk(tmp_path, "due")
+    assert ending.outcome == "failed"
+    assert served(tmp_path) == case.pair(10)[0]
+    allowed.write_text(kept)
+    ending, _ = await walk(tmp_path, "due")
+    assert (ending.outcome, orders(tmp_path)) == ("done", [RENEW])
+    assert served(tmp_path) == case.pair(89)[0]
