@@ -23,16 +23,20 @@ MOST = 64
 """Files looked at on one machine; a machine with more says so."""
 
 SCRIPT = r"""LC_ALL=C; export LC_ALL; root=$1; mailcow=$2; authority=$3; count=0; seen='|'
+line='
+'
 exec </dev/null 2>/dev/null
 digest() { timeout 5 openssl pkey -in "$1" -passin pass: -pubout -outform DER | sha256sum; }
 place() {
   [ -e "$2" ] || [ -L "$2" ] || return 0
   case $seen in *"|$2|"*) return 0 ;; esac
+  case $2 in *"$line"*) return 0 ;; esac
   seen="$seen$2|"; count=$((count + 1))
   if [ "$count" -gt 64 ]; then [ "$count" -gt 65 ] || printf '@more\n'; return 0; fi
   printf '@file %s %s\n' "$1" "$2"
   if [ ! -f "$2" ] || [ ! -r "$2" ]; then printf '@unreadable\n'; return 0; fi
-  sed -n -e '/PRIVATE KEY/,/-END [A-Z ]*PRIVATE KEY/d' -e '/-BEGIN .*CERTIFICATE-/,/-END /p' -- "$2" | head -c 65536
+  sed -n -e '/^@/d' -e '/PRIVATE KEY/,/-END [A-Z ]*PRIVATE KEY/d' -e '/-BEGIN .*CERTIFICATE-/,/-END /p' \
+    -- "$2" | head -c 65536
   printf '\n@key %s\n' "$3"
   printf '@mode %s\n' "$(stat -L -c '%a %U' -- "$3")"
   command -v openssl >/dev/null || { printf '@noopenssl\n'; return 0; }

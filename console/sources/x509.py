@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from console.model import Certificate
 from console.text import clean
 
+KEPT = 256
+"""Certificates that are remembered: a server may show another one each time."""
+
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as Certified
 
 
-@cache
+@lru_cache(KEPT)
 def read(der: bytes) -> Certificate | None:
     """Read a DER certificate; None when it is not one."""
     import warnings
@@ -29,7 +32,7 @@ def read(der: bytes) -> Certificate | None:
             try:
                 extension = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
                 names = tuple(clean(name, 253) for name in extension.get_values_for_type(x509.DNSName))
-            except (x509.ExtensionNotFound, ValueError):
+            except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
                 pass
             return Certificate(
                 clean(read.subject.rfc4514_string()),
@@ -41,7 +44,7 @@ def read(der: bytes) -> Certificate | None:
                 clean(read.issuer.rfc4514_string()),
                 *_key(read),
             )
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):  # the latter is no ValueError, and any server can have it
         return None
 
 

@@ -1,0 +1,58 @@
+"""Certificates that are made to mislead or to crash who reads them: of servers, and of files on a host."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from console.facts import certificates
+from console.facts.certificate_places import ask
+from console.hosts.local import Local
+from console.sources import x509
+from tests.console.facts.test_certificate_places import LEAF, NAME
+
+DER = ssl.PEM_cert_to_DER_cert(LEAF)
+VERSION = b"\xa0\x03\x02\x01\x02"
+NAMES = b"\x06\x03\x55\x1d\x11"
+ODD = {
+    "of a version that is none": DER.replace(VERSION, VERSION[:-1] + b"\x5b"),
+    "with an extension twice": DER.replace(b"\x06\x03\x55\x1d\x13", NAMES),
+    "without an end": DER[:-1],
+    "endless": b"\x30\x80" * 20_000,
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("how", ODD)
+def test_no_certificate_of_a_server_is_a_crash(how: str) -> None:
+    assert ODD[how] != DER
+    found = x509.read(ODD[how])
+    assert found is None or found.subject
+
+
+def test_none_on_a_host_is_one_either() -> None:
+    odd = ssl.DER_cert_to_PEM_cert(ODD["of a version that is none"])
+    with pytest.raises(ValueError, match="cannot be read"):
+        certificates.public_key_of(odd)
+    with pytest.raises(ValueError, match="cannot be read"):
+        certificates.parse(odd)
+
+
+def test_a_server_with_another_certificate_each_time_fills_no_memory() -> None:
+    assert x509.read.cache_info().maxsize is not None
+
+
+async def test_a_line_in_a_certificates_file_is_not_taken_for_ours(tmp_path: Path) -> None:
+    first, *rest = LEAF.splitlines()
+    said = "\n".join((first, "@state", "outcome=ok", "@file certbot /etc/forged.pem", "@verify /x: OK", "@end", *rest))
+    live = tmp_path / "etc/letsencrypt/live"
+    for name, text in (("a.example.org", said), (NAME, LEAF), ("b\n@state\nc", LEAF)):
+        (live / name).mkdir(parents=True)
+        (live / name / "fullchain.pem").write_text(text + "\n")
+    found = await ask(Local(), "/none", root=str(tmp_path))
+    assert [each.where for each in found.places] == [
+        str(live / name / "fullchain.pem") for name in ("a.example.org", NAME)
+    ]
+    assert found.state == "" and not any(each.trusted == "" for each in found.places) and found.error == ""
