@@ -405,3 +405,5 @@ class SweepData(Struct):
     """What the machines told of themselves; None while nobody has asked, for all was well."""
     drifted: tuple[Drifted, ...] = ()
     """Files of the repository that are not what their hosts have or run."""
+    early: bool = False
+    """Whether the machines told a first time what they know, while slow ladders still climb."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from console.observation import Drifted
 
 
+STEP, FIRST = 0.1, 1.4
+"""Seconds between two looks at what is known so far, and until the first sentence on who has not answered yet."""
+
+
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_json(parser)
@@ -77,7 +81,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
             async with asyncio.timeout(opening.OPENING):
                 await opened.open()
         while True:
-            await sweeps.sweep()
+            await _swept(sweeps, watch)
             assert sweeps.findings is not None
             watch.tell(sweeps)
             if sweeps.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
@@ -88,6 +92,23 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
             await asyncio.sleep(max(FLOOR, arguments.every))
     finally:
         await opened.close()
+
+
+async def _swept(sweeps: Sweeps, watch: Watch) -> None:
+    """Sweep once, and at a terminal tell what is certain before the slow ladders end."""
+    if _unread(watch):
+        await sweeps.sweep()
+        return
+    progress = asyncio.create_task(watch.progress(sweeps))
+    try:
+        await sweeps.sweep()
+    finally:
+        progress.cancel()
+
+
+def _unread(watch: Watch) -> bool:
+    """Whether nobody reads along: no terminal, or JSON."""
+    return watch.as_json or not sys.stdout.isatty()
 
 
 class Watch:
@@ -101,6 +122,21 @@ class Watch:
     def hear(self, event: Event) -> None:
         """Take an event of the sweep under way."""
         self.changed.append(event)
+
+    async def progress(self, sweeps: Sweeps) -> None:
+        """Print whose answer is waited for, and each cause as soon as it is certain, until cancelled."""
+        from console.diagnosis.early import waiting
+
+        began, said = time.monotonic(), ""
+        while True:
+            await asyncio.sleep(STEP)
+            took = time.monotonic() - began
+            told = sweeps.early.cause if sweeps.early is not None else ""
+            if not told and not said and took > FIRST and sweeps.seen is not None and not sweeps.seen.ended:
+                told = waiting(sweeps.seen, time.time())
+            if told and told != said:
+                said = told
+                print(f"{took:4.1f} s  " + "\n        ".join(wrap(told, 110)), flush=True)
 
     def tell(self, sweeps: Sweeps) -> None:
         """Print the sweep that just ended, if it changed anything."""

@@ -130,9 +130,13 @@ def _all(seen: SweepData) -> Iterator[Test]:
 
 
 def _climbed(at: At, port: int, ladder: Ladder | None) -> Iterator[Test]:
-    if ladder is None or not ladder.done or not ladder.rungs or ladder.cause in ("no-way", "no-source"):
+    if ladder is None or not ladder.rungs or ladder.cause in ("no-way", "no-source"):
         return
     family, came, up = 6 if ":" in ladder.target.address else 4, outcome(ladder), ladder.connected
+    if not ladder.done:
+        if up:
+            yield Test("connect", at, PASS, port, family, ladder.target.address)
+        return
     said = ladder.rungs[-1].detail
     yield Test("connect", at, PASS if up else came, port, family, ladder.target.address, said)
     if up and ladder.target.depth != "connect":

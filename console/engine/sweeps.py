@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from console.diagnosis.diagnose import judge, overall
+from console.diagnosis.diagnose import GRAVITY, judge, overall
+from console.diagnosis.early import certain
 from console.diagnosis.hops_front import opinion_unseen
 from console.diagnosis.judge import judge_lane, verdict
 from console.diagnosis.reading import milliseconds
@@ -60,6 +61,8 @@ class Sweeps:
         self.seen: SweepData | None = None
         self.dark = ""
         """A sentence on what the last sweep could not see, and why; "" when it could see everything."""
+        self.early: FindingsChanged | None = None
+        """What was told before the sweep under way ended."""
         self._dirty: dict[str, LaneData] = {}
         self._moved: dict[tuple[str, HopName], float] = {}
         """By hop, the time of the sweep that first saw a latency other than the one sent."""
@@ -83,7 +86,7 @@ class Sweeps:
 
     async def sweep(self, force: bool = False) -> SweepData:
         """Probe everything once; `force` sends every reading with new evidence, changed or not."""
-        self._force = force
+        self._force, self.early = force, None
         batches = asyncio.create_task(self._batches())
         comparing = asyncio.create_task(self._comparing())
         try:
@@ -145,6 +148,23 @@ class Sweeps:
             await asyncio.sleep(BATCH)
             if self._dirty and self.seen is not None:
                 self._flush(self.seen)
+            if self.seen is not None and self.seen.early and not self.seen.ended:
+                self._tell_early(self.seen)
+
+    def _tell_early(self, seen: SweepData) -> None:
+        """Tell what is certain before the slow ladders end, where nothing was known to be wrong."""
+        known = self.findings
+        if known is not None and known is not self.early and known.verdict not in ("well", "unknown"):
+            return
+        findings = sorted(certain(seen, time.time()), key=lambda each: (GRAVITY[each.severity], -len(each.lanes)))
+        if not findings or (self.early is not None and len(findings) <= len(self.early.findings)):
+            return
+        summed = verdict(list(self.readings.values()))
+        summed = summed if summed in ("down", "degraded") else "degraded"
+        self.findings = self.early = FindingsChanged(
+            tuple(findings), summed, findings[0].summary, findings[0].id, seen.at
+        )
+        self.notify(self.early)
 
     def _flush(self, seen: SweepData) -> None:
         dirty, self._dirty = self._dirty, {}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
+from console.diagnosis.early import waiting
 from console.diagnosis.symptoms import ailing
 from console.diagnosis.tunnel_time import SLOW
 from console.errors import HostError, Report, Unresolved, summarize, unreported
@@ -24,6 +25,12 @@ AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted.
 
 Where the limit is lower, so is this (`descriptors.at_once`)."""
+
+EARLY = 1.2
+"""Seconds after which the machines are asked for the first time, where something has failed or is waited for."""
+
+BRIEF = 2.5
+"""Seconds that these first questions may take together: what was not told by then is not known."""
 
 QUIET = 0.004
 """Seconds in which nothing but the tunnel is asked: what this process does meanwhile would count as its latency."""
@@ -71,6 +78,16 @@ class _Sweep:
     async def run(self) -> None:
         for lane in self.seen.lanes.values():
             self._plan(lane)
+        early = asyncio.create_task(self._early())
+        try:
+            await self._climb_all()
+        finally:
+            early.cancel()
+            with suppress(asyncio.CancelledError):
+                await early
+        await self._facts()
+
+    async def _climb_all(self) -> None:
         async with asyncio.TaskGroup() as group:
             for lane in self.seen.lanes.values():
                 if lane.vm is not None:
@@ -87,7 +104,15 @@ class _Sweep:
                 group.create_task(self._disks(self.hosts["mail"]))
         if self.trust is not None:
             self.seen.distrusted = {print_: why for print_, why in self.trust.known.items() if why}
-        await self._facts()
+
+    async def _early(self) -> None:
+        """Ask the machines why something fails while slow ladders still climb; at the end they are asked again."""
+        await asyncio.sleep(EARLY)
+        if ailing(self.seen) or waiting(self.seen, time.time()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BRIEF):
+                    await asking.ask(self.seen, self.hosts, self.report)
+            self.seen.early = True
 
     async def _cross(self) -> None:
         """Wait until the tunnel's answers are in, as far as that is a moment."""
@@ -189,6 +214,9 @@ class _Sweep:
 
     async def _facts(self) -> None:
         """Ask the machines themselves why something failed: after the ladders, and only when something did."""
+        self.seen.early, self.seen.asked = False, None
+        for lane in self.seen.lanes.values():
+            lane.itself.clear()
         if ailing(self.seen):
             await asking.ask(self.seen, self.hosts, self.report)
         elif max(self.seen.answered.values(), default=0.0) >= SLOW:

@@ -124,6 +124,8 @@ _ALL = (
     _drill("arp-wrong", "", ALL, ip("link", f"neigh replace {MAILCOW} lladdr 02:00:00:00:00:01 dev br0 nud permanent",
                                     f"neigh del {MAILCOW} dev br0")),
     _drill("no-forwarding", "home-router/does-not-forward", ALL, _sysctl("link", "net.ipv4.ip_forward", "0", "1")),
+    _drill("prohibited", "vps/route-missing", ALL,
+           ip("vps", f"route add prohibit {MAILCOW}/32", f"route del prohibit {MAILCOW}/32")),
     _drill("route-astray", "vps/route-missing", ALL, ip("vps", f"route add {MAILCOW}/32 via 203.0.113.1 dev eth0",
                                        f"route del {MAILCOW}/32 via 203.0.113.1 dev eth0")),
     _drill("web-check-wrong", "haproxy-check/false-alarm", (443,),

@@ -1,0 +1,85 @@
+"""What is told before the slow ladders end is as true as at the end, and says whose answer is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from console.diagnosis.early import certain, waiting
+from console.diagnosis.modes import MODES
+from console.observation import Ladder, SweepData
+from tests.drill.record import FAULTS, place, read
+
+CUT = 5.2
+"""Seconds of the sweep that had gone by."""
+
+OPEN = ("not known here", "probably blocks")
+"""How a sentence leaves room for what is in no row."""
+
+FINDINGS = {mode.id: mode.finding for mode in MODES}
+
+
+def cut(seen: SweepData, after: float) -> SweepData:
+    """The same sweep so many seconds after it began: ladders that took longer still climb."""
+    for ladder in ladders(seen):
+        spent, kept = 0.0, []
+        for rung in ladder.rungs:
+            spent += (rung.ms or 0.0) / 1000
+            kept += [rung] if spent <= after else []
+        if len(kept) < len(ladder.rungs):
+            ladder.rungs, ladder.cause, ladder.said, ladder.done = kept, "", "", False
+            ladder.began = seen.at
+    seen.ended, seen.early = False, True
+    return seen
+
+
+def ladders(seen: SweepData) -> Iterable[Ladder]:
+    for lane in seen.lanes.values():
+        yield from lane.public.values()
+        yield from (each for each in (lane.vm, lane.service) if each is not None)
+
+
+@pytest.mark.slow
+def test_nothing_false_is_told_early() -> None:
+    false = []
+    for id in sorted(id for id in FAULTS if place(id).exists()):
+        seen = cut(read(id), CUT)
+        true = {FINDINGS.get(truth, "") for truth in FAULTS[id].truth}
+        told = [each for each in certain(seen, seen.at + CUT) if each.id not in true]
+        false += [(id, each.id, each.summary) for each in told if not any(word in each.summary for word in OPEN)]
+    assert not false
+
+
+@pytest.mark.parametrize(
+    ("id", "finding"), [("own-tunnel-cut", "CH016"), ("haproxy-frozen", "CH041"), ("vm-off", "CH032")]
+)
+def test_the_cause_is_told_within_six_seconds(id: str, finding: str) -> None:
+    seen = cut(read(id), CUT)
+    assert [each.id for each in certain(seen, seen.at + CUT)] == [finding]
+
+
+def test_a_way_into_the_mail_host_that_hangs_delays_no_cause() -> None:
+    seen = cut(read("vm-off"), CUT)
+    for lane in seen.lanes.values():
+        if lane.service is not None:
+            lane.service = Ladder(lane.service.target, lane.service.vantage)
+    (told,) = certain(seen, seen.at + CUT)
+    assert "mailcow is off, or hangs" in told.summary and "not known here" in told.summary
+
+
+@pytest.mark.parametrize(
+    ("id", "said"),
+    [
+        ("own-tunnel-cut", "no answer for 1.5 s from vps to 10.10.10.214, lanes 25, 465, 993, 4190 and 443"),
+        ("vps-off", "no answer for 1.5 s at the public address from here, lanes 25, 465, 993, 4190 and 443"),
+        (
+            "haproxy-frozen",
+            "connections from here are accepted, and nothing is said for 1.5 s, lanes 993, 4190 and 443",
+        ),
+        ("calm", ""),
+    ],
+)
+def test_whose_answer_is_waited_for_is_said_at_once(id: str, said: str) -> None:
+    seen = cut(read(id), 1.5)
+    assert waiting(seen, seen.at + 1.5) == said
