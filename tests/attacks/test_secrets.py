@@ -143,6 +143,10 @@ def test_what_is_no_secret_in_these_files_is_shown(planted: Planted) -> None:
         assert line in shown
 
 
+FLOWS = (
+    "certificate-sync", "forgery-check", "haproxy-listeners", "prove-client-address", "provision", "proxy-override",
+    "rotate-certificate",
+)  # fmt: skip
 INIT = ("init", "--plan", "--yes", "--untested", "--answer", "hosts=none")
 
 COMMANDS = [
@@ -164,6 +168,10 @@ COMMANDS = [
     ("trust", "--yes"),
     ("trust", "--json"),
     ("trust", "--list", "--json"),
+    *(("certificates", *more) for more in ((), ("--json",))),
+    *(("incus", *more) for more in ((), ("--json",))),
+    *(("flow", flow, "--plan", *more) for flow in FLOWS for more in ((), ("--json",), ("--runbook",))),
+    ("explain", "CH001"),
     INIT,
 ]
 
