@@ -29,7 +29,8 @@ _TRIGGERS = (
     "mosquitto", "add_user", "snmp",
     "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
     "]:",
-    "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_", '"d"', '"k"', "createuser",
+    "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_",
+    '"d"', '"k"', '"p"', '"q"', '"dp"', '"dq"', '"qi"', "createuser",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS, *shapes.SAID,
 )  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that is looked through."""

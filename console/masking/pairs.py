@@ -130,7 +130,7 @@ class Pairs:
         kind = self._kind(each, name, before, tight)
         if not kind:
             return
-        if name.lower() == "secrets" and not self._in(each.start()) and self._names(each.end()):
+        if name.lower() == "secrets" and ":" in each["sep"] and not self._in(each.start()) and self._names(each.end()):
             return
         self._value(each, kind, before)
 
