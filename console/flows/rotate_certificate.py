@@ -19,7 +19,6 @@ from console.flows import (
     Ask,
     CheckResult,
     Flow,
-    NotYetKnown,
     Plan,
     Refusal,
     Run,
@@ -33,7 +32,8 @@ from console.flows import (
 )
 from console.flows.certificate_sync import lines
 from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
-from console.flows.certificate_sync.steps import Push, asset
+from console.flows.certificate_sync.previous import Pushed
+from console.flows.certificate_sync.steps import asset
 from console.model import Certificate
 from console.observation import IMPLICIT_TLS, ProbeTarget
 from console.probes import tls
@@ -213,16 +213,6 @@ class Renew(Step):
         return Plan(
             (Run("proxy", tuple(words), ORDER),), tuple(notes), undo="an issued certificate cannot be taken back"
         )
-
-
-class Pushed(Push):
-    """What certbot's own run of the hook did not bring there is pushed now."""
-
-    async def plan(self, context: StepContext) -> Plan:
-        """As certificate-sync pushes."""
-        if context.expects("renew"):
-            raise NotYetKnown("certbot's hook pushes it; what did not arrive is pushed then")
-        return await super().plan(context)
 
 
 class Seen(Step):

@@ -100,7 +100,8 @@ class Run(Struct, frozen=True, tag="run"):
     how far it is from a line of its output, and `signal` is what ends it in good order when it is cut off.
     Secrets reach it by `stdin` or as variables of its `environment`, never as words, which every user sees.
     `diff` are lines that say what it changes (+, -, ~); `tells` makes a line of its output what is shown of it ("":
-    nothing), for a command that speaks to machines."""
+    nothing), for a command that speaks to machines. A `rescue` is for the step to do where what comes before it
+    failed: the plan says so, and a runbook only names it."""
 
     host: str
     argv: tuple[str, ...]
@@ -115,6 +116,7 @@ class Run(Struct, frozen=True, tag="run"):
     environment: tuple[tuple[str, Secret], ...] = ()
     diff: str = ""
     tells: Callable[[str], str] | None = None
+    rescue: bool = False
 
     @property
     def text(self) -> str:

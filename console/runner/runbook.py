@@ -65,6 +65,9 @@ def _step(context: StepContext, flow: str, step: Step, found: CheckResult, plan:
     for loss in plan.loses:
         yield f"agree {line([loss.name, show.line(context, loss.words)])}"
     for action in plan.actions:
+        if isinstance(action, Run) and action.rescue:
+            yield f"# If that failed, on {context.name(action.host)}: {show.line(context, action.text)}"
+            continue
         body = list(_action(context, action))
         mark = _mark("COWHAND_STEP", body)
         yield from (f"on_{_word(action.host)} <<'{mark}'", "set -eu", *body, mark)

@@ -30,6 +30,8 @@ def action(context: StepContext, planned: Action) -> ActionShown:
     match planned:
         case Write():
             return ActionShown("write", host, text, lines(context, planned.diff.expandtabs()))
+        case Run(rescue=True):
+            return ActionShown("run", host, text, "~ only if what comes before it fails\n")
         case Run():
             return ActionShown("run", host, text, lines(context, planned.diff.expandtabs()))
         case Copy():
