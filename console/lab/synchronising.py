@@ -98,6 +98,7 @@ def _script(machine: str, text: str) -> Script | None:
         (PROXY, "$(date +%s)", _clock),
         (PROXY, "certbot --version", _certbot),
         (PROXY, "-e '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p'", _leaves),
+        (MAIL, "Mailcow has another pair than the new one", _take_back),
         (machine, "--restore", partial(_restore, machine)),
         (MAIL, "--no-install-recommends openssh-server", _install),
         (MAIL, "purge -y openssh-server", _purge),
@@ -244,6 +245,23 @@ def _restore(machine: str, lab: Rehearsal, words: tuple[str, ...]) -> Done:
             del lab.files[place]
         lab.pushing.folders[machine].discard(store)
     return Done(0)
+
+
+def _take_back(lab: Rehearsal, words: tuple[str, ...]) -> Done:
+    """Put Mailcow's pair from before back, when it has the new one."""
+    import ssl
+
+    used, kept = (
+        x509.read(ssl.PEM_cert_to_DER_cert(lab.certificate.pem)),
+        lab.files.get((MAIL, f"{STORE}/previous.pem")),
+    )
+    if used is None or used.fingerprint != words[1]:
+        return Done(0, "Mailcow has another pair than the new one: it is left as it is\n")
+    if kept is None:
+        return Done(10, "", "refused: there is no previous pair; nothing was changed\n")
+    lab.certificate.restore(kept.decode())
+    _lay(lab)
+    return Done(0, "restored\n")
 
 
 def _leaves(lab: Rehearsal, words: tuple[str, ...]) -> Done:

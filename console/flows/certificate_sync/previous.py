@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from console.errors import CowhandError
 from console.flows import Change, NotYetKnown, Plan, Run, StepContext
-from console.flows.certificate_sync.ground import DEPLOY, Ground, ground
+from console.flows.certificate_sync.ground import DEPLOY, LOOK, Ground, ground
 from console.flows.certificate_sync.steps import Push
 from console.runner.executor import Failed
 from console.sources import certificate_push
@@ -91,17 +91,26 @@ class Pushed(Push):
     async def apply(self, change: Change, plan: Plan) -> None:
         """Push; where the hook has written down that it failed, put the pair from before back."""
         back = [each for each in plan.actions if isinstance(each, Run) and each.rescue]
-        before = await change.context.text("proxy", certificate_push.STATE)
+        *first, hook = [each for each in plan.actions if each not in back]
+        before = await _written(change.context)
         try:
-            for action in plan.actions:
-                if action not in back:
-                    await change.do(action)
+            for action in first:
+                await change.do(action)
         except Failed as error:
-            if not await self._failed(change.context, before):
+            if not _failed(before[0]):  # certbot's own run of the hook is what may have failed on one side
                 raise
             told = [str(error)]
         else:
-            return
+            try:
+                await change.do(hook)
+            except Failed as error:
+                change.context.invalidate()
+                now = await _written(change.context)
+                if now == before or not _failed(now[0]):  # it may still run: a lost link proves no failure
+                    raise
+                told = [str(error)]
+            else:
+                return
         for action in back:
             who = "Mailcow" if action.host == "mail" else "HAProxy"
             try:
@@ -117,14 +126,19 @@ class Pushed(Push):
         proxy = on_proxy(await ground(context))
         return Plan((*plan.actions, *([proxy] if proxy else []))) if plan else None
 
-    async def _failed(self, context: StepContext, before: str | None) -> bool:
-        """Whether the hook has ended, and written down since that it failed; a lost link proves no failure."""
-        context.invalidate()
-        now = await context.text("proxy", certificate_push.STATE)
-        try:
-            return now is not None and now != before and certificate_push.read(now).result == "failed"
-        except ValueError:
-            return False
+
+def _failed(text: str) -> bool:
+    """Whether the hook has ended, and written down that it failed."""
+    try:
+        return certificate_push.read(text).result == "failed"
+    except ValueError:
+        return False
+
+
+async def _written(context: StepContext) -> tuple[str, str]:
+    """What the hook wrote down last, and when to the nanosecond: two pushes in one second may say the same."""
+    said = await context.host("proxy").run(["stat", "-L", "-c", "%z", "--", certificate_push.STATE], LOOK)
+    return await context.text("proxy", certificate_push.STATE) or "", said.stdout.decode("ascii", "replace")
 
 
 def taking_back(found: Ground) -> tuple[Run, ...]:

@@ -54,6 +54,11 @@ async def test_a_certificate_is_pushed_by_a_key_for_the_address_that_the_vm_sees
         assert await flow() == "nothing to do: everything is as it should be"
         assert await flow("rotate-certificate", renew="test") == "done, and verified"
         assert await leaf("mail", f"{SSL}/cert.pem") == issued
+        await hosts["mail"].write(pushing.ALLOWED, b"# nobody\n")
+        said = await flow("rotate-certificate", renew="yes")
+        assert "Mailcow does not have the new pair" in said
+        assert await leaf("mail", f"{SSL}/cert.pem") == issued
+        await hosts["mail"].write(pushing.ALLOWED, allowed.encode())
         # Half-way no mail lane is open yet, and what is served shows on 443 alone.
         assert await flow("rotate-certificate", renew="yes") == "done, and verified"
         renewed = await leaf("proxy", f"{LIVE}/fullchain.pem")
