@@ -47,6 +47,10 @@ class View(PlacedWidget):
         self.set_class(width >= WIDE, "-wide")
         self.set_class(BROAD <= width < WIDE, "-broad")
 
+    def on_mount(self) -> None:
+        """Take the first one: what is inside was not there yet when it was composed."""
+        self.fit()
+
     def on_resize(self) -> None:
         """Take another shape."""
         self.fit()

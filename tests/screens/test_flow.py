@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.css.scalar import Scalar
 from textual.pilot import Pilot
 
 from console.events import EngineFailed
 from console.store import journal
 from screens.app import CowhandApp
+from screens.view import View
+from screens.views.flow import Flow
 from screens.widgets.pane import Pane
 from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
 from tests.screens.flow_stage import FORMATTING, flows, seen
@@ -415,3 +418,15 @@ async def test_a_flow_that_stands_still_sends_nothing(app: CowhandApp, root: Pat
             pane.redraw()
             assert pane._repaint_regions == set()
         assert rows_of(app) == rows == shown.split("\n")
+
+
+async def test_it_takes_its_shape_even_when_it_is_shown_before_its_parts_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # On a busy machine both come before the parts, and find none.
+    monkeypatch.setattr(Flow, "shown", lambda self: None)
+    monkeypatch.setattr(View, "on_resize", lambda self: None)
+    made = build_stage(flows(*FORMATTING))
+    async with made.run_test(size=(120, 36)) as pilot:
+        await settle(pilot, "6", "enter")
+        assert made.query_one("#flow-steps").styles.width == Scalar.parse("48")
