@@ -15,6 +15,7 @@ from console.mend.plan import Plan, path_of
 from console.sources import haproxy
 from console.sources.haproxy.reach import Reach, reaches
 from console.store.trust import Use, doubt, unseen
+from console.store.walk import walk
 from console.text import clean
 
 PATIENCE = 30.0
@@ -102,7 +103,7 @@ def _named(folder: Path, found: tuple[Reach, ...]) -> Iterator[Path]:
 
 def _code(folder: Path) -> Iterator[Path]:
     """Yield the files that Lua may load from below the folder it is started in, or too many where it is too large."""
-    for count, (top, folders, names) in enumerate(os.walk(folder)):
+    for count, (top, folders, names) in enumerate(walk(folder)):
         folders[:] = sorted(name for name in folders if name != ".git")
         yield from (Path(top, name) for name in sorted(names) if name.endswith(_CODE))
         if count > MOST:

@@ -13,6 +13,7 @@ from console.estate import text_file
 from console.hosts.programs import program
 from console.store.folders import repository
 from console.store.trust import Use, shown, unseen
+from console.store.walk import walk
 from console.tofu.place import Place
 from console.tofu.show import words
 
@@ -61,7 +62,7 @@ def use(place: Place, site: Path) -> Use:
 def files_below(folder: Path) -> list[Path]:
     """Return the files below a folder, through links: a package may be one into OpenTofu's cache."""
     found: list[Path] = []
-    for count, (top, folders, names) in enumerate(os.walk(folder, followlinks=True)):
+    for count, (top, folders, names) in enumerate(walk(folder, followlinks=True)):
         folders.sort()
         found += [Path(top, name) for name in sorted(names)]
         if len(found) > MOST or count > MOST:  # links that lead in circles
@@ -111,7 +112,7 @@ def other_files(place: Place) -> Iterator[Path]:
     """Yield the other files of the repository, but those of git and of the state, which every change of it writes."""
     count = 0
     data, state = (Path(os.path.realpath(each)) if each else None for each in (place.data, place.file))
-    for top, folders, names in os.walk(_top(place)):
+    for top, folders, names in walk(_top(place)):
         folders[:] = sorted(name for name in folders if name != ".git" and Path(top, name) != data)
         for name in sorted([*names, *(each for each in folders if Path(top, each).is_symlink())]):
             if name.endswith(_STATE) or Path(top, name) == state:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from console.hosts.host import Completed
 from console.hosts.ssh.host import read_route
 from console.sources import dovecot
 from console.sources.opentofu import files
+from console.store.walk import walk
 from console.tofu import show, state, tool
+from console.tofu.use import files_below
 
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "certificates": (certificates.parse, ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN TRUSTED CERTIFICATE-----\n")),
@@ -87,3 +91,33 @@ def test_no_command_ends_by_the_marks_of_tofu_in_a_clone(tmp_path: Path, capsys:
     (tmp_path / "site.toml").write_text('[sources]\nopentofu = ["main.tf"]\n')
     assert main(["--site", str(tmp_path / "site.toml"), "show"]) == 0
     assert "stopped" not in capsys.readouterr().err
+
+
+def test_folders_in_each_other_are_walked_to_their_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        os.mkdir("a")  # noqa: PTH102  there is no room for the whole path
+        os.chdir("a")
+    Path("deep.lua").write_text("x")
+    os.chdir(tmp_path)
+    assert [names for _, _, names in walk(tmp_path) if names] == [["deep.lua"]]
+    assert [each.name for each in files_below(tmp_path)] == ["deep.lua"]
+    subprocess.run(["rm", "-rf", str(tmp_path / "a")], check=True)  # shutil's calls itself, too
+
+
+def test_a_walk_is_that_of_python(tmp_path: Path) -> None:
+    for name in ("b/c/d", "a/x", "e"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "f").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "b")
+    (tmp_path / "lost").symlink_to("nowhere")
+
+    def shape(found: Iterable[tuple[str, list[str], list[str]]]) -> list[tuple[str, list[str], list[str]]]:
+        told = []
+        for top, folders, names in found:
+            folders.sort()
+            told.append((top, list(folders), sorted(names)))
+        return told
+
+    for links in (False, True):
+        assert shape(walk(tmp_path, followlinks=links)) == shape(os.walk(tmp_path, followlinks=links))
