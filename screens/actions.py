@@ -83,7 +83,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("palette", "colon,ctrl+p", ":", "all", "any action, by its name", "console"),
     Action("sites", "o", "o", "sites", "open another of your sites", "console"),
     Action("theme", "t", "t", "theme", "dark, light, terminal colours", "console"),
-    Action("help", "question_mark,f1", "?", "help", "all keys", "console"),
+    Action("help", "question_mark,f1", "?", "help", "all keys; a finding explained", "console"),
     Action("back", "escape", "esc", "back", "back to where you were", "console"),
     Action("leave", "q,ctrl+q,ctrl+c", "q", "leave", "quit cowhand", "console"),
 )  # fmt: skip

@@ -261,11 +261,23 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
             own[id]()
         elif id == "help" and self.view.NAME == "help":
             self._back()
+        elif id == "help":
+            self._help()
         elif id in KEY_LINES:
             self.go(id)
         else:
             self.view.do(id)
         self._frame()
+
+    def _help(self) -> None:
+        """Show all keys, and above them what the chosen finding means."""
+        from screens.views.help import Help
+
+        chosen = self.view.finding() if self.view.NAME == "findings" else None
+        self.go("help")
+        assert isinstance(self.view, Help)
+        self.view.about, self.view.skipped = chosen.id if chosen is not None else "", 0
+        self.view.redraw()
 
     def say(self, words: str) -> None:
         """Show a short message in the key line until the next key."""

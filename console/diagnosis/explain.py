@@ -188,12 +188,16 @@ def _proven(candidates: list[Suspect]) -> list[Suspect]:
         if suspect.covers - explained:
             kept.append(suspect)
             explained |= suspect.covers
+        elif suspect.mode.stands:  # of which lanes it is the fault cannot be told
+            kept.append(Suspect(suspect.mode, Scope(()), suspect.proof, frozenset()))
     return [each for each in kept if _is_needed(each, kept)]
 
 
 def _is_needed(suspect: Suspect, kept: list[Suspect]) -> bool:
     """Whether it explains something that no other kept one does, or is the cheapest that does."""
     others = _union(each for each in kept if each is not suspect)
+    if not suspect.covers:
+        return True
     return bool(suspect.covers - others) or not any(
         each.covers >= suspect.covers and each.cost <= suspect.cost for each in kept if each is not suspect
     )

@@ -42,7 +42,11 @@ def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) ->
 
 def _is_half(reading: Reading) -> bool:
     """Whether the mail host's port is well to the proxy, and blamed for what only some clients see (judge)."""
-    return reading.hop == "vm" and reading.outcome == "degraded" and reading.word[:3] in ("v4 ", "v6 ")
+    return reading.hop == "vm" and _of_a_family(reading)
+
+
+def _of_a_family(reading: Reading) -> bool:
+    return reading.outcome == "degraded" and reading.word[:3] in ("v4 ", "v6 ")
 
 
 def _moved(reading: Reading, word: str, blamed: dict[str, frozenset[HopName]]) -> Reading:
@@ -73,7 +77,7 @@ def _aligned(reading: Reading, hops: frozenset[HopName], words: dict[str, str]) 
         return reading  # nothing failed as a whole: what is degraded stays so
     if reading.hop not in hops:
         return replace(reading, outcome="degraded") if reading.outcome == "failed" else reading
-    if reading.outcome == "failed":
-        return reading
+    if reading.outcome == "failed" or (reading.hop == "public" and _of_a_family(reading) and hops - {"public"}):
+        return reading  # over the other family clients come as far as the hop behind it that is blamed, too
     word = reading.word if reading.outcome == "degraded" else words[reading.lane]
     return replace(reading, outcome="failed", word=word, latency_ms=None)

@@ -71,7 +71,8 @@ class Mode(Struct, frozen=True):
 
     A pass that it `forbids` clears it; a port on which what it `needs` did not pass is none of its own. `finding` is
     the id that names it once it is proven, `kin` those by which it is known among rivals. One that `spreads` is
-    taken for the cause on a lane that fits, too, once it is proven on another."""
+    taken for the cause on a lane that fits, too, once it is proven on another; one that `stands` is told when it is
+    proven, though something else explains all that it does."""
 
     id: str
     words: str
@@ -87,14 +88,16 @@ class Mode(Struct, frozen=True):
     remedy: str = ""
     kin: str = ""
     spreads: bool = False
+    stands: bool = False
 
 
 def row(
     id: str, words: str, cost: float, hop: HopName, scope: Scoping, *, covers: str, finding: str, fact: Fact,
     forbids: str = "", needs: str = "", tells: str = "", remedy: str = "", kin: str = "", spreads: bool = False,
+    stands: bool = False,
 ) -> Mode:  # fmt: skip
     """Return a row of the table, its tests written as `pattern` reads them."""
     return Mode(
         id, words, cost, hop, scope, pattern(covers), pattern(forbids, passing=True), fact, finding,
-        pattern(needs, passing=True), tells, remedy, kin, spreads,
+        pattern(needs, passing=True), tells, remedy, kin, spreads, stands,
     )  # fmt: skip

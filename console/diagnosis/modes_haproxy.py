@@ -29,7 +29,7 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-process/two", "two HAProxies run on {vps} and share ports{files}", 2.8, "haproxy", everything,
-        covers=END, fact=front.doubled, finding="CH043", tells="ps -C haproxy -o args on {vps}",
+        covers=END, fact=front.doubled, stands=True, finding="CH043", tells="ps -C haproxy -o args on {vps}",
         remedy="stop the one that should not run on {vps}: systemctl status haproxy tells which is the unit's",
     ),
     row(

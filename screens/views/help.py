@@ -1,4 +1,4 @@
-"""All keys, made from the registry."""
+"""All keys, made from the registry; above them, what the chosen finding means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 
 from screens.actions import ACTIONS, Group
-from screens.text import Line, Piece, cells, clip
+from screens.text import Line, Piece, cells, clip, wrap
 from screens.themes import MARKS
 from screens.view import View
 from screens.widgets.pane import Pane
@@ -33,6 +33,8 @@ class Help(View):
     def __init__(self) -> None:
         super().__init__(id="help")
         self.skipped = 0
+        self.about = ""
+        """Id of the finding that was chosen when help was asked for; "" when there was none."""
 
     def compose(self) -> ComposeResult:
         """Lay out the one pane."""
@@ -44,7 +46,7 @@ class Help(View):
         left, right = (self._column(groups, half) for groups in COLUMNS)
         right += [(), *self._shapes()]
         rows = max(len(left), len(right))
-        lines: list[Line] = []
+        lines = self._explained(width) if self.about else []
         for at in range(rows):
             first = left[at] if at < len(left) else ()
             second = right[at] if at < len(right) else ()
@@ -62,6 +64,29 @@ class Help(View):
         steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page, "first": -99, "last": 99}
         self.skipped = max(self.skipped + steps.get(id, 0), 0)
         self.redraw()
+
+    def _explained(self, width: int) -> list[Line]:
+        """What `cowhand explain` tells of a finding."""
+        from console.diagnosis.about import about
+
+        found = about(self.about)
+        if found is None:
+            return []
+        ink, alike = (
+            self.ink,
+            [f"{id}: {words}" + (f" (to tell: {tells})" if tells else "") for id, words, tells in found.alike],
+        )
+        parts = (
+            ("what it is", found.words), ("what is seen", found.seen), ("what proves it", found.proofs),
+            ("what else looks like it", alike), ("how it is mended", found.remedies),
+        )  # fmt: skip
+        lines: list[Line] = [
+            ((f" {found.entry.id} {found.entry.name} ", ink.bright), (found.entry.severity, ink.muted))
+        ]
+        for title, rows in parts:
+            lines += [((f"   {title}", ink.muted),)] if rows else []
+            lines += [((f"     {part}", ink.text),) for row in rows for part in wrap(row, width - 8)]
+        return [*lines, ()]
 
     def _shapes(self) -> list[Line]:
         ink = self.ink

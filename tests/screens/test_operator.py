@@ -317,6 +317,18 @@ async def test_help_names_every_action() -> None:
         assert pilot.app.view.NAME == "lanes"  # type: ignore[attr-defined]
 
 
+async def test_help_on_a_finding_says_what_it_means() -> None:
+    async with build(trouble()).run_test(size=(120, 60)) as pilot:
+        await settle(pilot, "2")
+        chosen = pilot.app.view.finding()  # type: ignore[attr-defined]
+        text = "\n".join(await settle(pilot, "question_mark"))
+        assert f"{chosen.id} {chosen.name}" in text and "how it is mended" in text
+        assert "all keys" not in "\n".join(await settle(pilot, "question_mark"))
+        assert pilot.app.view.NAME == "findings"  # type: ignore[attr-defined]
+        await settle(pilot, "1", "question_mark")
+        assert pilot.app.view.about == ""  # type: ignore[attr-defined]
+
+
 async def test_files_that_cannot_be_used_are_named_and_the_rest_still_shows() -> None:
     async with build(half_read()).run_test(size=SMALL) as pilot:
         rows = await settle(pilot)
