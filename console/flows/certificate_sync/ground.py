@@ -37,7 +37,8 @@ class Ground(Struct, frozen=True):
     """The name on the certificate, its folder on the proxy, the VM's address, Mailcow's folder, and HAProxy's bundles.
 
     `hook` is where certbot's deploy hook stands, or will; `upgrades` says that one of the same purpose is there.
-    `served` are addresses of the proxy where HAProxy shows one of the bundles."""
+    `served` are addresses of the proxy where HAProxy shows one of the bundles; `chain` has the SHA-256 of each
+    certificate of the lineage, `leaf` first."""
 
     name: str
     lineage: str
@@ -48,6 +49,7 @@ class Ground(Struct, frozen=True):
     upgrades: bool = False
     bundles: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
 
 
 async def ground(context: StepContext) -> Ground:
@@ -62,13 +64,13 @@ async def _find(context: StepContext) -> Ground:
     if text is None:
         raise Refusal(f"{context.name('proxy')} has no {lineage}/fullchain.pem: have certbot issue {name} first")
     try:
-        leaf = certificates.parse(text)[0].fingerprint
+        chain = tuple(each.fingerprint for each in certificates.parse(text))
     except ValueError as error:
         raise Refusal(f"{lineage}/fullchain.pem {error}") from None
     folder = await _folder(context)
     hook, upgrades = await _hook(context)
     bundles, served = await _bundles(context, name)
-    return Ground(name, lineage, leaf, await _address(context), folder, hook, upgrades, bundles, served)
+    return Ground(name, lineage, chain[0], await _address(context), folder, hook, upgrades, bundles, served, chain)
 
 
 def _named(context: StepContext) -> str:

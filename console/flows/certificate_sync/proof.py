@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from console.errors import HostError
 from console.facts import certificates
 from console.flows import StepContext
@@ -28,17 +30,27 @@ async def pushed(context: StepContext, ground: Ground) -> str:
     return ""
 
 
-async def shown(context: StepContext, ground: Ground) -> tuple[list[int], list[int]]:
-    """The ports of the VM that show certbot's certificate, and those that show another; closed ones are in neither."""
-    right: list[int] = []
-    other: list[int] = []
+class Shown(Struct, frozen=True):
+    """The ports of the VM that show certbot's certificate, another one, and certbot's without its chain; none closed."""
+
+    right: tuple[int, ...] = ()
+    other: tuple[int, ...] = ()
+    bare: tuple[int, ...] = ()
+
+
+async def shown(context: StepContext, ground: Ground) -> Shown:
+    """Shake hands with each port of the VM that is open."""
+    found: dict[str, list[int]] = {"right": [], "other": [], "bare": []}
     for port, protocol in PORTS.items():
-        words = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", ground.name]
+        words = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", ground.name, "-showcerts"]
         words += ["-starttls", protocol] if protocol else []
         try:
             said = await context.host("mail").run(words, LOOK)
-            leaf = certificates.parse(said.stdout.decode("utf-8", "replace"))[0]
+            chain = tuple(each.fingerprint for each in certificates.parse(said.stdout.decode("utf-8", "replace")))
         except (HostError, ValueError):
             continue
-        (right if leaf.fingerprint == ground.leaf else other).append(port)
-    return right, other
+        if chain[0] != ground.leaf:
+            found["other"].append(port)
+        else:  # a server may add what it knows of its authority itself
+            found["right" if chain[: len(ground.chain)] == ground.chain else "bare"].append(port)
+    return Shown(*(tuple(ports) for ports in found.values()))

@@ -271,13 +271,15 @@ class Push(Part):
         found = await ground(context)
         if why := await proof.pushed(context, found):
             return needed(why)
-        right, other = await proof.shown(context, found)
-        if other or not right:
-            ports = join_words([str(port) for port in other])
-            return needed(f"{ports} of {context.name('mail')} show another certificate" if other else "no port answers")
-        ports = join_words([str(port) for port in right])
-        return done(f"{ports} of {context.name('mail')} show the certificate of {context.name('proxy')}",
-                    f"SHA-256 {found.leaf}")  # fmt: skip
+        seen, mail = await proof.shown(context, found), context.name("mail")
+        if seen.other:
+            return needed(f"{_ports(seen.other)} of {mail} show another certificate")
+        if seen.bare:
+            return needed(f"{_ports(seen.bare)} of {mail} show it without its whole chain")
+        if not seen.right:
+            return needed("no port answers")
+        words = f"{_ports(seen.right)} of {mail} show the certificate of {context.name('proxy')}"
+        return done(f"{words}, with its chain" if len(found.chain) > 1 else words, f"SHA-256 {found.leaf}")
 
     async def plan(self, context: StepContext) -> Plan:
         """The key is tried, then the hook runs as certbot would run it."""
@@ -301,6 +303,10 @@ class Push(Part):
             "when a port does not show it, the mail host puts the pair from before back by itself",
         )
         return Plan(tuple(actions), notes, undo="the pair from before")
+
+
+def _ports(ports: tuple[int, ...]) -> str:
+    return join_words([str(port) for port in ports])
 
 
 async def folder(context: StepContext, host: str, path: str, mode: int) -> tuple[Action, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from console.events import ActionBegan, FlowEvent, StepChanged
 from console.flows import Plan, Run, StepContext, asking, needed, registry
+from console.flows.certificate_sync import proof
 from console.flows.certificate_sync.ground import Ground
 from console.flows.certificate_sync.previous import MAIL, PROXY, Pushed, taking_back
 from console.runner import runbook
@@ -201,3 +202,29 @@ def test_a_runbook_names_what_takes_a_push_back_and_does_not_do_it(tmp_path: Pat
     rows = [row for row in written.split("\n") if "--restore" in row or "checkend" in row]
     assert [row[:26] for row in rows] == ["# If that failed, on vm: s", "# If that failed, on vps: "]
     assert "\nhook\n" in written
+
+
+@pytest.mark.parametrize(
+    ("sent", "state", "words"),
+    [
+        ((NEW, OLD), "done", "show the certificate of vps, with its chain"),
+        ((NEW, OLD, OTHER), "done", "show the certificate of vps, with its chain"),
+        ((NEW,), "needed", "25, 465 and 993 of vm show it without its whole chain"),
+        ((NEW, OTHER), "needed", "25, 465 and 993 of vm show it without its whole chain"),
+        ((OLD, NEW), "needed", "25, 465 and 993 of vm show another certificate"),
+        ((), "needed", "no port answers"),
+    ],
+)
+async def test_a_push_is_proven_by_the_certificate_and_its_chain(
+    sent: tuple[tuple[str, str], ...], state: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.build(tmp_path)
+    (tmp_path / sync.LIVE / "fullchain.pem").write_text(NEW[0] + OLD[0])
+    (tmp_path / sync.SSL / "cert.pem").write_text("".join(pair[0] for pair in sent))
+
+    async def pushed(*nothing: object) -> str:
+        return ""
+
+    monkeypatch.setattr(proof, "pushed", pushed)
+    found = await Pushed().check(context(case.CASE, tmp_path))
+    assert (found.state, words in found.words) == (state, True), found.words
