@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,11 @@ def proxy_refuses(root: Path) -> None:
     tool(root / "vps/usr/local/bin/systemctl", "exit 1")
 
 
+def _has(file: Path, keys: list[str]) -> bool:
+    text = file.read_bytes()
+    return any(key.encode() in text for key in keys)
+
+
 @pytest.mark.parametrize("damage", [mail_refuses, proxy_refuses])
 async def test_a_pair_that_one_side_did_not_take_is_in_use_on_neither(
     damage: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +197,17 @@ async def test_a_pair_that_one_side_did_not_take_is_in_use_on_neither(
     assert (tmp_path / sync.LIVE / "fullchain.pem").read_text() == NEW[0], "what was issued stays, for the next run"
     began = [each.action for each in seen if isinstance(each, ActionBegan)]
     assert sum("only if" in each.diff for each in began) == 2
+    keys = [row for pair in (OLD, NEW) for row in pair[1].split("\n") if row and "KEY" not in row]
+    texts = [
+        repr(seen),
+        *(each.read_text() for each in Path(os.environ["XDG_STATE_HOME"]).rglob("*") if each.is_file()),
+    ]
+    assert any("--restore" in text for text in texts)
+    assert not [key for key in keys for text in texts if key in text]
+    holders = {each.relative_to(tmp_path) for each in tmp_path.rglob("*") if each.is_file() and _has(each, keys)}
+    kept = {f"vps/etc/letsencrypt/archive/{sync.NAME}/privkey{number}.pem" for number in (9, 10)}
+    kept |= {f"{sync.LIVE}/privkey.pem", f"{sync.SSL}/key.pem", f"vps/{BUNDLE}", "next/privkey.pem"}
+    assert {str(each) for each in holders} - kept <= {"vm/var/lib/cowhand/certificate/previous.pem"}
 
 
 def test_a_runbook_names_what_takes_a_push_back_and_does_not_do_it(tmp_path: Path) -> None:
