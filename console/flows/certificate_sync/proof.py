@@ -31,7 +31,7 @@ async def pushed(context: StepContext, ground: Ground) -> str:
 
 
 class Shown(Struct, frozen=True):
-    """The ports of the VM that show certbot's certificate, another one, and certbot's without its chain; none closed."""
+    """The open ports that show certbot's certificate, another one, and certbot's without its chain."""
 
     right: tuple[int, ...] = ()
     other: tuple[int, ...] = ()
