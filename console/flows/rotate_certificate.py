@@ -30,7 +30,7 @@ from console.flows import (
     skipped,
     wrong,
 )
-from console.flows.certificate_sync import lines
+from console.flows.certificate_sync import lines, proof
 from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
 from console.flows.certificate_sync.previous import Pushed
 from console.flows.certificate_sync.steps import asset
@@ -270,4 +270,17 @@ def steps(context: StepContext) -> list[Step]:
     return [Look(), Rehearse(), Renew(), Pushed(), Seen()]
 
 
-FLOW = Flow(steps)
+async def standing(context: StepContext) -> CheckResult:
+    """Whether it is due, or not pushed; the operator is asked nothing for a list, and no port is tried."""
+    found = await Look().check(context)
+    if found.state != "done":
+        return found
+    there = await state(context)
+    if there.due:
+        return needed(f"due: {there.left} of {_days(there)}")
+    if why := await proof.pushed(context, await ground(context)):
+        return needed(why)
+    return done(f"not due, and pushed: {there.left} of {_days(there)}")
+
+
+FLOW = Flow(steps, standing=standing)

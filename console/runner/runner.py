@@ -128,7 +128,7 @@ class Runner:
         progress = self.progress
         left = [entry.step.name for entry in progress.entries if progress.states.get(entry.path) == "left"]
         if progress.missing:
-            missing = progress.missing
+            missing = list(dict.fromkeys(progress.missing))
             return Ending("unanswered", f"needs answers: {join_words(missing)}; nothing was changed", missing[0])
         if progress.dry:
             return Ending("planned", "this is what would be done; nothing was changed")

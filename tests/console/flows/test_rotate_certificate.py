@@ -109,3 +109,36 @@ async def test_a_push_that_fails_is_said_and_is_made_by_the_next_run_without_ano
     ending, _ = await walk(tmp_path, "due")
     assert (ending.outcome, orders(tmp_path)) == ("done", [RENEW])
     assert served(tmp_path) == case.pair(89)[0]
+
+
+@pytest.mark.parametrize(
+    ("left", "push", "state", "words"),
+    [
+        (10, "", "needed", "due: 10 days left of 90 days"),
+        (60, "", "done", "not due, and pushed: 60 days left of 90 days"),
+        (60, "the last push failed: a reason", "needed", "the last push failed: a reason"),
+    ],
+)
+async def test_the_list_of_flows_says_what_is_due_and_asks_nothing(
+    left: int, push: str, state: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.build(tmp_path, left=left)
+
+    async def pushed(*nothing: object) -> str:
+        return push
+
+    monkeypatch.setattr("console.flows.certificate_sync.proof.pushed", pushed)
+    plain = context(case.CASE, tmp_path)
+    flow = registry.find("rotate-certificate")
+    assert flow.standing is not None
+    found = await flow.standing(StepContext(plain.estate, plain.hosts))
+    assert (found.state, found.words) == (state, words)
+
+
+async def test_an_answer_that_two_steps_need_is_named_once(tmp_path: Path) -> None:
+    case.build(tmp_path, left=60)
+    plain = context(case.CASE, tmp_path)
+    world = StepContext(plain.estate, plain.hosts)
+    session = Session(registry.find("rotate-certificate"), world, agree, lambda event: None, None)
+    ending = await session.run()
+    assert ending.words == "needs answers: renew; nothing was changed"
