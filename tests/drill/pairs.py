@@ -16,7 +16,7 @@ _TWO = (
     "vm-fw-reject own-postfix-stopped", "no-10025 imap-off", "route-missing frontend-disabled",
     "one-way fw-reject-465", "all-containers-stopped loopback-only", "milter-dead maint",
     "own-service-stopped v4-only-993", "own-service-stopped own-tunnel-slow",
-    "nginx-404 wan-loss",
+    "nginx-404 wan-loss", "own-service-stopped vm-loss",
 )  # fmt: skip
 
 
