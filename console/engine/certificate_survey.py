@@ -16,6 +16,7 @@ from console.model import CertificatePlace, Lane, Role
 from console.observation import IMPLICIT_TLS, ProbeTarget
 from console.probes import tls
 from console.probes.ladder import climb
+from console.probes.sweep import MOST_ADDRESSES
 from console.text import address, clean
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ async def _served(
             found = await host.resolve(name)
         except HostError as error:
             unseen.append(f"{name}: {clean(str(error))}")
+            continue
+        if len(found) > MOST_ADDRESSES:
+            unseen.append(f"{name}: it has {len(found)} addresses: more than {MOST_ADDRESSES} are not asked")
             continue
         asked += [
             _ask(host, lane, each, sni, trust, room)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 FILE = "site.toml"
 
+MOST_NAMES = 100
+"""Public names: each is asked on every lane, at every address it has."""
+
 
 def find(explicit: Path | None = None) -> Path | None:
     """Return the site file: the one named, else $COWHAND_SITE, ./site.toml, or the one in the XDG folder.
@@ -202,6 +205,8 @@ def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
     for name, entry in data.get("hosts", {}).items():
         yield from _shape(("hosts", name), entry, HostEntry)
     site = msgspec.convert(data, Site)
+    if (count := len(site.public.names)) > MOST_NAMES:
+        yield ("public", "names"), f"{count} names are more than {MOST_NAMES}; keep those that clients dial"
     yield from _hosts(site)
     for file, place in site.deployed.items():
         name, colon, path = place.partition(":")

@@ -20,11 +20,15 @@ from console.observation import Ladder, LaneData, ProbeTarget, SweepData
 from console.probes import asking, tls
 from console.probes.ladder import climb
 from console.probes.trust import Trust
+from console.text import clean
 
 AT_ONCE = 256
 """Ladders under way at once from one host: below the usual limit of 1,024 open files with all hops counted.
 
 Where the limit is lower, so is this (`descriptors.at_once`)."""
+
+MOST_ADDRESSES = 32
+"""Addresses of one name that are asked: its DNS may name any number, and each is asked on every lane."""
 
 EARLY = 1.2
 """Seconds after which the machines are asked for the first time, where something has failed or is waited for."""
@@ -157,6 +161,12 @@ class _Sweep:
             rung = Rung("resolve", outcome, str(error), (time.perf_counter() - began) * 1000)
             for lane in self.seen.lanes.values():
                 lane.unresolved = rung
+            self.tell(self.seen, None)
+            return
+        if len(addresses) > MOST_ADDRESSES:
+            why = f"{clean(name, 80)} has {len(addresses)} addresses: more than {MOST_ADDRESSES} are not asked"
+            for lane in self.seen.lanes.values():
+                lane.unresolved = Rung("resolve", "unknown", why, (time.perf_counter() - began) * 1000)
             self.tell(self.seen, None)
             return
         server = None if _numeric(name) else name

@@ -10,11 +10,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.__main__ import main
-from console.estate import files, load, opentofu, text_file
+from console.errors import InputError, Refused
+from console.estate import files, load, opentofu, site_file, text_file
+from console.hosts.local import Local
+from console.model import Bind, Lane, Span, Topology
+from console.probes.sweep import sweep
 from console.sources import compose, haproxy
 from console.sources import opentofu as hcl
 from console.sources.compose import further, tree
@@ -316,3 +321,37 @@ def test_brackets_inside_each_other_are_refused_whatever_their_number() -> None:
     for count in (1_000, 100_000):
         read = compose.merge([("a.yml", "services: " + "[" * count)], {})
         assert said(read) == ["a.yml:1:1: this is not a compose file: brackets too deep inside each other"]
+
+
+class Crowded(Local):
+    """This machine, with a resolver that has as many addresses for a name as somebody likes."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.connected = count, 0
+
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        return tuple(f"127.0.{number // 250}.{number % 250 + 1}" for number in range(self.count))
+
+    async def connect(self, *words: Any, **more: Any) -> Any:
+        self.connected += 1
+        raise Refused("it said no")
+
+
+@pytest.mark.parametrize(("count", "asked"), [(32, 64), (33, 0), (5000, 0)])
+async def test_a_name_with_thousands_of_addresses_is_not_asked_at_each_of_them(count: int, asked: int) -> None:
+    lanes = tuple(
+        Lane(f"l{port}", "tcp", port, (Bind("", port),), None, None, "passthrough", Span("x", 1)) for port in (25, 26)
+    )
+    here = Crowded(count)
+    seen = await sweep(Topology(lanes=lanes, public=("mail.example.org",)), {"here": here}, lambda *_: None)
+    assert here.connected == asked
+    said = {lane.unresolved.detail for lane in seen.lanes.values() if lane.unresolved}
+    wanted = {f"mail.example.org has {count} addresses: more than 32 are not asked"}
+    assert said == (set() if asked else wanted)
+
+
+def test_a_site_file_names_no_more_than_a_hundred_names() -> None:
+    names = ", ".join(f'"a{number}.example.org"' for number in range(101))
+    with pytest.raises(InputError, match=r"site\.toml:2:1: 101 names are more than 100"):
+        site_file.parse(f"[public]\nnames = [{names}]\n", "site.toml")
