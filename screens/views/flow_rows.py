@@ -254,7 +254,9 @@ def summary(ink: Ink, look: RunStatus | None) -> tuple[str, str, Style]:
         words = f"{todo + later} of {len(look.steps)} steps to do"
         return "·", words, ink.degraded
     shape = "✗" if look.outcome in ("failed", "refused") else "?"
-    return shape, look.ending, ink.broken if shape == "✗" else ink.unknown
+    # Room is small: the reason itself comes before which step gave it.
+    said = next((step.said for step in look.steps if step.state in ("failed", "refused") and step.said), look.ending)
+    return shape, said, ink.broken if shape == "✗" else ink.unknown
 
 
 def standing(run: RunStatus) -> str:

@@ -12,9 +12,11 @@ from textual.css.scalar import Scalar
 from textual.pilot import Pilot
 
 from console.events import EngineFailed
+from console.runner.state import RunStatus, StepStatus
 from console.store import journal
 from screens.app import CowhandApp
 from screens.view import View
+from screens.views import flow_rows
 from screens.views.flow import Flow
 from screens.widgets.pane import Pane
 from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
@@ -430,3 +432,11 @@ async def test_it_takes_its_shape_even_when_it_is_shown_before_its_parts_are_the
     async with made.run_test(size=(120, 36)) as pilot:
         await settle(pilot, "6", "enter")
         assert made.query_one("#flow-steps").styles.width == Scalar.parse("48")
+
+
+async def test_a_flow_that_cannot_begin_gives_its_reason_first() -> None:
+    step = StepStatus("look", "find the certificate, and the hook", state="refused", said="run certificate-sync first")
+    look = RunStatus("r", "f", "", steps=(step,), outcome="refused", ending="step 1, find the cert…")
+    made = build_stage(flows(*FORMATTING))
+    async with made.run_test():
+        assert flow_rows.summary(made.ink, look)[:2] == ("✗", "run certificate-sync first")
