@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from console.errors import CowhandError, HostError, TimedOut
-from console.events import Prompt, StepPlanned, StepState
+from console.errors import CowhandError, HostError
+from console.events import StepPlanned, StepState
 from console.runner import guard, show
-from console.runner.context import StepContext, Unanswered
+from console.runner.agreement import agreed
+from console.runner.context import Unanswered
 from console.runner.ending import Ended
 from console.runner.executor import Executor, Failed
 from console.runner.guard import Guards
+from console.runner.lanes import cut_off, well
+from console.runner.looking import patiently, read
 from console.runner.plan import Action, CheckResult, NotYetKnown, Plan, Refusal, Run
 from console.runner.progress import Entry, Progress, Stopped
 from console.runner.read_only import Forbidden
 from console.runner.unsettled import Leftover, settle
 from console.text import join_words
 
-T = TypeVar("T")
-
 TURNS = 3
 """How often a plan may have changed between its yes and its start before the step is given up."""
-
-
-COMES_BACK = 40.0
-"""Seconds in which a lane that a change interrupted must be well again: a daemon starts, HAProxy checks it twice."""
-
-OFTEN = 1.0
-"""Seconds between two looks at lanes that are not well yet."""
 
 
 class StepRun:
@@ -55,7 +46,7 @@ class StepRun:
         while True:
             try:
                 plan = await self._look()
-                if plan is None or not await self._agree(plan):
+                if plan is None or not await agreed(self.progress, self.entry, plan):
                     return
                 if await self._change(plan):
                     return
@@ -87,7 +78,7 @@ class StepRun:
                 await self.guards.look()
                 if self.guards.kept and not progress.dry:
                     await self._keep()
-                found = await self._read(self.step.check)
+                found = await read(self.step, self.context, self.step.check)
                 if found.state == "done" and self.guards.armed and not progress.dry:
                     if await self._prove_late():
                         return None
@@ -134,25 +125,10 @@ class StepRun:
                     self.context.planned.add(self.step.name)
                     return None
 
-    async def _read(self, ask: Callable[[StepContext], Awaitable[T]]) -> T:
-        """A check, with what it reads kept for the plan that follows."""
-        self.context.keeping = True
-        try:
-            return await self._patiently(ask(self.context))
-        finally:
-            self.context.keeping = False
-
-    async def _patiently(self, asked: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self.step.patience):
-                return await asked
-        except TimeoutError:
-            raise TimedOut(f"{self.step.name} did not find out within {self.step.patience:g} s") from None
-
     async def _plan(self) -> Plan:
         self.context.keeping = True
         try:
-            plan = await self._patiently(self.step.plan(self.context))
+            plan = await patiently(self.step, self.step.plan(self.context))
             before = await self.guards.before(plan)
             notes = await self.guards.notes(plan)
         finally:
@@ -177,49 +153,6 @@ class StepRun:
     async def _choose(self, text: str, choices: dict[str, str]) -> str | None:
         return await self.progress.choose(self.progress.index(self.entry), "failed", text, choices, "stop")
 
-    # ── agreeing ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _agree(self, plan: Plan) -> bool:
-        """Have the plan agreed to, and what is lost typed; False when the operator leaves the step out."""
-        progress = self.progress
-        for loss in plan.loses:
-            if loss.name not in self.context.destroy and loss not in progress.typed:
-                await self._lose(loss.name, loss.words)
-                progress.typed.add(loss)
-        if progress.agreed:
-            return True
-        choices = {"yes": "do it", "all": "do this and all remaining", "skip": "skip", "stop": "stop here"}
-        text = f"{self.step.words or self.step.name}?"
-        said = await progress.choose(progress.index(self.entry), "confirm", text, choices, "stop", "yes")
-        if said == "all":
-            progress.agreed = True
-        if said in ("yes", "all"):
-            return True
-        if said == "skip":
-            progress.stand(self.entry, "left", "left out by the operator")
-            return False
-        progress.stand(self.entry, "stopped", "not agreed to: nothing of it was done")
-        if said is None:
-            raise progress.end("unanswered", f"{self.step.name} waits for a yes (--yes); {progress.so_far()}", "yes")
-        raise progress.end("stopped", f"stopped before {self.step.name}; {progress.so_far()}")
-
-    async def _lose(self, name: str, words: str) -> None:
-        """Have the name of what is lost typed; ends the run when it is not."""
-        progress = self.progress
-        text = f"type {name}: {words}"
-        line = show.line(self.context, text)
-        at = progress.index(self.entry)
-        typed = await progress.prompt(Prompt(progress.id(), "destroy", at, line, "destroy", typed=name))
-        if typed == name:
-            return
-        if typed:
-            why = f"{name} was not typed: {words}"
-            progress.stand(self.entry, "stopped", why)
-            raise progress.end("stopped", f"{why}; {progress.so_far()}")
-        key, why = f"destroy={name}", f"needs an answer: {text}"
-        progress.stand(self.entry, "stopped", why)
-        raise progress.end("unanswered", f"{why} (--answer {key}); {progress.so_far()}", key)
-
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _change(self, plan: Plan) -> bool:
@@ -230,7 +163,7 @@ class StepRun:
             for host in dict.fromkeys(action.host for action in plan.actions):
                 await self.context.lock(host)
             await self.guards.look()
-            found = await self._read(self.step.check)
+            found = await read(self.step, self.context, self.step.check)
             fresh = await self._plan() if found.state == "needed" else None
         except (HostError, Forbidden) as error:
             await self._blind(str(error))
@@ -278,7 +211,7 @@ class StepRun:
                 if each.host not in self.guards.armed:
                     raise Failed(f"{self.context.name(each.host)} has not armed its rollback: nothing else was done")
         if self.step.together:
-            self.well = await self._well()
+            self.well = await well(self.context.lanes)
         executor.under = self.guards.over(plan.rollbacks)
         await self.step.apply(executor, replace(plan, actions=self.own))
 
@@ -286,39 +219,24 @@ class StepRun:
         """Prove it, and then disarm: a rollback that has begun meanwhile undoes it again."""
         armed = self.guards.armed
         self.context.invalidate()
-        found = await self._patiently(self.step.verify(self.context))
+        found = await patiently(self.step, self.step.verify(self.context))
         if found.state != "done":
             raise Failed(f"{self.step.name} is not there after all: {found.words}")
-        if lost := await self._lost():
+        if lost := await cut_off(self.well, self.context.lanes):
             raise Failed(f"{join_words(sorted(lost))} could be used before, and cannot any more")
         if armed:
             await self._decide(armed)
             self.context.invalidate()
-            found = await self._patiently(self.step.verify(self.context))
+            found = await patiently(self.step, self.step.verify(self.context))
             if found.state != "done":
                 raise Failed(f"{self.step.name} was taken back by its rollback: {found.words}")
         return found
-
-    async def _lost(self) -> frozenset[str]:
-        """The lanes that mail could use before the change and cannot now, after the time a daemon takes to start."""
-        until = time.monotonic() + COMES_BACK
-        while lost := self.well and self.well - await self._well():
-            if time.monotonic() >= until:
-                return lost
-            await asyncio.sleep(OFTEN)
-        return frozenset()
-
-    async def _well(self) -> frozenset[str]:
-        """The lanes that mail can use now; none where nobody looks."""
-        if self.context.lanes is None:
-            return frozenset()
-        return frozenset([lane for lane, outcome in await self.context.lanes() if outcome in ("ok", "degraded")])
 
     async def _prove(self) -> CheckResult:
         """It was changed, and not proven: by this run, or by one that was cut off."""
         self.progress.stand(self.entry, "verifying", "it was changed and not proven yet")
         self.context.invalidate()
-        return await self._patiently(self.step.verify(self.context))
+        return await patiently(self.step, self.step.verify(self.context))
 
     async def _prove_late(self) -> bool:
         """An earlier run was cut off after it had changed this: prove it, and disarm; False to begin again."""
@@ -403,7 +321,7 @@ class StepRun:
         if executor is not None and len(executor.plan.actions) > 1:
             parts.append(f"{executor.made} of {len(executor.plan.actions)} changes were made")
         try:
-            found = await self._read(self.step.check)
+            found = await read(self.step, self.context, self.step.check)
             parts.append(f"now: {found.words}")
             await self.guards.look(known=False)
             names = join_words([self.context.name(host) for host in self.guards.armed])
@@ -439,7 +357,7 @@ class StepRun:
             return None  # what may still run cannot be taken back yet
         self.context.past[self.step.name] = self.progress.made.get(self.entry.identity, [])
         try:
-            return await self._patiently(self.step.undo(self.context))
+            return await patiently(self.step, self.step.undo(self.context))
         except CowhandError:
             return None
 

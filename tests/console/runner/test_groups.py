@@ -14,7 +14,8 @@ from console.events import ActionBegan
 from console.flows import CheckResult, StepContext
 from console.hosts.host import Completed, Host
 from console.model import Outcome
-from console.runner import groups, step_run
+from console.runner import groups
+from console.runner import lanes as lanes_after
 from console.runner.guard import PROGRAM
 from tests.console.flows import rollbacks
 from tests.console.flows.cases import twins
@@ -100,7 +101,7 @@ def lanes(*pictures: dict[str, Outcome]) -> Picture:
 
 
 async def test_a_lane_that_was_well_before_must_be_well_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_run, "COMES_BACK", 0.0)
+    monkeypatch.setattr(lanes_after, "COMES_BACK", 0.0)
     run = play(tmp_path)
     run.context.lanes = lanes({"25/smtp": "ok", "465/smtp": "ok", "993/imap": "failed"}, {"25/smtp": "failed"})
     ending = await run.run()
@@ -111,7 +112,7 @@ async def test_a_lane_that_was_well_before_must_be_well_after(tmp_path: Path, mo
 async def test_a_lane_has_the_time_that_its_daemon_takes_to_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step_run, "OFTEN", 0.0)
+    monkeypatch.setattr(lanes_after, "OFTEN", 0.0)
     run = play(tmp_path)
     run.context.lanes = lanes({"25/smtp": "ok"}, {"25/smtp": "failed"}, {"25/smtp": "unknown"}, {"25/smtp": "ok"})
     assert (await run.run()).outcome == "done"

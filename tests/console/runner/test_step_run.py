@@ -15,7 +15,7 @@ import pytest
 from console.errors import FileError, HostError, NoWayIn
 from console.events import FlowSaid, Prompt, StepChanged, StepPlanned
 from console.hosts.host import Completed
-from console.runner import step_run
+from console.runner import lanes as lanes_after
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended
 from console.runner.guard import GuardState
@@ -591,8 +591,8 @@ async def test_a_lane_that_a_change_together_cuts_off_takes_it_back(
         slept.append(seconds)
         now += seconds
 
-    monkeypatch.setattr(step_run, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(step_run, "asyncio", SimpleNamespace(sleep=sleep, timeout=asyncio.timeout))
+    monkeypatch.setattr(lanes_after, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(lanes_after, "asyncio", SimpleNamespace(sleep=sleep, timeout=asyncio.timeout))
     lanes = [("smtp", "ok"), ("imap", "degraded"), ("pop", "refused")]
     for after, times in (([("smtp", "ok"), ("imap", "ok")], 0), ([("smtp", "ok"), ("imap", "timeout")], 40)):
         walk = Walk(tmp_path, Together(needed("missing")), "yes", "stop")
