@@ -51,13 +51,13 @@ def refined(estate: Estate, network: bool = True) -> Estate:
 
 def apply(estate: Estate, shown: Shown, kept: Tofu | None = None) -> Estate:
     """Return the estate refined by a state; `kept` is an earlier result of the same refining."""
-    from console.tofu import show as tofu
+    from console.tofu.state_values import refine
     from console.topology.build import build
 
     remark = f"OpenTofu: {shown.missing}; what is shown is what its files say" if shown.missing else ""
     if estate.sources.tofu is None or not shown.resources:
         return replace(estate, remark=remark)
-    sources = replace(estate.sources, tofu=kept or tofu.refine(estate.sources.tofu, shown))
+    sources = replace(estate.sources, tofu=kept or refine(estate.sources.tofu, shown))
     return replace(estate, sources=sources, topology=build(sources), remark=remark)
 
 

@@ -16,6 +16,7 @@ from console.hosts.local import Local
 from console.sources import opentofu
 from console.sources.opentofu.values import Expression
 from console.tofu import show as tofu
+from console.tofu import state_values
 from console.tofu import stream as tofu_stream
 from console.tofu.show import Shown
 from console.tofu.stream import Event
@@ -172,7 +173,7 @@ resource "incus_instance" "later" {
 
 class TestTruth:
     read = opentofu.read([("main.tf", FILES)])
-    found = tofu.refine(read, tofu.parse(STATE))
+    found = state_values.refine(read, tofu.parse(STATE))
 
     def test_what_was_unknown_is_what_opentofu_holds(self) -> None:
         assert {each.name for each in self.read.unknown} >= {"incus_storage_volume.opt.pool"}
