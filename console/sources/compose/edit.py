@@ -4,32 +4,26 @@ Each edit is read back: what it does not say exactly, or says elsewhere too (anc
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from console.errors import InputError
+from console.sources.compose.expected import Plain, appended, ordered, placed, plain, removed, tagged
 from console.sources.compose.nodes import Node, is_kind, parse, word
+from console.sources.compose.scalars import Scalar, render
 from console.text import clean
 
 Path: TypeAlias = "Sequence[str | int]"
 """Keys and list positions from the top: ("services", "nginx-mailcow", "ports", 0)."""
 
-Scalar: TypeAlias = "str | int | bool | None"
-Plain: TypeAlias = Any
-"""Mappings as dicts, sequences as lists, scalars as (tag, text); tagged collections as (tag, collection)."""
-
-MOST = 200_000
-"""Nodes; aliases of aliases multiply."""
-
 
 def put(text: str, path: Path, value: Scalar, file: str) -> str:
     """Return the text with the scalar at `path` set; a key that is not there is added, with those above it."""
     edit = _Edit(text, file)
-    return edit.checked(edit.put(list(path), value), _placed(edit.plain(), list(path), value, file))
+    return edit.checked(edit.put(list(path), value), placed(edit.plain(), list(path), value, file))
 
 
 def append(text: str, path: Path, value: Scalar, file: str, tag: str = "") -> str:
@@ -37,7 +31,7 @@ def append(text: str, path: Path, value: Scalar, file: str, tag: str = "") -> st
 
     `tag` (`!override`) is only written on a list that is made."""
     edit = _Edit(text, file)
-    return edit.checked(edit.append(list(path), value, tag), _appended(edit.plain(), list(path), value, tag, file))
+    return edit.checked(edit.append(list(path), value, tag), appended(edit.plain(), list(path), value, tag, file))
 
 
 def remove(text: str, path: Path, file: str) -> str:
@@ -45,7 +39,7 @@ def remove(text: str, path: Path, file: str) -> str:
     edit = _Edit(text, file)
     before = edit.plain()
     cut = edit.outermost(list(path))
-    return edit.checked(edit.remove(cut), _removed(before, cut))
+    return edit.checked(edit.remove(cut), removed(before, cut))
 
 
 class _Mark(Struct, frozen=True):
@@ -83,12 +77,12 @@ class _Edit:
 
     def plain(self) -> Plain:
         """Return what the text says."""
-        return _plain(self.root, self.file)
+        return plain(self.root, self.file)
 
     def checked(self, text: str, wanted: Plain) -> str:
         """Return the new text when it says what is wanted and nothing else."""
         try:
-            same = _ordered(_plain(parse(text, self.file), self.file)) == _ordered(wanted)
+            same = ordered(plain(parse(text, self.file), self.file)) == ordered(wanted)
         except InputError:
             same = False
         if not same:
@@ -233,7 +227,7 @@ class _Edit:
             raise self.refusal(node, f"{_shown(path)} is not there")
         while len(path) > 1:
             parent, rest = self.find(path[:-1])
-            if parent is None or rest or len(parent.value) > 1 or parent.flow_style or _tagged(parent):
+            if parent is None or rest or len(parent.value) > 1 or parent.flow_style or tagged(parent):
                 break
             path = path[:-1]
         return path
@@ -242,7 +236,7 @@ class _Edit:
         parent, rest = self.find(path[:-1])
         pair = _child(parent, path[-1]) if parent is not None and not rest else None
         assert parent is not None and pair is not None
-        if len(parent.value) == 1 and (parent.flow_style or _tagged(parent)):
+        if len(parent.value) == 1 and (parent.flow_style or tagged(parent)):
             return self.emptied(parent)
         key, value = pair
         if parent.flow_style:
@@ -288,25 +282,6 @@ class _Edit:
         return self.text[: before.start() if before else start] + self.text[end:]
 
 
-_SAFE = re.compile(r"[A-Za-z_./][\w./@+=-]*", re.ASCII)
-_WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n"])
-
-
-def render(value: Scalar, style: str = "") -> str:
-    """Write a scalar; a text that YAML would read as anything else is quoted, as `style` (\" or ') says."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if style == "'" and value.isprintable():
-        return "'" + value.replace("'", "''") + "'"
-    if style != '"' and _SAFE.fullmatch(value) and value.lower() not in _WORDS and not value.startswith("."):
-        return value
-    return json.dumps(value, ensure_ascii=not value.isprintable())
-
-
 def _child(node: Node, step: str | int) -> tuple[Node | None, Node] | None:
     """Return key and value below a node; an entry of a list has no key."""
     if isinstance(step, str) and is_kind(node, "mapping"):
@@ -338,103 +313,5 @@ def _empty(node: Node) -> bool:
     return bool(is_kind(node, "scalar") and node.start_mark.index == node.end_mark.index)
 
 
-def _tagged(node: Node) -> bool:
-    return not str(node.tag).startswith("tag:yaml.org,2002:")
-
-
 def _shown(path: Path) -> str:
     return clean(".".join(str(step) for step in path), 80) or "the file"
-
-
-# ── what a text says, and what it has to say after an edit ──────────────────────────────────────────────────────────
-
-
-def _plain(root: Node | None, file: str) -> Plain:
-    looked = 0
-
-    def walk(node: Node) -> Plain:
-        nonlocal looked
-        looked += 1
-        if looked > MOST:
-            raise InputError(file, 1, 1, "aliases of aliases make this file too large to edit")
-        if is_kind(node, "scalar"):
-            return (str(node.tag), str(node.value))
-        inner: Plain
-        if is_kind(node, "sequence"):
-            inner = [walk(each) for each in node.value]
-        else:
-            inner = {}
-            for key, value in node.value:
-                if word(key) in inner:
-                    mark = key.start_mark
-                    raise InputError(
-                        file, mark.line + 1, mark.column + 1, f'"{clean(word(key), 40)}" stands here twice'
-                    )
-                inner[word(key)] = walk(value)
-        return (str(node.tag), inner) if _tagged(node) else inner
-
-    return walk(root) if root is not None else None
-
-
-def _ordered(plain: Plain) -> Plain:
-    if isinstance(plain, Mapping):
-        return ("mapping", [(key, _ordered(value)) for key, value in plain.items()])
-    if isinstance(plain, list):
-        return [_ordered(each) for each in plain]
-    if isinstance(plain, tuple):
-        return (plain[0], _ordered(plain[1]))
-    return plain
-
-
-def _scalar(value: Scalar) -> Plain:
-    kind = (
-        "null" if value is None else "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "str"
-    )
-    return (f"tag:yaml.org,2002:{kind}", render(value) if kind != "str" else value)
-
-
-def _inner(plain: Plain) -> Plain:
-    """Return a collection without its tag."""
-    return plain[1] if isinstance(plain, tuple) and isinstance(plain[1], dict | list) else plain
-
-
-def _is_null(plain: Plain) -> bool:
-    return plain is None or (isinstance(plain, tuple) and plain == ("tag:yaml.org,2002:null", ""))
-
-
-def _placed(plain: Plain, path: list[str | int], value: Scalar, file: str) -> Plain:
-    if not path:
-        return _scalar(value)
-    inner = _inner({} if _is_null(plain) else plain)
-    step, rest = path[0], path[1:]
-    if isinstance(inner, list) and isinstance(step, int) and 0 <= step < len(inner):
-        inner[step] = _placed(inner[step], rest, value, file)
-    elif isinstance(inner, dict) and isinstance(step, str):
-        inner[step] = _placed(inner.get(step), rest, value, file)
-    return (plain[0], inner) if isinstance(plain, tuple) and inner is plain[1] else inner
-
-
-def _appended(plain: Plain, path: list[str | int], value: Scalar, tag: str, file: str) -> Plain:
-    if not path:
-        made = _is_null(plain)
-        inner = _inner([] if made else plain)
-        if isinstance(inner, list):
-            inner.append(_scalar(value))
-        if made and tag:
-            return (tag, inner)
-        return (plain[0], inner) if isinstance(plain, tuple) and inner is plain[1] else inner
-    inner = _inner({} if _is_null(plain) else plain)
-    step, rest = path[0], path[1:]
-    if isinstance(inner, list) and isinstance(step, int) and 0 <= step < len(inner):
-        inner[step] = _appended(inner[step], rest, value, tag, file)
-    elif isinstance(inner, dict) and isinstance(step, str):
-        inner[step] = _appended(inner.get(step), rest, value, tag, file)
-    return (plain[0], inner) if isinstance(plain, tuple) and inner is plain[1] else inner
-
-
-def _removed(plain: Plain, path: list[str | int]) -> Plain:
-    inner = _inner(plain)
-    for step in path[:-1]:
-        inner = _inner(inner[step])
-    del inner[path[-1]]
-    return plain or None
