@@ -21,6 +21,7 @@ from console.sources.opentofu.path import Copy, known
 from console.sources.opentofu.resources import Device, resources, said, table
 from console.sources.opentofu.scope import Caller, Files, Root, Scope
 from console.sources.opentofu.values import Block, Document, Expression, Value
+from console.sources.opentofu.volumes import VOLUME, volumes_of
 
 Documents = Mapping[str, Sequence[Document]]
 """Folders of modules, by their path as `folder` spells it."""
@@ -135,7 +136,7 @@ def link(
     instances: list[tuple[Instance, list[Device]]] = []
     for scope in scopes:
         instances.extend(_instances(scope))
-    volumes = _volumes(scopes, instances)
+    volumes = volumes_of(scopes, instances)
     nics = tuple(nic for instance, devices in instances for nic in _nics(instance, devices))
     led = tuple(islice(forwards(scopes, instances), MOST + 1))
     unknown = tuple(islice((each for scope in scopes for each in _unknown(scope)), MOST))
@@ -162,7 +163,7 @@ _TOLD = frozenset({"name", "image", "type", "pool", "project", "remote", "conten
 def _unknown(scope: Scope) -> Iterator[Unknown]:
     """Yield what of our resources the files do not tell."""
     seen: set[tuple[Span, str]] = set()
-    for kind in (_INSTANCE, _VOLUME, _PROFILE):
+    for kind in (_INSTANCE, VOLUME, _PROFILE):
         for block, copy in resources(scope, kind):
             name = ".".join(block.labels) + "".join(f"[{key}]" for key in copy.index())
             for inner in (block, *block.all("device")):
@@ -211,7 +212,6 @@ def _call(scope: Scope, modules: Documents, merged: Merged, scopes: list[Scope],
 
 
 _INSTANCE = re.compile(r"(incus|lxd)_(instance|container)")
-_VOLUME = re.compile(r"(incus|lxd)_(storage_)?volume")
 _PROFILE = re.compile(r"(incus|lxd)_profile")
 
 
@@ -325,114 +325,3 @@ def _inside(network: str) -> Iterator[str]:
     for match in re.finditer(r"(?<![\w.:])([0-9A-Fa-f.:]{2,45})/\d{1,3}(?![\w.])", network):
         if _address(match[1]) and not ip_address(match[1]).is_unspecified:
             yield match[1]
-
-
-class _Declared(Struct, frozen=True):
-    scope: Scope
-    block: Block
-    volume: Volume
-
-
-def _volumes(scopes: list[Scope], instances: list[tuple[Instance, list[Device]]]) -> tuple[Volume, ...]:
-    declared = [_declared(scope, block, copy) for scope in scopes for block, copy in resources(scope, _VOLUME)]
-    named: dict[str, list[int]] = {}
-    for number, each in enumerate(declared):
-        named.setdefault(each.volume.name, []).append(number)
-    attached: dict[int, tuple[Instance, Device]] = {}
-    strangers: list[Volume] = []
-    for instance, device in _disks(instances):
-        name, pool = device.get("source") or "", device.get("pool")
-        found = named.get(name, [])
-        if len(found) > 1:
-            found = [number for number in found if declared[number].volume.pool == pool] or found
-        if found:
-            attached.setdefault(found[0], (instance, device))
-        elif pool is not None:
-            path = _mount(name, device, (), instance.name)
-            strangers.append(Volume(name, device.name or None, pool, device.get("size"), None, path, device.source))
-    names = [instance.name for instance, _ in instances]
-    volumes = [_volume(each, attached.get(number), names) for number, each in enumerate(declared)]
-    return tuple(volumes + strangers)
-
-
-_HOSTS_OWN = re.compile(r"\.{0,2}/|\$\{path\.|[a-z-]+:")
-"""Sources that are no volume: the host's folders and devices, and `agent:config`, `cloud-init:config`, `ceph:…`."""
-
-
-def _disks(instances: list[tuple[Instance, list[Device]]]) -> Iterator[tuple[Instance, Device]]:
-    """Yield the disks that are volumes: neither the root disk nor a folder or device of the host."""
-    for instance, devices in instances:
-        for device in devices:
-            source = device.get("source")
-            if device.type == "disk" and source and not _HOSTS_OWN.match(source):
-                yield instance, device
-
-
-def _declared(scope: Scope, block: Block, copy: Copy) -> _Declared:
-    size = table(scope, block, "config", copy).get("size")
-    volume = Volume(
-        name=said(scope, block, "name", copy) or block.labels[1],
-        device=None,
-        pool=said(scope, block, "pool", copy),
-        size=text(size) if size is not None else None,
-        content_type=said(scope, block, "content_type", copy) or "filesystem",
-        mount_path=None,
-        source=block.span,
-    )
-    return _Declared(scope, block, volume)
-
-
-def _volume(declared: _Declared, attached: tuple[Instance, Device] | None, instances: list[str]) -> Volume:
-    volume, block, scope = declared.volume, declared.block, declared.scope
-    comments = tuple(_comments(scope, block.span, block.last))
-    if attached is None:
-        owners = [name for name in instances if volume.name.startswith((f"{name}_", f"{name}-"))]
-        return replace(volume, mount_path=_mount(volume.name, None, comments, max(owners, key=len, default="")))
-    instance, device = attached
-    return replace(volume, device=device.name or None, mount_path=_mount(volume.name, device, comments, instance.name))
-
-
-_PATH = re.compile(r"""\bpath\s*[=:]?\s*["'`]?(/[\w.@+/-]*)""")
-_PLACE = re.compile(r"(?<![\w.:/])(/[\w.@+/-]*)")
-_ROOTS = ("var", "opt", "srv", "home", "mnt", "media")
-
-
-def _mount(name: str, device: Device | None, comments: Sequence[str], instance: str) -> str | None:
-    """Return where a volume is mounted: as the device says, else a comment, else as its names imply."""
-    if device is not None:
-        if path := device.get("path"):
-            return path
-        comments = (*_comments(device.scope, device.source, device.last), *comments)
-    for comment in comments:
-        if path := _path(comment):
-            return path
-    for word in (device.name if device else "", name):
-        parts = re.split(r"[_-]+", word.removeprefix(instance).strip("_-")) if word else []
-        if parts and parts[0] in _ROOTS and all(parts):
-            return "/" + "/".join(parts)
-    return None
-
-
-def _comments(scope: Scope, source: Span, last: int) -> Iterator[str]:
-    """Yield the comments inside a block and those that stand directly above it."""
-    comments = next((each.comments for each in scope.documents if each.file == source.file), {})
-    first = source.line
-    while first - 1 in comments:
-        first -= 1
-    for line in [*range(source.line, last + 1), *range(source.line - 1, first - 1, -1)]:
-        if line in comments:
-            yield comments[line]
-
-
-def _path(comment: str) -> str | None:
-    """Return the folder a comment names as the place to mount on."""
-    if match := _PATH.search(comment):
-        return _trim(match[1])
-    places = [match[1] for match in _PLACE.finditer(comment) if not match[1].startswith("/dev/")]
-    if places and ("mount" in comment.lower() or comment.strip("\"'`. ") == places[0]):
-        return _trim(places[0])
-    return None
-
-
-def _trim(path: str) -> str:
-    return path.rstrip("./") or "/"
