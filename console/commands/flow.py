@@ -57,10 +57,10 @@ def _run(arguments: argparse.Namespace, flow: Flow, second: Second) -> int:
     dry = arguments.plan or arguments.runbook
     if arguments.read_only and not dry:
         raise InputError("--read-only", 0, 0, "nothing is changed; only --plan, --runbook and --list can be had")
-    from console.commands import flow_terminal
+    from console.commands import flow_options, flow_terminal
     from console.store import journal
 
-    asked = flow_terminal.flow_options(arguments.answer, arguments.yes, dry, arguments.json, arguments.runbook)
+    asked = flow_options.flow_options(arguments.answer, arguments.yes, dry, arguments.json, arguments.runbook)
     estate = opening.load_estate(arguments)
     opening.say_problems(estate)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from console.commands import flow_terminal
+from console.commands import flow_operator
 from console.process import signals
 from tests.attacks.test_signals import computing
 
@@ -145,9 +145,9 @@ def test_a_question_is_one_line_and_steers_no_terminal(terminal: Terminal) -> No
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "a\nb: ", "\u202eb", "\u3164", "x" * 5000, "e\u0301\u0301\u0301", "  "])
 def test_a_prompt_stays_on_its_line(text: str) -> None:
-    shown = flow_terminal._asked(f"  {text} [y/N] ")
+    shown = flow_operator._asked(f"  {text} [y/N] ")
     assert shown.startswith("  ") and shown.endswith(" ") and shown.isprintable()
-    assert len(shown) <= flow_terminal.LONGEST + 3
+    assert len(shown) <= flow_operator.LONGEST + 3
     assert "\u3164" not in shown and "\u0301\u0301\u0301" not in shown
 
 

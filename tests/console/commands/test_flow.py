@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from console.__main__ import main
-from console.commands.flow_terminal import FlowOptions, Printer
+from console.commands.flow_options import FlowOptions
+from console.commands.flow_printer import Printer
 from console.events import ActionBegan, ActionProgressed, ActionShown, FlowBegan, StepChanged
 from console.flows import registry
 from console.store import journal

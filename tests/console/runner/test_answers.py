@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.commands.flow_terminal import flow_options
+from console.commands.flow_options import flow_options
 from console.errors import InputError
 from console.flows import Ask, CheckResult, Plan, Run, Step, StepContext, done, needed
 from console.hosts.host import Completed
