@@ -2,48 +2,25 @@
 
 A value is hidden by its name, by the statement it is in and by its shape: see `console.masking`. It may be as short as
 a line of a program's output or as long as a file. What a line leaves open (a block of YAML, a heredoc, a quote, a key)
-is hidden to its end. The work grows with the length of the text: lines without a word of `_TRIGGERS` are not looked at,
-no expression goes back, and a line over `LONGEST` is hidden whole."""
+is hidden to its end. The work grows with the length of the text: lines without a word of `masking.triggers` are
+not looked at, no expression goes back, and a line over `LONGEST` is hidden whole."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from console.masking import names, pairs, shapes, values
-from console.masking.found import Found, Opens
+from console.masking.blocks import Blocks
+from console.masking.found import LONGEST, WHOLE, Found, Opens
 from console.masking.pairs import Pairs
 from console.masking.statements import Statement
+from console.masking.triggers import PLAIN, TOKEN, suspects
 from console.masking.values import DOTS as DOTS
 
-LONGEST = 4096
-"""Characters of a line that is looked at; a longer one is hidden."""
-
-_TRIGGERS = (
-    "pass", "pwd", "pw", "secret", "token", "cred", "key", "auth", "salt", "dsn", "webhook", "psk", "jwt", "cookie",
-    "dbroot", "_pat", "otp", "hmac", "bearer", "basic", "sig", "connectionstring", "connection_string", "env", "hdr",
-    "header", "check send", "set-var", "set_var", "login", "identified", " -p", "\"-p", "'-p", "curl", "http -a",
-    "lftp", "smb", "redis-cli", "valkey-cli", "ldap", "zip", "mongo", "mysql", "maria", "mydumper", "ipmitool",
-    "mosquitto", "add_user", "snmp",
-    "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
-    "]:",
-    "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_",
-    '"d"', '"k"', '"p"', '"q"', '"dp"', '"dq"', '"qi"', "createuser",
-    *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS, *shapes.SAID,
-)  # fmt: skip
-"""Parts of lines, in lower case, one of which each line has that is looked through."""
-
-_TOKENS = (*shapes.SURE, *shapes.LIKELY, ".atlasv1.", ":aa")
-
-_PLAIN, _TOKEN = 1, 2
-
-_Tree = dict[str, "_Tree"]
 _Place = tuple[int, int, bool]
 """A line, the place in it behind which to look, and whether it is inside of a secret's block."""
-
-_WHOLE = ((0, LONGEST + 1),)
 
 
 def mask(text: str) -> str:
@@ -52,46 +29,6 @@ def mask(text: str) -> str:
         return text
     walk = _Walk(text)
     return text if not walk.run() else "\n".join(walk.lines)
-
-
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """Return an expression for any of the words as a tree of their letters: one pass, however many there are."""
-    tree: _Tree = {}
-    for word in words:
-        node = tree
-        for letter in word:
-            node = node.setdefault(letter, {})
-        node[""] = {}
-    return re.compile(_branches(tree))
-
-
-def _branches(node: _Tree) -> str:
-    if "" in node:
-        return ""
-    parts = [re.escape(letter) + _branches(below) for letter, below in sorted(node.items())]
-    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
-
-
-@cache
-def _triggers() -> re.Pattern[str]:
-    return _any_of(_TRIGGERS)
-
-
-@cache
-def _tokens() -> re.Pattern[str]:
-    return _any_of(_TOKENS)
-
-
-def _suspects(low: str, starts: list[int]) -> dict[int, int]:
-    """Return the numbers of lines that may hold a secret, and what is to be looked for in each."""
-    found: dict[int, int] = {}
-    for expression, flag in ((_triggers(), _PLAIN), (_tokens(), _TOKEN)):
-        hit = expression.search(low)
-        while hit is not None:
-            row = bisect_right(starts, hit.start()) - 1
-            found[row] = found.get(row, 0) | flag
-            hit = expression.search(low, starts[row + 1]) if row + 1 < len(starts) else None
-    return found
 
 
 @cache
@@ -116,14 +53,6 @@ def _base64() -> re.Pattern[str]:
 
 
 @cache
-def _brace() -> re.Pattern[str]:
-    return re.compile(
-        r"\"?\bsensitive[\"']?\s*+[=:]\s*+true\b|\"type\"\s*+:\s*+\"(?P<type>[\w.-]++)\""
-        r"|\$?\{|\}|\"(?:[^\"\\]++|\\.)*+\"|(?:^|\s)#.*+|(?:^|\s)//.*+"
-    )
-
-
-@cache
 def _named() -> re.Pattern[str]:
     """name: DB_PASSWORD, whose value is another line's."""
     return re.compile(r"([\s>#-]*+)[\"']?(?:name|key|variable|type)[\"']?\s*+[:=]\s*+[\"']?([\w.-]++)[\"']?,?\s*+\Z")
@@ -145,13 +74,13 @@ class _Walk:
         for line in low.split("\n") if len(low) != len(text) else self.lines:
             starts.append(at)
             at += len(line) + 1
-        self.marks = _suspects(low, starts)
+        self.marks = suspects(low, starts)
         self._wireguard(text)
         for row, line in enumerate(self.lines):
             if len(line) > LONGEST:
-                self.marks[row] = _PLAIN
+                self.marks[row] = PLAIN
         labelled = "sensitive" in low or '"type"' in low or self._labels()
-        self.inside = _Blocks(self.lines).rows() if labelled else {}
+        self.inside = Blocks(self.lines).rows() if labelled else {}
         self.last_end = max((row for row in self.marks if _end().search(self.lines[row][:LONGEST])), default=-1)
         self.next = 0
         self.ended = 0
@@ -166,7 +95,7 @@ class _Walk:
             if at >= 43 and text[at - 43 : at].replace("+", "").replace("/", "").isalnum():
                 row += text.count("\n", behind, at)
                 behind = at
-                self.marks[row] = self.marks.get(row, 0) | _PLAIN
+                self.marks[row] = self.marks.get(row, 0) | PLAIN
             at = text.find("=", at + 1)
 
     def run(self) -> bool:
@@ -187,7 +116,7 @@ class _Walk:
         self.next = row + 1
         if len(text) > LONGEST:
             return self._too_long(row, text)
-        found = self._read(text, start, self.marks.get(row, 0), _WHOLE if inside else self.inside.get(row, ()))
+        found = self._read(text, start, self.marks.get(row, 0), WHOLE if inside else self.inside.get(row, ()))
         private = self._private(row, text, found)
         self.lines[row] = found.masked(text)
         if private is not None:
@@ -207,7 +136,7 @@ class _Walk:
             Statement(text, found).read(start)
             found.opens = opens or found.opens
             low = text.lower()
-            found.spans += [each for each in shapes.spans(text, low, bool(marks & _TOKEN)) if each[0] >= start]
+            found.spans += [each for each in shapes.spans(text, low, bool(marks & TOKEN)) if each[0] >= start]
             if "</" in low:
                 for name, span in shapes.tags(text):
                     if names.kind(name) and not values.harmless(text[slice(*span)], "strong"):
@@ -218,7 +147,7 @@ class _Walk:
         self.lines[row] = f"({len(text)} characters in one line: too many to look through for what must not be shown)"
         # It may open what goes on below it, as any other line does.
         tail = text[-LONGEST // 2 :]
-        head, ends = (self._read(each, 0, _PLAIN, ()) for each in (text[: LONGEST // 2], tail))
+        head, ends = (self._read(each, 0, PLAIN, ()) for each in (text[: LONGEST // 2], tail))
         private = self._private(row, tail, Found())
         if private is not None:
             return private()
@@ -376,88 +305,3 @@ def _deeper(text: str, column: int) -> bool:
     """Say whether a line is empty or begins behind a column."""
     inner = text.lstrip(" \t")
     return not inner.strip() or len(text) - len(inner) > column
-
-
-class _Blocks:
-    """Finds the blocks in braces that are a secret's: their label says so, or `sensitive = true` in them."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
-        self.open: list[list[int]] = []
-        """Of each open block: its line, its column, and whether it is a secret's."""
-        self.found: list[tuple[int, int, int, int]] = []
-
-    def rows(self) -> dict[int, list[tuple[int, int]]]:
-        """Return the parts of lines, by their numbers, that are inside of such blocks."""
-        for row, line in enumerate(self.lines):
-            if len(line) <= LONGEST and ("{" in line or "}" in line or "sensitive" in line or '"type"' in line):
-                if line[:1].isalpha() and _opening().match(line):
-                    self._end_all(row - 1)
-                self._line(row, line)
-        self._end_all(len(self.lines) - 1)
-        rows: dict[int, list[tuple[int, int]]] = {}
-        done = -1
-        # Blocks in blocks end before those around them: the widest of each place comes last, so that they go first.
-        for first, start, last, end in sorted(self.found, key=lambda each: (each[0], each[1], -each[2])):
-            if last <= done:
-                continue
-            if first == last:
-                rows.setdefault(first, []).append((start, end))
-                continue
-            rows.setdefault(first, []).append((start, LONGEST + 1))
-            for row in range(max(first, done) + 1, last):
-                rows[row] = list(_WHOLE)
-            rows.setdefault(last, []).append((0, end))
-            done = last
-        return rows
-
-    def _line(self, row: int, line: str) -> None:
-        at = 0
-        for each in _brace().finditer(line):
-            said = each[0]
-            if said in ("{", "${"):
-                self.open.append([row, each.start(), int(said == "{" and _label(line[at : each.start()]))])
-                at = each.end()
-            elif said == "}":
-                if self.open:
-                    self._close(row, each.end())
-                at = each.end()
-            elif said.strip('"').startswith("sensitive") or names.kind(each["type"] or "") == "strong":
-                # In OpenTofu's state a resource's type stands beside what it made: "random_password".
-                if not self.open:
-                    self.open.append([self._paragraph(row), 0, 1])
-                self.open[-1][2] = 1
-
-    def _paragraph(self, row: int) -> int:
-        """Return the first line of a piece of a block whose opening is not in this text."""
-        first = row
-        while first > 0 and row - first < 50 and "{" not in self.lines[first - 1] and "}" not in self.lines[first - 1]:
-            first -= 1
-        return first
-
-    def _close(self, row: int, column: int) -> None:
-        first, start, secret = self.open.pop()
-        if secret:
-            self.found.append((first, start, row, column))
-
-    def _end_all(self, row: int) -> None:
-        while self.open:
-            self._close(row, LONGEST + 1)
-
-
-@cache
-def _opening() -> re.Pattern[str]:
-    return re.compile(
-        r"(?:variable|output|resource|data|module|provider|locals|terraform|moved|import|check|ephemeral)\b"
-    )
-
-
-def _label(before: str) -> bool:
-    """Say whether what stands before a brace names a secret: the labels of HCL's blocks, a key of JSON."""
-    said = re.findall(r"[\w.-]+", before[-200:])
-    if not said or ("(" in before and "=" not in before):
-        return False
-    hcl = re.fullmatch(r"\s*\w+(?:\s+\"[^\"]*\")+\s*", before[-200:]) is not None
-    labels = said[1:] if hcl else said[-1:]
-    # Compose's `secrets` are names and files; a map of that name in HCL holds them.
-    return any(names.kind(each) == "strong" and (each.lower() != "secrets" or "=" in before) for each in labels)

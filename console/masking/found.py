@@ -6,6 +6,12 @@ from typing import Literal, NamedTuple
 
 from console.masking.values import DOTS
 
+LONGEST = 4096
+"""Characters of a line that is looked at; a longer one is hidden."""
+
+WHOLE = ((0, LONGEST + 1),)
+"""A whole line, as the parts of it that are inside of a secret's block."""
+
 Kind = Literal["quote", "block", "nested", "brackets", "heredoc", "next", "continued"]
 
 

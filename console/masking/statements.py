@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
 
-from console.masking import names, terms, values
-from console.masking.found import Found, Opens
+from console.masking import names, terms
+from console.masking.found import Opens
+from console.masking.options import Options
 from console.masking.values import harmless, random
-
-
-class Word(NamedTuple):
-    """A word of a line, in its place: `plain` is without quotes and backslashes, `low` the same in lower case."""
-
-    start: int
-    end: int
-    plain: str
-    low: str
-
+from console.masking.words import Word, operator, split
 
 DEEPEST = 3
 """Commands within quotes within quotes are read to this depth."""
 
-_SECRET_OPTIONS = {
-    "sshpass": "p", "mysql": "", "maria": "", "mydumper": "", "ldap": "wy", "redis-cli": "a", "valkey-cli": "a",
-    "mongo": "p", "zip": "P", "unzip": "P", "7z": "", "7za": "", "rar": "", "unrar": "",
-    "ipmitool": "P", "mosquitto": "P",
-    "useradd": "p", "usermod": "p", "doveadm": "p", "rspamadm": "p", "testsaslauthd": "p", "login": "p", "az": "p",
-    "snmp": "cAX", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p", "influx": "p", "smbpasswd": "", "plink": "",
-    "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "mount.cifs": "", "ncat": "", "htdigest": "", "tsh": "p",
-}  # fmt: skip
-"""Options of one letter whose value is a secret, by the beginning of the program's name."""
-
-_GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "unrar", "mongo", "rspamadm")
-"""Programs that take -pSECRET in one word."""
-
-_USER = {"curl": "uUE", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
-         "net": "U", "xh": "a", "mcurl": "u"}  # fmt: skip
-"""Options whose value is user:password."""
-
-_FAMILIES = ("mysql", "maria", "mongo", "ldap", "mosquitto", "snmp")
-"""Beginnings of names of programs that take the same options: mysqldump, mariadb-admin."""
-
-_PORTS = terms("""
-    mkdir cp ssh scp sftp rsync read docker-compose compose iptables ip6tables nft nc ncat ps tar git install
-    blkid systemctl loginctl journalctl trap parted mkfs lsof patch pgrep kill test findmnt su sudo declare type
-    command docker podman nmap export unzip cpio socat time pmap perf make grep psql pg_dump pg_dumpall
-    pg_restore pidstat tcpdump dig chown chmod telnet swaks mosh tail ss top sysctl udevadm loginctl touch
-""")
-"""Programs whose -p is a port, a path, a project or nothing of the kind."""
 
 _CONSUMERS = (
     "chpasswd", "--password-stdin", "sudo -s", "passwd --stdin", "--passphrase-fd", "cryptsetup", "stdin", "passwd",
@@ -84,13 +47,6 @@ _PASSWORDS = terms("""
 
 
 @cache
-def _word() -> re.Pattern[str]:
-    return re.compile(
-        r"[|;&]++|(?:[^\s\"'\\,|;&]++|\\.|\\$|,(?![\"'\s]|$)|\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'|[\"'])++", re.DOTALL
-    )
-
-
-@cache
 def _quoted() -> re.Pattern[str]:
     return re.compile(r"\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'")
 
@@ -111,33 +67,8 @@ def _target() -> re.Pattern[str]:
     return re.compile(r">[|&]?[ \t]*+([^\s;&|<>\"']++)")
 
 
-def split(text: str, start: int = 0, end: int | None = None) -> list[Word]:
-    """Return the words of a line; runs of |, ; and & are words of their own."""
-    found = []
-    for each in _word().finditer(text, start, len(text) if end is None else end):
-        raw = each[0]
-        plain = raw
-        if "\\" in raw or '"' in raw or "'" in raw:
-            plain = re.sub(r"\\(.)|[\"']", r"\1", raw)
-        plain = plain.lstrip("[({`$" if plain.startswith(("[", "(", "{", "`", "$(")) else "").rstrip("])`,") or raw
-        found.append(Word(each.start(), each.end(), plain, plain.lower()))
-    return found
-
-
-def _operator(word: Word) -> bool:
-    return word.low[:1] in ("|", ";", "&") and not word.low.strip("|;&")
-
-
-class Statement:
+class Statement(Options):
     """Reads the words of one line into `found`."""
-
-    def __init__(self, text: str, found: Found, depth: int = 0) -> None:
-        self.text, self.found, self.depth = text, found, depth
-        self.words: list[Word] = []
-        self.program = ""
-        self.first = ""
-        self.ends: list[int] = []
-        self.seen: dict[str, int] = {}
 
     def read(self, start: int = 0, end: int | None = None) -> None:
         """Read the words between two places; those in quotes that are lines of their own are read the same way."""
@@ -147,7 +78,7 @@ class Statement:
         self.ends = [word.start for word in self.words if word.low in ("if", "unless", "groups")]
         self.program = ""
         for at, word in enumerate(self.words):
-            if _operator(word):
+            if operator(word):
                 self.program = ""
                 continue
             self._program(word)
@@ -160,12 +91,6 @@ class Statement:
                 if " " in word.plain and ("'" in self.text or '"' in self.text):
                     for quoted in _quoted().finditer(self.text, word.start, word.end):
                         Statement(self.text, self.found, self.depth + 1).read(quoted.start() + 1, quoted.end() - 1)
-
-    def _program(self, word: Word) -> None:
-        name = re.split(r"[=(`$/]", word.low)[-1]
-        known = name in _SECRET_OPTIONS or name in _USER or name.startswith(_FAMILIES)
-        if known or (not self.program and name in _PORTS):
-            self.program = name
 
     def _one(self, at: int, word: Word) -> None:
         low = word.low
@@ -187,112 +112,6 @@ class Statement:
             low in ("token", "secret", "apikey", "api_key") and not self.text.startswith(":", word.end)
         ):
             self._password(at)
-
-    def again(self, rule: str, at: int) -> bool:
-        """Say whether a rule has read this place before, so that no line is read over and over; note how far it is."""
-        before = self.seen.get(rule, -1)
-        self.seen[rule] = max(before, at)
-        return at <= before
-
-    # ── words and their values ──────────────────────────────────────────────────────────────────────────────────────
-
-    def next(self, at: int) -> Word | None:
-        """The word behind the one at `at`, in the same command."""
-        word = self.words[at + 1] if at + 1 < len(self.words) else None
-        return None if word is None or _operator(word) or word.plain in ("", "\\") else word
-
-    def hide(self, word: Word, skip: int = 0) -> None:
-        """Hide a word to its end, blanks in quotes and escapes included."""
-        start, end = word.start, max(word.end, values.word_end(self.text, word.start))
-        raw = self.text[start:end]
-        closing = len(raw) - len(raw.rstrip("])},;"))
-        if closing and self.text[:start].count("[") + self.text[:start].count("{") > 0:
-            end -= closing
-        if self.text[start] in "\"'" and self.text[end - 1] == self.text[start] and end - start > 1:
-            start, end = start + 1, end - 1
-        self.found.hide(start + skip, end)
-
-    def hide_rest(self, word: Word) -> None:
-        """Hide everything from a word to the condition of its rule, or to the end of its line."""
-        later = bisect_right(self.ends, word.start)
-        end = len(self.text[: self.ends[later] if later < len(self.ends) else None].rstrip())
-        if not harmless(self.text[word.start : end].strip("\"'"), "strong"):
-            self.found.hide(word.start, end)
-
-    # ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _option(self, at: int, word: Word) -> None:
-        if "=" in word.low and word.low.startswith("--"):
-            if word.low.startswith(("--user=", "--proxy-user=")) and self.program in _USER:
-                self._user(word, word.plain.index("=") + 1)
-            elif word.low.startswith("--from-literal="):
-                self.hide(word, len("--from-literal="))
-            return
-        name = word.plain.lstrip("-")
-        if len(name) <= 1 or "=" in name or (not word.low.startswith("--") and not names.kind(name)):
-            self._letter(at, word)
-            return
-        if name in ("user", "proxy-user", "cookie") and self.program in _USER and (value := self.next(at)):
-            self._user(value, 0) if name != "cookie" else self.hide(value)
-            return
-        kind = names.kind(name)
-        if not kind or names.asks(name):
-            return
-        value = self.next(at)
-        if value is None:
-            self.found.opens = Opens("next")
-        elif not value.low.startswith("-") and not harmless(value.plain, kind):
-            self.hide(value)
-
-    def _letter(self, at: int, word: Word) -> None:
-        letters = _SECRET_OPTIONS.get(self.program) if self.program else None
-        if letters is None:
-            letters = (
-                next((each for name, each in _SECRET_OPTIONS.items() if self.program.startswith(name)), "")
-                if self.program
-                else ""
-            )
-        letter, value = word.plain[1:2], self.next(at)
-        if self.program in _USER and letter in _USER[self.program]:
-            if len(word.plain) > 2:
-                self._user(word, 2)
-            elif value is not None:
-                self._user(value, 0)
-            else:
-                self.found.opens = Opens("next")
-        elif self.program == "curl" and letter == "b" and value is not None and len(word.plain) == 2:
-            self.hide(value)
-        elif letter and letter in letters and len(word.plain) == 2:
-            if value is None:
-                self.found.opens = Opens("next")
-            elif not harmless(value.plain, "strong"):
-                self.hide(value)
-        elif letter == "p" and len(word.plain) > 2 and self.program.startswith(_GLUED):
-            if not harmless(word.plain[2:], "strong") and not (self.program.startswith("7z") and len(word.plain) < 4):
-                self.found.hide(
-                    word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
-                )
-        elif word.plain in ("-p", "-ap") and self.program not in _PORTS:
-            self._perhaps(at, value)
-
-    def _perhaps(self, at: int, value: Word | None) -> None:
-        """-p of a program that is not known: a password, unless it looks like a port, a path or a project."""
-        if value is None:
-            self.found.opens = Opens("next", "random") if at == 0 or self.first.startswith("-") else self.found.opens
-        elif not re.match(r"[\w.\[\]:]*:\d|\d+(?:[:/]|$)|[./~]", value.plain) and not harmless(value.plain, "weak"):
-            listed = self.first in ("command:", "entrypoint:", "cmd", "args:")
-            self.hide(value) if listed or random(value.plain) else None
-
-    def _user(self, word: Word, skip: int) -> None:
-        """user:password, of which the password is hidden."""
-        raw = self.text[word.start : word.end]
-        at = re.compile(r"[:%,]").search(raw, skip)
-        if at and not harmless(raw[at.end() :].strip("\"'"), "strong"):
-            quoted = raw[-1] in "\"'"
-            end = values.word_end(self.text, word.start) if not quoted else word.end - 1
-            self.found.hide(word.start + at.end(), end)
-
-    # ── statements ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _password(self, at: int) -> None:
         """password X, in a line that is no sentence, or where X was never an English word."""
@@ -405,7 +224,7 @@ class Statement:
             return
         rest = []
         for word in self.words[at + 1 :]:
-            if _operator(word) or word.low.startswith((">", "<", "2>")):
+            if operator(word) or word.low.startswith((">", "<", "2>")):
                 break
             rest.append(word)
         self.again("last", at + len(rest))
@@ -461,7 +280,7 @@ class Statement:
         while where < len(self.words):
             later = self.words[where]
             self.again("fetch", where)
-            if later.low in ("}", "||", "or", "if", "unless") or _operator(later):
+            if later.low in ("}", "||", "or", "if", "unless") or operator(later):
                 return
             if later.low in ("-m", "-f"):
                 where += 1
@@ -515,7 +334,7 @@ class Statement:
         for where in range(at + 1, len(self.words)):
             later = self.words[where]
             self.again("said", where)
-            if _operator(later) or later.low.startswith(">"):
+            if operator(later) or later.low.startswith(">"):
                 return
             if (
                 not later.low.startswith("-")

@@ -212,7 +212,8 @@ class Journal:
 
     def _command(self, words: list[str]) -> list[str]:
         """Return a command with dots for the words that are hidden in it as a whole, such as one behind --password."""
-        from console.mask import DOTS, LONGEST
+        from console.mask import DOTS
+        from console.masking.found import LONGEST
 
         said = shlex.join(words)
         shown = self.redact(said) if len(said) <= LONGEST else said

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import assets
 from console import mask as mask_module
-from console.mask import DOTS, LONGEST, mask
+from console.mask import DOTS, mask
 from console.masking import names, pairs, shapes, statements, values
+from console.masking.found import LONGEST
 from console.masking.values import harmless
 
 TILDE = "~"

@@ -1,0 +1,123 @@
+"""Finds secrets in the options of programs: by the program where it is known, else by the option's name."""
+
+from __future__ import annotations
+
+import re
+
+from console.masking import names, terms, values
+from console.masking.found import Opens
+from console.masking.values import harmless, random
+from console.masking.words import Word, Words
+
+_SECRET_OPTIONS = {
+    "sshpass": "p", "mysql": "", "maria": "", "mydumper": "", "ldap": "wy", "redis-cli": "a", "valkey-cli": "a",
+    "mongo": "p", "zip": "P", "unzip": "P", "7z": "", "7za": "", "rar": "", "unrar": "",
+    "ipmitool": "P", "mosquitto": "P",
+    "useradd": "p", "usermod": "p", "doveadm": "p", "rspamadm": "p", "testsaslauthd": "p", "login": "p", "az": "p",
+    "snmp": "cAX", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p", "influx": "p", "smbpasswd": "", "plink": "",
+    "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "mount.cifs": "", "ncat": "", "htdigest": "", "tsh": "p",
+}  # fmt: skip
+"""Options of one letter whose value is a secret, by the beginning of the program's name."""
+
+
+_GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "unrar", "mongo", "rspamadm")
+"""Programs that take -pSECRET in one word."""
+
+
+_USER = {"curl": "uUE", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
+         "net": "U", "xh": "a", "mcurl": "u"}  # fmt: skip
+"""Options whose value is user:password."""
+
+
+_FAMILIES = ("mysql", "maria", "mongo", "ldap", "mosquitto", "snmp")
+"""Beginnings of names of programs that take the same options: mysqldump, mariadb-admin."""
+
+
+_PORTS = terms("""
+    mkdir cp ssh scp sftp rsync read docker-compose compose iptables ip6tables nft nc ncat ps tar git install
+    blkid systemctl loginctl journalctl trap parted mkfs lsof patch pgrep kill test findmnt su sudo declare type
+    command docker podman nmap export unzip cpio socat time pmap perf make grep psql pg_dump pg_dumpall
+    pg_restore pidstat tcpdump dig chown chmod telnet swaks mosh tail ss top sysctl udevadm loginctl touch
+""")
+"""Programs whose -p is a port, a path, a project or nothing of the kind."""
+
+
+class Options(Words):
+    """Reads the options among the words of one line."""
+
+    def _program(self, word: Word) -> None:
+        name = re.split(r"[=(`$/]", word.low)[-1]
+        known = name in _SECRET_OPTIONS or name in _USER or name.startswith(_FAMILIES)
+        if known or (not self.program and name in _PORTS):
+            self.program = name
+
+    def _option(self, at: int, word: Word) -> None:
+        if "=" in word.low and word.low.startswith("--"):
+            if word.low.startswith(("--user=", "--proxy-user=")) and self.program in _USER:
+                self._user(word, word.plain.index("=") + 1)
+            elif word.low.startswith("--from-literal="):
+                self.hide(word, len("--from-literal="))
+            return
+        name = word.plain.lstrip("-")
+        if len(name) <= 1 or "=" in name or (not word.low.startswith("--") and not names.kind(name)):
+            self._letter(at, word)
+            return
+        if name in ("user", "proxy-user", "cookie") and self.program in _USER and (value := self.next(at)):
+            self._user(value, 0) if name != "cookie" else self.hide(value)
+            return
+        kind = names.kind(name)
+        if not kind or names.asks(name):
+            return
+        value = self.next(at)
+        if value is None:
+            self.found.opens = Opens("next")
+        elif not value.low.startswith("-") and not harmless(value.plain, kind):
+            self.hide(value)
+
+    def _letter(self, at: int, word: Word) -> None:
+        letters = _SECRET_OPTIONS.get(self.program) if self.program else None
+        if letters is None:
+            letters = (
+                next((each for name, each in _SECRET_OPTIONS.items() if self.program.startswith(name)), "")
+                if self.program
+                else ""
+            )
+        letter, value = word.plain[1:2], self.next(at)
+        if self.program in _USER and letter in _USER[self.program]:
+            if len(word.plain) > 2:
+                self._user(word, 2)
+            elif value is not None:
+                self._user(value, 0)
+            else:
+                self.found.opens = Opens("next")
+        elif self.program == "curl" and letter == "b" and value is not None and len(word.plain) == 2:
+            self.hide(value)
+        elif letter and letter in letters and len(word.plain) == 2:
+            if value is None:
+                self.found.opens = Opens("next")
+            elif not harmless(value.plain, "strong"):
+                self.hide(value)
+        elif letter == "p" and len(word.plain) > 2 and self.program.startswith(_GLUED):
+            if not harmless(word.plain[2:], "strong") and not (self.program.startswith("7z") and len(word.plain) < 4):
+                self.found.hide(
+                    word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
+                )
+        elif word.plain in ("-p", "-ap") and self.program not in _PORTS:
+            self._perhaps(at, value)
+
+    def _perhaps(self, at: int, value: Word | None) -> None:
+        """-p of a program that is not known: a password, unless it looks like a port, a path or a project."""
+        if value is None:
+            self.found.opens = Opens("next", "random") if at == 0 or self.first.startswith("-") else self.found.opens
+        elif not re.match(r"[\w.\[\]:]*:\d|\d+(?:[:/]|$)|[./~]", value.plain) and not harmless(value.plain, "weak"):
+            listed = self.first in ("command:", "entrypoint:", "cmd", "args:")
+            self.hide(value) if listed or random(value.plain) else None
+
+    def _user(self, word: Word, skip: int) -> None:
+        """user:password, of which the password is hidden."""
+        raw = self.text[word.start : word.end]
+        at = re.compile(r"[:%,]").search(raw, skip)
+        if at and not harmless(raw[at.end() :].strip("\"'"), "strong"):
+            quoted = raw[-1] in "\"'"
+            end = values.word_end(self.text, word.start) if not quoted else word.end - 1
+            self.found.hide(word.start + at.end(), end)
