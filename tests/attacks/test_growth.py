@@ -17,7 +17,7 @@ from console.estate import tables
 from console.facts import certificates, containers, mounts, pings, queue, tailscale, volumes
 from console.hosts import lock
 from console.hosts.host import Completed
-from console.hosts.ssh.host import read_route
+from console.hosts.ssh.routes import read_route
 from console.sources import dovecot
 from console.sources.opentofu import files
 from console.store.walk import walk

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import itertools
-import json
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
+from console.errors import NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import ANY, Before, Completed, Stream, feeding
@@ -22,6 +18,8 @@ from console.hosts.process import Dialogue, attend, bounded, called, lost, unbou
 from console.hosts.resolver import ADDRESSES
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
+from console.hosts.ssh.opening import FAILED, FORBIDDEN, NotOpened, Places, T, beats, hang_up, patiently, reason
+from console.hosts.ssh.routes import Routes, numeric
 from console.model import Role
 from console.questions import Asker, Credentials
 from console.text import clean
@@ -35,34 +33,11 @@ SESSIONS = 8
 FORWARDS = 64
 """Streams at once on one connection; OpenSSH does not count them."""
 
-ROOM = 30.0
-"""Seconds to wait for a free session or stream; they are not counted against the far end."""
-
-PULSE = 4.0
-"""Seconds a connection has to show that it is alive, when something on it did not answer."""
-
 SETTLE = (0.1, 0.2, 0.4, 0.8, 0.0)
 """Seconds between attempts to open a session: the server counts one until its command has ended."""
 
 STREAM = 300.0
 """Seconds after which a command that carries a stream ends by itself."""
-
-ROUTE = 300.0
-"""Seconds for which the address that a machine leaves with is believed."""
-
-ROUTE_COMMAND = (
-    'ip -json route get "$1" 2>/dev/null || ip route get "$1" 2>/dev/null || '
-    "python3 -c \"import socket,sys;s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,"
-    'socket.SOCK_DGRAM);s.connect((sys.argv[1],9));print(\'src\',s.getsockname()[0])" "$1" 2>/dev/null'
-)
-
-FAILED = 2
-"""The far end could not be connected to (RFC 4254, 5.1)."""
-
-FORBIDDEN = (1, 3)
-"""The server does not forward: it is told not to, or does not know how (RFC 4254, 5.1)."""
-
-T = TypeVar("T")
 
 _ports = itertools.cycle(range(49152, 65536))
 
@@ -91,13 +66,13 @@ class Ssh:
         self.tell = tell or (lambda text: None)
         self.link = Link(name, destination, self.credentials, self.tell, file, distrust=distrust)
         self.root = Become(name, self.credentials) if become else None
-        self._sessions, self._forwards = asyncio.Semaphore(SESSIONS), asyncio.Semaphore(FORWARDS)
+        self._sessions, self._forwards = Places(name, SESSIONS, "commands"), Places(name, FORWARDS, "streams")
         self._openings: set[asyncio.Future[Any]] = set()
         self._forbidden: set[object] = set()
         self._allowed = False
         self._tools: tuple[str, ...] | None = None
         self._bounds = True
-        self._routes: dict[str, tuple[float, asyncio.Task[str | None]]] = {}
+        self.routes = Routes(self._execute)
         self._pulse: asyncio.Task[bool] | None = None
 
     @property
@@ -109,14 +84,14 @@ class Ssh:
         """Connect now, and wait for the operator's answers however long they take; raises `NoWayIn`."""
         connection = await self.link.connection(patient=True)
         if self.root is None:
-            await _beats(connection)  # sshd lets us in before it is ready to serve; that is no latency of what it dials
+            await beats(connection)  # sshd lets us in before it is ready to serve; that is no latency of what it dials
         else:
             self.root.user = self.link.user
             await self.root.open(self._execute)
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Addresses of a name as this machine sees them, IPv4 first."""
-        if _numeric(name):
+        if numeric(name):
             return (name,)
         if name.startswith("-") or not name.isprintable():
             raise Unresolved(f"{clean(name, 60)} has no address")
@@ -124,7 +99,7 @@ class Ssh:
         if done.status == 127:
             raise NoWayIn(f"{name} was not resolved: {self.name} has no getent")
         words = (line.split() for line in done.stdout.decode("ascii", "replace").splitlines())
-        addresses = dict.fromkeys(line[0] for line in words if line and _numeric(line[0]))
+        addresses = dict.fromkeys(line[0] for line in words if line and numeric(line[0]))
         if done.status or not addresses:
             raise Unresolved(f"{name} has no address")
         return tuple(sorted(addresses, key=lambda address: ":" in address))[:ADDRESSES]
@@ -139,12 +114,12 @@ class Ssh:
 
         async def channel(connection: asyncssh.SSHClientConnection) -> Any:
             nonlocal leaving  # asked after the channel was, for a server that starts a command answers nothing else
-            leaving = leaving or asyncio.ensure_future(self._leaves(address))
+            leaving = leaving or asyncio.ensure_future(self.routes.leaves(address))
             return await connection.open_connection(address, port, "127.0.0.1", 0, encoding=None)
 
         try:
             stream, took = await self._forward(channel, what, timeout)
-        except _NotOpened as error:
+        except NotOpened as error:
             _abandon(leaving)
             if error.code == FAILED:
                 if told := relay.explain(error.said, what, timeout):
@@ -175,7 +150,7 @@ class Ssh:
 
         try:
             stream, took = await self._forward(channel, path, timeout)
-        except _NotOpened as error:
+        except NotOpened as error:
             if self.root is None and (known := relay.explain(error.said, path, timeout)):
                 raise known from None
             self._forbidden.add(path)  # OpenSSH says "open failed" to whatever is wrong with a socket
@@ -205,11 +180,11 @@ class Ssh:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        for task in (*(task for _, task in self._routes.values()), *([self._pulse] if self._pulse else [])):
-            task.cancel()
+        self.routes.close()
+        if self._pulse is not None:
+            self._pulse.cancel()
         for opening in tuple(self._openings):
             opening.cancel()
-        self._routes.clear()
         if self.root is not None:
             self.root.close()
         await self.link.close()
@@ -232,7 +207,7 @@ class Ssh:
 
     async def _once(self, argv: Sequence[str], dialogue: Dialogue, timeout: float, cap: int) -> Completed:
         await self.link.connection()
-        async with self._place(self._sessions, f"{SESSIONS} commands"):
+        async with self._sessions:
             process: RemoteProcess | None = None
             try:
                 async with asyncio.timeout(timeout):
@@ -277,15 +252,15 @@ class Ssh:
 
         for pause in SETTLE:
             try:
-                process = await self._patiently(self._with_connection(start), _hang_up)
+                process = await patiently(self._openings, self._with_connection(start), hang_up)
                 return RemoteProcess(self.name, process)
-            except _NotOpened as error:
+            except NotOpened as error:
                 said = error.said
             await asyncio.sleep(pause)
         raise NoWayIn(f"{self.name} does not run commands for us: {said}")
 
     async def _with_connection(self, open: Callable[[asyncssh.SSHClientConnection], Awaitable[T]]) -> T:
-        """Open something on the connection, on a new one when the old turns out to be gone; raises `_NotOpened`."""
+        """Open something on the connection, on a new one when the old turns out to be gone; raises `NotOpened`."""
         import asyncssh
 
         for last in (False, True):
@@ -294,34 +269,19 @@ class Ssh:
                 return await open(connection)
             except (asyncssh.Error, OSError) as error:
                 if not connection.is_closed():
-                    raise _NotOpened(getattr(error, "code", FAILED), _reason(error)) from None
+                    raise NotOpened(getattr(error, "code", FAILED), reason(error)) from None
                 if last:
                     break
         raise lost(self.name)
-
-    @asynccontextmanager
-    async def _place(self, places: asyncio.Semaphore, what: str) -> AsyncIterator[None]:
-        await self._take(places, what)
-        try:
-            yield
-        finally:
-            places.release()
-
-    async def _take(self, places: asyncio.Semaphore, what: str) -> None:
-        try:
-            async with asyncio.timeout(ROOM):
-                await places.acquire()
-        except TimeoutError:
-            raise NoWayIn(f"{what} are under way on {self.name}, and none ended within {ROOM:g} s") from None
 
     async def _forward(
         self, channel: Callable[[asyncssh.SSHClientConnection], Any], what: str, timeout: float
     ) -> tuple[ForwardedStream, float]:
         """Open a channel, and say how many milliseconds the server took for it.
 
-        Raises `_NotOpened` with the server's reason, `TimedOut` or `NoWayIn`."""
+        Raises `NotOpened` with the server's reason, `TimedOut` or `NoWayIn`."""
         connection = await self.link.connection()
-        await self._take(self._forwards, f"{FORWARDS} streams")
+        await self._forwards.take()
         took = 0.0
 
         async def timed(connection: asyncssh.SSHClientConnection) -> Any:
@@ -337,43 +297,19 @@ class Ssh:
                 pair[1].channel.abort()
 
         try:
-            reader, writer = await self._patiently(self._with_connection(timed), drop, timeout)
+            reader, writer = await patiently(self._openings, self._with_connection(timed), drop, timeout)
         except TimeoutError:
             await self._doubt(connection)
             raise TimedOut(f"{what} did not answer within {timeout:g} s") from None
-        except (_NotOpened, NoWayIn):
+        except (NotOpened, NoWayIn):
             self._forwards.release()
             raise
         return ForwardedStream(self.name, reader, writer, self._forwards.release), took
 
-    async def _patiently(
-        self, opening: Coroutine[Any, Any, T], drop: Callable[[T | None], None], timeout: float | None = None
-    ) -> T:
-        """What `opening` gives; raises TimeoutError. What we do not wait for is `drop`ped when it comes all the same.
-
-        A server opens what it was asked to open; one that we forget stays open there, and counts."""
-        task = asyncio.ensure_future(opening)
-        self._openings.add(task)
-
-        def late(task: asyncio.Future[T]) -> None:
-            self._openings.discard(task)
-            drop(None if task.cancelled() or task.exception() is not None else task.result())
-
-        try:
-            await asyncio.wait({task}, timeout=timeout)
-        except asyncio.CancelledError:
-            task.add_done_callback(late)
-            raise
-        if not task.done():
-            task.add_done_callback(late)
-            raise TimeoutError
-        self._openings.discard(task)
-        return task.result()
-
     async def _doubt(self, connection: asyncssh.SSHClientConnection) -> None:
         """Something did not answer: return when the connection itself still does, else raise `NoWayIn`."""
         if self._pulse is None or self._pulse.done():
-            self._pulse = asyncio.ensure_future(_beats(connection))
+            self._pulse = asyncio.ensure_future(beats(connection))
         if not await asyncio.shield(self._pulse):
             self.link.lost(connection)
             raise NoWayIn(f"the connection to {self.name} does not answer any more")
@@ -401,7 +337,7 @@ class Ssh:
         if tool is None:
             raise NoWayIn(f"forwarding is forbidden by {self.name}, which has no python3, socat or bash instead")
         note = f"forwarding is forbidden by {self.name}: asked by {tool} there"
-        local = None if tool == "python3" else await self._leaves(address)
+        local = None if tool == "python3" else await self.routes.leaves(address)
         argv = self._bound(relay.tcp(tool, address, port, timeout))
         stream = await self._by_command(argv, (address, port), note)
         await self._opened(stream, Dialogue(stay=True), f"{address}:{port}", timeout)
@@ -436,7 +372,7 @@ class Ssh:
             raise
 
     async def _by_command(self, argv: Sequence[str], peer: tuple[str, int] | None, note: str) -> relay.CommandStream:
-        await self._take(self._sessions, f"{SESSIONS} commands")
+        await self._sessions.take()
         try:
             process = await self._start(argv)
         except BaseException:
@@ -456,83 +392,7 @@ class Ssh:
             self._tools = tuple(done.stdout.decode("ascii", "replace").split())
         return self._tools
 
-    async def _leaves(self, address: str) -> str | None:
-        """The address this machine leaves with towards `address`; None when it cannot tell."""
-        try:
-            target = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return None
-        if target.is_loopback:
-            return "127.0.0.1" if target.version == 4 else "::1"
-        at, task = self._routes.get(address, (0.0, None))
-        if task is None or time.monotonic() - at > ROUTE or (task.done() and not _told(task)):
-            task = asyncio.ensure_future(self._ask_route(address))
-            self._routes[address] = time.monotonic(), task
-        return await asyncio.shield(task)
-
-    async def _ask_route(self, address: str) -> str | None:
-        try:
-            done = await self._execute(["sh", "-c", ROUTE_COMMAND, "sh", address], Dialogue(), 5, 65536)
-        except HostError:
-            return None
-        return read_route(done.stdout.decode("utf-8", "replace"))
-
-
-class _NotOpened(Exception):
-    """The server did not open the channel: its code (RFC 4254) and its words."""
-
-    def __init__(self, code: int, said: str) -> None:
-        self.code, self.said = code, said
-        super().__init__(said)
-
-
-def read_route(text: str) -> str | None:
-    """The source address in what `ip route get` printed, as JSON or as text."""
-    try:
-        found = json.loads(text)[0]["prefsrc"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        match = re.search(r"\bsrc (\S+)", text)
-        found = match[1] if match else None
-    return found if isinstance(found, str) and _numeric(found) else None
-
-
-async def _beats(connection: asyncssh.SSHClientConnection) -> bool:
-    """Whether the server still answers anything at all."""
-    import asyncssh
-
-    try:
-        async with asyncio.timeout(PULSE):
-            await connection.run("exec true", stdin=asyncssh.DEVNULL, encoding=None)
-    except TimeoutError:
-        return False
-    except (asyncssh.Error, OSError):
-        return not connection.is_closed()
-    return True
-
 
 def _abandon(task: asyncio.Future[Any] | None) -> None:
     if task is not None:
         task.cancel()
-
-
-def _hang_up(process: asyncssh.SSHClientProcess[bytes] | None) -> None:
-    if process is not None:
-        with suppress(OSError):
-            process.kill()
-        process.close()
-
-
-def _told(task: asyncio.Task[str | None]) -> bool:
-    return not task.cancelled() and task.exception() is None and task.result() is not None
-
-
-def _reason(error: Exception) -> str:
-    return clean(str(getattr(error, "reason", "") or error), 120)
-
-
-def _numeric(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

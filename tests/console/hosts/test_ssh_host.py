@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from console.errors import FileError, Missing, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
-from console.hosts.ssh import host as ssh_host
-from console.hosts.ssh.host import read_route
+from console.hosts.ssh import opening
+from console.hosts.ssh.routes import read_route
 from tests.console.hosts.conftest import Make
 from tests.console.hosts.ssh_server import Server, echo, shut_port, until
 
@@ -95,7 +95,7 @@ async def test_the_address_a_stream_leaves_with_is_asked_of_the_machine_once(ser
     server.path += ":" + os.environ["PATH"]
     await server.start()
     host = ssh(server.configure())
-    assert await asyncio.gather(*(host._leaves("10.9.9.9") for _ in range(5))) == ["100.64.0.7"] * 5
+    assert await asyncio.gather(*(host.routes.leaves("10.9.9.9") for _ in range(5))) == ["100.64.0.7"] * 5
     assert (server.folder / "asked").read_text() == "x\n"
 
 
@@ -199,7 +199,7 @@ async def test_a_command_that_may_have_begun_when_the_connection_was_lost_is_not
 async def test_a_connection_that_went_silent_is_found_out_when_a_port_is_silent(
     server: Server, ssh: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ssh_host, "PULSE", 0.3)
+    monkeypatch.setattr(opening, "PULSE", 0.3)
     await server.start()
     host = ssh(server.configure())
     await host.run(["true"], 5)
