@@ -89,6 +89,12 @@ def untrusted_peer(lines: tuple[str, ...]) -> tuple[str, str] | None:
     return _newest(UNTRUSTED, lines)
 
 
+def untrusted_peers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return (peer, line) of every line that says Dovecot does not trust a proxy, the newest first."""
+    found = ((UNTRUSTED.match(line), line) for line in reversed(lines))
+    return tuple((_plain(match[1]), line) for match, line in found if match)
+
+
 def waited_peer(lines: tuple[str, ...]) -> tuple[str, str] | None:
     """Return (peer, line) of the newest line that says Dovecot waited for a header in vain."""
     return _newest(TIMED_OUT, lines)

@@ -34,19 +34,19 @@ class Addresses(Struct, frozen=True):
     error: str = ""
 
 
-async def ask(host: Host) -> Addresses:
-    """Ask `host` for its addresses; failures are in the result, never raised."""
+async def ask(host: Host, tunnels: bool = False) -> Addresses:
+    """Ask `host` for its addresses, those of `tunnels` and bridges as well or not; failures are in the result."""
     answer = await run(host, COMMAND)
     if answer.error:
         return Addresses(error=answer.error)
     try:
-        return Addresses(parse(answer.text))
+        return Addresses(parse(answer.text, tunnels))
     except ValueError as error:
         return Addresses(error=f"ip on {host.name}: {error}")
 
 
-def parse(text: str) -> tuple[str, ...]:
-    """Read `ip -o addr`; loopback's, link-local ones and those of tunnels and bridges are left out."""
+def parse(text: str, tunnels: bool = False) -> tuple[str, ...]:
+    """Read `ip -o addr`; loopback's, link-local ones and, unless wanted, those of tunnels and bridges are left out."""
     found: list[str] = []
     for line in text.split("\n"):
         match = _LINE.match(line)
@@ -58,7 +58,8 @@ def parse(text: str) -> tuple[str, ...]:
             address = ip_address(match[2])
         except ValueError:
             continue
-        if not (address.is_loopback or address.is_link_local or _TUNNELS.match(match[1]) or "tentative" in match[3]):
+        inside = not tunnels and _TUNNELS.match(match[1])
+        if not (address.is_loopback or address.is_link_local or inside or "tentative" in match[3]):
             found.append(str(address))
     return tuple(dict.fromkeys(found))
 

@@ -11,8 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from console.diagnosis.log_lines import untrusted_peer
-from console.diagnosis.sightings import logins, named, rejection, screenings
+from console.diagnosis.log_lines import untrusted_peers
+from console.diagnosis.sightings import logins, named, plain, rejection, screenings
 from console.errors import HostError, NoWayIn
 from console.facts import tailscale
 from console.flows import CheckResult, Flow, Step, StepContext, done, refused, skipped, wrong
@@ -98,7 +98,9 @@ class Forgery(Round):
         for port in self.ports:
             told = self.told(self.knock(vantage, port))
             if told is not None:
-                found[port] = judge(told, self.lines(port.service))
+                rest = [self.told(self.knock(each, port)) for each in self.all if each != vantage]
+                others = frozenset(plain(each.local[0]) for each in rest if each and each.local)
+                found[port] = judge(told, self.lines(port.service), others)
         return found
 
 
@@ -130,8 +132,10 @@ def vantages(context: StepContext) -> tuple[Vantage, ...]:
     return tuple(found)
 
 
-def judge(told: Told, log: Log) -> Tried:
-    """Tell whether a forged header was believed: by the echo, by the log, or because it was greeted at all."""
+def judge(told: Told, log: Log, others: frozenset[str] = frozenset()) -> Tried:
+    """Tell whether a forged header was believed: by the echo, by the log, or because it was greeted at all.
+
+    `others` are the addresses that the other vantages of this run left from: a line about one of them is not ours."""
     claim, claimed = told.knock.claim, told.knock.claim[0] if told.knock.claim else ""
     if told.accepted:
         words = f"it took a recipient that is not its own: an open relay ({titled('CH007')})"
@@ -159,9 +163,20 @@ def judge(told: Told, log: Log) -> Tried:
     if told.cause in ("timeout", "unreachable", "refused", "unresolved"):
         return Tried("unanswered", told.detail)
     lines = tuple(line for line in log.lines if f"{service}-login: " in line) if service else ()
-    if distrusted := untrusted_peer(lines):
-        return Tried("turned away", f"{told.detail}: not trusted", (f"log: {mask(distrusted[1])}",), "CH001")
+    if line := _distrusted(told, lines, others):
+        return Tried("turned away", f"{told.detail}: not trusted", (f"log: {mask(line)}",), "CH001")
     return Tried("turned away", told.detail)
+
+
+def _distrusted(told: Told, lines: tuple[str, ...], others: frozenset[str]) -> str:
+    """The line in which Dovecot turns this one away; "" when none is surely about it.
+
+    It names a peer and no port: ours by the address we left from, else, where that is rewritten on the way, the only
+    one that is nobody else's."""
+    found = untrusted_peers(lines)
+    own = plain(told.local[0]) if told.local else ""
+    mine = [each for each in found if each[0] == own] or [each for each in found if each[0] not in others]
+    return mine[0][1] if len({peer for peer, _ in mine}) == 1 else ""
 
 
 class Ports(Step):

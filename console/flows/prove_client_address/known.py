@@ -59,7 +59,7 @@ async def learn(context: StepContext, public: tuple[str, ...]) -> Known:
     """Ask the machines for their addresses; what cannot be asked is missing. `public` are those that clients dial."""
     targets = {lane.target.host for lane in context.estate.topology.lanes if lane.target}
     own, tailnet, inside, router = await asyncio.gather(
-        _ask(context, "proxy", _own),
+        _ask(context, "proxy", _every),
         _ask(context, "proxy", _tailnet),
         _ask(context, "mail", _own),
         _ask(context, "mail", _router),
@@ -83,6 +83,11 @@ async def _ask(context: StepContext, role: str, ask: Callable[[Host], Awaitable[
 
 async def _own(host: Host) -> tuple[str, ...]:
     return (await addresses.ask(host)).found
+
+
+async def _every(host: Host) -> tuple[str, ...]:
+    """A proxy's addresses with those of its tunnels: the mail server sees the one at the tunnel's end."""
+    return (await addresses.ask(host, tunnels=True)).found
 
 
 async def _tailnet(host: Host) -> tuple[str, ...]:

@@ -54,6 +54,9 @@ TRIES, PAUSE, PATIENCE = 40, 1.0, 3.0
 UP, RELOAD, SECONDS = 300.0, 60.0, 420
 """Seconds: making containers anew, a reload inside one, and what the host waits before it goes back by itself."""
 
+MADE = ("up", "-d", "--no-deps", "--pull", "never")
+"""Makes a service's container anew where what it is made from has changed, and nothing that it depends on."""
+
 TRY = (
     'docker compose --project-directory "$1" --project-name "$2" -f "$1/docker-compose.yml" -f "$3" config -q; '
     'said=$?; rm -f -- "$3" "$3.previous"; exit "$said"'
@@ -132,22 +135,24 @@ class Ports(Member):
         check = Run("mail", ("sh", "-c", TRY, "sh", stack.folder, stack.project, candidate), RELOAD)
         tried = (shown, check) if write in writes else ()
         services = affected(need, stack.configured, stack.running)
-        up = Run("mail", stack.compose("up", "-d", "--no-deps", "--pull", "never", *services), UP)
+        every = stack.compose(*MADE, *services)
+        # one after another: beside the other's stop and start each would be gone for longer
+        ups = [Run("mail", stack.compose(*MADE, each), UP) for each in services]
         notes = (
             *made.changes,
             *(f"{each} is made anew: its ports are gone for about 5 s, and clients try again" for each in services),
         )
         undo = "the files before are put back, and the containers made anew"
-        actions = (*await lay(context, "mail"), *tried, *writes, up)
-        return Plan(actions, notes, undo=undo, rollbacks=(back("mail", writes, up.argv, SECONDS),))
+        actions = (*await lay(context, "mail"), *tried, *writes, *ups)
+        return Plan(actions, notes, undo=undo, rollbacks=(back("mail", writes, every, SECONDS),))
 
     async def undo(self, context: StepContext) -> Plan | None:
         """The files before, when nobody has changed them since."""
         stack, need = await stack_of(context), work_out(context.estate)
         actions = await undone(context, PORTS, "mail")
         services = sorted({service(port) for port in need.ports})
-        up = Run("mail", stack.compose("up", "-d", "--no-deps", "--pull", "never", *services), UP)
-        return Plan((*actions, up), undo="start the flow again") if actions else None
+        ups = [Run("mail", stack.compose(*MADE, each), UP) for each in services]
+        return Plan((*actions, *ups), undo="start the flow again") if actions else None
 
 
 async def _files(context: StepContext, stack: Stack, need: Needed) -> Files:

@@ -24,6 +24,8 @@ ADDRESSES = """\
 
 def test_addresses_that_others_can_dial_are_told_from_loopback_tunnels_and_bridges() -> None:
     assert addresses.parse(ADDRESSES) == ("203.0.113.10", "2001:db8:113::10", "198.51.100.7")
+    assert "100.64.0.1" in addresses.parse(ADDRESSES, tunnels=True)
+    assert not {"127.0.0.1", "::1"} & {*addresses.parse(ADDRESSES, tunnels=True)}
     with pytest.raises(ValueError, match="not the answer to ip -o addr"):
         addresses.parse("Usage: ip address {add|change}\n")
 

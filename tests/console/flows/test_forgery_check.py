@@ -75,5 +75,31 @@ def test_a_forged_header_is_judged_by_what_came_of_it(told_: Told, state: str) -
     assert judge(told_, Log()).state == state
 
 
+def away(*peers: str) -> Log:
+    """Dovecot's log of whom it turned away, the oldest first."""
+    words = "Nov 27 22:31:53 ca52449071c5 dovecot: imap-login: Warning: haproxy: Client not trusted (rip={})"
+    return Log(tuple(words.format(peer) for peer in peers))
+
+
+@pytest.mark.parametrize(
+    ("local", "log", "peer"),
+    [
+        ("10.10.10.20", away("10.10.10.20", "10.10.10.214"), "10.10.10.20"),
+        ("10.10.10.20", away("10.10.10.214"), ""),
+        ("10.10.10.20", away("172.22.1.1", "10.10.10.214"), "172.22.1.1"),
+        ("10.10.10.20", away("172.22.1.1", "10.10.10.9"), ""),
+        ("", away("172.22.1.1"), "172.22.1.1"),
+        ("", away(), ""),
+    ],
+    ids=["its own address", "another's alone", "rewritten", "either of two", "not known", "no line"],
+)
+def test_only_a_line_about_this_machine_says_that_dovecot_does_not_trust_it(local: str, log: Log, peer: str) -> None:
+    knock = Knock("here", "10.10.10.214", 10993, "imaps", "greeting", "n", tls=True)
+    told_ = Told(knock, 0.0, "closed", "closed in the TLS handshake", local=(local, 40000) if local else None)
+    tried = judge(told_, log, frozenset({"10.10.10.214"}))
+    assert (tried.state, tried.id) == ("turned away", "CH001" if peer else "")
+    assert tried.evidence == tuple(f"log: {line}" for line in log.lines if f"rip={peer})" in line)
+
+
 def test_the_claims_are_addresses_that_nobody_has() -> None:
     assert all(plain(each) == each for each in CLAIMS.values())
