@@ -1,0 +1,60 @@
+"""From the seed half-way to every mail lane proven, by the flows that an operator starts, on the real stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.reallab.stack import EXTRA_CONF, OVERRIDE, Stack
+from tests.reallab.sweeping import COWHAND
+
+SITE, CFG, MAIL = "/root/site/haproxy.cfg", "/etc/haproxy/haproxy.cfg", "/etc/haproxy/mail.cfg"
+ONE = f"cat {MAIL} >>{CFG} && rm {MAIL} && systemctl restart haproxy"
+
+
+@pytest.fixture
+def halfway(stack: Stack) -> Iterator[Stack]:
+    """The stack half-way, and HAProxy with one file, as the operator has it."""
+    stack.reset()
+    lab, before = stack.lab, stack.lab.read("oper", SITE)
+    lab.do("vps", "sh", "-c", ONE)
+    lab.write("oper", SITE, lab.read("vps", CFG))
+    yield stack  # what is left in the stack and of HAProxy's folder every test of the stack makes anew
+    lab.write("oper", SITE, before)
+
+
+def flow(stack: Stack, name: str) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code and events of a flow on the operator's machine, every plan agreed to."""
+    argv = [COWHAND, "--site", "/root/site/site.toml", "flow", name, "--yes", "--json"]
+    done = stack.lab.run("oper", argv, timeout=120)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def bytes_of(stack: Stack) -> tuple[dict[str, bytes], str]:
+    """Mailcow's files and HAProxy's."""
+    return stack.files(), stack.lab.read("vps", CFG)
+
+
+def test_two_flows_lead_from_half_way_to_mail_that_sees_its_clients_and_again_do_nothing(halfway: Stack) -> None:
+    for name in ("proxy-override", "haproxy-listeners"):
+        status, events = flow(halfway, name)
+        assert status == 0, events[-1]
+    assert halfway.read(EXTRA_CONF) == "haproxy_trusted_networks = 100.64.0.1\n"
+    assert "10.10.10.214:10025:10025" in halfway.read(OVERRIDE)
+    halfway.lab.settle()
+    assert {row.check for name, row in halfway.lab.servers().items() if name != "web"} == {"L7OK"}
+
+    there, ids = bytes_of(halfway), halfway.ids()
+    for name in ("proxy-override", "haproxy-listeners"):
+        status, events = flow(halfway, name)
+        assert (status, "nothing to do" in str(events[-1])) == (0, True), events[-1]
+    assert (bytes_of(halfway), halfway.ids()) == (there, ids)
+
+    _, events = flow(halfway, "prove-client-address")
+    told = str(events)
+    assert all(f"{port} over IPv{family}: {word}" in told for family in (4, 6)
+               for port, word in ((25, "proven"), (465, "proven"), (993, "likely"), (4190, "likely")))  # fmt: skip
+    assert "HAProxy's, on vps" in told
