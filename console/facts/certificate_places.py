@@ -6,15 +6,14 @@ is computed there, and of a bundle only the certificate blocks are printed."""
 from __future__ import annotations
 
 import re
-import ssl
 from typing import Literal, cast
 
 from msgspec import Struct
 
-from console.facts.certificates import BLOCK
+from console.facts import certificates
 from console.facts.command import run
 from console.hosts.host import Host
-from console.model import Certificate, CertificatePlace
+from console.model import CertificatePlace
 from console.text import clean
 
 FOLDER = "/opt/mailcow-dockerized"
@@ -134,7 +133,7 @@ def _place(kind: Kind, host: str, path: str, body: str) -> CertificatePlace:
     if "unreadable" in told:
         return CertificatePlace(kind, host, place, error='cannot be read by this user; become = "sudo" may')
     try:
-        chain = _chain(body)
+        chain = certificates.parse(body)
     except ValueError as error:
         return CertificatePlace(kind, host, place, error=str(error))
     mode, _, owner = told.get("mode", "").partition(" ")
@@ -152,25 +151,6 @@ def _place(kind: Kind, host: str, path: str, body: str) -> CertificatePlace:
         mode=mode if mode.isdecimal() else "",
         owner=clean(owner, 40),
     )
-
-
-def _chain(body: str) -> list[Certificate]:
-    import binascii
-
-    from console.sources import x509
-
-    chain: list[Certificate] = []
-    for block in BLOCK.findall(body):
-        try:
-            read = x509.read(ssl.PEM_cert_to_DER_cert(block.replace("TRUSTED ", "").strip()))
-        except (ValueError, binascii.Error):
-            read = None
-        if read is None:
-            raise ValueError(f"certificate {len(chain) + 1} in it cannot be read")
-        chain.append(read)
-    if not chain:
-        raise ValueError("holds no certificate")
-    return chain
 
 
 def _trusted(said: str) -> str | None:
