@@ -220,6 +220,18 @@ class CertificatePlace(Struct, frozen=True):
     error: str = ""
 
 
+class Kept(Struct, frozen=True):
+    """Files of certificates, and what the last push of one left; both as of one look, which is not each sweep's.
+
+    `push` is the text of the hook's state file, "" for none. `name` is what clients dial, "" when that is not known.
+    `settled` is False when other certificates are served than were at that look: then ages are not to be compared."""
+
+    places: tuple[CertificatePlace, ...] = ()
+    push: str = ""
+    name: str = ""
+    settled: bool = True
+
+
 class Rung(Struct, frozen=True):
     """One step of a ladder: what was tried, what came of it, and how long it took (milliseconds)."""
 

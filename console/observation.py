@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from console.model import Certificate, Lane, Protocol, ProxyVersion, Role, Rung, Span, Topology
+from console.model import Certificate, Kept, Lane, Protocol, ProxyVersion, Role, Rung, Span, Topology
 
 IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
 
@@ -407,3 +407,5 @@ class SweepData(Struct):
     """Files of the repository that are not what their hosts have or run."""
     early: bool = False
     """Whether the machines told a first time what they know, while slow ladders still climb."""
+    kept: Kept = Kept()
+    """Certificates as machines store them; looked at beside sweeps, less often."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
     from console.events import Event
-    from console.model import Finding, Verdict
+    from console.model import Finding, Kept, Verdict
     from console.observation import Drifted
 
 
@@ -64,7 +64,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: argparse.Namespace) -> Verdict:
     from console.engine.engine import FLOOR
-    from console.engine.sweeps import Sweeps
+    from console.engine.keeping import Keeping
+    from console.engine.sweeps import PATIENCE, Sweeps
     from console.engine.vantages import trusting
     from console.process import crash
 
@@ -74,8 +75,14 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 
         return drifted(await look(estate, opened.hosts, opened.missing))
 
+    async def keep() -> Kept:
+        from console.engine.certificate_survey import kept
+
+        return await kept(estate, opened.hosts)
+
     trust, said = trusting(estate, opened), ""
-    sweeps = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report, trust)
+    keeping = Keeping(keep, crash.report, PATIENCE)
+    sweeps = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report, trust, keeping)
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(opening.OPENING):
@@ -91,6 +98,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
                 return sweeps.findings.verdict
             await asyncio.sleep(max(FLOOR, arguments.every))
     finally:
+        keeping.close()
         await opened.close()
 
 

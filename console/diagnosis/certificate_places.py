@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from console.diagnosis.catalogue import finding
@@ -14,7 +14,7 @@ from console.sources.certificate_push import Push
 from console.text import join_words
 
 Letters = dict[str, str]
-"""Fingerprint → the letter that a certificate is called by."""
+"""Fingerprint → the letter, or other words, that a certificate is called by."""
 
 
 def letters(places: Iterable[CertificatePlace]) -> Letters:
@@ -27,16 +27,31 @@ def letters(places: Iterable[CertificatePlace]) -> Letters:
     return found
 
 
-def findings(places: Sequence[CertificatePlace], push: Push | None, name: str, now: float) -> tuple[Finding, ...]:
-    """Return what is wrong at `now` (Unix time); `name` is what clients dial, "" when that is not known."""
-    called = letters(places)
+def findings(
+    places: Sequence[CertificatePlace],
+    push: Push | None,
+    name: str,
+    now: float,
+    called: Letters | None = None,
+    grace: float = 0.0,
+    said: Collection[tuple[str, str]] = (),
+) -> tuple[Finding, ...]:
+    """Return what is wrong at `now` (Unix time); `name` is what clients dial, "" when that is not known.
+
+    Certificates are `called` by letters where nothing else is given; `grace` are the seconds that one may be due.
+    `said` are ids of findings, each with the fingerprint of the certificate of which it is told elsewhere."""
+    called = letters(places) if called is None else called
     ours = [place for place in places if _about(place, name)]
+
+    def new(id: str, among: Iterable[CertificatePlace]) -> list[CertificatePlace]:
+        return [each for each in among if each.certificate is None or (id, each.certificate.fingerprint) not in said]
+
     return (
-        *_expiring(ours, now, called),
+        *_expiring(new("CH022", ours), now, called, grace),
         *_pairs(places),
-        *_stale(ours, called),
-        *_names(places, name),
-        *_untrusted(ours),
+        *_stale(ours, called, new("CH010", ours)),
+        *_names(new("CH020", places), name),
+        *_untrusted(new("CH083", ours)),
         *_open_keys(places),
         *_push(push, now),
     )
@@ -86,11 +101,12 @@ def day(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(at))
 
 
-def _expiring(places: Sequence[CertificatePlace], now: float, called: Letters) -> Iterator[Finding]:
+def _expiring(places: Sequence[CertificatePlace], now: float, called: Letters, grace: float) -> Iterator[Finding]:
     """CH022: less than a third of its own life is left, wherever it is stored or served."""
 
     def due(place: CertificatePlace) -> bool:
-        return place.certificate is not None and now > place.certificate.due
+        found = place.certificate
+        return found is not None and (now > found.due + grace or now >= found.not_after)
 
     for group in _groups(places, due):
         certificate = group[0].certificate
@@ -117,8 +133,10 @@ def _pairs(places: Sequence[CertificatePlace]) -> Iterator[Finding]:
             yield finding("CH011", summary, place.host, observed=True, evidence=(proof,))
 
 
-def _stale(places: Sequence[CertificatePlace], called: Letters) -> Iterator[Finding]:
-    """CH010: a place has an older certificate of the same names than another one.
+def _stale(
+    places: Sequence[CertificatePlace], called: Letters, blamed: Sequence[CertificatePlace]
+) -> Iterator[Finding]:
+    """CH010: one of the places `blamed` has an older certificate of the same names than another of `places`.
 
     RSA and EC certificates of one name may be used beside each other; an old lineage of certbot's harms nobody."""
     newest: dict[tuple[object, ...], CertificatePlace] = {}
@@ -134,7 +152,7 @@ def _stale(places: Sequence[CertificatePlace], called: Letters) -> Iterator[Find
         best = newest[_like(place.certificate)].certificate
         return best is not None and place.certificate.not_before < best.not_before
 
-    for group in _groups(places, old):
+    for group in _groups(blamed, old):
         certificate = group[0].certificate
         assert certificate is not None
         best = newest[_like(certificate)]

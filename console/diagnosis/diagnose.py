@@ -29,6 +29,10 @@ def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, 
     told = explain(world)
     both = Observed(seen, {reading.key: reading for reading in given})
     found = [*conclude(world, told), *(finding for _, rule in OBSERVED for finding in rule(both))]
+    if seen.kept.places or seen.kept.push:
+        from console.diagnosis.kept import kept
+
+        found += kept(seen, found)
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
     return tuple(found), align(given, culprits(world, told))
 

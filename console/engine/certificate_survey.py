@@ -12,7 +12,7 @@ from console.estate import named
 from console.events import CertificateSurvey
 from console.facts import certificate_places
 from console.hosts.host import Host
-from console.model import CertificatePlace, Lane, Role
+from console.model import CertificatePlace, Kept, Lane, Role
 from console.observation import IMPLICIT_TLS, ProbeTarget
 from console.probes import tls
 from console.probes.ladder import climb
@@ -22,6 +22,7 @@ from console.text import address, clean
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
+    from console.facts.certificate_places import Stored
     from console.probes.trust import Trust
 
 STARTTLS = ("smtp", "submission", "imap", "sieve", "pop3")
@@ -42,27 +43,43 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
 
     await tls.prepare()
     unseen = [f"{role}: {why}" for role, why in vantages.missing.items() if role in ROLES]
-    authority = _authority(estate, unseen)
-    looked = [vantages.hosts[role] for role in ROLES if role in vantages.hosts]
     serving = asyncio.create_task(_served(estate, vantages.hosts, trusting(estate, vantages), unseen))
-    stored = await asyncio.gather(*(certificate_places.ask(host, authority=authority) for host in looked))
+    looked = await _stored(estate, vantages.hosts, unseen)
     served = await serving
     push, timer = None, None
-    for host, told in zip(looked, stored, strict=True):
-        if told.error:
-            unseen.append(told.error)
+    for host, told in looked:
         timer = timer if timer is not None else told.timer
         if told.state and push is None:
             try:
                 push = certificate_push.read(told.state)
             except ValueError as error:
                 unseen.append(f"{host.name}:{certificate_push.STATE} {error}")
+    stored = [told for _, told in looked]
     places = (*{(p.host, p.where): p for told in stored for p in told.places}.values(), *served)
     unseen += [f"{p.host}:{p.where}: {p.error}" for p in places if p.error]
     now = time.time()
-    entry = estate.site.certificate
-    name = entry.name if entry is not None else next(iter(estate.topology.public), "")
+    name = _name(estate)
     return CertificateSurvey(now, places, findings(places, push, name, now), tuple(unseen), timer, name)
+
+
+async def kept(estate: Estate, hosts: Mapping[Role, Host]) -> Kept:
+    """Look at what is stored alone: beside a sweep, which sees what is served."""
+    looked = await _stored(estate, hosts, [])
+    places = {(place.host, place.where): place for _, told in looked for place in told.places}
+    return Kept(tuple(places.values()), next((told.state for _, told in looked if told.state), ""), _name(estate))
+
+
+async def _stored(estate: Estate, hosts: Mapping[Role, Host], unseen: list[str]) -> list[tuple[Host, Stored]]:
+    authority = _authority(estate, unseen)
+    looked = [hosts[role] for role in ROLES if role in hosts]
+    stored = await asyncio.gather(*(certificate_places.ask(host, authority=authority) for host in looked))
+    unseen += [told.error for told in stored if told.error]
+    return list(zip(looked, stored, strict=True))
+
+
+def _name(estate: Estate) -> str:
+    entry = estate.site.certificate
+    return entry.name if entry is not None else next(iter(estate.topology.public), "")
 
 
 def _authority(estate: Estate, unseen: list[str]) -> str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from console.errors import CowhandError, InputError, Report, summarize, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
-from console.model import HopName, Topology
+from console.model import HopName, Kept, Topology
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
@@ -243,6 +243,8 @@ class Engine:
         finally:
             if self._stage is not None:
                 await self._stage.close()
+            if self._sweeps is not None and self._sweeps.keeping is not None:
+                self._sweeps.keeping.close()
             for task in (opening, self._acting, self._again):
                 if task is not None:
                     task.cancel()
@@ -305,6 +307,7 @@ class Engine:
             self._wake.set()
 
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
+        from console.engine.keeping import Keeping
         from console.engine.sweeps import Sweeps
         from console.engine.vantages import trusting
 
@@ -314,9 +317,14 @@ class Engine:
 
             return drifted(await look(estate, vantages.hosts, vantages.missing))
 
-        trust = trusting(estate, vantages)
+        async def keep() -> Kept:
+            from console.engine.certificate_survey import kept
+
+            return await kept(estate, vantages.hosts)
+
+        trust, keeping = trusting(estate, vantages), Keeping(keep, self._report)
         self._sweeps = sweeps = Sweeps(
-            estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report, trust
+            estate.topology, vantages.hosts, vantages.missing, self._notify, compare, self._report, trust, keeping
         )
         pause, lost = self.interval, 0.0
         while True:

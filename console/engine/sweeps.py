@@ -14,6 +14,7 @@ from console.diagnosis.early import certain
 from console.diagnosis.hops_front import opinion_unseen
 from console.diagnosis.judge import judge_lane, verdict
 from console.diagnosis.reading import milliseconds
+from console.engine.keeping import Keeping
 from console.errors import FULL, Report, unreported
 from console.events import DisksSeen, Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
@@ -51,8 +52,12 @@ class Sweeps:
         compare: Compare | None = None,
         report: Report = unreported,
         trust: Trust | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
-        self.compare, self.report, self.trust = compare, report, trust
+        self.compare, self.report, self.trust, self.keeping = compare, report, trust, keeping
+        self._sweeping = False
+        if keeping is not None:
+            keeping.heard = self._hear_kept
         self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
         self.readings: dict[tuple[str, HopName], Reading] = {}
         self._overruled: dict[tuple[str, HopName], Reading] = {}
@@ -86,7 +91,9 @@ class Sweeps:
 
     async def sweep(self, force: bool = False) -> SweepData:
         """Probe everything once; `force` sends every reading with new evidence, changed or not."""
-        self._force, self.early = force, None
+        self._force, self.early, self._sweeping = force, None, True
+        if self.keeping is not None:
+            self.keeping.begin(force)
         batches = asyncio.create_task(self._batches())
         comparing = asyncio.create_task(self._comparing())
         try:
@@ -100,8 +107,17 @@ class Sweeps:
         self._tell_disks(self.seen)
         if self._differs():
             self.seen.drifted = await self._comparing()
+        if self.keeping is not None:
+            self.seen.kept = await self.keeping.settle(self.seen)
+        self._sweeping = False
         self._conclude(self.seen)
         return self.seen
+
+    def _hear_kept(self) -> None:
+        """Conclude again when a look at stored certificates ends between two sweeps."""
+        if self.keeping is not None and self.seen is not None and self.seen.ended and not self._sweeping:
+            self.seen.kept, self._force = self.keeping.now(), False
+            self._conclude(self.seen)
 
     def _tell_disks(self, seen: SweepData) -> None:
         disks = tuple((disk.place, disk.used) for disk in seen.disks)

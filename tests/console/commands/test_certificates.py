@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from console.__main__ import main
+from console.facts import certificate_places
 from console.lab.client import Lab
 
 
@@ -30,10 +32,30 @@ def test_the_lab_shows_one_certificate_everywhere_and_an_expired_one_as_a_findin
         assert [place["key_matches"] for place in told["places"] if place["kind"] != "served"] == [True] * 3
         assert all(place["name_matches"] for place in told["places"])
         assert told["certbot_next"] > told["at"]
+        assert main(["--lab", "check", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["verdict"] == "well"
+        state = "version=1\nresult=failed\nwhen=2026-11-27T16:00:00Z\nstage=push\nstatus=22\nreason=no route to host\n"
+        parse = certificate_places.parse
+        monkeypatch.setattr(certificate_places, "parse", lambda text, host: replace(parse(text, host), state=state))
+        assert main(["--lab", "check", "--json"]) == 1
+        checked = json.loads(capsys.readouterr().out)
+        assert checked["cause"] == "the last push of the certificate of 2026-11-27 16:00 UTC failed: no route to host"
+        assert [each["id"] for each in checked["findings"] if each["observed"]] == ["CH027"]
+        assert main(["--lab", "check"]) == 1
+        assert "no route to host" in capsys.readouterr().out
         lab.break_("certificate-expired")
         assert main(["--lab", "certificates"]) == 1
         out = capsys.readouterr().out
         assert "CH022" in out and "expired on" in out
+        assert main(["--lab", "check", "--json"]) == 2
+        told = json.loads(capsys.readouterr().out)
+        shown = [each for each in told["findings"] if each["observed"]]
+        assert [each["id"] for each in shown] == [
+            "CH022",
+            "CH022",
+            "CH027",
+        ]  # Mailcow's and HAProxy's, each with its lanes
+        assert all(each["lanes"] for each in shown[:2])
     finally:
         monkeypatch.undo()
         lab.close()
