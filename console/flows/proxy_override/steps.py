@@ -136,7 +136,7 @@ class Ports(Member):
         tried = (shown, check) if write in writes else ()
         services = affected(need, stack.configured, stack.running)
         every = stack.compose(*MADE, *services)
-        # one after another: beside the other's stop and start each would be gone for longer
+        # one after another: neither waits for the other's stop and start
         ups = [Run("mail", stack.compose(*MADE, each), UP) for each in services]
         notes = (
             *made.changes,
