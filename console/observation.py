@@ -11,6 +11,9 @@ from console.model import Certificate, Kept, Lane, Protocol, ProxyVersion, Role,
 
 IMPLICIT_TLS: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
 
+STARTTLS: frozenset[Protocol] = frozenset(("smtp", "submission", "imap", "sieve", "pop3"))
+"""Protocols that begin in plain text and go on in TLS."""
+
 Cause = Literal[
     "", "unresolved", "refused", "timeout", "unreachable", "no-way", "no-source", "closed", "silent", "flood",
     "unfinished", "unexpected", "tls", "not-tls", "no-starttls", "out-of-step",

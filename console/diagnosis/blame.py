@@ -61,8 +61,8 @@ def header_waited_for(ladder: Ladder) -> bool:
 def headerless(seen: SweepData, ladder: Ladder) -> bool:
     """Whether HAProxy sends no header, as far as the end of `ladder` can tell.
 
-    It hangs up at once on clients for whom it has no server, as a daemon does on TLS in the place of a header: as long
-    as it does not say that it has one, only a daemon that waited for the header is proof."""
+    HAProxy hangs up at once when it has no server. A daemon hangs up at once when TLS comes instead of the header. The
+    two look alike: while HAProxy's statistics are not known, only a daemon that waited for the header is proof."""
     heard = seen.stats is not None and not seen.stats.error
     return header_waited_for(ladder) or (heard and header_missing(ladder))
 

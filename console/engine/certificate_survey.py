@@ -13,7 +13,7 @@ from console.events import CertificateSurvey
 from console.facts import certificate_places
 from console.hosts.host import Host
 from console.model import CertificatePlace, Kept, Lane, Role
-from console.observation import IMPLICIT_TLS, ProbeTarget
+from console.observation import IMPLICIT_TLS, STARTTLS, ProbeTarget
 from console.probes import tls
 from console.probes.ladder import climb
 from console.probes.sweep import MOST_ADDRESSES
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from console.facts.certificate_places import Stored
     from console.probes.trust import Trust
 
-STARTTLS = ("smtp", "submission", "imap", "sieve", "pop3")
-"""Protocols that begin in plain text and go on in TLS."""
 
 ROLES: tuple[Role, ...] = ("proxy", "mail")
 """Whose machines store certificates."""

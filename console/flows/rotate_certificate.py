@@ -31,11 +31,12 @@ from console.flows import (
     wrong,
 )
 from console.flows.certificate_sync import lines, proof
+from console.flows.certificate_sync.commands import PUSH
 from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
 from console.flows.certificate_sync.previous import Pushed
 from console.flows.certificate_sync.steps import asset
 from console.model import Certificate
-from console.observation import IMPLICIT_TLS, ProbeTarget
+from console.observation import IMPLICIT_TLS, STARTTLS, ProbeTarget
 from console.probes import tls
 from console.probes.ladder import climb
 from console.runner.read_only import script
@@ -55,10 +56,6 @@ LIMIT, AUTHORITY = 5, "acme-v02.api.letsencrypt.org"
 
 ORDER, HOOK = 900.0, 1500.0
 """Seconds that certbot may take, and the hook."""
-
-STARTTLS = ("smtp", "submission", "imap", "sieve", "pop3")
-
-HAND = 'RENEWED_LINEAGE=$1 exec "$2"'
 
 
 class State(Struct, frozen=True):
@@ -130,6 +127,11 @@ def _days(found: State) -> str:
     return f"{(found.leaf.not_after - found.leaf.not_before) / 86400:.0f} days"
 
 
+def _order(found: Ground) -> list[str]:
+    """The command that has certbot renew the lineage, without what makes it a rehearsal or forces it."""
+    return ["certbot", "renew", "--cert-name", found.name, "--non-interactive", "--no-random-sleep-on-renew"]
+
+
 class Look(Step):
     """What is there already; nothing is changed."""
 
@@ -166,11 +168,11 @@ class Rehearse(Step):
     async def plan(self, context: StepContext) -> Plan:
         """Certbot's dry run asks the lineage's own authority; then the hook runs as certbot would run it."""
         found, there = await ground(context), await state(context)
-        words = ["certbot", "renew", "--cert-name", found.name, "--non-interactive", "--no-random-sleep-on-renew"]
-        # Without --server a dry run asks Let's Encrypt's staging, whoever issues the lineage.
+        words = _order(found)
+        # Without --server, certbot sends every dry run to Let's Encrypt's staging server.
         words += ["--server", there.server] if there.server and AUTHORITY not in there.server else []
         order = Run("proxy", (*words, "--dry-run"), ORDER, undo=("true",))
-        by_hand = Run("proxy", ("sh", "-c", HAND, "sh", found.lineage, found.hook), HOOK, undo=("true",))
+        by_hand = Run("proxy", ("sh", "-c", PUSH, "sh", found.lineage, found.hook), HOOK, undo=("true",))
         notes = ("nothing is issued, and Mailcow gets the certificate that it has",)
         return Plan((order, by_hand), notes, undo="nothing was changed")
 
@@ -203,7 +205,7 @@ class Renew(Step):
         if AUTHORITY in there.server and there.issued >= LIMIT:
             why = f"Let's Encrypt issues {LIMIT} certificates for the same names within seven days"
             raise Refusal(f"{why}, and certbot has {there.issued}: use what is there (--answer renew=no)")
-        words = ["certbot", "renew", "--cert-name", found.name, "--non-interactive", "--no-random-sleep-on-renew"]
+        words = _order(found)
         words += [] if there.due else ["--force-renewal"]
         notes = [
             "certbot runs the hook, which gives the new pair to HAProxy and to Mailcow",

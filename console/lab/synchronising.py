@@ -186,7 +186,7 @@ def _push(lab: Rehearsal, words: tuple[str, ...]) -> Done:
 
 
 SERVER = "https://authority.invalid/directory"
-"""The rehearsal's own authority: nobody is asked there."""
+"""The address of the rehearsal's authority. Nothing is ever sent to it."""
 
 
 def _clock(lab: Rehearsal, words: tuple[str, ...]) -> Done:

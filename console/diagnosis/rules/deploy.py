@@ -10,14 +10,13 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules import failures
 from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, written
-from console.diagnosis.rules.docker_calls import Call, calls, inside, signals
+from console.diagnosis.rules.docker_calls import EXEC_VALUES, Call, calls, inside, signals
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
 from console.topology.sources import Sources
 
 _LINEAGE = re.compile(r"letsencrypt/live/")
 _PIPES = frozenset(("|", "|&"))
-_EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index"))
 # A pipeline that begins with these cannot fail at its beginning.
 _SURE = frozenset(("echo", "printf", "true", ":"))
 _NO_FILES = ("/dev/null", "1", "2", "-")
@@ -279,7 +278,7 @@ def _needs_terminal(call: Call) -> bool:
             return False
         if not text.startswith("-"):
             return True
-        if text in _EXEC_VALUES:
+        if text in EXEC_VALUES:
             next(arguments, None)
     return True
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from console.sources.shell import Command, Script
+from console.sources.shell import Command, Script, read
 
 DOCKER = frozenset(("docker", "docker-compose", "podman", "podman-compose"))
 _WRAPPERS = frozenset(
@@ -22,7 +21,7 @@ _LONGEST = 4096
 _NEAR = 16
 """Words in front of docker that are looked at."""
 
-_EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index", "--env-file", "--detach-keys"))
+EXEC_VALUES = frozenset(("-u", "--user", "-e", "--env", "-w", "--workdir", "--index", "--env-file", "--detach-keys"))
 
 
 class Call(Struct, frozen=True):
@@ -49,7 +48,7 @@ class Call(Struct, frozen=True):
             return "", ()
         at = 0
         while at < len(rest) and rest[at].startswith("-"):
-            at += 2 if rest[at] in _EXEC_VALUES else 1
+            at += 2 if rest[at] in EXEC_VALUES else 1
         return (rest[at], rest[at + 1 :]) if at < len(rest) else ("", ())
 
 
@@ -128,17 +127,6 @@ def signals(argv: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 def inside(argv: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield the commands that run in a container: the one given, or those of `sh -c '…'`."""
     if argv[:1] and argv[0].rpartition("/")[2] in ("sh", "bash", "ash", "dash") and len(argv) > 2:
-        try:
-            words = shlex.split(argv[2], comments=True)
-        except ValueError:
-            return
-        part: list[str] = []
-        for word in words:
-            if word.strip("&|;") == "" or word.endswith(";"):
-                yield (*part, *([word[:-1]] if word.strip("&|;") else ()))
-                part = []
-            else:
-                part.append(word)
-        yield tuple(part)
+        yield from (command.texts for command in read(argv[2], "").commands)
     else:
         yield argv

@@ -51,7 +51,7 @@ class Looking(Step):
         return await look(context, self.found)
 
     async def program(self, context: StepContext) -> tuple[Write, ...]:
-        """Our program once more, should the machine have been started anew since it was laid ready."""
+        """Return what installs our program again; nothing while it is still there. A reboot removes it."""
         there = await context.data("mail", TOOL)
         return (install(there),) if there != doing().encode() and not context.expects(Tool.name) else ()
 

@@ -55,7 +55,7 @@ UP, RELOAD, SECONDS = 300.0, 60.0, 420
 """Seconds: making containers anew, a reload inside one, and what the host waits before it goes back by itself."""
 
 MADE = ("up", "-d", "--no-deps", "--pull", "never")
-"""Makes a service's container anew where what it is made from has changed, and nothing that it depends on."""
+"""Compose recreates a container whose configuration has changed, and leaves the services it depends on alone."""
 
 TRY = (
     'docker compose --project-directory "$1" --project-name "$2" -f "$1/docker-compose.yml" -f "$3" config -q; '
