@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Iterator
 
@@ -11,7 +12,8 @@ from console.hosts import marks
 from console.hosts.local import Local
 from tests.attacks.conftest import MALLORY, Mallory
 
-MARK = "5d1c0f6b7a"
+MARK = secrets.token_hex(5)
+"""One of each process: the tests here may run at the same time, and each finds all processes with its mark."""
 
 
 @pytest.fixture
