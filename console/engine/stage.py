@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from console.engine.overview import Overview
@@ -129,8 +128,7 @@ class Stage:
             self._cutting.cancel()
         await asyncio.wait({self._task}, timeout=BETWEEN)
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})
 
     async def _run(
         self, estate: Estate, vantages: Vantages, name: str, answers: Mapping[str, str], dry: bool, undoing: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
@@ -193,8 +192,7 @@ class CommandStream:
             for task in (self._errors, self._first):
                 if task is not None:
                     task.cancel()
-                    with suppress(asyncio.CancelledError, HostError):
-                        await task
+                    await asyncio.gather(task, return_exceptions=True)
             self.process.end_input()
             await self.process.kill()
         finally:

@@ -87,8 +87,9 @@ class _Sweep:
             await self._climb_all()
         finally:
             early.cancel()
-            with suppress(asyncio.CancelledError):
-                await early
+            await asyncio.wait({early})  # who awaits the task itself takes a stop of this sweep for the task's own
+            if not early.cancelled():
+                early.result()
         await self._facts()
 
     async def _climb_all(self) -> None:
@@ -100,7 +101,7 @@ class _Sweep:
             await self._cross()
             if "proxy" in self.hosts:
                 group.create_task(self._stats(self.hosts["proxy"]))
-            group.create_task(self._public(group))
+            group.create_task(self._public())
             for lane in self.seen.lanes.values():
                 if lane.service is not None:
                     group.create_task(self._climb(lane, lane.service, "mail"))
@@ -137,7 +138,7 @@ class _Sweep:
         self.seen.stats = await haproxy_stats.ask(host, sockets)
         self.tell(self.seen, None)
 
-    async def _public(self, group: asyncio.TaskGroup) -> None:
+    async def _public(self) -> None:
         lanes = self.seen.lanes.values()
         if not self.seen.topology.public or "here" not in self.hosts:
             why = (
@@ -148,9 +149,10 @@ class _Sweep:
                 lane.unresolved = Rung("resolve", "unknown", why)
             self.tell(self.seen, None)
             return
-        async with asyncio.TaskGroup() as resolving:
+        # its own group: one that is stopped takes no new task, and a name may be resolved at that very moment
+        async with asyncio.TaskGroup() as group:
             for name in self.seen.topology.public:
-                resolving.create_task(self._dial(name, group))
+                group.create_task(self._dial(name, group))
 
     async def _dial(self, name: str, group: asyncio.TaskGroup) -> None:
         host, began = self.hosts["here"], time.perf_counter()

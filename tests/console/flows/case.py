@@ -46,9 +46,13 @@ class Orphan:
 
     def __call__(self) -> None:
         """Let it do its work, and wait until it has ended."""
-        if self.alive:
-            self.gate.write_text("go\n")
-        self.process.wait()
+        # opened for both ways, so that nobody waits for a reader that is being killed, or that has not come yet
+        gate = os.open(self.gate, os.O_RDWR)
+        try:
+            os.write(gate, b"go\n")
+            self.process.wait()
+        finally:
+            os.close(gate)
         self.gate.unlink()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from console.errors import Refused
 from console.hosts.host import Host, Stream
 from console.hosts.local import Local
@@ -94,3 +96,19 @@ async def test_a_fault_of_ours_is_reported_and_costs_no_other_lane_its_reading()
     assert rung.detail.startswith("cowhand failed here: KeyError at ")
     assert rung.detail.endswith("; the report is in /state/crash.txt")
     assert "no screen may show" not in rung.detail
+
+
+@pytest.mark.parametrize("lanes", [(), LANES], ids=["no lane", "three lanes"])
+async def test_a_stop_is_heard_at_every_moment_of_a_sweep(lanes: tuple[Lane, ...]) -> None:
+    hosts: dict[Role, Host] = {"here": Refusing("here", []), "proxy": Refusing("proxy", [])} if lanes else {}
+    topology, moments = Topology(lanes=lanes, public=("192.0.2.10",)), 0
+    while True:
+        running = asyncio.create_task(sweep(topology, hosts, lambda seen, lane: None))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        if not running.cancel():
+            break
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        moments += 1
+    assert moments > 3

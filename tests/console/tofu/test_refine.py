@@ -317,11 +317,11 @@ class Watcher:
 
     def __enter__(self) -> Watcher:
         self.engine.start(self.hear)
-        assert self.done.wait(20)
+        assert self.done.wait(60)
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self.engine.close(5)
+        assert self.engine.close(60)
 
 
 class Nobody(SimpleNamespace):
