@@ -1,6 +1,6 @@
-"""Run each test that failed in the last run of pytest once more, alone: `python -m tests.again`; exit 1 if one stays red.
+"""Run each test that failed last once more, alone: `python -m tests.again`; exit 1 if one stays red.
 
-For CI on a machine that others use, too: one test in many thousands may meet a moment in which the machine stands still.
+For CI on a machine that others use: one test in many thousands may meet a moment in which the machine stands still.
 More than `MOST` failed tests are no such moment. What passes now is named as unsteady: that is a fault of the test, to
 be mended. Nothing is tried again after a run that did not come to its end, or that skipped a test."""
 
