@@ -13,15 +13,13 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from console.events import EstateRead
-from console.model import Finding, Role, Span
 from screens import themes
-from screens.actions import ACTIONS, BY_ID, KEY_LINES, allowed, bindings
+from screens.actions import BY_ID, KEY_LINES, bindings
 from screens.board import Board
 from screens.bridge import Bridge, EnginePort, EngineSpoke, News
+from screens.front import Front
 from screens.text import Line, wrap
-from screens.textual_private import OncePaintedScreen, PlacedWidget, PrivateApp
-from screens.view import View
-from screens.views.evidence import labelled
+from screens.textual_private import OncePaintedScreen, PlacedWidget
 from screens.views.lanes import Lanes
 from screens.widgets.bar import Bar
 from screens.widgets.edges import foot, masthead
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
 LEAST = (60, 15)
 """Columns and rows below which only the verdict and its sentence are shown."""
 
-NEEDS_A_SITE = ("sweep", "setup", "back")
-"""Actions that there are not before a site is chosen, beside the screens."""
+EVERYWHERE = ("help", "sweep", "remedy", "copy", "filter", "palette", "theme")
+"""Actions that are the same in every screen: acts.py has them."""
 
 ENGINE_FAILED = 70
 """Exit status when the engine stopped: sysexits' EX_SOFTWARE."""
@@ -54,7 +52,7 @@ class Frame(OncePaintedScreen, inherit_bindings=False):
         self.set_class(event.size.width < LEAST[0] or event.size.height < LEAST[1], "-cramped")
 
 
-class CowhandApp(PrivateApp, inherit_bindings=False):
+class CowhandApp(Front, inherit_bindings=False):
     """The screens. They ask `engine`, show what it says, and decide nothing.
 
     `setup` makes the set-up, `first` is the screen in front.
@@ -86,7 +84,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         first: str = "lanes",
         sites: Callable[[], Sequence[SiteListed]] = tuple,
     ) -> None:
-        super().__init__()
+        super().__init__(Lanes(), setup, sites)
         self.engine = engine
         self.read_only = read_only
         self.lab = lab
@@ -94,15 +92,8 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self.board = Board(title)
         if opening is not None:
             self.board.take(News(estate=opening))
-        self.view: View = Lanes()
-        self._views: dict[str, View] = {self.view.NAME: self.view}
-        self._trail: list[str] = []
-        self._said = hint
-        self._make_setup, self._first, self._sites = setup, first, sites
+        self._said, self._first = hint, first
         self.board.choosing = first == "sites"
-        self._setup: SetupPort | None = None
-        self.reopen: str | None = None
-        """The site file to open instead, once this app has ended."""
         self._on_loop = on_loop
         self._report = report
         self._bridge = Bridge(self._wake)
@@ -134,12 +125,12 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
 
     def _begin(self) -> None:
         if self.board.choosing:  # nothing is asked of a site that nobody chose
-            self._show(self._first)
+            self.show_screen(self._first)
             return
         self.engine.start(self._bridge.notify)
         self.engine.watch(True)
         if self._first != self.view.NAME:
-            self._show(self._first)
+            self.show_screen(self._first)
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
@@ -166,7 +157,7 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         change = self.board.take(news)
         if not change.only_flows or self.view.NAME in ("flows", "flow"):
             self.view.changed(change)
-        self._frame()
+        self.frame()
         self.show_next_question()
         if self._leaving and not self.board.busy:
             self._leave()
@@ -180,10 +171,6 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
                 self._question_bar = QuestionBar(self)
             self._question_bar.show_next_question()
         self.view.show_next_prompt()
-
-    def _frame(self, whole: bool = False) -> None:
-        for id in ("#masthead", "#cramped", "#foot"):
-            self.query_one(id, Pane).redraw(whole)
 
     def _masthead(self, width: int, height: int) -> list[Line]:
         return masthead(
@@ -228,12 +215,6 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
 
     # actions
 
-    def can(self, id: str) -> bool:
-        """Whether an action exists here; the key line stays as it is while cells flip."""
-        if self.board.choosing and (BY_ID[id].group == "screens" or id in NEEDS_A_SITE):
-            return False
-        return allowed(BY_ID[id], self.view.NAME, self.read_only)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what read-only forbids and what this screen does not know."""
         if action == "do" and parameters:
@@ -247,42 +228,23 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self._said = ""
         own: dict[str, Callable[[], None]] = {
             "leave": self._leave,
-            "back": self._back,
-            "theme": self._next_theme,
-            "sweep": self._sweep,
-            "copy": self._copy,
-            "filter": self._filter,
-            "palette": self._palette,
+            "back": self.back,
             "source": lambda: self.show_place(self.view.place()),
-            "remedy": self._remedy,
             "shell": self._shell,
         }
+        if id == "help" and self.view.NAME == "help":
+            id = "back"
         if id in own:
             own[id]()
-        elif id == "help" and self.view.NAME == "help":
-            self._back()
-        elif id == "help":
-            self._help()
+        elif id in EVERYWHERE:
+            from screens import acts
+
+            acts.ACTS[id](self)
         elif id in KEY_LINES:
             self.go(id)
         else:
             self.view.do(id)
-        self._frame()
-
-    def _help(self) -> None:
-        """Show all keys, and above them what the chosen finding means."""
-        from screens.views.help import Help
-
-        chosen = self.view.finding() if self.view.NAME == "findings" else None
-        self.go("help")
-        assert isinstance(self.view, Help)
-        self.view.about, self.view.skipped = chosen.id if chosen is not None else "", 0
-        self.view.redraw()
-
-    def say(self, words: str) -> None:
-        """Show a short message in the key line until the next key."""
-        self._said = words
-        self._frame()
+        self.frame()
 
     def _leave(self) -> None:
         """Leave at once, or ask first when that would end a run; when told so, leave as soon as the run has ended."""
@@ -298,175 +260,10 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
         self._leaving = True
         self.engine.stop_flow(cut)
 
-    def _sweep(self) -> None:
-        if self.board.failed is not None:
-            self.say("the engine has stopped: nothing can be asked; q leaves")
-            return
-        self.engine.sweep()
-        self.say("asking every hop again")
-
     def _shell(self) -> None:
         from screens.shells import open_shell
 
         open_shell(self)
-
-    def machine(self) -> tuple[Role, str] | None:
-        """Return the machine that is chosen on the screen in front."""
-        return self.view.machine()
-
-    def _remedy(self) -> None:
-        found = self.view.finding()
-        if found is None:
-            seen = self.board.observed
-            first = seen.findings[0] if seen is not None and seen.findings else None
-            lead = f"; n leads to {first.id} {first.name}" if first is not None and self.can("next") else ""
-            here = "nothing is known to be wrong here" if self.view.NAME == "lanes" else "no finding is chosen"
-            self.say(f"{here}{lead}")
-            return
-        if found.flow is not None and found.flow in self.engine.flow_names():
-            self.open_flow(found.flow)
-            return
-
-        def lines(width: int) -> list[Line]:
-            by_hand: Line = (("   by hand: no flow does this yet", self.ink.muted),)
-            head: Line = ((f" {found.id} {found.name}", self.ink.bright),)
-            return [head, *labelled(self.ink, "remedy", found.remedy, width), by_hand]
-
-        self.query_one(Bar).note(lines)
-
-    def _copy(self) -> None:
-        from screens.clipboard import sequence
-
-        text = self.view.text()
-        written = sequence(text) if text else None
-        if written is None:
-            self.say("too long to copy" if text else "nothing to copy here")
-        else:
-            self.write_to_terminal(written)
-            self.say(f"sent {len(text.splitlines())} lines to your terminal's clipboard")
-
-    def _filter(self) -> None:
-        view, before = self.view, self.view.wanted
-
-        def done(answer: str | None) -> None:
-            view.filter(before if answer is None else answer)
-            self._frame()
-
-        self.query_one(Bar).ask("/", done, value=before, typed=view.filter)
-
-    def _palette(self) -> None:
-        from screens.actions import matches
-
-        def suggest(query: str) -> list[tuple[str, str, str]]:
-            here = [action for action in ACTIONS if action.group != "move" and self.can(action.id)]
-            return [(action.id, action.label, f"{action.words:<14} {action.help}") for action in matches(query, here)]
-
-        def done(answer: str | None) -> None:
-            if answer is not None:
-                self.action_do(answer)
-
-        self.query_one(Bar).ask(":", done, suggest=suggest)
-
-    def _next_theme(self) -> None:
-        at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
-        name = themes.NAMES[(at + 1) % len(themes.NAMES)]
-        self.ink = themes.ink(name, colour=not self.no_color)
-        self.theme = name
-        for pane in self.query(Pane):
-            pane.redraw(whole=True)
-        self.say(f"theme: {name.removeprefix('cowhand-')}")
-
-    # screens
-
-    def go(self, name: str) -> None:
-        """Bring a screen to the front."""
-        if name == self.view.NAME:
-            return
-        self._trail = [*[seen for seen in self._trail if seen != name], self.view.NAME][-5:]
-        self._show(name)
-
-    def _back(self) -> None:
-        if self.view.wanted:
-            self.view.filter("")
-            self._frame()
-        elif self.view.close():
-            self._frame()
-        elif self._trail and self.view.NAME != "lanes":  # where all begins, esc leads nowhere
-            self._show(self._trail.pop())
-        elif self.view.NAME != "lanes":
-            self._show("lanes")
-
-    def _show(self, name: str) -> None:
-        self.view.hidden()
-        self.view.display = False
-        known = self._views.get(name)
-        if known is None:
-            known = self._views[name] = _make(name)
-            self.query_one("#body").mount(known)
-        known.display = True
-        self.view = known
-        known.shown()
-        for pane in known.query(Pane):
-            pane.forget()
-        self._frame()
-
-    def setup_port(self) -> SetupPort | None:
-        """Return the set-up of this console, made when it is first asked for; None when there is none."""
-        if self._setup is None and self._make_setup is not None and not self.read_only:
-            self._setup = self._make_setup()
-        return self._setup
-
-    def sites(self) -> Sequence[SiteListed]:
-        """Return the operator's own sites, read again at each call."""
-        return self._sites()
-
-    def open_site(self, path: str) -> None:
-        """Leave this site, and open the one that was written; a run that is on is not ended for it."""
-        if self.board.busy:
-            self.say("it is written; a flow runs here: start cowhand again when it has ended")
-            return
-        self.reopen = path
-        self.exit(return_code=0)
-
-    def open_flow(self, name: str) -> None:
-        """Go to one flow."""
-        from screens.views.flow import Flow
-
-        self.go("flow")
-        assert isinstance(self.view, Flow)
-        self.view.open(name)
-        self._frame()
-
-    def undo_run(self, flow: str, run: str) -> None:
-        """Go to a flow, and begin to undo an earlier run of it."""
-        from screens.views.flow import Flow
-
-        self.go("flow")
-        assert isinstance(self.view, Flow)
-        self.view.undo_run(flow, run)
-        self._frame()
-
-    def show_finding(self, found: Finding | None) -> None:
-        """Go to the findings, with one of them chosen."""
-        if found is None:
-            self.say("no finding is known here")
-        else:
-            self.go("findings")
-            self.view.choose(found)
-
-    def show_cell(self, found: Finding) -> None:
-        """Go to the lanes, with the cell chosen that a finding is about."""
-        self.go("lanes")
-        self.view.choose(found)
-        self._frame()
-
-    def show_place(self, place: Span | None) -> None:
-        """Go to the sources, with one line of them chosen."""
-        if place is None:
-            self.say("no source line is known for it")
-        else:
-            self.go("sources")
-            self.view.choose(place)
 
     # the end
 
@@ -479,11 +276,3 @@ class CowhandApp(PrivateApp, inherit_bindings=False):
             ]
             where = " > ".join(places) or "an unknown place"
             self.crash = f"cowhand stopped: {type(error).__name__} at {where}; the report is in {self._report(error)}"
-
-
-def _make(name: str) -> View:
-    """Return a new screen; its module is imported only now."""
-    from importlib import import_module
-
-    view: View = import_module(f"screens.views.{name}").SCREEN()
-    return view
