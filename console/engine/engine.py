@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from console.engine.estate_told import same, told
 from console.errors import CowhandError, InputError, Report, summarize, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
 from console.model import HopName, Kept, Topology
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from console.engine.sweeps import Sweeps
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
-    from console.observation import Drifted, SweepData
+    from console.observation import Drifted
     from console.questions import Asker, Question
     from console.runner.context import Surroundings
     from console.runner.state import RunStatus
@@ -40,9 +41,6 @@ OPENING = 3.0
 
 CEILING = 300.0
 """Longest interval after backing off, in seconds."""
-
-
-REHEARSED = "the rehearsal's machines are stand-ins and have no shell"
 
 
 class Engine:
@@ -137,15 +135,9 @@ class Engine:
         """Return where a shell can be opened; none before the site is read."""
         if self._opened is None:
             return ()
-        from console.engine.shells import ShellWay, ways
-        from console.engine.vantages import ssh_config
+        from console.engine.shells import of
 
-        estate, vantages = self._opened
-        if vantages.lab is not None:
-            return tuple(ShellWay(name, host.role, problem=REHEARSED) for name, host in vantages.named.items())
-        topology = estate.topology
-        services = {lane.service or "" for lane in topology.lanes} | {each.service for each in topology.published}
-        return ways(estate.site, services, ssh_config(estate.file))
+        return of(*self._opened)
 
     def run_shell(self, way: ShellWay) -> str:
         """Open a shell on this terminal, note it in the command log, and return how it ended; the caller waits."""
@@ -308,7 +300,7 @@ class Engine:
 
     async def _look(self, estate: Estate, vantages: Vantages) -> None:
         from console.engine.keeping import Keeping
-        from console.engine.sweeps import Sweeps
+        from console.engine.sweeps import Sweeps, blind
         from console.engine.vantages import trusting
 
         async def compare() -> tuple[Drifted, ...]:
@@ -341,7 +333,7 @@ class Engine:
                 sweeps.renew(estate.topology)
             seen = await sweeps.sweep(force)
             self._started()
-            why = _blind(seen)
+            why = blind(seen)
             if why and not lost:
                 lost = seen.at
                 self._notify(SweepOverdue(lost, why))
@@ -376,7 +368,7 @@ class Engine:
     def _read(self) -> Estate:
         guessed = self.load()
         estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
-        self._tell_estate(_told(estate), estate is guessed)
+        self._tell_estate(told(estate), estate is guessed)
         return estate
 
     async def _read_aside(self, known: Estate) -> Estate:
@@ -389,9 +381,9 @@ class Engine:
                 return known
             estate = self._refiner.refine(guessed) if self._refiner is not None else guessed
             mended = self._told is not None and self._told.problems != estate.problems
-            if not mended and await asyncio.to_thread(_same, known, estate):
+            if not mended and await asyncio.to_thread(same, known, estate):
                 return known
-            self._tell_estate(await asyncio.to_thread(_told, estate), estate is guessed)
+            self._tell_estate(await asyncio.to_thread(told, estate), estate is guessed)
             return estate
 
     def _tell_estate(self, read: EstateRead, guessed: bool) -> None:
@@ -404,34 +396,3 @@ class Engine:
     def _read_again(self) -> None:
         if self._opened is not None and not self._closing:
             self._again = asyncio.create_task(self._read_aside(self._opened[0]))
-
-
-def _told(estate: Estate) -> EstateRead:
-    """Return the event for an estate: its findings, and its texts without secrets."""
-    from console.diagnosis.lint import lint
-    from console.estate.missing import missing
-    from console.mask import mask
-
-    findings, lacks = lint(estate.sources, estate.topology), missing(estate.site, estate.topology)
-    texts = {name: mask(text) for name, text in estate.texts.items()}
-    known = estate.title, estate.topology, findings, estate.problems
-    return EstateRead(*known, texts, estate.remark, estate.warnings, lacks)
-
-
-def _same(known: Estate, fresh: Estate) -> bool:
-    if known is fresh:
-        return True
-    one, other = known.sources.tofu, fresh.sources.tofu
-    return (known.texts, known.problems, known.remark) == (fresh.texts, fresh.problems, fresh.remark) and (
-        one is other or one == other
-    )
-
-
-def _blind(seen: SweepData) -> str:
-    """Return why no host could be asked; "" when one could."""
-    ladders = [*(ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))]
-    asked = [ladder for ladder in ladders if ladder is not None]
-    if not asked or any(ladder.cause != "no-way" for ladder in asked):
-        return ""
-    failed = asked[0].failed
-    return failed.detail if failed else "no host could be asked"

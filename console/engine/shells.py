@@ -13,13 +13,16 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from console.engine.vantages import SshConfig
+from console.engine.vantages import SshConfig, Vantages, ssh_config
+from console.estate.load import Estate
 from console.hosts import shell
 from console.hosts.programs import own_environment, program
 from console.model import Role
 from console.process.signals import Attributes, attributes
 from console.site import Site
 from console.text import clean
+
+REHEARSED = "the rehearsal's machines are stand-ins and have no shell"
 
 SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 
@@ -49,6 +52,15 @@ class ShellWay(Struct, frozen=True):
     def line(self) -> str:
         """The command as a person reads it."""
         return clean(shell.line(self.argv), 500)
+
+
+def of(estate: Estate, vantages: Vantages) -> tuple[ShellWay, ...]:
+    """Return where shells can be opened on the machines of an estate; none can on the lab's stand-ins."""
+    if vantages.lab is not None:
+        return tuple(ShellWay(name, host.role, problem=REHEARSED) for name, host in vantages.named.items())
+    topology = estate.topology
+    services = {lane.service or "" for lane in topology.lanes} | {each.service for each in topology.published}
+    return ways(estate.site, services, ssh_config(estate.file))
 
 
 def ways(site: Site, services: Iterable[str], config: SshConfig) -> tuple[ShellWay, ...]:

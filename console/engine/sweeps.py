@@ -350,3 +350,13 @@ def _unasked(readings: list[Reading]) -> str:
         return ""
     reasons = (rung.detail for reading in readings for rung in reading.evidence if rung.outcome == "unknown")
     return f"nothing could be asked: {'; '.join(list(dict.fromkeys(reasons))[:3])}"
+
+
+def blind(seen: SweepData) -> str:
+    """Return why no host could be asked; "" when one could."""
+    ladders = [*(ladder for lane in seen.lanes.values() for ladder in (*lane.public.values(), lane.vm, lane.service))]
+    asked = [ladder for ladder in ladders if ladder is not None]
+    if not asked or any(ladder.cause != "no-way" for ladder in asked):
+        return ""
+    failed = asked[0].failed
+    return failed.detail if failed else "no host could be asked"
