@@ -3,48 +3,49 @@ PYTHON ?= $(firstword $(shell for p in python3 python3.13 python3.12 python3.11;
 # Another Python has an environment of its own: make quick PYTHON=python3.13 VENV=.venv-3.13
 VENV ?= .venv
 BIN := $(VENV)/bin
+READY := $(VENV)/ready assets/hcl.msgpack
 # Bytecode is what makes the console start fast; a shell that forbids it would cost 40 % at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test quick check faults unprivileged mutants bench drill snapshots lock dist clean
 
-run: $(VENV)/ready
+run: $(READY)
 	@$(BIN)/cowhand $(ARGS)
 
 # Half of the tests wait for daemons, terminals or links most of their time: more workers than cores.
-test: $(VENV)/ready check
+test: $(READY) check
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
-quick: $(VENV)/ready
+quick: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow' $(ARGS)
 
 # Every trouble at every change of every flow: of a long flow, make test tries two to four changes a trouble.
-faults: $(VENV)/ready
+faults: $(READY)
 	COWHAND_WHOLE_TABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/console/flows/test_faults.py $(ARGS)
 
 # What needs no root must not lean on it: root may write where a right is lacking, and never notice. Of the long tables of
 # faults one flow's is enough for that: the ledger's, which has every kind of change.
-unprivileged: $(VENV)/ready
+unprivileged: $(READY)
 	tests/unprivileged $(BIN)/python -m pytest -n 2 --dist loadgroup -p no:cacheprovider tests/console/flows tests/console/runner \
 	  -k "ledger or not (test_faults or never_comes_back)" $(ARGS)
 
-check: $(VENV)/ready
+check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-mutants: $(VENV)/ready
+mutants: $(READY)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-bench: $(VENV)/ready
+bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # How well every recorded fault of the real daemons is told: right, among a few, the hop alone, nothing, false.
-drill: $(VENV)/ready
+drill: $(READY)
 	@$(BIN)/python -m tests.drill.score $(ARGS)
 
-snapshots: $(VENV)/ready
+snapshots: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/screens --snapshot-update $(ARGS)
 
 lock:
@@ -58,13 +59,16 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	$(BIN)/python -m compileall -q console screens assets
-	$(BIN)/python -m console.estate.tables
 	@touch $@
+
+# Compiling the grammar of HCL takes seconds: it is compiled once, and again when it has changed.
+assets/hcl.msgpack: console/sources/opentofu/grammar.py $(VENV)/ready
+	$(BIN)/python -m console.estate.tables
 
 # A wheel for pipx and uv, and one file for this platform and this Python, to be copied to a machine that has nothing but
 # Python. PEX and not shiv: it takes the versions of the lock as they are, and checks the Python that starts it.
 # Versions are those of the lock; the file unpacks itself once, so that it starts as fast as the checkout.
-dist: $(VENV)/ready
+dist: $(READY)
 	rm -rf build dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@test -x .venv-dist/bin/pex || { $(PYTHON) -m venv .venv-dist && .venv-dist/bin/python -m pip install --quiet pex==2.105.2; }
