@@ -7,6 +7,8 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from console.errors import HostError, InputError
 from console.estate import named
 from console.events import CertificateSurvey
@@ -101,6 +103,7 @@ async def _served(
     lanes = [lane for lane in estate.topology.lanes if lane.protocol in IMPLICIT_TLS or lane.protocol in STARTTLS]
     room = asyncio.Semaphore(AT_ONCE)
     asked: list[Coroutine[None, None, CertificatePlace]] = []
+    known = trust.known if trust is not None else {}
     for name in names:
         try:
             found = await host.resolve(name)
@@ -116,7 +119,9 @@ async def _served(
             for each in found
             for sni in dict.fromkeys((name, None))
         ]
-    return tuple(await asyncio.gather(*asked))
+    places = await asyncio.gather(*asked)
+    # only now: each certificate is asked about once, for all ports that show it
+    return tuple(replace(p, trusted=known.get(p.certificate.fingerprint)) if p.certificate else p for p in places)
 
 
 async def _ask(
@@ -130,5 +135,4 @@ async def _ask(
             await trust.ask(host, ladder)
     found, failed = ladder.certificate, ladder.failed
     error = (failed.detail if failed else "no TLS was offered") if found is None else ""
-    trusted = trust.known.get(found.fingerprint) if trust is not None and found is not None else None
-    return CertificatePlace("served", host.name, address(where, lane.port), sni, found, trusted=trusted, error=error)
+    return CertificatePlace("served", host.name, address(where, lane.port), sni, found, error=error)

@@ -14,8 +14,9 @@ from msgspec import Struct, field
 from console.errors import HostError
 from console.hosts.host import Host
 from console.observation import Ladder
-from console.probes.ladder import CONNECT, PATIENCE
+from console.probes.ladder import CONNECT, CONVERSATION, PATIENCE, PROBES
 from console.probes.tls import TlsStream
+from console.probes.wire import Broken, Wire
 
 _PRIVATE = "its issuer is not known here"
 REASONS = {
@@ -38,7 +39,7 @@ class Trust(Struct):
     async def ask(self, host: Host, ladder: Ladder) -> None:
         """Ask once about the certificate that a ladder was shown; what cannot be asked stays unknown."""
         found = ladder.certificate
-        if found is None or found.fingerprint in self.known or not ladder.target.implicit_tls:
+        if found is None or found.fingerprint in self.known:
             return
         made = _context(self.authority)
         if made is None:
@@ -75,14 +76,18 @@ async def _handshake(host: Host, ladder: Ladder, context: ssl.SSLContext) -> str
         stream = await host.connect(target.address, target.port, CONNECT)
     except HostError:
         return None
-    secured = TlsStream(stream, target.name, context=context)
     try:
+        if not target.implicit_tls:
+            probe, wire = PROBES[target.protocol], Wire(stream, PATIENCE, target.name)
+            async with asyncio.timeout(CONVERSATION):
+                await probe.greet(wire)
+                await probe.starttls(wire)
         async with asyncio.timeout(PATIENCE):
-            await secured.handshake()
+            await TlsStream(stream, target.name, context=context).handshake()
     except ssl.SSLCertVerificationError as error:
         return REASONS.get(error.verify_code)
-    except (ssl.SSLError, EOFError, TimeoutError):
+    except (ssl.SSLError, Broken, HostError, EOFError, TimeoutError):
         return None
     finally:
-        secured.close()
+        stream.close()
     return ""

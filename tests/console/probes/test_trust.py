@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge_lane
 from console.hosts.local import Local
 from console.model import Bind, Lane, Span, Target, Topology
+from console.observation import ProbeTarget
+from console.probes.ladder import climb
 from console.probes.sweep import sweep
 from console.probes.trust import Trust
 
@@ -133,3 +136,55 @@ async def test_an_authority_that_cannot_be_read_judges_nobody(tmp_path: Path) ->
     alone, key = certificate(NAME)
     async with serving(tmp_path, key, alone) as port:
         assert await told(port, Trust("no certificate")) == ()
+
+
+@asynccontextmanager
+async def upgrading(folder: Path, key: ec.EllipticCurvePrivateKey, shown: x509.Certificate) -> AsyncIterator[int]:
+    """An SMTP server that offers STARTTLS, and shows the certificate then."""
+    file = folder / "upgraded.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(pem(shown) + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.org ESMTP\r\n")
+        while line := await reader.readline():
+            verb = line.split()[0].upper()
+            writer.write(b"250-mail.example.org\r\n250 STARTTLS\r\n" if verb == b"EHLO" else b"220 go\r\n")
+            if verb == b"STARTTLS":
+                with suppress(ssl.SSLError, OSError):
+                    await writer.start_tls(context)
+                break
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_one_that_is_shown_after_starttls_is_asked_about_too(
+    tmp_path: Path, chain: tuple[Pair, Pair, Pair]
+) -> None:
+    alone, key = certificate(NAME)
+    async with upgrading(tmp_path, key, alone) as port:
+        ladder = await climb(ProbeTarget("127.0.0.1", port, "submission", name=NAME, depth="starttls"), Local())
+        assert ladder.certificate is not None
+        for authority, answer in ((pem(alone).decode(), ""), ("", "self-signed")):
+            trust = Trust(authority)
+            await trust.ask(Local(), ladder)
+            assert trust.known == {ladder.certificate.fingerprint: answer}
+
+
+async def test_a_server_that_no_longer_offers_tls_says_nothing_of_trust(tmp_path: Path) -> None:
+    alone, key = certificate(NAME)
+    async with upgrading(tmp_path, key, alone) as port:
+        ladder = await climb(ProbeTarget("127.0.0.1", port, "submission", name=NAME, depth="starttls"), Local())
+    trust = Trust(pem(alone).decode())
+    ladder.target = replace(ladder.target, protocol="imap")  # the answers are no longer those that are waited for
+    async with upgrading(tmp_path, key, alone) as port:
+        ladder.target = replace(ladder.target, port=port)
+        await trust.ask(Local(), ladder)
+    assert trust.known == {}
