@@ -49,7 +49,7 @@ def begin(terminal: Terminal) -> None:
 
 def appears(path: Path) -> bool:
     """Wait for a file."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     return path.exists()

@@ -109,7 +109,7 @@ def test_a_look_up_under_way_does_not_keep_the_program_from_ending(tmp_path: Pat
         [sys.executable, "-c", HANGING, str(site)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 3
@@ -135,7 +135,7 @@ async def main():
     before = len(os.listdir("/proc/self/fd"))
     await run("yes")
     await run("sh", "-c", "yes & yes >&2")
-    for _ in range(1000):
+    for _ in range(6000):
         if len(os.listdir("/proc/self/fd")) == before:
             return
         await asyncio.sleep(0.01)
@@ -147,17 +147,21 @@ asyncio.run(main())
 
 def test_a_tool_that_never_stops_talking_leaves_no_traceback_and_no_descriptor() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", ENDLESS], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-X", "dev", "-c", ENDLESS], capture_output=True, text=True, timeout=300,
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 async def test_what_a_command_leaves_running_and_talking_is_ended_with_it(tmp_path: Path) -> None:
-    with pytest.raises(TimedOut):
-        await Local().run(["sh", "-c", f"yes & echo $! > {tmp_path}/pid"], 0.3)
-    pid = int((tmp_path / "pid").read_text())
-    for _ in range(500):
+    file = tmp_path / "pid"
+    for seconds in (0.3, 3.0, 30.0):  # on a busy machine it may not have begun
+        with pytest.raises(TimedOut):
+            await Local().run(["sh", "-c", f"yes & echo $! > {file}"], seconds)
+        if file.exists() and file.read_text():
+            break
+    pid = int(file.read_text())
+    for _ in range(6000):
         if not Path(f"/proc/{pid}").exists():
             return
         await asyncio.sleep(0.01)
@@ -211,7 +215,7 @@ async def test_a_server_that_keeps_naming_pages_does_not_hold_the_login_open(
     server.key_file.chmod(0o600)
     try:
         with pytest.raises(NoWayIn, match="nobody did in time"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await ssh(server.configure()).open()
     finally:
         acceptor.close()

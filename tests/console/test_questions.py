@@ -98,7 +98,7 @@ async def test_a_question_nobody_waits_for_any_more_is_withdrawn() -> None:
     waiting = asyncio.ensure_future(Credentials(ask).ask(QUESTION))
     await asyncio.sleep(0)
     waiting.cancel()
-    await asyncio.wait_for(withdrawn.wait(), 5)
+    await asyncio.wait_for(withdrawn.wait(), 60)
 
 
 async def test_nobody_is_asked_where_there_is_nobody() -> None:

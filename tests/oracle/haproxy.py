@@ -117,7 +117,7 @@ def theirs(program: str, block: Block, ready: Ready, scratch: Path) -> Seen | st
             argv, cwd=block.folder, env=ready.environment, pass_fds=tuple(ready.passed), stdout=said, stderr=said
         )
     try:
-        for _ in range(200):
+        for _ in range(3000):
             if process.poll() is not None:
                 return (scratch / "said").read_text(errors="replace").strip()[-300:] or "it ended"
             if path.exists() and (answer := _ask(path, "show stat;show servers state")):

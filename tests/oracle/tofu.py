@@ -58,7 +58,7 @@ def theirs(text: str) -> list[Block] | str:
 
 def refused(tofu: str, text: str) -> bool:
     """Say whether `tofu fmt` calls the text no HCL."""
-    done = subprocess.run([tofu, "fmt", "-"], input=text.encode(), capture_output=True, timeout=20, check=False)
+    done = subprocess.run([tofu, "fmt", "-"], input=text.encode(), capture_output=True, timeout=120, check=False)
     return done.returncode != 0
 
 

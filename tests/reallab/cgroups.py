@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that processes which were killed may take to be gone."""
 
 

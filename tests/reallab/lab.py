@@ -72,7 +72,7 @@ class RealLab:
             os.close(self.lifeline)
             self.lifeline = None
         if self.process is not None:
-            self.process.wait(30)
+            self.process.wait(120)
             assert self.process.stdout is not None
             self.process.stdout.close()
             self.process = None

@@ -35,7 +35,7 @@ def space(lab: str, machine: str) -> str:
 
 def call(*argv: str) -> str:
     """Run a command; raises with its own words when it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise OSError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
     return done.stdout

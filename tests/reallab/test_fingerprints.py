@@ -95,7 +95,7 @@ async def answer(hosts: dict[Role, Host], row: Row) -> Heard | str:
     lines = 1 if row.heard is CLOSED else len(row.heard)
     host: LabHost = hosts[row.vantage]  # type: ignore[assignment]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 heard = await hear(host, address, row.port, header(row.header), row.tls, row.talk, lines)
                 if not heard.text.startswith(WAITING):
@@ -192,7 +192,7 @@ async def test_postfix_names_the_client_it_believes_in(lab: RealLab, claimed: st
 
 async def read_until(stream: Stream, mark: bytes) -> bytes:
     said = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while mark not in said and (part := await stream.read()):
             said += part
     return said

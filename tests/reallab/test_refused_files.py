@@ -9,7 +9,7 @@ from tests.console.sources.test_refused import DOVECOT, POSTFIX
 
 
 def said(*argv: str) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False).stderr
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False).stderr
 
 
 def test_postfix_and_dovecot_refuse_what_is_said_to_be_refused(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class Machine:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         (self.root / "machine.json").write_text(json.dumps({"pid": process.pid, "loops": {}}))
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (self.own / "shared" / "ready").exists():
             if process.poll() is not None or time.monotonic() > end:
                 assert process.stderr is not None

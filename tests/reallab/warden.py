@@ -210,7 +210,7 @@ class Warden:
 
 def _until(holds: object, what: str) -> None:
     assert callable(holds)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         if time.monotonic() > end:
             raise OSError(f"{what} did not come up")

@@ -60,7 +60,7 @@ def build(root: Path, *, read_only: bool = False) -> tuple[CowhandApp, Engine]:
 async def until(pilot: Pilot[None], seen: Callable[[str], bool] | str) -> str:
     """Wait until the screen shows something, and return all of it; fails with what it shows instead."""
     text = ""
-    for _ in range(1000):
+    for _ in range(6000):
         await pilot.pause(0.01)
         text = "\n".join(rows_of(pilot.app))
         if seen in text if isinstance(seen, str) else seen(text):

@@ -44,7 +44,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def app(root: Path) -> Iterator[CowhandApp]:
     made, engine = build(root)
     yield made
-    assert engine.close(10)
+    assert engine.close(60)
     assert engine.failure is None
 
 
@@ -319,7 +319,7 @@ async def test_quitting_asks_while_a_flow_runs_and_stays_by_default(app: Cowhand
         await typed(pilot, "stop")
         assert app.is_running
         await open_gate(root)
-        for _ in range(1000):
+        for _ in range(6000):
             if not app.is_running:
                 break
             await pilot.pause(0.01)
@@ -340,7 +340,7 @@ async def test_read_only_has_no_key_that_changes_and_says_so(root: Path) -> None
         assert "READ-ONLY" in rows[0]
         assert not any(word in rows[-1] for word in ("d do", "a do all", "x stop"))
         assert made.board.flow is None
-    assert engine.close(10)
+    assert engine.close(60)
     assert things(root) == ["gate", "old", "site.toml"]
 
 

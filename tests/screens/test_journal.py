@@ -46,7 +46,7 @@ async def choose_blue_and_stop(app: CowhandApp, root: Path) -> None:
 async def test_a_run_is_read_and_undone_only_after_its_plan_was_agreed_to(root: Path) -> None:
     first, engine = build(root)
     await choose_blue_and_stop(first, root)
-    assert engine.close(10)
+    assert engine.close(60)
     app, engine = build(root)
     async with app.run_test(size=SMALL) as pilot:
         await settle(pilot, "7")
@@ -69,14 +69,14 @@ async def test_a_run_is_read_and_undone_only_after_its_plan_was_agreed_to(root: 
         assert "cannot be undone" in text  # the undo itself is the latest run
         await settle(pilot, "u")
         assert "took back" in rows_of(app)[-1]
-    assert engine.close(10)
+    assert engine.close(60)
     assert engine.failure is None
 
 
 async def test_read_only_shows_the_journal_and_has_no_key_that_undoes(root: Path) -> None:
     first, engine = build(root)
     await choose_blue_and_stop(first, root)
-    assert engine.close(10)
+    assert engine.close(60)
     app, engine = build(root, read_only=True)
     async with app.run_test(size=SMALL) as pilot:
         await settle(pilot, "7")
@@ -84,4 +84,4 @@ async def test_read_only_shows_the_journal_and_has_no_key_that_undoes(root: Path
         await settle(pilot, "u")
         assert app.view.NAME == "journal"
     assert (root / "colour").exists()
-    assert engine.close(10)
+    assert engine.close(60)

@@ -143,7 +143,7 @@ def test_a_problem_of_the_files_ends_it_with_a_sentence(tmp_path: Path) -> None:
     ended = threading.Event()
     engine = SetupEngine(tmp_path, tmp_path / "site.toml")
     engine.start(lambda: ended.set() if engine.state.problem else None)
-    assert ended.wait(20)
+    assert ended.wait(60)
     assert "mailcow.tf:3:1: " in engine.state.problem
     engine.close()
     assert not (tmp_path / "site.toml").exists()

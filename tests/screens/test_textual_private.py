@@ -106,7 +106,7 @@ async def test_a_crash_hands_on_the_error_ends_the_app_and_prints_nothing(
 ) -> None:
     app = Bare()
     app.call_later(app.fail if end == "fail" else lambda: app.panic(SECRET))
-    async with asyncio.timeout(20) as limit:
+    async with asyncio.timeout(60) as limit:
         await app.run_async(headless=True)
     assert not limit.expired()
     printed = capsys.readouterr()

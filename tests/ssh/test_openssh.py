@@ -130,7 +130,7 @@ async def test_a_far_end_that_closes_is_seen_by_each_tool(sshd: Sshd, ssh: Make,
         writer.write(b"421 no\r\n")
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as far, asyncio.timeout(10):
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as far, asyncio.timeout(60):
         stream = await host.connect("127.0.0.1", far.sockets[0].getsockname()[1], 5)
         assert [await stream.read(), await stream.read()] == [b"421 no\r\n", b""]
         stream.close()

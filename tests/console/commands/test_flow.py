@@ -228,7 +228,7 @@ def talk(greeting: Path, *exchanges: tuple[str, str], words: tuple[str, ...] = (
     while read():
         pass
     os.close(leader)
-    return process.wait(30), shown
+    return process.wait(120), shown
 
 
 @pytest.mark.slow
@@ -266,12 +266,12 @@ def test_a_signal_ends_it_with_the_journal_closed(
     for line in process.stdout:
         if "─ here: sleep" in line:
             break
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not sleeps(seconds) and time.monotonic() < end:
         pass
     assert sleeps(seconds)
     process.send_signal(number)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     record = journal.runs(journal.place(Path("site.toml")))[0]
     assert (process.returncode, record.state, greeting.exists()) == (status, "stopped", False)
     assert (record.open is not None) == (number != signal.SIGINT), "what was cut off may have taken effect"
@@ -283,7 +283,7 @@ def test_a_reader_that_goes_away_stops_nothing_half_way(greeting: Path) -> None:
     process = start(greeting, "--yes", "--answer", "who=bob", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
-    status = process.wait(20)
+    status = process.wait(120)
     assert status == 0, process.stderr.read() if process.stderr else ""
     assert greeting.read_text() == "hello\n"
     assert process.stderr is not None

@@ -48,7 +48,7 @@ class Console:
             return state is not None and ready(state)
 
         with self._more:
-            assert self._more.wait_for(look, 20), self.engine.flow()
+            assert self._more.wait_for(look, 60), self.engine.flow()
         state = self.engine.flow()
         assert state is not None
         return state
@@ -82,7 +82,7 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console
     monkeypatch.setattr(registry, "find", find)
     made = Console(tmp_path)
     yield made
-    made.engine.close(5)
+    made.engine.close(60)
 
 
 def test_a_flow_is_started_asked_for_and_ends(console: Console, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_console_that_leaves_closes_the_journal_first(console: Console, tmp_pa
     if moment == "acting":
         console.engine.answer_flow(prompt.id, "yes")
         console.wait(lambda state: bool(state.steps[0].actions))
-    assert console.engine.close(5)
+    assert console.engine.close(60)
     record = console.record()
     assert record.state == "stopped"
     assert (record.open is not None) == (moment == "acting"), "what was cut off may have taken effect"
@@ -197,12 +197,12 @@ def test_a_stop_is_heard_while_files_are_read(console: Console) -> None:
 
     def slowly() -> Estate:
         reading.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return load_now()
 
     console.engine.load = slowly
     console.engine.sweep()
-    assert reading.wait(20)
+    assert reading.wait(60)
     console.engine.answer_flow(prompt.id, "yes")
     console.wait(lambda state: bool(state.steps[0].actions))
     console.engine.stop_flow()

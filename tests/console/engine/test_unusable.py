@@ -33,7 +33,7 @@ class Heard:
     def until(self, wanted: Callable[[EstateRead], bool]) -> EstateRead:
         """Wait for an estate that is as it should be."""
         with self.news:
-            assert self.news.wait_for(lambda: self._found(wanted) is not None, timeout=20)
+            assert self.news.wait_for(lambda: self._found(wanted) is not None, timeout=60)
             found = self._found(wanted)
         assert found is not None
         return found
@@ -84,4 +84,4 @@ def test_it_is_said_whole_and_taken_up_when_it_is_mended_and_said_again_when_it_
         heard.until(lambda read: not read.problems)
         assert not any(isinstance(event, EngineFailed) for event in heard.events)
     finally:
-        assert engine.close(5)
+        assert engine.close(60)

@@ -46,7 +46,7 @@ def run(root: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     """Run the script; the tools of the host come before those of this machine."""
     program = root / PROGRAM.lstrip("/")
     environment = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
-    return subprocess.run(["sh", str(program), *words], capture_output=True, check=False, timeout=20, env=environment)
+    return subprocess.run(["sh", str(program), *words], capture_output=True, check=False, timeout=120, env=environment)
 
 
 def armed(root: Path) -> list[str]:

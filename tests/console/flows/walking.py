@@ -82,7 +82,7 @@ class Nursery:
 
     def close(self) -> None:
         """End it."""
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
 
 def main() -> None:

@@ -285,7 +285,7 @@ def shut_port() -> int:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until something is so; fails after ten seconds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  # what is waited for is another process's doing
             await asyncio.sleep(0.01)
 

@@ -261,7 +261,7 @@ async def test_while_the_question_is_open_nobody_waits_and_closing_withdraws_it(
             await host.run(["true"], 5)
         await until(lambda: bool(put))
     await host.close()
-    await asyncio.wait_for(withdrawn.wait(), 5)
+    await asyncio.wait_for(withdrawn.wait(), 60)
     assert len(put) == 1
 
 

@@ -438,4 +438,4 @@ async def test_closing_withdraws_the_question_and_needs_none() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     become.close()
-    await asyncio.wait_for(withdrawn.wait(), 5)
+    await asyncio.wait_for(withdrawn.wait(), 60)

@@ -54,7 +54,7 @@ async def test_a_command_is_heard_before_it_ends() -> None:
     heard = asyncio.Event()
     overhearing.set(lambda data: heard.set() if b"begun" in data else None)
     running = asyncio.ensure_future(Local().run(["sh", "-c", "echo begun; exec sleep 60"], 100.0))
-    await asyncio.wait_for(heard.wait(), 30)
+    await asyncio.wait_for(heard.wait(), 60)
     assert not running.done()
     running.cancel()
     await asyncio.wait({running})

@@ -63,11 +63,11 @@ async def test_an_event_is_told_as_it_happens_and_the_end_of_the_stream_too(sock
         await incus.heard_of.wait()
         incus.tell({"type": "logging", "metadata": {}})
         incus.tell(STOPPED)
-        found = await asyncio.wait_for(heard.get(), 10)
+        found = await asyncio.wait_for(heard.get(), 60)
         assert found == Change("mailcow", "default", "instance-stopped", "2026-11-27T16:48:14.777031276Z")
         assert formats.change(found) == "16:48:14 mailcow  stopped"
         incus.hang_up()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 async def test_a_server_that_says_nothing_is_given_up(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ async def logged(hosts: dict[Role, LabHost], service: str) -> str:
     return (await hosts["mail"].run(command, 5)).stdout.decode()
 
 
-async def until(question: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], patience: float = 20.0) -> T:
+async def until(question: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], patience: float = 60.0) -> T:
     """Ask again and again until the answer satisfies `wanted`; the last answer is returned."""
     end = time.monotonic() + patience
     while True:

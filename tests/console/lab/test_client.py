@@ -44,7 +44,7 @@ def name(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def soon(holds: Callable[[], bool]) -> bool:
     """Whether it holds within a generous time."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds():
         if time.monotonic() > end:
             return False

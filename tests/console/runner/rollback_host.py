@@ -18,7 +18,7 @@ import assets
 
 SCRIPT = Path(assets.__file__).parent / "rollback.sh"
 SHELLS = tuple(shell for shell in ("dash", "bash", "busybox", "mksh") if shutil.which(shell))
-PATIENCE = 20
+PATIENCE = 60
 """Seconds after which a process that should have ended, or a state that should have come, is a failure."""
 
 

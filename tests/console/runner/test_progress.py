@@ -154,7 +154,7 @@ async def test_a_stop_withdraws_the_question_that_is_open() -> None:
     question = Prompt("p", "confirm", 0, "?")
     with pytest.raises(Stopped, match=r"^stopped by the operator$"):
         await run.progress.prompt(question)
-    await asyncio.wait_for(withdrawn.wait(), 5)
+    await asyncio.wait_for(withdrawn.wait(), 60)
     assert run.events == [FlowAsked("r-1", question), FlowAsked("r-1", None)]
 
 

@@ -56,7 +56,7 @@ def sh(text: str, path: Path, *options: str) -> subprocess.CompletedProcess[str]
     book = path / "book.sh"
     book.write_text(text)
     return subprocess.run(
-        ["sh", *options, str(book)], capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL,
+        ["sh", *options, str(book)], capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
 
