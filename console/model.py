@@ -204,7 +204,8 @@ class CertificatePlace(Struct, frozen=True):
     """One place where a certificate is stored or served, and what was found there.
 
     `where` is a path or "address:port"; `sni` the name that was sent, None for none, "" for a file. `trusted` is ""
-    for yes, a reason for no, None for not known; `pair` whether the key file belongs to it, None for not known."""
+    for yes, a reason for no, None for not known; `pair` whether the key file belongs to it, None for not known.
+    One that is `unused` lies in HAProxy's folder, and its configuration names others alone."""
 
     kind: Literal["certbot", "haproxy", "mailcow", "sni", "served"]
     host: str
@@ -218,18 +219,21 @@ class CertificatePlace(Struct, frozen=True):
     mode: str = ""
     owner: str = ""
     error: str = ""
+    unused: bool = False
 
 
 class Kept(Struct, frozen=True):
     """Files of certificates, and what the last push of one left; both as of one look, which is not each sweep's.
 
     `push` is the text of the hook's state file, "" for none. `name` is what clients dial, "" when that is not known.
-    `settled` is False when other certificates are served than were at that look: then ages are not to be compared."""
+    `settled` is False when other certificates are served than were at that look: then ages are not to be compared.
+    `unseen` says what could not be looked at, and why, a line each."""
 
     places: tuple[CertificatePlace, ...] = ()
     push: str = ""
     name: str = ""
     settled: bool = True
+    unseen: tuple[str, ...] = ()
 
 
 class Rung(Struct, frozen=True):

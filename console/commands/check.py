@@ -167,7 +167,9 @@ class Watch:
         from console.formats import document
 
         assert sweeps.findings is not None
-        encoded = encode(document.check(sweeps.topology, sweeps.readings, sweeps.findings, self.static))
+        unseen = [sweeps.dark] if sweeps.dark else []
+        unseen += [f"stored certificates: {each}" for each in sweeps.seen.kept.unseen] if sweeps.seen else []
+        encoded = encode(document.check(sweeps.topology, sweeps.readings, sweeps.findings, self.static, unseen))
         print((indent(encoded, indent=2) if self.count == 1 else encoded).decode())
 
     def _tell_whole(self, sweeps: Sweeps) -> None:

@@ -22,6 +22,7 @@ RULES = (
     "observed",
     "ports",
     "timeouts",
+    "unseen",
     "volumes",
 )
 MOST = 4

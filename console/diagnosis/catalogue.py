@@ -200,6 +200,13 @@ _ENTRIES = (
     Entry("CH085", "another-server", "high", "take the other server out of the deployed haproxy.cfg, or mend it"),
     Entry("CH086", "large-packets-from-here", "high", "lower this machine's MTU, or mend the line that loses them"),
     Entry("CH087", "loss-from-here", "high", "ping the proxy twenty times from here, and look from another network"),
+    Entry(
+        "CH088",
+        "certificates-unseen",
+        "low",
+        'let the user who looks read them, or add become = "sudo" under that host in site.toml; cowhand certificates '
+        "looks again",
+    ),
     Entry("CH077", "name-without-ipv4", "high", "publish an A record: IPv4 clients cannot find the name"),
     Entry(
         "CH080",
@@ -213,6 +220,9 @@ _ENTRIES = (
 CATALOGUE: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 assert len(CATALOGUE) == len(_ENTRIES), "an id stands for one finding"
 
+
+UNSEEN = "CH088"
+"""It tells nothing that is wrong: whatever else is told comes before it."""
 
 LONGEST = 1000
 """Characters of a summary or remedy: names in it come from files and servers, and may be of any length."""

@@ -41,20 +41,27 @@ def findings(
     Certificates are `called` by letters where nothing else is given; `grace` are the seconds that one may be due.
     `said` are ids of findings, each with the fingerprint of the certificate of which it is told elsewhere."""
     called = letters(places) if called is None else called
-    ours = [place for place in places if _about(place, name)]
+    served = {place.certificate.fingerprint for place in places if place.kind == "served" and place.certificate}
+    lying = {id(place) for place in places if _lies(place, served)}
+    ours = [place for place in places if id(place) not in lying and _about(place, name)]
 
     def new(id: str, among: Iterable[CertificatePlace]) -> list[CertificatePlace]:
         return [each for each in among if each.certificate is None or (id, each.certificate.fingerprint) not in said]
 
     return (
         *_expiring(new("CH022", ours), now, called, grace),
-        *_pairs(places),
+        *_pairs([place for place in places if id(place) not in lying]),
         *_stale(ours, called, new("CH010", ours)),
         *_names(new("CH020", places), name),
         *_untrusted(new("CH083", ours)),
         *_open_keys(places),
         *_push(push, now),
     )
+
+
+def _lies(place: CertificatePlace, served: Collection[str]) -> bool:
+    """Whether it only lies in HAProxy's folder: no `crt` leads to it, and no port shows it."""
+    return place.unused and (place.certificate is None or place.certificate.fingerprint not in served)
 
 
 def _about(place: CertificatePlace, name: str) -> bool:

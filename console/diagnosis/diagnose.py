@@ -22,7 +22,7 @@ def diagnose(seen: SweepData, readings: Iterable[Reading]) -> tuple[Finding, ...
 
 def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, ...], list[Reading]]:
     """Return the findings that hold, in the order of `diagnose`, and the readings as they follow from them."""
-    from console.diagnosis.rules import drift, observed  # noqa: F401  register their rules
+    from console.diagnosis.rules import drift, observed, unseen  # noqa: F401  register their rules
 
     given = list(readings)
     world = World(seen)

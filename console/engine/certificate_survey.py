@@ -13,6 +13,7 @@ from console.errors import HostError, InputError
 from console.estate import named
 from console.events import CertificateSurvey
 from console.facts import certificate_places
+from console.facts.certificate_places import UNREADABLE
 from console.hosts.host import Host
 from console.model import CertificatePlace, Kept, Lane, Role
 from console.observation import IMPLICIT_TLS, STARTTLS, ProbeTarget
@@ -64,16 +65,22 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
 
 async def kept(estate: Estate, hosts: Mapping[Role, Host]) -> Kept:
     """Look at what is stored alone: beside a sweep, which sees what is served."""
-    looked = await _stored(estate, hosts, [])
+    unseen: list[str] = []
+    looked = await _stored(estate, hosts, unseen)
     places = {(place.host, place.where): place for _, told in looked for place in told.places}
-    return Kept(tuple(places.values()), next((told.state for _, told in looked if told.state), ""), _name(estate))
+    unseen += [f"{place.host}:{place.where}: {place.error}" for place in places.values() if place.error]
+    push = next((told.state for _, told in looked if told.state), "")
+    return Kept(tuple(places.values()), push, _name(estate), unseen=tuple(dict.fromkeys(unseen)))
 
 
 async def _stored(estate: Estate, hosts: Mapping[Role, Host], unseen: list[str]) -> list[tuple[Host, Stored]]:
     authority = _authority(estate, unseen)
     looked = [hosts[role] for role in ROLES if role in hosts]
     stored = await asyncio.gather(*(certificate_places.ask(host, authority=authority) for host in looked))
-    unseen += [told.error for told in stored if told.error]
+    for host, told in zip(looked, stored, strict=True):
+        unseen += [f"{host.name}: {told.error}"] if told.error else []
+        known = {place.where for place in told.places if place.error}
+        unseen += [f"{host.name}:{path}: {UNREADABLE}" for path in told.dark if path not in known]
     return list(zip(looked, stored, strict=True))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from console.errors import Report, unreported
+from console.errors import Report, summarize, unreported
 from console.model import Kept
 from console.observation import SweepData
 
@@ -52,8 +52,10 @@ class Keeping:
         return self.now()
 
     def now(self) -> Kept:
-        """Return what is known."""
-        return replace(self.known, settled=not self._moved)
+        """Return what is known; where a sweep waited in vain, that nothing was seen."""
+        late = self.wait and self._task is not None
+        unseen = (f"the look at them did not end within {self.wait:.0f} s",) if late else self.known.unseen
+        return replace(self.known, settled=not self._moved, unseen=unseen)
 
     def close(self) -> None:
         """End a look that is under way."""
@@ -78,9 +80,10 @@ class Keeping:
             if moved:
                 self._moved = False
         except TimeoutError:
-            self.known = Kept()  # what was true before is not known to be true now
+            # what was true before is not known to be true now
+            self.known = Kept(unseen=(f"the look at them did not end within {LONGEST:.0f} s",))
         except Exception as error:
-            self.known = Kept()
+            self.known = Kept(unseen=(f"cowhand failed here: {summarize(error)}",))
             self.report(error)
         self._task = None
         self.heard()

@@ -244,13 +244,16 @@ class Sweeps:
         return findings
 
     def _conclude(self, seen: SweepData) -> None:
+        from console.diagnosis.catalogue import UNSEEN
+
         findings = self._align(seen)
         readings = list(self.readings.values())
-        first = findings[0] if findings else None
+        first = next((found for found in findings if found.id != UNSEEN), None)
         broken = [reading for reading in readings if reading.outcome == "failed"]
         self.dark = _dark(seen)
         beside, shown = _unexplained(broken, findings), _shown_only(readings, findings)
-        cause = first.summary if first else beside or shown or self.dark or _unasked(readings)
+        hidden = findings[0].summary if findings and not first else ""
+        cause = first.summary if first else beside or shown or self.dark or _unasked(readings) or hidden
         if first and beside:
             cause = f"{cause}. Beside it, {beside}" if first.severity in ("critical", "high") else beside
         touched = {*first.lanes} if first else {reading.lane for reading in broken}

@@ -9,6 +9,7 @@ import re
 from typing import Literal, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from console.facts import certificates
 from console.facts.command import run
@@ -34,6 +35,7 @@ place() {
   if [ "$count" -gt 64 ]; then [ "$count" -gt 65 ] || printf '@more\n'; return 0; fi
   printf '@file %s %s\n' "$1" "$2"
   if [ ! -f "$2" ] || [ ! -r "$2" ]; then printf '@unreadable\n'; return 0; fi
+  if [ -e "$3" ] && [ ! -r "$3" ]; then printf '@dark %s\n' "$3"; fi
   sed -n -e '/^@/d' -e '/PRIVATE KEY/,/-END [A-Z ]*PRIVATE KEY/d' -e '/-BEGIN .*CERTIFICATE-/,/-END /p' \
     -- "$2" | head -c 65536
   printf '\n@key %s\n' "$3"
@@ -46,27 +48,45 @@ place() {
   else said=$(timeout 5 openssl verify -no_check_time -untrusted "$2" "$2" 2>&1); fi
   printf '@verify %s\n' "$(printf '%s' "$said" | tr '\n' ' ' | tail -c 300)"
 }
-bundle() {
-  if grep -q 'PRIVATE KEY' "$1"; then place haproxy "$1" "$1"; else place haproxy "$1" "$1.key"; fi
+dark() {
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  if [ -r "$1" ] && { [ ! -d "$1" ] || [ -x "$1" ]; }; then return 0; fi
+  printf '@dark %s\n' "$1"
 }
+bundle() {
+  near=$2
+  while [ ! -e "$near" ] && [ -n "$near" ]; do near=${near%/*}; done
+  dark "$near"
+  [ -f "$2" ] || return 0
+  if grep -q 'PRIVATE KEY' "$2"; then place "$1" "$2" "$2"; else place "$1" "$2" "$2.key"; fi
+}
+ssl="$root$mailcow/data/assets/ssl"
+for each in "$root"/etc/letsencrypt "$root"/etc/letsencrypt/live "$root"/etc/letsencrypt/live/* "$root"/etc/haproxy \
+  "$root"/etc/haproxy/*.cfg "$root"/etc/haproxy/certs "$root"/etc/haproxy/ssl "$root$mailcow" "$root$mailcow/data" \
+  "$root$mailcow/data/assets" "$ssl"; do dark "$each"; done
 for each in "$root"/etc/letsencrypt/live/*/fullchain.pem; do place certbot "$each" "${each%/*}/privkey.pem"; done
-for each in "$root"/etc/haproxy/certs/*.pem "$root"/etc/haproxy/ssl/*.pem; do [ ! -f "$each" ] || bundle "$each"; done
 cat "$root"/etc/haproxy/*.cfg | awk '{ sub(/(^|[ \t])#.*/, "") } $1 == "crt-base" { base = $2 "/" }
   $1 != "server" && $1 != "default-server" { for (i = 1; i < NF; i++) if ($i == "crt" || $i == "crt-list")
     print $i, ($(i + 1) ~ /^\// ? "" : base) $(i + 1) }' | {
-  while read -r kind path; do
+  kind=haproxy
+  while read -r how path; do
     path="$root$path"
     if [ -d "$path" ]; then
-      for each in "$path"/*; do case $each in *.key | *.ocsp | *.issuer) ;; *) bundle "$each" ;; esac; done
-    elif [ "$kind" = crt ]; then [ ! -f "$path" ] || bundle "$path"
+      dark "$path"
+      for each in "$path"/*; do case $each in *.key | *.ocsp | *.issuer) ;; *) bundle haproxy "$each" ;; esac; done
+    elif [ "$how" = crt ]; then bundle haproxy "$path"
     elif [ -f "$path" ]; then
+      dark "$path"
       while read -r named rest; do
-        case $named in '' | '#'*) ;; /*) bundle "$root$named" ;; *) bundle "${path%/*}/$named" ;; esac
+        case $named in '' | '#'*) ;; /*) bundle haproxy "$root$named" ;; *) bundle haproxy "${path%/*}/$named" ;; esac
       done <"$path"
     fi
+    kind=spare
+  done
+  for each in "$root"/etc/haproxy/certs/*.pem "$root"/etc/haproxy/ssl/*.pem; do
+    [ ! -f "$each" ] || bundle "$kind" "$each"
   done
 }
-ssl="$root$mailcow/data/assets/ssl"
 place mailcow "$ssl/cert.pem" "$ssl/key.pem"
 for each in "$ssl"/*/cert.pem; do case $each in */backups/*) ;; *) place sni "$each" "${each%/*}/key.pem" ;; esac; done
 printf '@state\n'; head -c 8192 "$root/var/lib/cowhand/certificate/state"
@@ -87,18 +107,22 @@ _REASONS = {
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """The SHA-256 of nothing: openssl could not read the key."""
 
+UNREADABLE = 'cannot be read by this user; become = "sudo" may'
+
 Kind = Literal["certbot", "haproxy", "mailcow", "sni"]
 
 
 class Stored(Struct, frozen=True):
     """What a machine stores: its places, the state of the last push ("" for none), and certbot's next run (Unix time).
 
-    `error` says why it could not be looked at, or not whole; "" when it was."""
+    `error` says why it could not be looked at, or not whole; "" when it was. `dark` are files and folders, of places or
+    that tell of them, which its user may not read."""
 
     places: tuple[CertificatePlace, ...] = ()
     state: str = ""
     timer: float | None = None
     error: str = ""
+    dark: tuple[str, ...] = ()
 
 
 async def ask(host: Host, folder: str = FOLDER, authority: str = "", root: str = "") -> Stored:
@@ -119,19 +143,22 @@ def parse(text: str, host: str) -> Stored:
     for part in re.split(r"(?m)^@file ", head)[1:]:
         line, _, body = part.partition("\n")
         kind, _, path = line.partition(" ")
-        if kind in ("certbot", "haproxy", "mailcow", "sni"):
+        if kind == "spare":
+            places.append(replace(_place("haproxy", host, path, body), unused=True))
+        elif kind in ("certbot", "haproxy", "mailcow", "sni"):
             places.append(_place(cast(Kind, kind), host, path, body))
         if re.search(r"(?m)^@more$", body):
             error = f"{host} stores certificates in more than {MOST} files; the others were not looked at"
     timers = [float(found) for found in re.findall(r"(?m)^@timer NextElapseUSecRealtime=@(\d{1,12})", rest)]
-    return Stored(tuple(places), rest.partition("\n@timer")[0].strip(), min(timers, default=None), error)
+    dark = tuple(dict.fromkeys(map(clean, re.findall(r"(?m)^@dark (.+)$", head))))
+    return Stored(tuple(places), rest.partition("\n@timer")[0].strip(), min(timers, default=None), error, dark)
 
 
 def _place(kind: Kind, host: str, path: str, body: str) -> CertificatePlace:
     told = dict(re.findall(r"(?m)^@(\w+) ?(.*)$", body))
     place = clean(path)
     if "unreadable" in told:
-        return CertificatePlace(kind, host, place, error='cannot be read by this user; become = "sudo" may')
+        return CertificatePlace(kind, host, place, error=UNREADABLE)
     try:
         chain = certificates.parse(body)
     except ValueError as error:

@@ -44,6 +44,8 @@ def _place(place: CertificatePlace, called: dict[str, str], name: str, now: floa
         "name_matches": covers(found, name), "trusted": None if place.trusted is None else place.trusted == "",
         "distrust": place.trusted or None,
     }  # fmt: skip
+    if place.unused:
+        told["used"] = False
     if place.kind != "served":
         told |= {
             "chain": place.chain, "key_path": place.key_path or None, "key_matches": place.pair,
@@ -84,6 +86,7 @@ def text(found: CertificateSurvey, name: str, paint: Callable[[str, str], str]) 
 
 def _row(place: CertificatePlace, called: dict[str, str], name: str) -> tuple[str, ...]:
     where = place.where if place.kind == "served" else f"{place.host}:{place.where}"
+    where += " (no crt names it)" if place.unused else ""
     sni = "" if place.kind != "served" else "-" if place.sni is None else place.sni
     if place.certificate is None:
         return "?", where, sni, "", "", "", ""

@@ -80,8 +80,16 @@ def warning(found: InputError) -> dict[str, Any]:
     return {"file": found.file, "line": found.line, "column": found.column, "text": found.problem}
 
 
-def check(found: Topology, readings: Readings, told: FindingsChanged, static: Sequence[Finding]) -> dict[str, Any]:
-    """Return the document of `check --json`; observed findings come before those in the files (`static`)."""
+def check(
+    found: Topology,
+    readings: Readings,
+    told: FindingsChanged,
+    static: Sequence[Finding],
+    unseen: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the document of `check --json`; observed findings come before those in the files (`static`).
+
+    `unseen` says what could not be looked at, and why, a line each."""
     lanes = []
     for lane in found.lanes:
         hops = [readings[lane.id, hop] for hop in HOPS if (lane.id, hop) in readings]
@@ -91,6 +99,7 @@ def check(found: Topology, readings: Readings, told: FindingsChanged, static: Se
         "cause": told.cause or None,
         "lanes": lanes,
         "findings": [finding(found) for found in (*told.findings, *static)],
+        "unseen": list(unseen),
     }
 
 

@@ -110,7 +110,9 @@ class Certificates(View):
         else:
             lines += self._certificate(found, called[found.fingerprint], known.at, width)
             key = f"key file {place.key_path}, mode {place.mode}, {place.owner}" if place.mode else ""
-            told = " · ".join(part for part in (f"not trusted: {place.trusted}" if place.trusted else "", key) if part)
+            unused = "no crt in HAProxy's configuration names it" if place.unused else ""
+            distrust = f"not trusted: {place.trusted}" if place.trusted else ""
+            told = " · ".join(part for part in (unused, distrust, key) if part)
             lines += [((f" {row}", ink.text),) for row in wrap(told, width - 2, 2)]
         return [*lines, *self._weeks(known, called), *self._told(known, width)]
 
@@ -197,6 +199,7 @@ class Certificates(View):
         place = places[min(self.cursor, len(places) - 1)]
         found = place.certificate
         rows = [f"{place.host}:{place.where}" if place.kind != "served" else place.where, place.error]
+        rows += ["no crt in HAProxy's configuration names it"] if place.unused else []
         if found is not None:
             rows += [f"serial {found.serial}", f"SHA-256 {found.fingerprint}", f"public key {found.public_key}"]
         return "".join(f"{row}\n" for row in rows if row)

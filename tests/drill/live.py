@@ -29,19 +29,8 @@ from tests.drill.pairs import pair
 from tests.drill.record import FAULTS as EVERY
 from tests.drill.record import look, record
 from tests.drill.score import Score, score
+from tests.drill.touches import touches
 from tests.reallab.lab import RealLab
-
-
-def touches(act: object) -> set[str]:
-    """What an act changes, by the way it was made: two that share a file, a firewall or a process do not mix."""
-    name = getattr(act, "__qualname__", "?").split(".<locals>")[0]
-    cells = {k: c.cell_contents for k, c in zip(act.__code__.co_freevars, act.__closure__ or (), strict=True)}  # type: ignore[attr-defined]
-    if name == "both":
-        return {each for part in cells["acts"] for each in touches(part)}
-    where = [str(value) for key, value in sorted(cells.items()) if key in ("machine", "path", "service")]
-    if name in ("haproxy", "socket", "squat", "restart", "no_socket"):
-        return {"haproxy"}
-    return {f"{name}:{' '.join(where)}"}
 
 
 def pairs(count: int, seed: int) -> list[Drill]:

@@ -18,6 +18,9 @@ OLD = Certificate(f"CN={NAME}", (NAME,), "a1", BEGIN, BEGIN + 90 * DAY, "f1", "C
 NEW = msgspec.structs.replace(
     OLD, serial="b2", not_before=BEGIN + 9 * DAY, not_after=BEGIN + 99 * DAY, fingerprint="f2"
 )
+LATER = msgspec.structs.replace(
+    OLD, serial="c3", not_before=BEGIN + 80 * DAY, not_after=BEGIN + 170 * DAY, fingerprint="f4"
+)
 OTHER = msgspec.structs.replace(OLD, names=("web.example.org",), fingerprint="f3")
 STATE = "version=1\nwhen=2027-01-15T08:00:00Z\nresult="
 
@@ -54,6 +57,17 @@ CASES: dict[str, tuple[SweepData, list[str]]] = {
     "due, and served: told by the lane": (seen(place("certbot"), place("mailcow"), at=61.1), ["CH022"]),
     "expired, and served: told by the lane": (seen(place("certbot"), place("mailcow"), at=91), ["CH022"]),
     "a key that all can read": (seen(place("mailcow", mode="644")), ["CH026"]),
+    "an old one that no crt names": (seen(place("certbot", NEW), place("haproxy", unused=True), served=NEW), []),
+    "an old one that no crt names, and a port shows it": (
+        seen(place("certbot", NEW), place("haproxy", unused=True)), ["CH010"],
+    ),
+    "an expired one that no crt names": (seen(place("haproxy", unused=True), served=LATER, at=91), []),
+    "a key of another beside one that no crt names": (
+        seen(place("haproxy", unused=True, pair=False), served=NEW), [],
+    ),
+    "a key that all can read beside one that no crt names": (
+        seen(place("haproxy", unused=True, mode="644"), served=NEW), ["CH026"],
+    ),
     "a self-signed one": (seen(place("haproxy", trusted="self-signed")), ["CH083"]),
     "a push that failed": (seen(push=f"{STATE}failed\nreason=no route\n"), ["CH027"]),
     "a push that died": (seen(push=f"{STATE}running\n"), ["CH027"]),
@@ -79,3 +93,11 @@ def test_a_failed_push_is_never_well() -> None:
     found = diagnose(seen(push=f"{STATE}failed\nstage=push\nstatus=22\nreason=\x1b[31mno route\n"), ())
     assert overall("well", found) == "degraded"
     assert "\x1b" not in found[0].summary and found[0].evidence[0] == "stage push, exit status 22"
+
+
+def test_what_was_not_looked_at_is_told_and_changes_no_verdict() -> None:
+    rows = ("vps:/etc/letsencrypt/live: cannot be read by this user", "mailcow did not answer within 30 s")
+    (found,) = diagnose(seen(unseen=rows), ())
+    assert (found.id, found.severity, found.evidence) == ("CH088", "low", rows)
+    assert found.summary == f"stored certificates were not all looked at: {rows[0]} (and 1 more)"
+    assert overall("well", (found,)) == "well"

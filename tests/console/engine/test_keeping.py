@@ -78,6 +78,20 @@ async def test_what_was_seen_before_other_certificates_were_served_is_not_compar
     assert keeping.now().settled and looks.count == 2
 
 
+async def test_a_check_whose_look_did_not_end_says_so_and_is_not_called_well_alone() -> None:
+    looks = Looks()
+    sweeps = Sweeps(Topology(), {}, {}, lambda event: None, keeping=(keeping := Keeping(looks, wait=0.01)))
+    await sweeps.sweep()
+    assert sweeps.findings is not None
+    assert [found.id for found in sweeps.findings.findings] == ["CH088"]
+    assert (
+        sweeps.findings.cause == "stored certificates were not all looked at: the look at them did not end within 0 s"
+    )
+    looks.let.set()
+    await ended(keeping)
+    assert keeping.now().unseen == ()
+
+
 @pytest.mark.parametrize("error", [KeyError("x"), TimeoutError()])
 async def test_a_look_that_fails_says_nothing_and_ends_no_sweep(error: Exception) -> None:
     reported: list[BaseException] = []
@@ -92,5 +106,7 @@ async def test_a_look_that_fails_says_nothing_and_ends_no_sweep(error: Exception
     keeping = Keeping(look, report, wait=10)
     keeping.known = FAILED
     keeping.begin()
-    assert await keeping.settle(serving("f")) == Kept()
+    settled = await keeping.settle(serving("f"))
+    assert settled == Kept(unseen=settled.unseen)
+    assert len(settled.unseen) == 1
     assert reported == ([error] if isinstance(error, KeyError) else [])

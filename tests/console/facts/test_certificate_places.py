@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,6 +152,50 @@ async def test_more_files_than_are_looked_at_are_said(tmp_path: Path) -> None:
     told = await ask(Watched(), root=str(tmp_path))
     assert len(told.places) == 64
     assert "more than 64 files" in told.error
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "nothing named"])
+async def test_a_bundle_that_no_crt_names_is_unused_where_others_are_named(tmp_path: Path, named: bool) -> None:
+    line = "  bind :443 ssl crt /etc/haproxy/certs/mail.pem\n" if named else "  bind :443\n"
+    files = {"etc/haproxy/haproxy.cfg": f"frontend f\n{line}"}
+    lay(tmp_path, files | {f"etc/haproxy/certs/{name}.pem": LEAF + secret(KEY) for name in ("mail", "old")})
+    _, places, _ = await look(tmp_path)
+    assert {path[18:]: (place.kind, place.unused) for path, place in places.items()} == {
+        "mail.pem": ("haproxy", False), "old.pem": ("haproxy", named),
+    }  # fmt: skip
+
+
+class Nobody(Watched):
+    """This machine, as a user who may read what everybody may."""
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        mine = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
+        return await super().run((*mine, *argv), timeout, cap)
+
+
+async def test_what_its_user_may_not_read_is_told_and_not_taken_for_absent() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        lay(
+            root,
+            {
+                "etc/letsencrypt/live/a/fullchain.pem": LEAF, "etc/tls/deep/b.pem": LEAF + secret(KEY),
+                "etc/haproxy/haproxy.cfg": "frontend f\n  bind :443 ssl crt /etc/tls/deep/b.pem\n",
+                f"{SSL}/cert.pem": LEAF, f"{SSL}/key.pem": secret(KEY),
+            },
+        )  # fmt: skip
+        for closed in ("etc/letsencrypt/live", "etc/tls"):
+            (root / closed).chmod(0o700 if os.geteuid() == 0 else 0o000)
+        if os.geteuid() != 0:
+            (root / f"{SSL}/key.pem").chmod(0)
+        told = await ask(Nobody(), root=str(root))
+        assert [path.removeprefix(f"{root}/") for path in told.dark] == [
+            "etc/letsencrypt/live", "etc/tls", f"{SSL}/key.pem",
+        ]  # fmt: skip
+        assert [(place.kind, place.pair) for place in told.places] == [("mailcow", None)]
+        for closed in ("etc/letsencrypt/live", "etc/tls"):
+            (root / closed).chmod(0o755)
 
 
 def test_an_answer_that_was_cut_off_is_not_taken_for_whole() -> None:
