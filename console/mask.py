@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from console.masking import names, pairs, shapes, values
+from console.masking import elements, lines, names, pairs, shapes, values
 from console.masking.blocks import Blocks
 from console.masking.found import LONGEST, WHOLE, Found, Opens
+from console.masking.options import program_of
 from console.masking.pairs import Pairs
 from console.masking.statements import Statement
-from console.masking.triggers import PLAIN, TOKEN, suspects
+from console.masking.triggers import LINE, PLAIN, TOKEN, suspects
 from console.masking.values import DOTS as DOTS
 
 _Place = tuple[int, int, bool]
@@ -54,8 +55,9 @@ def _base64() -> re.Pattern[str]:
 
 @cache
 def _named() -> re.Pattern[str]:
-    """name: DB_PASSWORD, whose value is another line's."""
-    return re.compile(r"([\s>#-]*+)[\"']?(?:name|key|variable|type)[\"']?\s*+[:=]\s*+[\"']?([\w.-]++)[\"']?,?\s*+\Z")
+    """name: DB_PASSWORD, or <property name="password", whose value is another line's."""
+    name = r"[\"']?(?:name|key|variable|type)[\"']?\s*+[:=]\s*+[\"']?([\w.-]++)[\"']?,?\s*+\Z"
+    return re.compile(r"([\s>#-]*+)(?:<[\w.:-]{1,60}+[ \t]++)?" + name)
 
 
 @cache
@@ -76,12 +78,16 @@ class _Walk:
             at += len(line) + 1
         self.marks = suspects(low, starts)
         self._wireguard(text)
+        for row in lines.rows(text):
+            self.marks[row] = self.marks.get(row, 0) | LINE
         for row, line in enumerate(self.lines):
             if len(line) > LONGEST:
-                self.marks[row] = PLAIN
+                self.marks[row] = PLAIN | LINE
         labelled = "sensitive" in low or '"type"' in low or self._labels()
         self.inside = Blocks(self.lines).rows() if labelled else {}
         self.last_end = max((row for row in self.marks if _end().search(self.lines[row][:LONGEST])), default=-1)
+        self.programs: dict[int, str] = {}
+        """The program whose options a line ends with, by the number of the line."""
         self.next = 0
         self.ended = 0
         """The line behind the last end of a key whose beginning was seen."""
@@ -116,7 +122,8 @@ class _Walk:
         self.next = row + 1
         if len(text) > LONGEST:
             return self._too_long(row, text)
-        found = self._read(text, start, self.marks.get(row, 0), WHOLE if inside else self.inside.get(row, ()))
+        before = self._program(row) if "-" in text[:40] and text.lstrip(" \t-[\"'") != text.lstrip() else ""
+        found = self._read(text, start, self.marks.get(row, 0), WHOLE if inside else self.inside.get(row, ()), before)
         private = self._private(row, text, found)
         self.lines[row] = found.masked(text)
         if private is not None:
@@ -128,14 +135,37 @@ class _Walk:
         named = _named().match(text)
         return self._after(row) if named and names.kind(named[2]) == "strong" else None
 
-    def _read(self, text: str, start: int, marks: int, inside: Sequence[tuple[int, int]]) -> Found:
+    def _program(self, row: int) -> str:
+        """Return the program that the options of this line are for: of a command over lines, or of a list."""
+        listed = self.lines[row].lstrip(" \t").startswith(("- ", '"', "'"))
+        ends = ("\\", ">-", ">", "|", *("\"',':[-" if listed else ""))
+        found, passed = "", []
+        for above in range(row - 1, -1, -1):
+            if above in self.programs:
+                found = self.programs[above]
+                break
+            text = self.lines[above].rstrip()
+            if len(text) > LONGEST or not (text.endswith(ends) or (listed and text.lstrip().startswith("- "))):
+                break
+            passed.append(above)
+            found = program_of(text)
+            if found:
+                break
+        self.programs |= dict.fromkeys(passed, found)
+        return found
+
+    def _read(self, text: str, start: int, marks: int, inside: Sequence[tuple[int, int]], before: str = "") -> Found:
         found = Found()
         if marks or inside:
             Pairs(text, found, inside).read(start)
             opens = found.opens
-            Statement(text, found).read(start)
+            Statement(text, found).read(start, program=before)
             found.opens = opens or found.opens
             low = text.lower()
+            if marks & LINE or inside:
+                found.spans += [each for each in lines.spans(text, low, before) if each[0] >= start]
+            if "<" in low and "=" in low:
+                found.spans += [each for each in elements.spans(text) if each[0] >= start]
             found.spans += [each for each in shapes.spans(text, low, bool(marks & TOKEN)) if each[0] >= start]
             if "</" in low:
                 for name, span in shapes.tags(text):
@@ -147,7 +177,7 @@ class _Walk:
         self.lines[row] = f"({len(text)} characters in one line: too many to look through for what must not be shown)"
         # It may open what goes on below it, as any other line does.
         tail = text[-LONGEST // 2 :]
-        head, ends = (self._read(each, 0, PLAIN, ()) for each in (text[: LONGEST // 2], tail))
+        head, ends = (self._read(each, 0, PLAIN | LINE, ()) for each in (text[: LONGEST // 2], tail))
         private = self._private(row, tail, Found())
         if private is not None:
             return private()

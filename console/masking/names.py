@@ -15,7 +15,7 @@ _ANYWHERE = (
     "password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential", "apikey", "authkey",
     "privatekey", "accesskey", "secretkey", "webhook", "dbroot", "basicauth", "authorization", "bearer", "userpass",
     "connectionstring", "privkey", "mnemonic", "recoverycode", "backupcode", "seedphrase", "pushover", "fernet",
-    "hmacencoded",
+    "hmacencoded", "keydata", "unseal",
 )  # fmt: skip
 """Parts of a name, without its dashes and dots, that say it wherever they stand."""
 
@@ -23,7 +23,7 @@ _LAST: dict[str, Kind] = {
     "pass": "strong", "pwd": "strong", "pw": "strong", "psk": "strong", "salt": "strong", "dsn": "strong",
     "creds": "strong", "cred": "strong", "jwt": "strong", "key": "weak", "auth": "weak", "pat": "weak",
     "totp": "strong", "seed": "strong", "private": "weak",
-    "otp": "weak", "hmac": "weak", "sig": "weak", "signature": "weak", "cookie": "weak",
+    "otp": "weak", "hmac": "weak", "sig": "weak", "signature": "weak", "cookie": "weak", "community": "weak",
 }  # fmt: skip
 """Last words of a name that say it."""
 
@@ -81,6 +81,8 @@ def kind(name: str) -> Kind:
         return "strong"
     if last in _HARMLESS and not ("webhook" in whole and last in ("url", "uri")):
         return "strong" if "basicauth" in whole else ""
+    if whole in ("loadcredential", "loadcredentialencrypted", "importcredential"):
+        return ""  # systemd's: the names of files
     if whole in ("proxypass", "fastcgipass", "uwsgipass", "scgipass", "grpcpass"):
         return ""
     if any(each in whole for each in _ANYWHERE) and "tokeniz" not in whole:
@@ -98,9 +100,25 @@ def kind(name: str) -> Kind:
     return ""
 
 
+def about(name: str) -> bool:
+    """Say whether a name is that of something about what it names: a port, a path, a length."""
+    return any(word in _HARMLESS for word in words(name)[-1:])
+
+
 def asks(option: str) -> bool:
     """Say whether an option has a secret asked for, or does without one: `--no-password`, `--ask-pass`."""
     return any(word in _ASKED for word in words(option)[:1])
+
+
+_PARAMETERS = terms("""
+    code session sid sessionid phpsessid ticket assertion samlresponse samlrequest sas verifier code_verifier
+    device_code user_code jsessionid refresh nonce hash invite invitation magic unsubscribe confirmation
+""")
+
+
+def parameter(name: str) -> Kind:
+    """Return how surely a parameter of a URL is a secret: `?code=` of OAuth is one, `code =` elsewhere none."""
+    return "strong" if name.lower().replace("-", "_") in _PARAMETERS else kind(name)
 
 
 def header(name: str) -> bool:

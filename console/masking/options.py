@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from console.masking import names, terms, values
-from console.masking.found import Opens
+from console.masking.found import Found, Opens
 from console.masking.values import harmless, random
-from console.masking.words import Word, Words
+from console.masking.words import Word, Words, operator, split
 
 _SECRET_OPTIONS = {
     "sshpass": "p", "mysql": "", "maria": "", "mydumper": "", "ldap": "wy", "redis-cli": "a", "valkey-cli": "a",
@@ -15,7 +15,8 @@ _SECRET_OPTIONS = {
     "ipmitool": "P", "mosquitto": "P",
     "useradd": "p", "usermod": "p", "doveadm": "p", "rspamadm": "p", "testsaslauthd": "p", "login": "p", "az": "p",
     "snmp": "cAX", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p", "influx": "p", "smbpasswd": "", "plink": "",
-    "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "mount.cifs": "", "ncat": "", "htdigest": "", "tsh": "p",
+    "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "ssh-keygen": "NP", "mount.cifs": "",
+    "ncat": "", "htdigest": "", "tsh": "p",
 }  # fmt: skip
 """Options of one letter whose value is a secret, by the beginning of the program's name."""
 
@@ -25,8 +26,13 @@ _GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "unrar", 
 
 
 _USER = {"curl": "uUE", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
-         "net": "U", "xh": "a", "mcurl": "u"}  # fmt: skip
+         "net": "U", "xh": "a", "mcurl": "u", "etcdctl": "",
+         "nsupdate": "y", "dig": "y", "delv": "y"}  # fmt: skip
 """Options whose value is user:password."""
+
+
+_SQL = ("mysql", "maria", "mydumper")
+"""Programs whose other words name users and databases, which may be called as programs are."""
 
 
 _FAMILIES = ("mysql", "maria", "mongo", "ldap", "mosquitto", "snmp")
@@ -47,6 +53,8 @@ class Options(Words):
 
     def _program(self, word: Word) -> None:
         name = re.split(r"[=(`$/]", word.low)[-1]
+        if self.program.startswith(_SQL) and not name.startswith(_SQL):
+            return  # mysql -u login: the name of a user, or of a database
         known = name in _SECRET_OPTIONS or name in _USER or name.startswith(_FAMILIES)
         if known or (not self.program and name in _PORTS):
             self.program = name
@@ -62,7 +70,8 @@ class Options(Words):
         if len(name) <= 1 or "=" in name or (not word.low.startswith("--") and not names.kind(name)):
             self._letter(at, word)
             return
-        if name in ("user", "proxy-user", "cookie") and self.program in _USER and (value := self.next(at)):
+        curl = self.program in _USER or name == "proxy-user"
+        if name in ("user", "proxy-user", "cookie") and curl and (value := self.next(at)):
             self._user(value, 0) if name != "cookie" else self.hide(value)
             return
         kind = names.kind(name)
@@ -70,7 +79,7 @@ class Options(Words):
             return
         value = self.next(at)
         if value is None:
-            self.found.opens = Opens("next")
+            self._below(at)
         elif not value.low.startswith("-") and not harmless(value.plain, kind):
             self.hide(value)
 
@@ -89,12 +98,12 @@ class Options(Words):
             elif value is not None:
                 self._user(value, 0)
             else:
-                self.found.opens = Opens("next")
+                self._below(at)
         elif self.program == "curl" and letter == "b" and value is not None and len(word.plain) == 2:
             self.hide(value)
         elif letter and letter in letters and len(word.plain) == 2:
             if value is None:
-                self.found.opens = Opens("next")
+                self._below(at)
             elif not harmless(value.plain, "strong"):
                 self.hide(value)
         elif letter == "p" and len(word.plain) > 2 and self.program.startswith(_GLUED):
@@ -104,6 +113,11 @@ class Options(Words):
                 )
         elif word.plain in ("-p", "-ap") and self.program not in _PORTS:
             self._perhaps(at, value)
+
+    def _below(self, at: int) -> None:
+        """The value is on the next line, unless something stands here: --password "" gives none."""
+        if all(word.plain == "\\" for word in self.words[at + 1 :]):
+            self.found.opens = Opens("next")
 
     def _perhaps(self, at: int, value: Word | None) -> None:
         """-p of a program that is not known: a password, unless it looks like a port, a path or a project."""
@@ -121,3 +135,14 @@ class Options(Words):
             quoted = raw[-1] in "\"'"
             end = values.word_end(self.text, word.start) if not quoted else word.end - 1
             self.found.hide(word.start + at.end(), end)
+
+
+def program_of(text: str) -> str:
+    """Return the known program whose options the end of a line is among; "" when there is none."""
+    options = Options(text, Found())
+    for word in split(text):
+        if operator(word):
+            options.program = ""
+        else:
+            options._program(word)
+    return options.program

@@ -57,6 +57,11 @@ def _start() -> re.Pattern[str]:
 
 
 @cache
+def _status() -> re.Pattern[str]:
+    return re.compile(r"\d{1,3}(?!\w)")
+
+
+@cache
 def _tags() -> re.Pattern[str]:
     """YAML's tags and anchors before a value."""
     return re.compile(r"(?:(?:!!?(?!secret\b|env\b|env_var\b)[\w/.-]*+|&\w[\w-]*+)[ \t]++)++")
@@ -143,6 +148,14 @@ class Pairs:
         if (self.told and name.lower() in VALUES) or (anchor and names.kind(anchor[1])):
             return "strong"
         kind = names.kind(name)
+        if (
+            not kind
+            and (before in ("?", "&") or (before == "#" and each.start() > self.first))
+            and each["sep"] == "="
+            and each["close"] == ""
+        ):
+            # Numbers of three digits are what a page says of itself: ?code=404.
+            kind = names.parameter(name) if not _status().match(self.text, each.end()) else ""
         if kind == "weak" and name.lower() in ("key", "keys", "cookie") and before == " ":
             told = self.text[max(0, each.start() - 20) : each.start()].split()
             if told and told[-1].lower().strip("\"'") in ("public", "host", "primary", "foreign", "sort"):

@@ -58,7 +58,7 @@ Span = tuple[int, int]
 def _token() -> re.Pattern[str]:
     sure = "|".join(re.escape(each) for each in SURE)
     return re.compile(
-        rf"(?i:(?<![A-Za-z0-9])(?:{sure})[\w.~+/=-]{{3,}}+)"
+        rf"(?i:(?<![A-Za-z0-9])(?!eab_(?:hmac|kid|key|mac|alg))(?:{sure})[\w.~+/=-]{{3,}}+)"
         r"|(?<![A-Za-z0-9_.-])(?:sk-(?!ssh-|ecdsa-)[\w-]{10,}+|npm_[A-Za-z0-9]{10,}+|pypi-[\w-]{16,}+|SG\.[\w-]{6,}+(?:\.[\w-]++)?"
         r"|key-[0-9a-f]{16,}+|(?:AKIA|ASIA|ABIA|ACCA)[A-Za-z0-9]{8,}+|AIza[\w-]{16,}+|(?:hf|re|gsk)_[A-Za-z0-9]{12,}+"
         r"|s\.[A-Za-z0-9]{20,}+|pat-[\w-]{16,}+)"
@@ -73,7 +73,7 @@ def _hash() -> re.Pattern[str]:
     body = r"[^\s\"'`,;|)\]}]"
     return re.compile(
         rf"\${{1,2}}2[abxy]?\${{1,2}}\d\d\${{1,2}}{body}++"
-        rf"|\${{1,2}}(?:[1567]|gy|y|md5|apr1|sha1|sha256|sha512|P|scrypt|argon2(?:id|i|d)?|pbkdf2[\w-]*+)\${{1,2}}"
+        rf"|\${{1,2}}(?:2[abxy]?|[1567]|gy|y|md5|apr1|sha1|sha256|sha512|P|scrypt|argon2(?:id|i|d)?|pbkdf2[\w-]*+)\${{1,2}}"
         rf"(?:[^\s\"'`;|)$]{{1,90}}+\${{1,2}}){{1,4}}+{body}{{4,}}+"
         rf"|\$P\${body}{{20,}}+"
         r"|\{(?i:S?SHA\d*+|SSHA|PLAIN|CLEAR(?:TEXT)?|CRYPT|BLF-CRYPT|MD5|SMD5|PBKDF2|ARGON2\w*+|CRAM-MD5|DIGEST-MD5|SCRAM-\S{1,8}"
@@ -92,7 +92,7 @@ def _userinfo() -> re.Pattern[str]:
 def _dsn() -> re.Pattern[str]:
     """user:password@tcp(host), user:password@host:3306, user:password@host/base."""
     return re.compile(
-        r"(?<![\w/.@:-])([\w.+%-]{1,64}+):(?!//)([^\s\"'@]{1,200}+)@(?!sha\d)(?:(?:tcp|unix|udp)\(|[\w.-]++(?::\d|/)|\[)"
+        r"(?<![\w/.@:-])([\w.+%-]{1,64}+):(?!//)([^\s\"'@]{1,200}+)[\"']?@(?!sha\d)(?:(?:tcp|unix|udp)\(|[\w.-]++(?::\d|/)|\[)"
     )
 
 
@@ -157,14 +157,6 @@ def _said() -> re.Pattern[str]:
 
 
 @cache
-def _attribute() -> re.Pattern[str]:
-    return re.compile(
-        r"<[\w.:-]++[ \t]++(?:(?!name=|key=)[\w:-]++=\"[^\"<>]*+\"[ \t]*+)*+"
-        r"(?:name|key)=\"([\w.-]++)\"[^<>]{0,200}+>([^<>]++)</"
-    )
-
-
-@cache
 def _tag() -> re.Pattern[str]:
     return re.compile(r"<([\w.:-]{2,60}+)[^<>]{0,200}+>([^<>]++)</")
 
@@ -221,6 +213,10 @@ def _converters(text: str) -> Iterator[Span]:
             start += len(part) + 1
 
 
+_KEYED = ("http:", "https:", "redis:", "rediss:", "valkey:", "valkeys:")
+"""Schemes of URLs in which a name without a password is a key."""
+
+
 def _urls(text: str, low: str) -> Iterator[Span]:
     """Yield the password of each URL's user, and a lone name before the @ that is a key, as Sentry's are."""
     for found in _userinfo().finditer(text):
@@ -239,8 +235,8 @@ def _urls(text: str, low: str) -> Iterator[Span]:
         name, colon, password = user.partition(":")
         if colon and not harmless(password, "strong"):
             yield start + len(name) + 1, start + len(user)
-        lone = low.endswith(("http:", "https:"), 0, found.start()) or (random(name) and len(name) > 15)
-        if not colon and lone and name != "git" and not harmless(name, "strong"):
+        lone = low.endswith(_KEYED, 0, found.start()) or (random(name) and len(name) > 15)
+        if not colon and lone and name not in ("git", "default") and not harmless(name, "strong"):
             yield start, start + len(name)
 
 
@@ -277,6 +273,4 @@ def _after_a_blank(text: str) -> Iterator[Span]:
 def tags(text: str) -> Iterator[tuple[str, Span]]:
     """Yield the name and the place of the content of each XML element."""
     for found in _tag().finditer(text):
-        yield found[1], found.span(2)
-    for found in _attribute().finditer(text):
         yield found[1], found.span(2)

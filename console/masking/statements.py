@@ -9,7 +9,7 @@ from functools import cache
 from console.masking import names, terms
 from console.masking.found import Opens
 from console.masking.options import Options
-from console.masking.values import harmless, random
+from console.masking.values import harmless, ordinary, random
 from console.masking.words import Word, operator, split
 
 DEEPEST = 3
@@ -21,6 +21,9 @@ _CONSUMERS = (
     "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure",
 )  # fmt: skip
 """What reads a secret from its standard input."""
+
+_COMMAND = re.compile(r"pass(?:word|phrase|wd)?[_-]?(?:command|cmd|eval)")
+"""A name whose value is a command that says a secret: BORG_PASSCOMMAND, RESTIC_PASSWORD_COMMAND, passwordeval."""
 
 _DIRECTIVES = terms("""
     setenv presetenv set-header add-header replace-header set-req-header hdr fastcgi_param uwsgi_param
@@ -70,13 +73,13 @@ def _target() -> re.Pattern[str]:
 class Statement(Options):
     """Reads the words of one line into `found`."""
 
-    def read(self, start: int = 0, end: int | None = None) -> None:
-        """Read the words between two places; those in quotes that are lines of their own are read the same way."""
+    def read(self, start: int = 0, end: int | None = None, program: str = "") -> None:
+        """Read the words between two places, those in quotes too; `program` is that which the line goes on with."""
         self.words = split(self.text, start, end)
         said = [word for word in self.words if word.low.strip("#/;*-+>")]
         self.first = said[0].low.lstrip("#/;") if said else ""
         self.ends = [word.start for word in self.words if word.low in ("if", "unless", "groups")]
-        self.program = ""
+        self.program = program
         for at, word in enumerate(self.words):
             if operator(word):
                 self.program = ""
@@ -129,6 +132,7 @@ class Statement(Options):
             self.hide(value)
             return
         statement = self.first in _CONFIGURATIONS or self.first in _PASSWORDS
+        statement = statement or (at > 1 and self.words[at - 2].low in ("user", "login", "username"))
         if harmless(value.plain, "strong") or not (statement or random(value.plain)):
             return
         if self.first == "user" and self.words[at].low in ("password", "insecure-password"):
@@ -154,7 +158,7 @@ class Statement(Options):
         name, value = self.words[where], self.next(where)
         sure = names.header(name.plain.strip("$%()")) if self.words[at].low != "env" else bool(names.kind(name.plain))
         if self.words[at].low in ("setenv", "presetenv") and value is not None and not sure:
-            sure = not _ordinary(value.plain) and names.words(name.plain)[-1:] not in (
+            sure = not ordinary(value.plain) and names.words(name.plain)[-1:] not in (
                 [each] for each in _ORDINARY_NAMES
             )
         spoken = (
@@ -230,7 +234,7 @@ class Statement(Options):
         self.again("last", at + len(rest))
         said = [word for word in rest if not word.low.startswith("-")]
         options = "".join(word.plain.lstrip("-") for word in rest if word.low.startswith("-"))
-        program = self.words[at].low.rpartition("/")[2]
+        program = self.words[at].low.rpartition("/")[2].rstrip(":")
         if program in ("htpasswd", "mosquitto_passwd"):
             wanted = "b" in options and len(said) > 1
         elif program == "passwd":
@@ -255,6 +259,17 @@ class Statement(Options):
         if user.low.upper() not in ("PLAIN", "CRAM-MD5") and not value.plain.isupper():
             self.hide_rest(value)
 
+    def _rclone(self, at: int) -> None:
+        """rclone config create REMOTE TYPE NAME SECRET."""
+        if at == 0 or not self.words[at - 1].low.endswith("rclone"):
+            return
+        for where in range(at + 2, len(self.words) - 1):
+            if operator(self.words[where]):
+                return
+            value = self.words[where + 1]
+            if names.kind(self.words[where].plain) == "strong" and not harmless(value.plain, "strong"):
+                self.hide(value)
+
     def _pass(self, at: int) -> None:
         """PASS secret, as POP3 and FTP say it."""
         value = self.next(at)
@@ -268,7 +283,9 @@ class Statement(Options):
         sets = "set-var" in word.low or "set_var" in word.low
         opened = at > 0 and self.words[at - 1].low in ("{", "!{", "!")
         found = _fetch().search(word.plain)
-        if not found or not (sets or opened or self.first == "acl") or not names.header(found[1]):
+        if not found or not (sets or opened or self.first == "acl"):
+            return
+        if not names.header(found[1]) and not ("url" in word.low and names.parameter(found[1])):
             return
         self._compared(at, sets)
 
@@ -296,6 +313,8 @@ class Statement(Options):
             name = word.low.rpartition("/")[2]
             if name in ("echo", "printf", "print") and self._takes(low, word):
                 self._said(at)
+            elif name.endswith(("<(echo", "<(printf")):
+                self._said(at, plain=False)
             elif word.low.startswith("<<<") and (named or any(each in low for each in _CONSUMERS)):
                 value = word if len(word.low) > 3 else self.next(at)
                 if value is not None and not harmless(value.plain.removeprefix("<<<"), "strong"):
@@ -315,20 +334,27 @@ class Statement(Options):
 
     def _alone(self, said: list[Word]) -> None:
         """A line of a secret's name and one word, as in kickstart's `rootpw --plaintext SECRET`."""
-        given = [word for word in said if not word.low.startswith("-")]
+        given = [
+            word
+            for at, word in enumerate(said)
+            if not word.low.startswith("-") and (at == 0 or said[at - 1].end < word.start)
+        ]
         if len(given) != 2 or names.kind(given[0].plain) != "strong" or given[0].low.endswith((":", "=")):
             return
         if given[1].low.strip(".,!") not in _SAID_OF and not harmless(given[1].plain, "strong"):
             self.hide(given[1])
 
     def _takes(self, low: str, word: Word) -> bool:
+        if _COMMAND.search(low, 0, word.start):
+            return True
         pipe, into = low.find("|", word.end), low.rfind(">", word.end)
         if pipe >= 0 and any(each in low[pipe:] for each in _CONSUMERS):
             return True
         target = low[into + 1 :].split()[:1] if into >= 0 else []
         return bool(target) and names.kind(target[0].strip("\"'").rpartition("/")[2].partition(".")[0]) == "strong"
 
-    def _said(self, at: int) -> None:
+    def _said(self, at: int, plain: bool = True) -> None:
+        """Hide what is said; what is `plain` (a host, a number) only where it goes to what takes a secret."""
         if self.again("said", at):
             return
         for where in range(at + 1, len(self.words)):
@@ -339,6 +365,7 @@ class Statement(Options):
             if (
                 not later.low.startswith("-")
                 and not harmless(later.plain, "strong")
+                and (plain or not ordinary(later.plain))
                 and not _format().fullmatch(later.plain)
             ):
                 user, colon, password = later.plain.partition(":")
@@ -349,16 +376,6 @@ class Statement(Options):
 _ORDINARY_NAMES = terms("""
     host hosts port ports mode tz lang domain name address addr log level dir path url uri ip bind version user
 """)
-
-
-def _ordinary(value: str) -> bool:
-    """Say whether a value is an address, a host, a number, a path or a switch."""
-    return harmless(value, "weak") or bool(
-        re.fullmatch(
-            r"\d{1,6}[smhd]?|[\d.:/]+|[\w-]+(?:\.[\w-]+)+(?::\d+)?|\[?[0-9a-fA-F:]+\]?(?::\d+)?|/[\w./-]*|[A-Z][a-z]+/[A-Z][A-Za-z_]+",
-            value,
-        )
-    )
 
 
 @cache
@@ -373,5 +390,5 @@ _RULES: dict[str, Callable[[Statement, int], None]] = {
     "htpasswd": Statement._passwords_last, "passwd": Statement._passwords_last, "add_user": Statement._passwords_last,
     "change_password": Statement._passwords_last, "wpa_passphrase": Statement._passwords_last,
     "mosquitto_passwd": Statement._passwords_last, "test": Statement._passwords_last, "login": Statement._imap,
-    "pass": Statement._pass,
+    "pass": Statement._pass, "config": Statement._rclone,
 }  # fmt: skip

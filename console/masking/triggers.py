@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
 
-from console.masking import shapes
+from console.masking import lines, shapes
 from console.masking.values import DOTS as DOTS
 
 _TRIGGERS = (
@@ -18,6 +18,9 @@ _TRIGGERS = (
     "mosquitto", "add_user", "snmp",
     "sudo -s", "stdin", "cryptsetup", "openssl", "<<<", "/p:", "session", "sid)", "7z", "@", "sensitive", "private",
     "]:",
+    "ticket", "assertion", "saml", "sas=", "verifier", "refresh=", "nonce=", "hash=", "invit", "magic=", "unsubscribe=",
+    "confirmation=", "<(", "etcdctl", "proxy-user", "nsupdate", "dig -y", "acl setuser", "user default", " on >",
+    " on #",
     "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_",
     '"d"', '"k"', '"p"', '"q"', '"dp"', '"dq"', '"qi"', "createuser",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS, *shapes.SAID,
@@ -26,7 +29,7 @@ _TRIGGERS = (
 
 _TOKENS = (*shapes.SURE, *shapes.LIKELY, ".atlasv1.", ":aa")
 
-PLAIN, TOKEN = 1, 2
+PLAIN, TOKEN, LINE = 1, 2, 4
 
 _Tree = dict[str, "_Tree"]
 
@@ -59,10 +62,15 @@ def _tokens() -> re.Pattern[str]:
     return _any_of(_TOKENS)
 
 
+@cache
+def _lines() -> re.Pattern[str]:
+    return _any_of(lines.SAID)
+
+
 def suspects(low: str, starts: list[int]) -> dict[int, int]:
     """Return the numbers of lines that may hold a secret, and what is to be looked for in each."""
     found: dict[int, int] = {}
-    for expression, flag in ((_triggers(), PLAIN), (_tokens(), TOKEN)):
+    for expression, flag in ((_triggers(), PLAIN), (_tokens(), TOKEN), (_lines(), LINE)):
         hit = expression.search(low)
         while hit is not None:
             row = bisect_right(starts, hit.start()) - 1

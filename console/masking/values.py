@@ -98,6 +98,8 @@ def expression(value: str) -> bool:
 
 def _plain(value: str) -> bool:
     """Say whether the value of a name that is no sure sign is a method, or several."""
+    if re.fullmatch(r"\d{1,10}:\d{1,10}", value):
+        return True  # a community of BGP's
     return all(each.lower() in _METHODS for each in value.replace(",", " ").split())
 
 
@@ -111,6 +113,16 @@ def _runs_without_literals(value: str) -> bool:
         said = inner.split("|", 1)[0].split()[1:]
         return all("$" in word or word.startswith(("-", "%", "'%", '"%')) for word in said)
     return True
+
+
+def ordinary(value: str) -> bool:
+    """Say whether a value is an address, a host, a number, a path or a switch."""
+    return harmless(value, "weak") or bool(
+        re.fullmatch(
+            r"\d{1,6}[smhd]?|[\d.:/]+|[\w-]+(?:\.[\w-]+)+(?::\d+)?|\[?[0-9a-fA-F:]+\]?(?::\d+)?|/[\w./-]*|[A-Z][a-z]+/[A-Z][A-Za-z_]+",
+            value,
+        )
+    )
 
 
 def random(word: str) -> bool:

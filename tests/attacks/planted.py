@@ -6,6 +6,7 @@ import base64
 import json
 from pathlib import Path
 
+from tests.attacks.forms import FORMS, OVER_LINES
 from tests.attacks.planted_files import COMPOSE, HAPROXY, TOFU
 
 MAILCOW = """
@@ -160,6 +161,8 @@ hmacEncoded: ~
 privkey:~
 """
 
+MORE = OVER_LINES.replace("---\n", "") + FORMS
+
 FILES = {
     "haproxy.cfg": HAPROXY,
     "mailcow.tf": TOFU,
@@ -167,12 +170,12 @@ FILES = {
     "mailcow.conf": MAILCOW,
     "data/conf/postfix/extra.cf": EXTRA_CF,
     "data/conf/dovecot/extra.conf": EXTRA_CONF,
-    "deploy.sh": SCRIPT,
+    "deploy.sh": SCRIPT + MORE,
     "hook.sh": HOOK,
     "authorized_keys": KEYS,
     "fstab": FSTAB,
     "terraform.tfstate": json.dumps(STATE, indent=2),
-    "answer": ANSWER,
+    "answer": ANSWER + MORE,
 }
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import assets
 from console import mask as mask_module
 from console.mask import DOTS, mask
-from console.masking import names, pairs, shapes, statements, values
+from console.masking import elements, names, pairs, shapes, statements, values
+from console.masking import lines as whole
 from console.masking.found import LONGEST
 from console.masking.values import harmless
 
@@ -604,6 +605,14 @@ SHAPES_OF_LINES = {
     "blanks": " ",
     "backslashes": "\\",
     "commas": ",password,",
+    "tables": "a.b c:d ",
+    "attributes": "<key name='a' value=",
+    "access lists": "user a on >b ",
+    "tables of users": "a_users=b:c ",
+    "columns": "a:*:",
+    "lone options": "- -p",
+    "commands over lines": "- mysql -p \\",
+    "communities": "snmp community a ",
 }
 
 
@@ -639,7 +648,9 @@ def test_twice_the_text_is_twice_the_work(shape: str, end: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [mask_module, names, pairs, shapes, statements, values], ids=lambda module: module.__name__
+    "module",
+    [mask_module, elements, whole, names, pairs, shapes, statements, values],
+    ids=lambda module: module.__name__,
 )
 def test_no_expression_can_go_back_over_what_it_has_read(module: ModuleType) -> None:
     """What an expression does is not counted above: each repeats possessively, or a few times at most."""

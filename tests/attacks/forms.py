@@ -1,0 +1,162 @@
+"""Forms in which secrets stand in files and answers of mail hosts, one a line with ~ for the secret; and what is none.
+
+`test_forms.py` masks each alone; `planted.py` plants them in an estate, through which every command is led."""
+
+FORMS = """
+relay.example.org bob:~
+relay.example.org user:~
+relay.example.org:587 bob:~
+# relay.example.org bob:~
+bob@example.org bob@relay.example.org:~
+@example.org	bob:~
+snmp-server community ~ RO
+com2sec readonly default ~
+trapcommunity ~
+trap2sink 10.0.0.1 ~
+    community: ~
+redis://~@redis:6379/0
+rediss://~@redis.example.org:6380
+redis-cli -u redis://~@redis:6379 ping
+https://example.org/cb?code=~&state=x
+GET /oauth/callback?code=~ HTTP/1.1
+https://blob.example.org/x?sv=2020&sig=~
+https://example.org/?session=~
+https://example.org/?ticket=~
+https://example.org/x?id=1&SAMLResponse=~
+<key name="api" value="~"/>
+<property name='password'>~</property>
+<meta content="~" name="csrf-token">
+cat <(echo ~)
+wg set wg0 private-key <(echo ~)
+openssl enc -pass file:<(printf %s ~)
+-p~
+  -p~ \\
+
+- -p~
+mysql -u net -p~
+mysql -D login mailcow -p~
+docker exec x mysql -uroot mailcow -p~
+mariadb-dump '-p~' mailcow
+["mysqladmin","-uroot","-p~","ping"]
+$2$abcdefgh$~
+$2x$10$abcdefghijklmnopqrstuv~
+enable_password = "$2$abcdefgh$~";
+"bob:~"@tcp(db:3306)
+users="bob:~"
+master_users = bob*master:~
+db.example.org:5432:mailcow:bob:~
+*:*:*:postgres:~
+BORG_PASSCOMMAND='echo ~'
+RESTIC_PASSWORD_COMMAND="echo ~"
+passwordeval "echo ~"
+rclone config create x s3 access_key_id k secret_access_key ~
+rclone obscure ~
+http-request deny unless { urlp(code) -m str ~ }
+user default on >~ +@all
+user default on #~ allcommands
+ACL SETUSER bob on >~ +@all
+sentinel auth-pass mymaster ~
+client-key-data: ~
+etcdctl --user root:~ get x
+--proxy-user bob:~
+vault operator unseal ~
+Unseal Key 1: ~
+b2 authorize-account 0012345 ~
+mc alias set x https://h AKEY ~
+ssh-keygen -t ed25519 -N ~ -f x
+ssh-keygen -p -P ~ -N "" -f x
+pppd user bob password ~
+"bob" * "~" *
+bob * ~ *
+bob vpn "~" 10.0.0.1
+: PSK "~"
+bob : EAP "~"
+bob : XAUTH ~
+: RSA key.pem "~"
+nsupdate -y hmac-sha256:k:~
+dig -y k:~ @ns.example.org x
+"""
+
+OVER_LINES = """
+mysqldump \\
+  --single-transaction \\
+  -uroot -p~ \\
+  mailcow
+---
+command:
+  - mysqldump
+  - -uroot
+  - -p~
+---
+"command": [
+  "mysqldump",
+  "-uroot",
+  "-p~"
+]
+---
+<property name="password"
+          value="~"/>
+"""
+"""Texts apart by ---."""
+
+SHOWN = """
+example.org smtp:[relay.example.org]:25
+example.org	smtp:relay.example.org
+example.org smtp-ipv4:relay.example.org:25
+mail.example.org 10.0.0.1:25
+10.0.0.1 tag:prod
+alpine.example mailcow:latest
+postfix.example mailcow:1.80
+/etc/ssl/x.pem root:ssl-cert
+./x.txt root:root
+2001:db8:0:0:0:0:0:1
+aa:1234:cc:dd:ee
+site.toml:12:5: CH012 words
+www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin
+  -print0 \\
+
+  -prune \\
+
+  -p 2222 \\
+
+  -p2222
+  -p25:25 \\
+
+  -p 127.0.0.1:25:25
+0 3 * * * root /usr/bin/x
+5 4 * * 7 root certbot renew
+acl x src 10.0.0.0/8
+select * from t
+https://example.org/?code=404
+https://example.org/?page=2&lang=de&state=x
+<key name="port" value="25"/>
+<key name="host" value="mail.example.org"/>
+<key name="log_level" value="x"/>
+<property name="user" value="bob"/>
+<meta name="viewport" content="width=device-width">
+diff <(echo 25) <(echo mail.example.org)
+users: [bob, alice]
+user: "1000:1000"
+docker run --user www-data:www-data x
+mysql -u login -h db -P 3306 mailcow
+ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+redis-cli -h redis -p 6379 ping
+redis://redis:6379/0
+redis://default@redis:6379
+LoadCredential=tls.pem:/etc/ssl/x.pem
+community = 65000:100
+eab_hmac_key_file = /etc/x
+example.org : eap is used
+dig +short -t txt _dmarc.example.org
+v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA
+Nov 28 00:00:01 mail dovecot: imap-login: Login: user=<bob@example.org>, method=PLAIN, rip=10.0.0.1
+Nov 28 00:00:01 mail postfix/smtpd[12]: connect from x[10.0.0.1]:25
+account = 0123456789abcdef
+authenticator = standalone
+pref_challs = http-01,
+archive_dir = /etc/letsencrypt/archive/x
+user haproxy
+user www-data www-data;
+10.10.10.214 mail.example.org mail
+ADDITIONAL_SAN=imap.*,smtp.*
+"""

@@ -1,0 +1,46 @@
+"""Further forms of secrets, found by looking for what is still shown; and lines that look like them and are none."""
+
+from __future__ import annotations
+
+from console.mask import DOTS, mask
+from tests.attacks.forms import FORMS, OVER_LINES, SHOWN
+
+SECRETS = ("hunter2x", "Zq9planted", "correct-horse", "tr0ub4dor&3")
+
+
+def lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def leaks(forms: list[str]) -> list[str]:
+    return [form for form in forms for secret in SECRETS if secret in mask(form.replace("~", secret))]
+
+
+def test_each_form_of_a_secret_is_hidden() -> None:
+    assert leaks(lines(FORMS)) == []
+
+
+def test_a_secret_is_hidden_where_its_command_is_on_lines_above() -> None:
+    texts = [each.strip("\n") for each in OVER_LINES.split("---\n")]
+    assert leaks(texts) == []
+    # Of XML the rest of the line is hidden too.
+    shown = [mask(text.replace("~", "correcthorse")).replace(f"{DOTS}/>", DOTS) for text in texts]
+    assert [text.replace("~", DOTS).replace(f'"{DOTS}"/>', DOTS) for text in texts] == shown
+
+
+def test_what_only_looks_like_one_is_shown_as_it_is() -> None:
+    assert [(line, mask(line)) for line in lines(SHOWN) if mask(line) != line] == []
+
+
+def test_what_is_shown_alone_is_shown_in_one_text() -> None:
+    assert mask(SHOWN) == SHOWN
+
+
+def test_an_option_without_a_value_hides_nothing_of_the_line_below() -> None:
+    for line in ('ssh-keygen -N "" -f x', 'server --password ""', 'redis-cli -a "" ping', "curl -u '' https://h/"):
+        text = f"{line}\nmail.example.org a1b2c3d4"
+        assert mask(text) == text
+
+
+def test_the_name_of_an_acme_key_is_no_token() -> None:
+    assert mask("eab_hmac_key = hunter2x") == f"eab_hmac_key = {DOTS}"
