@@ -196,7 +196,7 @@ class Control:
     def _state(self) -> State:
         lab = self.lab
         lanes = tuple(lane.id for lane in lab.topology.lanes)
-        return State(os.getpid(), self.name, self.since, tuple(lab.broken), lanes, tuple(lab.mishaps))
+        return State(os.getpid(), self.name, self.since, faults.broken(lab), lanes, tuple(lab.mishaps))
 
     async def _say(self, caller: End, reply: Reply) -> None:
         caller.writer.write(line(reply))

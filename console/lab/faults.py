@@ -28,6 +28,8 @@ class Fault(Struct, frozen=True):
     outcome: Outcome
     break_: Act
     heal: Act
+    mended: Callable[[Rehearsal], bool] = lambda lab: False
+    """Whether something else than `heal` has taken it back, as a flow may."""
 
 
 def find(id: str) -> Fault:
@@ -38,20 +40,27 @@ def find(id: str) -> Fault:
     raise LabError(f"no fault is called {id}; there are {', '.join((*FAULTS, *DISK_FAULTS))}")
 
 
+def broken(lab: Rehearsal) -> tuple[str, ...]:
+    """The faults that are there now; one that a flow has mended meanwhile is forgotten."""
+    for id in [id for id in lab.broken if find(id).mended(lab)]:
+        del lab.broken[id]
+    return tuple(lab.broken)
+
+
 async def break_(lab: Rehearsal, id: str) -> None:
     """Make a fault; one that is there already changes nothing. Raises `LabError` for an unknown one."""
     fault = find(id)
-    if id not in lab.broken:
+    if id not in broken(lab):
         lab.broken[id] = None
         await fault.break_(lab)
 
 
 async def heal(lab: Rehearsal, id: str | None = None) -> None:
     """Take back one fault, or all; raises `LabError` for an unknown one."""
-    for broken in (find(id).id,) if id else tuple(lab.broken):
-        if broken in lab.broken:
-            del lab.broken[broken]
-            await find(broken).heal(lab)
+    for each in (find(id).id,) if id else broken(lab):
+        if each in lab.broken:
+            del lab.broken[each]
+            await find(each).heal(lab)
 
 
 async def _distrust(lab: Rehearsal) -> None:
@@ -120,6 +129,10 @@ async def _renew(lab: Rehearsal) -> None:
     lay(lab.files, lab.modes, lab.issued, lab.certificate)
 
 
+def _renewed(lab: Rehearsal) -> bool:
+    return not any(each.pair == each.expired for each in (lab.issued, lab.certificate))
+
+
 async def _stop_proxy(lab: Rehearsal) -> None:
     lab.proxy.running = False
     await lab.proxy.apply()
@@ -179,7 +192,7 @@ _ALL = (
     Fault(
         "certificate-expired",
         "every TLS port serves a certificate that ended three days ago",
-        "CH022", "service", "failed", _expire, _renew,
+        "CH022", "service", "failed", _expire, _renew, _renewed,
     ),
     Fault(
         "haproxy-stopped",

@@ -100,7 +100,7 @@ class Progress:
         """What the operator agreed to lose, by typing its name."""
         self.offered: dict[str, str] = {}
         """What was answered in the run before, offered again; secrets are not kept."""
-        self.missing: list[str] = []
+        self.missing: dict[str, Ask] = {}
         """Answers that a dry run went on without."""
         self.agreed = False
         """Whether the operator said yes to all that follows."""
@@ -235,7 +235,7 @@ class Progress:
                 reason = f"{wrong}; " if wrong else ""
                 words = f"{reason}needs an answer: {question.text} (--answer {key}=…)"
                 if self.dry and entry is not None:
-                    self.missing.append(key)
+                    self.missing[key] = question
                     self.stand(entry, "later", words)
                     return False
                 raise self.end("unanswered", f"{words}; {self.so_far()}", key)

@@ -13,7 +13,7 @@ from console.events import FlowBegan, FlowEnded, RunOutcome, StepsListed, StepSt
 from console.runner import show
 from console.runner.context import StepContext, Unanswered
 from console.runner.ending import Ended, Ending
-from console.runner.plan import CheckResult, NotYetKnown, Plan
+from console.runner.plan import Ask, CheckResult, NotYetKnown, Plan
 from console.runner.progress import Entry, Progress, Stopped
 from console.runner.step import Flow, Step
 from console.runner.step_run import StepRun
@@ -128,8 +128,9 @@ class Runner:
         progress = self.progress
         left = [entry.step.name for entry in progress.entries if progress.states.get(entry.path) == "left"]
         if progress.missing:
-            missing = list(dict.fromkeys(progress.missing))
-            return Ending("unanswered", f"needs answers: {join_words(missing)}; nothing was changed", missing[0])
+            wanted = ", ".join(f"--answer {key}={_offered(each)}" for key, each in progress.missing.items())
+            words = f"questions without an answer yet: give {wanted}; nothing was changed"
+            return Ending("unanswered", words, next(iter(progress.missing)))
         if progress.dry:
             return Ending("planned", "this is what would be done; nothing was changed")
         if left:
@@ -150,6 +151,11 @@ class Runner:
                 return Ending(outcome, progress.words[entry.path])
         bad = [entry for entry in progress.entries if progress.states.get(entry.path) == "failed"]
         return Ending("failed", f"{bad[-1].step.name}: {progress.words[bad[-1].path]}") if bad else None
+
+
+def _offered(question: Ask) -> str:
+    """What may be given for an answer: the values to choose from, else what kind of thing it is."""
+    return "|".join(question.choices) or question.kind.upper()
 
 
 def _told(entries: Sequence[Entry]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...]]:

@@ -112,16 +112,20 @@ class Estate(View):
 
     def _proxy(self, width: int) -> Drawing:
         file = _only(lane.source.file for lane in self.board.lanes if lane.proxy)
-        rows = [self._lane(one, file) for one in self.board.lanes]
+        rows = [self._lane(one, file, width - 4) for one in self.board.lanes]
         return box(self.ink, "haproxy", short_name(file or ""), rows, width)
 
-    def _lane(self, lane: Lane, file: str | None) -> Entry:
+    def _lane(self, lane: Lane, file: str | None, width: int) -> Entry:
+        """A lane, its target, and what is wrong: where there is no room for all, that is what stays."""
         target = lane.leads or "no target"
         version = f" PROXY {lane.proxy_protocol}" if lane.proxy_protocol else ""
         name: Piece = (f"{lane.port:<4} {fit(lane.name, 8)} ", self.ink.text)
-        said = self._said(lane, "haproxy", "public")
-        row: Line = (self._lamp(lane, "haproxy", "public"), name, (f"→ {target}{version}", self.ink.muted), *said)
-        return row, _place(lane.source, file)
+        said, place = self._said(lane, "haproxy", "public"), _place(lane.source, file)
+        lamp, port = self._lamp(lane, "haproxy", "public"), f":{lane.target.port}" if lane.target else target
+        rows: list[Line] = [
+            (lamp, name, (f"→ {leads}", self.ink.muted), *said) for leads in (target + version, target, port)
+        ]
+        return _fitting(rows, width - len(place) - 1), place
 
     def _machines(self, width: int) -> Drawing:
         topology = self.topology
@@ -238,6 +242,11 @@ class Estate(View):
 def _only(files: Iterable[str]) -> str | None:
     known = set(files)
     return known.pop() if len(known) == 1 else None
+
+
+def _fitting(rows: list[Line], width: int) -> Line:
+    """The first of some rows that fits, else the last."""
+    return next((row for row in rows if cells(row) <= width), rows[-1])
 
 
 def _place(span: Span, file: str | None = None) -> str:

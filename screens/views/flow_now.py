@@ -55,8 +55,10 @@ class Now:
             return [rule(ink, (("✗ there is no such flow", ink.broken),), width)]
         shape, words, style = flow_rows.summary(ink, look)
         lines = [rule(ink, ((f"{shape} {clip(words, width - 6)}", style),), width)]
-        if look is not None and look.outcome in ("failed", "refused", "unanswered"):
+        if look is not None and look.outcome in ("failed", "refused"):
             lines += [((f" {row}", ink.text),) for row in wrap(look.ending, width - 2, 2)]
+        elif look is not None and look.outcome == "unanswered":  # the options in its ending are for the command
+            lines.append(((" Its questions come first: their steps say which, at the right.", ink.text),))
         todo = shape == "·"
         held = flow_rows.elsewhere(self.app.board.flows, self.moment)
         if held and not self.app.board.busy:

@@ -158,14 +158,14 @@ def _tabs(board: Board, ink: Ink, view: str, wanted: str, width: int) -> Line:
     known = board.findings()
     grave = sum(found.severity == "critical" for found in known)
     mark = f" {SEVERITIES['critical']}{grave}"  # always: a tab that grows would shift those behind it
-    for dash, tally in ((" ─", f"{len(known):>2}{mark}"), ("", f"{len(known):>2}{mark}"), ("", f"{len(known):>2}")):
+    for dash, tally in ((" ─", f"{len(known)}{mark}"), ("", f"{len(known)}{mark}"), ("", f"{len(known)}")):
         pieces: list[Piece] = [("─", ink.faint)]
         for name in names:
             here = name == view
             label = f"{BY_ID[name].label} {name}" if name in SCREENS else name
             pieces.append((f" {label}", ink.bright if here else ink.muted))
             if name == "findings" and known:
-                pieces.append((f" ({tally})", ink.failed if grave else ink.muted))
+                pieces.append((f" ({tally}){'' if len(known) > 9 else ' '}", ink.failed if grave else ink.muted))
             if here and wanted and name in SCREENS:
                 pieces.append((f" /{clip(wanted, 16)}", ink.degraded))
             pieces.append((dash, ink.faint))

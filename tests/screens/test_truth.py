@@ -88,6 +88,19 @@ async def test_the_map_is_red_for_each_hop_that_the_matrix_is_red_for(hop: HopNa
     assert any(row in line for line in rows), "\n".join(rows)
 
 
+@pytest.mark.parametrize("width", [80, 120, 130])
+async def test_the_word_of_what_is_wrong_stands_whole_on_the_map(width: int) -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=(width, 50)) as pilot:
+        await settle(pilot, "4")
+        stage.say(ReadingsChanged((reading(IMAPS, "haproxy", "degraded", "header missing"),)))
+        rows = await settle(pilot)
+    (row,) = [row for row in rows if "▲ 993  imaps" in row]
+    assert ":10993" in row
+    assert "  header missing " in row
+
+
 async def test_a_lane_that_no_file_publishes_is_on_the_map_with_all_its_hops() -> None:
     app = build(calm())
     async with app.run_test(size=(80, 40)) as pilot:
@@ -139,7 +152,7 @@ def test_lanes_that_nobody_could_ask_are_not_counted_as_dead() -> None:
 
 
 def test_the_tab_of_findings_says_how_many_there_are_and_how_many_are_critical() -> None:
-    assert f"2 findings ({len(ESTATE.findings):>2} ◆1)" in head(board(), 120)[2]
+    assert f"2 findings ({len(ESTATE.findings)} ◆1)" in head(board(), 120)[2]
     assert "(" in head(board(), 80)[2]
     assert len(head(board(), 80)[2]) == 80
 

@@ -140,7 +140,10 @@ class Ports(Member):
         ups = [Run("mail", stack.compose(*MADE, each), UP) for each in services]
         notes = (
             *made.changes,
-            *(f"{each} is made anew: its ports are gone for about 5 s, and clients try again" for each in services),
+            *(
+                f"{each} is made anew: its ports refuse for some seconds, and clients have to try again"
+                for each in services
+            ),
         )
         undo = "the files before are put back, and the containers made anew"
         actions = (*await lay(context, "mail"), *tried, *writes, *ups)

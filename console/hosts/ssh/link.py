@@ -81,6 +81,7 @@ class Link:
         self._dialling: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._held = asyncio.Event()
         self._failures, self._next, self._why, self._since = 0, 0.0, "", 0.0
+        self._tried = 0.0
         self._cut, self._closed = 0, False
         self._proxy: Proxy | None = None
         self._jump: Link | None = None
@@ -102,8 +103,9 @@ class Link:
             if self.refusal:
                 raise NoWayIn(self.refusal)
             if time.monotonic() < self._next:
-                at = time.strftime("%H:%M:%S", time.localtime(time.time() + self._next - time.monotonic()))
-                raise NoWayIn(f"{self._why}; next try at {at}")
+                # When it was tried stays true whoever reads it later; a next try is promised by nobody in one command.
+                at = time.strftime("%H:%M:%S", time.localtime(time.time() + self._tried - time.monotonic()))
+                raise NoWayIn(f"{self._why}; tried at {at}")
             self._dialling = asyncio.ensure_future(self._dial())
             self._dialling.add_done_callback(self._dialled)
         return await self._wait(self._dialling, None if patient else PATIENCE)
@@ -141,7 +143,8 @@ class Link:
             self._pause()
 
     def _pause(self) -> None:
-        self._next = time.monotonic() + min(CEILING, 2.0**self._failures)
+        self._tried = time.monotonic()
+        self._next = self._tried + min(CEILING, 2.0**self._failures)
         self._failures = min(10, self._failures + 1)
 
     def _bury(self) -> None:

@@ -141,4 +141,4 @@ async def test_an_answer_that_two_steps_need_is_named_once(tmp_path: Path) -> No
     world = StepContext(plain.estate, plain.hosts)
     session = Session(registry.find("rotate-certificate"), world, agree, lambda event: None, None)
     ending = await session.run()
-    assert ending.words == "needs answers: renew; nothing was changed"
+    assert ending.words == "questions without an answer yet: give --answer renew=due|yes|no|test; nothing was changed"

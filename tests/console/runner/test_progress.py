@@ -270,13 +270,13 @@ async def test_none_or_the_same_wrong_one_twice_is_no_answer(
     asks = (Ask("k", "how many?", kind="number"), Ask("l", "?"))
     if dry:
         assert not await run.progress.answer(SECOND, asks)
-        assert run.progress.missing == ["k"] and run.progress.states == {SECOND.path: "later"}
+        assert [*run.progress.missing] == ["k"] and run.progress.states == {SECOND.path: "later"}
         assert run.written[-1][1]["words"] == words
         return
     with pytest.raises(Ended) as caught:
         await run.progress.answer(SECOND, asks)
     assert caught.value.ending == Ending("unanswered", f"{words}; nothing was changed", "k")
-    assert run.progress.missing == [] and run.written == []
+    assert not run.progress.missing and run.written == []
 
 
 async def test_even_a_dry_run_ends_for_want_of_an_answer_that_belongs_to_no_step() -> None:
