@@ -175,9 +175,26 @@ read_pair() { # sets pair, whole, fingerprint and until; status 1: wrong says wh
 
 # ── HAProxy ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+others() { # others FOLDER: whether another user could change it, or lay another in its place
+  where=$(cd -P -- "$1" 2>/dev/null && pwd) || return 1 # it is not there: that is told where it is written
+  last=yes
+  while :; do
+    told=$(stat -c '%u %a' -- "$where") || return 0
+    case ${told% *} in 0 | "$(id -u)") ;; *) return 0 ;; esac
+    # Anybody may write in a folder like /tmp, and move nothing of root's there; a bundle's own folder is none.
+    case $last${told#* } in no1???) ;; *[2367]? | *[2367]) return 0 ;; esac
+    [ "$where" != / ] || return 1
+    where=${where%/*} last=no
+    where=${where:-/}
+  done
+}
+
 write_beside() { # each bundle anew, in a folder beside it that HAProxy does not read; status 1: wrong says why
   for each in $bundle; do
     file=$root$each beside=$root${each%/*}/.cowhand
+    # Who may change the folder could have the key written elsewhere, and given away whatever file is root's.
+    wrong="${file%/*} is not a folder that root alone can change: chown root it, or chmod go-w"
+    ! others "${file%/*}" || return 1
     wrong="${file%/*} cannot be written"
     mkdir -p -- "$beside" 2>/dev/null || return 1
     new=$beside/${file##*/}
@@ -224,6 +241,7 @@ shown() { # whether every place of `served` shows the new one; status 1: wrong s
 
 clear_beside() {
   for each in $bundle; do
+    ! others "$root${each%/*}" || continue
     rm -rf -- "$root${each%/*}/.cowhand"
   done
 }

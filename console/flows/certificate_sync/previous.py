@@ -51,6 +51,21 @@ tidy() {
   done
   for each do rm -rf -- "${each%/*}/.cowhand"; done
 }
+others() {
+  where=$(cd -P -- "$1" 2>/dev/null && pwd) || return 1
+  last=yes
+  while :; do
+    said=$(stat -c '%u %a' -- "$where") || return 0
+    case ${said% *} in 0 | "$(id -u)") ;; *) return 0 ;; esac
+    case $last${said#* } in no1???) ;; *[2367]? | *[2367]) return 0 ;; esac
+    [ "$where" != / ] || return 1
+    where=${where%/*} last=no
+    where=${where:-/}
+  done
+}
+for each do
+  ! others "${each%/*}" || { echo "HAProxy keeps what it has: others can change ${each%/*}" >&2; exit 3; }
+done
 tidy "$@"
 trap 'tidy "$@"' EXIT
 for each do
