@@ -7,7 +7,7 @@ READY := $(VENV)/ready assets/hcl.msgpack
 # Bytecode is what makes the console start fast; a shell that forbids it would cost 40 % at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick check faults unprivileged mutants bench drill snapshots lock dist clean
+.PHONY: run test quick check faults unprivileged mutants bench drill snapshots pictures lock dist clean
 
 run: $(READY)
 	@$(BIN)/cowhand $(ARGS)
@@ -47,6 +47,10 @@ drill: $(READY)
 
 snapshots: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/screens --snapshot-update $(ARGS)
+
+# What the README shows: the real screens on the lab. A test says when they are out of date.
+pictures: $(VENV)/ready
+	$(BIN)/python -m tests.pictures
 
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \

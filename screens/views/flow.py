@@ -133,7 +133,7 @@ class Flow(View):
         if panes:
             width, height = self.cowhand.size
             panes.first().styles.height = min(max(6, height // 4), 10)
-            self.query_one("#flow-steps").styles.width = max(min(width * 2 // 5, 60), 30) if width > 90 else 31
+            self.query_one("#flow-steps").styles.width = max(min(width * 2 // 5, 60), 30) if width > 90 else 34
 
     def open(self, name: str) -> None:
         """Show a flow, and ask how its steps stand when it is not running."""
