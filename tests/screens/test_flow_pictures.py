@@ -8,16 +8,19 @@ from functools import partial
 
 import pytest
 
+from console.engine.overview import FlowSeen
 from console.events import (
     ActionBegan,
     ActionProgressed,
     ActionShown,
     FlowBegan,
+    FlowsChecked,
     PlanShown,
     RunShown,
     RunsRead,
     StepPlanned,
 )
+from tests.screens.flow_recorder import FLOWS, read
 from tests.screens.flow_stage import (
     ANSWERING,
     CONFIRMING,
@@ -31,10 +34,11 @@ from tests.screens.flow_stage import (
     HELD,
     RUN,
     flows,
+    folded,
     look,
     stood,
 )
-from tests.screens.stage import START, Stage
+from tests.screens.stage import START, Stage, calm
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +98,18 @@ def inner() -> Stage:
     )
 
 
+def recorded(name: str, moment: str) -> Stage:
+    """A flow as it went on the lab: planned, running (at its longest command), or done."""
+    told = read(name)
+    began, planned = told.plan[0], folded(*told.plan)
+    assert isinstance(began, FlowBegan)
+    stage = calm()
+    stage.seen = (FlowSeen(name, began.words, planned if moment == "plan" else None, 0.0, None),)
+    stage.run = {"plan": None, "running": folded(*told.half), "done": folded(*told.run)}[moment]
+    stage.opening = (*stage.opening, FlowsChecked(START))
+    return stage
+
+
 ONE = ("6", "enter")
 CASES = {
     "list-80x24": Case(flows, ("6",)),
@@ -129,6 +145,10 @@ CASES = {
     "journal-80x24": Case(past, ("7",)),
     "journal-run-80x24": Case(past, ("7", "enter")),
     "leave-80x24": Case(partial(flows, *FORMATTING), ("q",)),
+} | {
+    f"{name}-{moment}-80x24": Case(partial(recorded, name, moment), ONE)
+    for name in FLOWS
+    for moment in ("plan", "running", "done")
 }
 
 
