@@ -127,11 +127,16 @@ class Now:
     def _action(self, action: ActionStatus, width: int, room: int) -> list[Line]:
         """The command under way, or the last one, with the end of what it says."""
         ink = self.app.ink
-        head: Line = ((f" {action.action.host}  ", ink.muted), (action.action.text, ink.bright))
-        if cells(head) > width:
-            head = (*head[:1], (clip(action.action.text, width - cells(head[:1]) - 1), ink.bright))
+        host: Line = ((f" {action.action.host}  ", ink.muted),)
+        rows = flow_rows.fold(action.action.text, width - cells(host) - 1)
         ending = flow_rows.result(ink, action, self.moment, width)
-        return [head, *ending[-max(room - 1, 1) :]]
+        most = max(room - len(ending), 1)
+        if len(rows) > most:
+            rows = [*rows[: most - 1], clip("".join(rows[most - 1 :]), width - cells(host) - 1)]
+        head: list[Line] = [
+            (*(host if not at else ((" " * cells(host), ink.muted),)), (row, ink.bright)) for at, row in enumerate(rows)
+        ]
+        return [*head, *ending[-max(room - len(head), 1) :]]
 
     def _keys(self, *offers: tuple[str, str]) -> Line:
         ink = self.app.ink

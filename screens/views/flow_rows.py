@@ -73,9 +73,14 @@ def listed(state: RunStatus) -> list[int | str]:
 
 
 def steps(ink: Ink, state: RunStatus, cursor: int, top: int, width: int, height: int) -> list[Line]:
-    """One row for each step and one for the name of each flow inside this one, from the row `top`."""
+    """One row for each step and one for the name of each flow inside this one, from the row `top`.
+
+    Where all fit whole, a long name has more rows; else it is cut, and the plan beside it says it whole."""
     lines: list[Line] = []
     digits = len(str(len(state.steps)))
+    room = width - digits - 5
+    whole = {at: wrap(step.words or step.name, room) for at, step in enumerate(state.steps)}
+    fits = sum(len(whole[at]) if isinstance(at, int) else 1 for at in listed(state)) <= height
     for at in listed(state)[top : top + height]:
         if isinstance(at, str):
             lines.append(((f"   {clip(at, width - 4)}", ink.bright),))
@@ -83,14 +88,14 @@ def steps(ink: Ink, state: RunStatus, cursor: int, top: int, width: int, height:
         step = state.steps[at]
         shape, style = mark(ink, state, at)
         here = under_way(state, at)
-        name = clip(step.words or step.name, width - digits - 5)
         quiet = step.state in ("so", "done", "skipped", "waiting") and not here
-        row: list[tuple[str, Style]] = [
-            (f" {shape} ", style),
-            (f"{at + 1:>{digits}} ", ink.muted),
-            (fit(name, width - digits - 4), ink.bright if here else ink.muted if quiet else ink.text),
-        ]
-        lines.append(tuple((text, ink.chosen(worn)) for text, worn in row) if at == cursor else tuple(row))
+        for part, name in enumerate(whole[at] if fits else [clip(step.words or step.name, room)]):
+            row: list[tuple[str, Style]] = [
+                (f" {' ' if part else shape} ", style),
+                (" " * (digits + 1) if part else f"{at + 1:>{digits}} ", ink.muted),
+                (fit(name, room + 1), ink.bright if here else ink.muted if quiet else ink.text),
+            ]
+            lines.append(tuple((text, ink.chosen(worn)) for text, worn in row) if at == cursor else tuple(row))
     return lines
 
 
