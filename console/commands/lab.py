@@ -14,9 +14,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     """Add the command's verbs and their arguments."""
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=argparse.ArgumentParser)
     starting = verbs.add_parser("up", help="start it in the background")
-    starting.add_argument(
-        "--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody, blind checks"
-    )
+    state = starting.add_mutually_exclusive_group()
+    state.add_argument("--empty", action="store_true", help="the VM as OpenTofu made it: no Docker, no Mailcow")
+    state.add_argument("--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody, blind checks")
     verbs.add_parser("down", help="end it")
     add_json(verbs.add_parser("status", help="whether it runs, and what is broken"))
     breaking = verbs.add_parser("break", help="break something, on purpose")
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "break" and (arguments.list or not arguments.fault):
         return _list(arguments)
     if arguments.verb == "up":
-        say(client.up(arguments.seed))
+        say(client.up(arguments.seed, arguments.empty))
         return EXIT_WELL
     if arguments.verb == "status":
         return _status(arguments)

@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     serve.add_argument("--listen", type=int, metavar="FD", help="a listening socket to take over")
     serve.add_argument("--lifeline", type=int, metavar="FD", help="a pipe: the lab ends when its other end closes")
     serve.add_argument("--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody")
+    serve.add_argument("--empty", action="store_true", help="the VM as OpenTofu made it: no Docker, no Mailcow")
     serve.add_argument("--detach", action="store_true", help="go on in the background")
     arguments = parser.parse_args(argv)
     try:
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         threading.Thread(target=_hang_on, args=(arguments.lifeline, arguments.name), daemon=True).start()
     logging.disable(logging.CRITICAL)  # the daemons' own loggers: their sessions are in the services' logs
     try:
-        asyncio.run(_serve(listening, arguments.name, arguments.seed))
+        asyncio.run(_serve(listening, arguments.name, arguments.seed, arguments.empty))
     finally:
         place.vacate(arguments.name)
     return 0
@@ -51,12 +52,12 @@ def _hang_on(lifeline: int, name: str) -> None:
     os._exit(0)
 
 
-async def _serve(listening: socket.socket, name: str, seed: bool) -> None:
+async def _serve(listening: socket.socket, name: str, seed: bool, empty: bool) -> None:
     from console.lab.control import Control
     from console.lab.plan import plan
     from console.lab.rehearsal import Rehearsal
 
-    lab = Rehearsal(plan(), seed)
+    lab = Rehearsal(plan(), seed, empty)
     await lab.start()
     control = Control(lab, name)
     loop = asyncio.get_running_loop()

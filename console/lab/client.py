@@ -187,7 +187,7 @@ class Lab:
         return cls(place.well_known())
 
     @classmethod
-    def start_private(cls, seed: bool = False) -> Lab:
+    def start_private(cls, seed: bool = False, empty: bool = False) -> Lab:
         """Start a lab of our own and return at once: what is asked of it waits until it is up.
 
         It hangs on a pipe: when this process ends, in whatever way, the lab ends."""
@@ -195,7 +195,7 @@ class Lab:
         end, lifeline = os.pipe()
         claimed = place.Place(name)
         try:
-            process = _spawn(claimed, ("--lifeline", str(end), *(("--seed",) if seed else ())), (end,))
+            process = _spawn(claimed, ("--lifeline", str(end), *_options(seed, empty)), (end,))
         finally:
             claimed.close()
             os.close(end)
@@ -269,16 +269,23 @@ class Lab:
         return reply
 
 
-def up(seed: bool = False) -> str:
-    """Start this user's public lab in the background; returns, in a sentence, when it is ready, or was already."""
+def _options(seed: bool, empty: bool) -> tuple[str, ...]:
+    return (*(("--seed",) if seed else ()), *(("--empty",) if empty else ()))
+
+
+def up(seed: bool = False, empty: bool = False) -> str:
+    """Start this user's public lab in the background; returns, in a sentence, when it is ready, or was already.
+
+    `seed`: half-way; `empty`: the VM is as OpenTofu made it."""
     name = place.well_known()
     try:
         claimed = place.Place(name)
     except FileExistsError:
         Lab(name).wait()
-        return "the lab is up already" + ("; to start it half-way, end it first: cowhand lab down" if seed else "")
+        other = "half-way" if seed else "empty" if empty else ""
+        return "the lab is up already" + (f"; to start it {other}, end it first: cowhand lab down" if other else "")
     try:
-        _spawn(claimed, ("--detach", *(("--seed",) if seed else ())), ()).wait()
+        _spawn(claimed, ("--detach", *_options(seed, empty)), ()).wait()
     finally:
         claimed.close()
     try:

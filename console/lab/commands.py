@@ -15,7 +15,7 @@ from console.facts.log import ERASE
 from console.facts.queue import SCRIPTS as QUEUE
 from console.hosts.lock import SCRIPT as LOCK
 from console.hosts.marks import FIND
-from console.lab import certificates, front, stack, synchronising
+from console.lab import certificates, front, installing, stack, synchronising
 from console.lab.daemons.services import PROXIED, Service
 from console.lab.machines import put_back
 from console.lab.machines.done import Done
@@ -47,6 +47,8 @@ async def run(lab: Rehearsal, machine: str, argv: tuple[str, ...]) -> Done:
     if (done := await put_back.run(lab.files, machine, argv, partial(run, lab))) is not None:
         return done
     if machine == HERE and (done := lab.provisioning.run(argv)) is not None:
+        return done
+    if machine == MAIL and (done := installing.run(lab, argv)) is not None:
         return done
     if machine == MAIL and (done := stack.run(lab, argv)) is not None:
         return done

@@ -15,10 +15,11 @@ CONFIGURATION = "/etc/haproxy/haproxy.cfg"
 """Where the proxy's HAProxy has its file."""
 
 
-def files(seed: bool = False) -> dict[tuple[str, str], bytes]:
+def files(seed: bool = False, empty: bool = False) -> dict[tuple[str, str], bytes]:
     """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong.
 
-    `seed`: the set-up is half-way, without the override and without Dovecot's trust."""
+    `seed`: the set-up is half-way, without the override and without Dovecot's trust. `empty`: the VM is as OpenTofu
+    made it, and nothing pushes a certificate to it."""
     folder = site_file().parent
     places = {
         (PROXY, CONFIGURATION): "haproxy.cfg",
@@ -34,6 +35,8 @@ def files(seed: bool = False) -> dict[tuple[str, str], bytes]:
     )
     if seed:
         del found[MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"]
+    if empty:
+        found = {(PROXY, CONFIGURATION): found[PROXY, CONFIGURATION]}
     return found
 
 

@@ -13,6 +13,7 @@ from console.lab.daemons.postfix import postfix
 from console.lab.daemons.services import Service
 from console.lab.haproxy.proxy import Proxy
 from console.lab.machines.disks import Machine
+from console.lab.machines.installed import Installing
 from console.lab.machines.locks import Locks
 from console.lab.machines.pushing import HOST_KEY, Pushing, host_key, lay
 from console.lab.machines.rollbacks import Rollbacks
@@ -27,11 +28,14 @@ MISHAPS = 20
 
 
 class Rehearsal:
-    """Everything that runs in a lab. `broken` has the ids of its faults in the order they were made.
+    """Everything that runs in a lab; `seed` and `empty` are those of `plan.files`.
+
+    `broken` has the ids of its faults in the order they were made.
 
     `mishaps` are errors of the lab itself, for `lab status` and the tests."""
 
-    def __init__(self, topology: Topology, seed: bool = False) -> None:
+    def __init__(self, topology: Topology, seed: bool = False, empty: bool = False) -> None:
+        seed = seed or empty
         targets = tuple(dict.fromkeys(lane.target.host for lane in topology.lanes if lane.target))
         names = tuple(dict.fromkeys((MAIL_NAME, *topology.public)))
         self.topology = topology
@@ -48,7 +52,8 @@ class Rehearsal:
             nginx(self.network),
         )
         self.proxy = Proxy(self.network, topology.lanes, self.issued.context)
-        self.files = files(seed)
+        self.files = files(seed, empty)
+        self.installing = Installing(tuple(service.image for service in self.services), empty)
         if seed:
             self.dovecot.trust()
             for service in self.services:
@@ -57,6 +62,9 @@ class Rehearsal:
         """Modes of the files that were written here; others have the usual one."""
         self.pushing = Pushing(self.network, not seed)
         lay(self.files, self.modes, self.issued, self.certificate)
+        if empty:
+            for place in [place for place in self.files if place[0] == MAIL]:
+                del self.files[place]
         if not seed:
             self.files[MAIL, HOST_KEY] = host_key()
         self.disks, self.locks = Machine(), Locks()
@@ -68,7 +76,7 @@ class Rehearsal:
     async def start(self) -> None:
         """Open every port; the proxy's checks begin."""
         asyncio.get_running_loop().set_exception_handler(self._note)
-        for service in self.services:
+        for service in self.services if self.installing.made else ():
             service.start()
         self.pushing.start()
         await self.proxy.apply()

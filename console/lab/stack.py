@@ -145,6 +145,13 @@ def _up(lab: Rehearsal, names: list[str]) -> Done:
     return Done(0, "", said)
 
 
+def publish(lab: Rehearsal) -> None:
+    """Let new containers have the PROXY ports that the override gives them, and no others."""
+    told = published(lab)
+    for service in lab.services:
+        service.publish({target: address for address, _, target in told.get(service.name, ())})
+
+
 def _reload(lab: Rehearsal) -> Done:
     """Dovecot reads whom it trusts."""
     text = lab.files.get((MAIL, DOVECOT_CONF), b"").decode("utf-8", "replace")

@@ -1,0 +1,59 @@
+"""The lab whose VM is as OpenTofu made it: Mailcow is installed there, and then every lane can be made well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.engine.lanes import look
+from console.estate.load import load
+from console.events import FlowEvent, StepChanged
+from console.flows import StepContext, registry
+from console.lab.client import Lab
+from console.lab.plan import site_file
+from console.runner.session import Session
+from tests.console.flows.walking import agree
+
+DISKS = ("mailcow_opt", "mailcow_var_lib_docker")
+FLOWS = ("mount-volumes", "install-mailcow", "proxy-override", "haproxy-listeners")
+
+
+@pytest.mark.slow
+async def test_from_an_empty_vm_to_every_lane_green_and_then_nothing_to_do(tmp_path: Path) -> None:
+    lab = Lab.start_private(empty=True)
+    try:
+        lab.wait(60)
+        hosts, estate = lab.hosts(), load(site_file())
+
+        async def flow(name: str) -> str:
+            heard: list[FlowEvent] = []
+            machines = {"mail": hosts["mail"], "proxy": hosts["proxy"]}
+            world = StepContext(estate, machines, {}, {"submission": "no"}, DISKS)
+            ending = await Session(registry.find(name), world, agree, heard.append, tmp_path).run()
+            said = [event.words for event in heard if isinstance(event, StepChanged)]
+            return ending.words if ending.outcome == "done" else f"{ending.words}: {said}"
+
+        assert "no volume is mounted at /var/lib/docker and /opt" in await flow("install-mailcow")
+        for name in FLOWS:
+            assert await flow(name) == "done, and verified", name
+        assert set(dict(await look(estate.topology, hosts, {})).values()) == {"ok"}
+        for name in FLOWS[1:]:
+            assert await flow(name) == "nothing to do: everything is as it should be", name
+        assert lab.status()["mishaps"] == []
+    finally:
+        lab.close()
+
+
+async def test_in_the_whole_lab_mailcow_is_adopted(tmp_path: Path) -> None:
+    lab = Lab.start_private()
+    try:
+        lab.wait(60)
+        heard: list[FlowEvent] = []
+        world = StepContext(load(site_file()), {"mail": lab.hosts()["mail"]})
+        ending = await Session(registry.find("install-mailcow"), world, agree, heard.append, tmp_path).run()
+        assert ending.words == "nothing to do: everything is as it should be"
+        first = next(event for event in heard if isinstance(event, StepChanged) and event.state == "so")
+        assert first.words == "Mailcow 2026-08 is there, with 3 containers: it is taken as it is"
+    finally:
+        lab.close()
