@@ -17,6 +17,7 @@ from console.hosts.host import Host
 from console.model import Role, Topology
 from console.observation import SweepData
 from console.probes.sweep import sweep
+from tests.drill.blind import BLIND
 from tests.drill.faults import FAULTS as LISTED
 from tests.drill.faults import Drill
 from tests.drill.fresh import FRESH
@@ -25,7 +26,7 @@ from tests.drill.unseen import UNSEEN
 from tests.reallab import inside, warden
 from tests.reallab.lab import RealLab
 
-FAULTS = {**LISTED, **FRESH, **UNSEEN, **PAIRS}
+FAULTS = {**LISTED, **FRESH, **UNSEEN, **BLIND, **PAIRS}
 FOLDER = Path(__file__).parent / "recorded"
 WHY = "203.0.113.10:22 did not answer within 10 s"
 
