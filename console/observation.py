@@ -87,7 +87,8 @@ class Server(Struct, frozen=True):
     """One server line of `show stat`: `status` such as "UP" or "DOWN", `check` such as "L4OK", "" where absent.
 
     `weight` and `took` (milliseconds of its last check) are None where HAProxy does not tell, and so are the sessions
-    and queued connections that it has, its errors since HAProxy began, and the seconds since its state changed."""
+    and queued connections that it has, its errors since HAProxy began, and the seconds since its state changed; `limit`
+    is its own maxconn, None for none."""
 
     proxy: str
     name: str
@@ -100,6 +101,7 @@ class Server(Struct, frozen=True):
     queued: int | None = None
     errors: int | None = None
     changed: int | None = None
+    limit: int | None = None
 
 
 class Frontend(Struct, frozen=True):

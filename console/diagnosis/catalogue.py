@@ -201,6 +201,24 @@ _ENTRIES = (
     Entry("CH086", "large-packets-from-here", "high", "lower this machine's MTU, or mend the line that loses them"),
     Entry("CH087", "loss-from-here", "high", "ping the proxy twenty times from here, and look from another network"),
     Entry(
+        "CH089",
+        "server-unresolved",
+        "critical",
+        "look at the server's name and the resolvers section in haproxy.cfg, or give the server's address",
+    ),
+    Entry(
+        "CH091",
+        "agent-takes-away",
+        "critical",
+        "ask the agent why, or take agent-check out of the server line and reload HAProxy",
+    ),
+    Entry(
+        "CH090",
+        "server-maxconn",
+        "critical",
+        "raise maxconn on the server line; show sess on HAProxy's stats socket tells who holds the connections",
+    ),
+    Entry(
         "CH088",
         "certificates-unseen",
         "low",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from console.diagnosis.conclude import conclude
 from console.diagnosis.explain import explain
-from console.diagnosis.lamps import align, culprits
+from console.diagnosis.lamps import align, culprits, doubt
 from console.diagnosis.rule import OBSERVED, Observed
 from console.diagnosis.world import World
 from console.model import HOPS, Finding, Reading, Severity, Verdict
@@ -34,7 +34,8 @@ def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, 
 
         found += kept(seen, found)
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
-    return tuple(found), align(given, culprits(world, told))
+    blamed = culprits(world, told)
+    return tuple(found), doubt(world, align(given, blamed), blamed)
 
 
 def overall(summed: Verdict, findings: Iterable[Finding]) -> Verdict:

@@ -70,7 +70,7 @@ def explain(world: World, modes: Iterable[Mode] = MODES) -> Explanation:
     symptoms = world.symptoms
     everything = frozenset(range(len(symptoms)))
     candidates = [suspect for mode in modes for suspect in _suspects(world, mode)]
-    proven = _spread(_proven(candidates), candidates)
+    proven = _spread(_proven(world, candidates), candidates)
     explained = _union(proven)
     left = everything - explained
     rivals = _rivals([each for each in candidates if not each.proven], left, symptoms)
@@ -92,10 +92,13 @@ def _suspects(world: World, mode: Mode) -> list[Suspect]:
         if not scope.ports or _ruled_out(world, mode, scope, known):
             continue
         covers = _covered(world, mode, scope)
-        if not any(world.symptoms[number].port for number in covers):
+        apart = not any(world.symptoms[number].port for number in covers)
+        if apart and not (mode.stands == "apart" and world.symptoms):
             continue
         proof = mode.fact(world, scope)
-        if proof.holds is not False:
+        if apart and proof.holds and proof.beside:
+            found.append(Suspect(mode, Scope(()), proof, covers))
+        elif not apart and proof.holds is not False:
             found.append(Suspect(mode, scope, proof, covers))
     return _merged(found)
 
@@ -174,13 +177,13 @@ def _together(proofs: list[Proof]) -> Proof:
     keys = dict.fromkeys(key for proof in proofs for key in proof.given)
     given = {key: ", ".join(dict.fromkeys(p.given[key] for p in proofs if key in p.given)) for key in keys}
     costs = [proof.cost for proof in proofs if proof.cost is not None]
-    return Proof(proofs[0].holds, words, given, min(costs) if costs else None)
+    return Proof(proofs[0].holds, words, given, min(costs) if costs else None, all(proof.beside for proof in proofs))
 
 
 # ── proven ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _proven(candidates: list[Suspect]) -> list[Suspect]:
+def _proven(world: World, candidates: list[Suspect]) -> list[Suspect]:
     """The proven ones, each only if it explains what a stronger one does not: what explains most comes first."""
     kept: list[Suspect] = []
     explained: frozenset[int] = frozenset()
@@ -188,8 +191,10 @@ def _proven(candidates: list[Suspect]) -> list[Suspect]:
         if suspect.covers - explained:
             kept.append(suspect)
             explained |= suspect.covers
-        elif suspect.mode.stands:  # of which lanes it is the fault cannot be told
-            kept.append(Suspect(suspect.mode, Scope(()), suspect.proof, frozenset()))
+        elif suspect.mode.stands and suspect.proof.beside:
+            # one of every lane: of which it is the fault cannot be told
+            scope = suspect.scope if len(suspect.scope.ports) < len(world.lanes) else Scope(())
+            kept.append(Suspect(suspect.mode, scope, suspect.proof, frozenset()))
     return [each for each in kept if _is_needed(each, kept)]
 
 

@@ -40,6 +40,20 @@ def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) ->
     return [_let_in(reading) if reading.lane in broken else reading for reading in told]
 
 
+def doubt(world: World, readings: list[Reading], blamed: dict[str, frozenset[HopName]]) -> list[Reading]:
+    """Return the readings without a cross on HAProxy where its lane fails just as another lane of the same service
+    does inside the mail host, and nothing proves a cause: a service may well answer one time, and not the next."""
+    lanes = {lane.lane.id: port for port, lane in world.lanes.items()}
+    sick = {(world.service(lanes[r.lane]), r.word) for r in readings if r.hop == "service" and r.outcome == "failed"}
+    return [
+        replace(each, outcome="degraded")
+        if (each.hop, each.outcome) == ("haproxy", "failed") and each.lane not in blamed
+        and (world.service(lanes[each.lane]), each.word) in sick
+        else each
+        for each in readings
+    ]  # fmt: skip
+
+
 def _is_half(reading: Reading) -> bool:
     """Whether the mail host's port is well to the proxy, and blamed for what only some clients see (judge)."""
     return reading.hop == "vm" and _of_a_family(reading)

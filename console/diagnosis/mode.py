@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -53,17 +53,20 @@ class Scope(Struct, frozen=True):
 class Proof(Struct, frozen=True):
     """Whether facts prove a suspect (True), disprove it (False) or do not decide (None); `words` are those facts.
 
-    `given` fill the suspect's own words; `cost`, where a fact makes it likelier or less so, replaces the row's."""
+    `given` fill the suspect's own words; `cost`, where a fact makes it likelier or less so, replaces the row's.
+    `beside` is False where the fact is strong enough for what nothing else explains, and for no more."""
 
     holds: bool | None = None
     words: tuple[str, ...] = ()
     given: dict[str, str] = {}
     cost: float | None = None
+    beside: bool = True
 
 
 UNKNOWN = Proof()
 Fact = Callable[[World, Scope], Proof]
 Scoping = Callable[[World], list[Scope]]
+Stands = Literal["", "beside", "apart"]
 
 
 class Mode(Struct, frozen=True):
@@ -71,8 +74,8 @@ class Mode(Struct, frozen=True):
 
     A pass that it `forbids` clears it; a port on which what it `needs` did not pass is none of its own. `finding` is
     the id that names it once it is proven, `kin` those by which it is known among rivals. One that `spreads` is
-    taken for the cause on a lane that fits, too, once it is proven on another; one that `stands` is told when it is
-    proven, though something else explains all that it does."""
+    taken for the cause on a lane that fits, too, once it is proven on another; one that `stands` "beside" is told when
+    it is proven, though something else explains all that it does; "apart" also where it explains nothing of a lane."""
 
     id: str
     words: str
@@ -88,13 +91,13 @@ class Mode(Struct, frozen=True):
     remedy: str = ""
     kin: str = ""
     spreads: bool = False
-    stands: bool = False
+    stands: Stands = ""
 
 
 def row(
     id: str, words: str, cost: float, hop: HopName, scope: Scoping, *, covers: str, finding: str, fact: Fact,
     forbids: str = "", needs: str = "", tells: str = "", remedy: str = "", kin: str = "", spreads: bool = False,
-    stands: bool = False,
+    stands: Stands = "",
 ) -> Mode:  # fmt: skip
     """Return a row of the table, its tests written as `pattern` reads them."""
     return Mode(

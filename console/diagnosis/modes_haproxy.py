@@ -29,7 +29,7 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-process/two", "two HAProxies run on {vps} and share ports{files}", 2.8, "haproxy", everything,
-        covers=END, fact=front.doubled, stands=True, finding="CH043", tells="ps -C haproxy -o args on {vps}",
+        covers=END, fact=front.doubled, stands="beside", finding="CH043", tells="ps -C haproxy -o args on {vps}",
         remedy="stop the one that should not run on {vps}: systemctl status haproxy tells which is the unit's",
     ),
     row(
@@ -61,16 +61,19 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-listener/rejects-us", "a rule of HAProxy's on {ports} turns this machine away", 2.0, "haproxy", each,
-        covers="talk here: closed-0 closed; connect here: refused", forbids="talk here", needs="talk itself; talk vm",
+        covers="talk here: closed-0 closed; connect here: refused", forbids="talk here",
+        needs="connect itself",
         fact=front.denied, finding="CH048", kin="CH021", tells="show stat: dcon and dses; dial from another network",
         remedy="look for tcp-request … reject in the deployed haproxy.cfg where {ports} is described",
     ),
     row(
         "haproxy-listener/denies", "clients of {ports} are told {said}, and the server behind HAProxy tells it better: "
-        "a rule of HAProxy's, or what it adds to a request", 1.8, "haproxy", where(web),
+        "HAProxy says so itself (a rule, or no backend for them), or by what it adds to a request", 1.8, "haproxy",
+        where(web),
         covers=f"{END}: says-4xx says-5xx says-no", forbids=END, needs="talk vm", fact=servers.answers_odd,
         finding="CH049", tells="the deployed haproxy.cfg where {ports} is described",
-        remedy="look for http-request deny or return in the deployed haproxy.cfg where {ports} is described",
+        remedy="look for http-request deny or return, and for default_backend, in the deployed haproxy.cfg where "
+        "{ports} is described",
     ),
     row(
         "haproxy-server/absent", "HAProxy has no server {server}: who connects to {ports} is hung up on", 1.8,
@@ -96,8 +99,20 @@ HAPROXY: tuple[Mode, ...] = (
         "socket, and its weight to 100%",
     ),
     row(
+        "haproxy-server/unresolved", "HAProxy knows no address of its server {server}: it cannot resolve the name, and "
+        "sends nobody there", 1.8, "haproxy", each, covers=f"{END}; check haproxy: idle", fact=servers.unresolved,
+        finding="CH089", tells="show servers state on HAProxy's stats socket",
+        remedy="look at the server's name and the resolvers section in the deployed haproxy.cfg, or give the address",
+    ),
+    row(
+        "haproxy-server/maxconn", "all connections that HAProxy may make to {server} are taken{count}: clients wait in "
+        "its queue", 2.2, "haproxy", each, covers=END, forbids=END, fact=servers.queued, finding="CH090",
+        tells="show stat on HAProxy's stats socket: qcur, scur and slim",
+        remedy="raise maxconn on the server line in haproxy.cfg; show sess tells who holds the connections",
+    ),
+    row(
         "haproxy-server/wrong-target", "the running HAProxy sends {names} to {to}", 1.6, "haproxy", each,
-        covers=f"{END}; check haproxy", fact=servers.elsewhere, finding="CH053",
+        covers=f"{END}; check haproxy", fact=servers.elsewhere, stands="beside", finding="CH053",
         tells="show servers state on HAProxy's stats socket",
         remedy="compare the deployed haproxy.cfg with this line, then reload it",
     ),
@@ -110,6 +125,18 @@ HAPROXY: tuple[Mode, ...] = (
         "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
         fact=servers.false_alarm, finding="CH054", tells="show servers state: the port that is checked",
         remedy="correct check and port on the server line in haproxy.cfg, then reload it",
+    ),
+    row(
+        "haproxy-check/false-alarm", "HAProxy checks {server} at port {checked} instead of {meant}", 1.9, "haproxy",
+        each, covers=f"{END}; check haproxy", forbids="check haproxy", fact=servers.checks_astray, stands="beside",
+        finding="CH054", tells="show servers state: the port that is checked",
+        remedy="correct the check's port on the server line in haproxy.cfg, then reload it",
+    ),
+    row(
+        "haproxy-check/agent", "an agent that HAProxy asks calls {server} {state}{though}", 0.9, "haproxy", each,
+        covers=f"{END}; check haproxy", forbids="check haproxy", fact=servers.agent_says, finding="CH091",
+        tells="show stat on HAProxy's stats socket", remedy="ask the agent why (agent-check, agent-port and agent-addr "
+        "on the server line in haproxy.cfg), or take agent-check out and reload HAProxy",
     ),
     row(
         "haproxy-check/late", "HAProxy has not noticed yet that {server} answers again", 1.5, "haproxy", each,

@@ -49,7 +49,8 @@ HOME: tuple[Mode, ...] = (
         "tunnel/loss", "packets are lost between {vps} and {mail}: by the tunnel, or at home", 2.4, "tunnel",
         everything,
         covers=f"connect vm,door: timeout; talk vm: silent closed-3 closed-5 closed headerless; {END}: silent closed-3 "
-        "closed-5 closed headerless; check haproxy; ping router,host,large", fact=back.lossy, finding="CH062",
+        "closed-5 closed headerless; check haproxy; ping router,host,large", fact=back.lossy, stands="apart",
+        finding="CH062",
         tells="ping the router's end of the tunnel twenty times from {vps}",
         remedy="tailscale ping from {vps} tells whether it goes through a relay; look at the line at home",
     ),

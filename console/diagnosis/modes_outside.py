@@ -45,10 +45,12 @@ OUTSIDE: tuple[Mode, ...] = (
     ),
     row(
         "vps-filter/drop", "packets to {ports} are dropped before HAProxy{over}: by a firewall of {vps}, of its "
-        "provider or of this network", 2.2, "public", silent_from_here, covers="connect here: timeout unreachable",
-        forbids="connect here", fact=front.filtered, finding="CH037", kin="CH028 CH031",
+        "provider, of this machine or its network", 2.2, "public", silent_from_here,
+        covers="connect here: timeout unreachable", forbids="connect here", fact=front.filtered, finding="CH037",
+        kin="CH028 CH031",
         tells="nft list ruleset on {vps}; dial from another network",
-        remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
+        remedy="dial {ports} from another network: if that works, it is here; else nft list ruleset on {vps}, and its "
+        "provider's firewall: let {ports} in",
     ),
     row(
         "vps-filter/drop-family", "over {family} nothing reaches {vps} from here: a firewall drops it, {vps} has lost "
@@ -64,10 +66,12 @@ OUTSIDE: tuple[Mode, ...] = (
         remedy="ip addr on {vps}: give it back its {family} address, or take it out of the name",
     ),
     row(
-        "vps-filter/reject", "a firewall before HAProxy rejects {ports} from outside{over}", 1.5, "public", each_family,
+        "vps-filter/reject", "a firewall before HAProxy rejects {ports}{over}: on {vps}, at its provider, on this "
+        "machine or its network", 1.5, "public", each_family,
         covers="connect here: refused", forbids="connect here", needs="connect itself", fact=front.rejected,
         finding="CH039", kin="CH021", tells="nft list ruleset on {vps}",
-        remedy="nft list ruleset on {vps}, and its provider's firewall: let {ports} in",
+        remedy="dial {ports} from another network: if that works, it is here; else nft list ruleset on {vps}, and its "
+        "provider's firewall: let {ports} in",
     ),
     row(
         "vps-filter/redirect", "on {ports} something else answers from here than HAProxy: a NAT rule, or something in "
@@ -83,6 +87,7 @@ OUTSIDE: tuple[Mode, ...] = (
     row(
         "here/loss", "packets are lost on the way between this machine and {vps}", 1.4, "public", everything,
         covers="connect here: timeout; talk here: silent closed-3 closed-5 closed", fact=front.lost_here,
+        stands="apart",
         finding="CH087", tells="ping -c 20 {vps} from here; dial from another network",
     ),
     row(

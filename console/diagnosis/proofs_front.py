@@ -63,7 +63,8 @@ def lost_here(world: World, scope: Scope) -> Proof:
     if not late:
         return Proof(False)
     said = f"connections took {max(late) / 1000:.1f} s, others {min(times):.0f} ms: packets were sent again"
-    return Proof(True, (said,)) if len(late) > 2 else Proof(None, (said,))
+    made = set(world.came("connect", "here")) == {"pass"}  # else it may be a filter that limits new connections
+    return Proof(True, (said,), beside=made) if len(late) > 2 else Proof(None, (said,))
 
 
 # ── filters and listeners ───────────────────────────────────────────────────────────────────────────────────────────
@@ -200,11 +201,16 @@ def denied(world: World, scope: Scope) -> Proof:
     """HAProxy counts what it denied; it serves itself, and not us."""
     port = scope.ports[0]
     front = world.frontend(port)
+    vps = world.name("proxy")
     if not world.passes("talk", "itself", port):
-        return Proof(False) if world.came("talk", "itself", port) else UNKNOWN
+        refused = "refused" in world.came("connect", "here", port) and world.passes("connect", "itself", port)
+        if not refused:  # what breaks there for all says nothing of what is done to us
+            return Proof(False) if world.came("talk", "itself", port) else UNKNOWN
     if front is None or not front.denied:
-        return Proof(False) if front is not None else UNKNOWN
-    return Proof(True, (f"show stat: {front.denied} connections denied, while {world.name('proxy')} is served there",))
+        broken = bool(world.came("talk", "vm", port)) and not world.passes("talk", "vm", port)
+        return UNKNOWN if front is None and not broken else Proof(False)
+    served = "served" if world.passes("talk", "itself", port) else "let in"
+    return Proof(True, (f"show stat: {front.denied} connections denied, while {vps} is {served} there",))
 
 
 def between(world: World, scope: Scope) -> Proof:

@@ -8,6 +8,7 @@ from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.symptoms import failing
 from console.diagnosis.world import World
 from console.model import PLAIN_PORTS
+from console.observation import Server
 from console.text import join_words
 
 HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission",)}
@@ -41,7 +42,7 @@ def put_away(*states: str) -> Fact:
             return UNKNOWN if not world.heard else Proof(False)
         state = server.status.split(" ")[0]
         state = "DRAIN" if state == "UP" and server.weight == 0 else state
-        if state not in states:
+        if state not in states or _unnamed(server) or _by_agent(server):
             return Proof(False)
         weight = ", weight 0" if server.weight == 0 else ""
         return Proof(
@@ -51,6 +52,65 @@ def put_away(*states: str) -> Fact:
         )
 
     return fact
+
+
+def _unnamed(server: Server) -> bool:
+    """Whether HAProxy has put it away itself, because nobody tells it the address of its name."""
+    return "(resolution)" in server.status
+
+
+def _by_agent(server: Server) -> bool:
+    """Whether its state is not HAProxy's own opinion, but what an agent told it."""
+    return "(agent)" in server.status
+
+
+def agent_says(world: World, scope: Scope) -> Proof:
+    """HAProxy's own row of the server says that an agent told it so."""
+    server = world.row(scope.ports[0])
+    if server is None or not _by_agent(server):
+        return Proof(False)
+    state = {"DOWN": "down", "MAINT": "under maintenance", "DRAIN": "drained"}.get(server.status.split(" ")[0], "")
+    name = f"{server.proxy}/{server.name}"
+    though = ", though it answers" if world.well_behind(scope.ports[0]) else ""
+    given = {"server": name, "state": state or server.status, "though": though}
+    return Proof(True, (f"show stat: {name} {server.status}",), given, 0.2)
+
+
+def unresolved(world: World, scope: Scope) -> Proof:
+    """HAProxy's own row of the server says so."""
+    server = world.row(scope.ports[0])
+    if server is None or not _unnamed(server):
+        return Proof(False)
+    name = f"{server.proxy}/{server.name}"
+    return Proof(True, (f"show stat: {name} {server.status}",), {"server": name}, 0.1)
+
+
+def queued(world: World, scope: Scope) -> Proof:
+    """A server that is up has as many connections as its own maxconn allows, or clients wait in its queue."""
+    server = world.row(scope.ports[0])
+    if server is None or not server.status.startswith(("UP", "no check")):
+        return Proof(False)
+    has, limit = server.sessions or 0, server.limit
+    if not (limit and has >= limit) and not (server.queued and has):
+        return Proof(False)
+    name = f"{server.proxy}/{server.name}"
+    count = f" ({has} of {limit})" if limit else f" ({has})"
+    words = (f"show stat: {name} has {has} connections{f' of {limit}' if limit else ''}, {server.queued or 0} wait",)
+    return Proof(True, words, {"server": name, "count": count}, 0.3)
+
+
+def checks_astray(world: World, scope: Scope) -> Proof:
+    """The running HAProxy checks a server at another port than the files give it; the service may be ill, too."""
+    port = scope.ports[0]
+    server, to, lane = world.row(port), _directed(world, port), world.lanes[port].lane
+    if server is None or to is None or not failing(server) or world.passes("talk", "vm", port):
+        return Proof(False)
+    meant = lane.check.port if lane.check is not None and lane.check.kind in ("L4", "L6") else None
+    if meant is None or to[2] in (0, to[1], meant) or lane.target is None or lane.target.port != to[1]:
+        return Proof(False)
+    said = f"show servers state: it checks port {to[2]}, and serves port {to[1]}"
+    given = {"server": f"{server.proxy}/{server.name}", "checked": str(to[2]), "meant": str(meant)}
+    return Proof(True, (said, f"the files have its check at port {meant}"), given)
 
 
 def _directed(world: World, port: int) -> tuple[str, int, int] | None:
@@ -67,6 +127,8 @@ def elsewhere(world: World, scope: Scope) -> Proof:
     to, target = _directed(world, port), world.lanes[port].lane.target
     if to is None or target is None:
         return UNKNOWN
+    if not re.fullmatch(r"[\d.]+|[\da-fA-F:]+", to[0]):
+        return Proof(False)  # "-": nobody told HAProxy the address of the name that its file has
     plain = PLAIN_PORTS.get(target.port) == to[1]
     same_host = to[0] == target.host or not re.fullmatch(r"[\d.]+|[\da-fA-F:]+", target.host)
     if (same_host and to[1] == target.port) or plain:
@@ -79,7 +141,7 @@ def false_alarm(world: World, scope: Scope) -> Proof:
     """It calls the server down, and checks another port or for another answer."""
     port = scope.ports[0]
     server, to, target = world.row(port), _directed(world, port), world.lanes[port].lane.target
-    if server is None or not failing(server):
+    if server is None or not failing(server) or _by_agent(server):
         return Proof(False)
     given = {"server": f"{server.proxy}/{server.name}"}
     said = f"show stat: {server.status} {server.check} {server.last}".strip()
@@ -107,7 +169,7 @@ def teaser(world: World, scope: Scope) -> Proof:
 def hemmed(world: World, scope: Scope) -> Proof:
     """HAProxy's check cannot connect where the proxy's machine can."""
     server = world.row(scope.ports[0])
-    if server is None or not failing(server) or not server.check.startswith("L4"):
+    if server is None or not failing(server) or not server.check.startswith("L4") or _by_agent(server):
         return Proof(False)
     said = f"show stat: {server.status} {server.check} {server.last}".strip()
     return Proof(None, (said,), {"server": f"{server.proxy}/{server.name}"})

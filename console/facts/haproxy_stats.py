@@ -104,6 +104,7 @@ def _server(row: dict[str, str]) -> Server | None:
         _number(row.get("qcur")),
         (_number(row.get("econ")) or 0) + (_number(row.get("eresp")) or 0) if "econ" in row else None,
         _number(row.get("lastchg")),
+        _number(row.get("slim")) or None,
     )
 
 

@@ -83,7 +83,8 @@ def section(name: str, change: Callable[[str], str]) -> Callable[[str], str]:
 def kill(machine: str, *pattern: str) -> tuple[Act, Act]:
     def send(signal: str) -> Act:
         def apply(lab: RealLab) -> None:
-            lab.run(machine, ["pkill", signal, *pattern])  # type: ignore[arg-type]
+            done = lab.run(machine, ["pkill", signal, *pattern])  # type: ignore[arg-type]
+            assert signal != "-STOP" or not done.returncode, "the fault changes nothing"
 
         return apply
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.drill.acts import both
+from tests.drill.blind import BLIND
 from tests.drill.faults import FAULTS, Drill
 from tests.drill.fresh import FRESH
 
@@ -16,13 +17,15 @@ _TWO = (
     "vm-fw-reject own-postfix-stopped", "no-10025 imap-off", "route-missing frontend-disabled",
     "one-way fw-reject-465", "all-containers-stopped loopback-only", "milter-dead maint",
     "own-service-stopped v4-only-993", "own-service-stopped own-tunnel-slow",
-    "nginx-404 wan-loss", "own-service-stopped vm-loss",
+    "nginx-404 wan-loss", "own-service-stopped vm-loss", "loss30 vm-fw-drop", "postscreen-drops loss30",
+    "wan-loss wrong-address", "key-mismatch rejects-us", "own-postfix-stopped wrong-address",
+    "own-service-stopped bad-check", "all-containers-stopped wrong-port", "nginx-stopped web-elsewhere",
 )  # fmt: skip
 
 
 def pair(words: str) -> Drill:
     """Return two faults, by their ids, as one."""
-    known = {**FAULTS, **FRESH}
+    known = {**FAULTS, **FRESH, **BLIND}
     one, other = (known[id] for id in words.split())
     return Drill(
         words.replace(" ", "+"), (*one.truth, *other.truth), tuple(dict.fromkeys((*one.ports, *other.ports))),

@@ -61,8 +61,8 @@ async def look(lab: RealLab, closed: tuple[Role, ...], haproxy: str = "") -> Swe
 
 def record(lab: RealLab, fault: Drill) -> SweepData:
     """Break, wait until HAProxy's checks have had their time, look, heal."""
-    fault.break_(lab)
     try:
+        fault.break_(lab)
         lab.run("vps", ["sleep", "3"])
         told = lab.read("vps", "/etc/haproxy/mail.cfg") if fault.told else ""
         return asyncio.run(look(lab, fault.closed, told))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.diagnosis.conclude import conclude
-from console.diagnosis.diagnose import diagnose
+from console.diagnosis.diagnose import diagnose, judge
 from console.diagnosis.explain import BUDGET, MOST, Explanation, explain
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.modes import MODES
@@ -210,3 +210,36 @@ def test_the_search_is_bounded() -> None:
     told = explain(World(seen))
     assert told.causes and all(len(cause.suspects) <= len(MODES) for cause in told.causes)
     assert BUDGET and MOST
+
+
+# ── what stands beside another cause ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lost_packets_are_told_beside_what_explains_every_lane_and_blame_none() -> None:
+    world, told = explained(read("postscreen-drops+loss30"))
+    (loss,) = [cause for cause in told.causes if cause.suspects[0].mode.id == "tunnel/loss"]
+    (found,) = conclude(world, Explanation((loss,)))
+    assert (found.id, found.lanes, loss.ports) == ("CH062", (), ())
+
+
+def test_new_connections_that_are_slow_prove_no_loss_beside_a_filter() -> None:
+    """A filter that limits new connections looks just so: that packets are lost needs pings, too."""
+    seen = read("new-rate-vm")
+    proven = [cause for cause in explain(World(seen)).causes if cause.proven]
+    assert {cause.suspects[0].mode.id for cause in proven} == {"vm-filter/from-proxy"}
+
+
+def test_what_a_running_haproxy_has_otherwise_is_no_cause_where_the_lane_is_well() -> None:
+    """A file that was given may be another than the one that runs: of a lane that works nothing is said here."""
+    seen = read("nginx-stopped")
+    assert seen.asked is not None and seen.asked.directed is not None
+    seen.asked.directed["smtps/mailcow"] = msgspec.structs.replace(seen.asked.directed["smtps/mailcow"], port=10466)
+    (cause,) = explain(World(seen)).causes
+    assert cause.suspects[0].mode.id == "daemon/stopped"
+
+
+def test_a_lane_that_fails_as_another_of_its_service_does_is_no_cross_on_haproxy() -> None:
+    seen = read("config-hung")
+    readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
+    assert {r.lane for r in readings if (r.hop, r.outcome) == ("haproxy", "failed")} == {"4190/sieve"}
+    assert {(r.lane, r.hop) for r in judge(seen, readings)[1] if r.outcome == "failed"} == {("993/imaps", "service")}
