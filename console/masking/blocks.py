@@ -31,14 +31,13 @@ class Blocks:
         """Return the parts of lines, by their numbers, that are inside of such blocks."""
         for row, line in enumerate(self.lines):
             if len(line) <= LONGEST and ("{" in line or "}" in line or "sensitive" in line or '"type"' in line):
-                if line[:1].isalpha() and _opening().match(line):
+                if _opening().match(line):
                     self._end_all(row - 1)
                 self._line(row, line)
         self._end_all(len(self.lines) - 1)
         rows: dict[int, list[tuple[int, int]]] = {}
         done = -1
-        # Blocks in blocks end before those around them: the widest of each place comes last, so that they go first.
-        for first, start, last, end in sorted(self.found, key=lambda each: (each[0], each[1], -each[2])):
+        for first, start, last, end in sorted(self.found):  # what is around others begins before them
             if last <= done:
                 continue
             if first == last:
@@ -65,8 +64,8 @@ class Blocks:
             elif said.strip('"').startswith("sensitive") or names.kind(each["type"] or "") == "strong":
                 # In OpenTofu's state a resource's type stands beside what it made: "random_password".
                 if not self.open:
-                    self.open.append([self._paragraph(row), 0, 1])
-                self.open[-1][2] = 1
+                    self.open.append([self._paragraph(row), 0, True])
+                self.open[-1][2] = True
 
     def _paragraph(self, row: int) -> int:
         """Return the first line of a piece of a block whose opening is not in this text."""
@@ -94,10 +93,11 @@ def _opening() -> re.Pattern[str]:
 
 def _label(before: str) -> bool:
     """Say whether what stands before a brace names a secret: the labels of HCL's blocks, a key of JSON."""
-    said = re.findall(r"[\w.-]+", before[-200:])
-    if not said or ("(" in before and "=" not in before):
+    before = before[-200:]
+    if "(" in before and "=" not in before:
         return False
-    hcl = re.fullmatch(r"\s*\w+(?:\s+\"[^\"]*\")+\s*", before[-200:]) is not None
+    said = re.findall(r"[\w.-]+", before)
+    hcl = re.fullmatch(r"\s*\w+(?:\s+\"[^\"]*\")+\s*", before) is not None
     labels = said[1:] if hcl else said[-1:]
     # Compose's `secrets` are names and files; a map of that name in HCL holds them.
     return any(names.kind(each) == "strong" and (each.lower() != "secrets" or "=" in before) for each in labels)

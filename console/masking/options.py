@@ -60,48 +60,42 @@ class Options(Words):
             self.program = name
 
     def _option(self, at: int, word: Word) -> None:
-        if "=" in word.low and word.low.startswith("--"):
-            if word.low.startswith(("--user=", "--proxy-user=")) and self.program in _USER:
-                self._user(word, word.plain.index("=") + 1)
-            elif word.low.startswith("--from-literal="):
-                self.hide(word, len("--from-literal="))
-            return
         name = word.plain.lstrip("-")
-        if len(name) <= 1 or "=" in name or (not word.low.startswith("--") and not names.kind(name)):
+        user = self.program in _USER or name == "proxy-user"
+        if word.low.startswith(("--user=", "--proxy-user=")) and self.program in _USER:
+            self._user(word)
+        elif word.low.startswith("--from-literal="):
+            self.hide(word, len("--from-literal="))
+        elif "=" in name or (not word.low.startswith("--") and not names.kind(name)):
             self._letter(at, word)
-            return
-        curl = self.program in _USER or name == "proxy-user"
-        if name in ("user", "proxy-user", "cookie") and curl and (value := self.next(at)):
-            self._user(value, 0) if name != "cookie" else self.hide(value)
-            return
-        kind = names.kind(name)
-        if not kind or names.asks(name):
-            return
+        elif name in ("user", "proxy-user") and user and (value := self.next(at)):
+            self._user(value)
+        elif name == "cookie" and user and (value := self.next(at)):
+            self.hide(value)
+        else:
+            self._named(at, names.kind(name) if not names.asks(name) else "")
+
+    def _named(self, at: int, kind: names.Kind) -> None:
+        """--password X"""
         value = self.next(at)
-        if value is None:
+        if value is None and kind:
             self._below(at)
-        elif not value.low.startswith("-") and not harmless(value.plain, kind):
+        elif value is not None and kind and not value.low.startswith("-") and not harmless(value.plain, kind):
             self.hide(value)
 
     def _letter(self, at: int, word: Word) -> None:
-        letters = _SECRET_OPTIONS.get(self.program) if self.program else None
-        if letters is None:
-            letters = (
-                next((each for name, each in _SECRET_OPTIONS.items() if self.program.startswith(name)), "")
-                if self.program
-                else ""
-            )
+        letters = next((each for name, each in _SECRET_OPTIONS.items() if self.program.startswith(name)), "")
         letter, value = word.plain[1:2], self.next(at)
         if self.program in _USER and letter in _USER[self.program]:
             if len(word.plain) > 2:
-                self._user(word, 2)
+                self._user(word)
             elif value is not None:
-                self._user(value, 0)
+                self._user(value)
             else:
                 self._below(at)
         elif self.program == "curl" and letter == "b" and value is not None and len(word.plain) == 2:
             self.hide(value)
-        elif letter and letter in letters and len(word.plain) == 2:
+        elif letter in letters and len(word.plain) == 2:
             if value is None:
                 self._below(at)
             elif not harmless(value.plain, "strong"):
@@ -122,15 +116,15 @@ class Options(Words):
     def _perhaps(self, at: int, value: Word | None) -> None:
         """-p of a program that is not known: a password, unless it looks like a port, a path or a project."""
         if value is None:
-            self.found.opens = Opens("next", "random") if at == 0 or self.first.startswith("-") else self.found.opens
+            self.found.opens = Opens("next", "random") if self.first.startswith("-") else self.found.opens
         elif not re.match(r"[\w.\[\]:]*:\d|\d+(?:[:/]|$)|[./~]", value.plain) and not harmless(value.plain, "weak"):
             listed = self.first in ("command:", "entrypoint:", "cmd", "args:")
             self.hide(value) if listed or random(value.plain) else None
 
-    def _user(self, word: Word, skip: int) -> None:
-        """user:password, of which the password is hidden."""
+    def _user(self, word: Word) -> None:
+        """user:password, of which the password is hidden; the option itself has no colon."""
         raw = self.text[word.start : word.end]
-        at = re.compile(r"[:%,]").search(raw, skip)
+        at = re.compile(r"[:%,]").search(raw)
         if at and not harmless(raw[at.end() :].strip("\"'"), "strong"):
             quoted = raw[-1] in "\"'"
             end = values.word_end(self.text, word.start) if not quoted else word.end - 1
