@@ -59,7 +59,7 @@ def remedy(app: Front) -> None:
 
 def copy(app: Front) -> None:
     """Send what is chosen to the terminal's clipboard."""
-    from screens.clipboard import sequence
+    from screens.clipboard import caution, sequence
 
     text = app.view.text()
     written = sequence(text) if text else None
@@ -67,7 +67,7 @@ def copy(app: Front) -> None:
         app.say("too long to copy" if text else "nothing to copy here")
     else:
         app.write_to_terminal(written)
-        app.say(f"sent {len(text.splitlines())} lines to your terminal's clipboard")
+        app.say(f"sent {len(text.splitlines())} lines to your terminal's clipboard{caution()}")
 
 
 def narrow(app: Front) -> None:

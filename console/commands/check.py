@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return EXIT_BLIND
     opened = opening.open_vantages(arguments, estate)
     lacks = missing(estate.site, estate.topology)
-    watch = Watch(estate.title, lint(estate.sources, estate.topology), arguments.json, lacks)
+    watch = Watch(estate.title, lint(estate.sources, estate.topology), arguments.json, lacks, arguments.watch)
     verdict = asyncio.run(_sweeps(estate, opened, watch, arguments))
     return EXIT_BLIND if unusable else VERDICT_EXIT[verdict]
 
@@ -80,6 +81,8 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 
         return await kept(estate, opened.hosts)
 
+    if arguments.watch and arguments.every < FLOOR:
+        say(f"--every {arguments.every:g}: sweeps begin at least {FLOOR:g} s apart")
     trust, said = trusting(estate, opened), ""
     keeping = Keeping(keep, crash.report, PATIENCE)
     sweeps = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report, trust, keeping)
@@ -122,8 +125,14 @@ def _unread(watch: Watch) -> bool:
 class Watch:
     """Prints sweeps: the first one whole, then only what changed."""
 
-    def __init__(self, title: str, static: Sequence[Finding], as_json: bool, lacks: str = "") -> None:
+    def __init__(
+        self, title: str, static: Sequence[Finding], as_json: bool, lacks: str = "", watching: bool = False
+    ) -> None:
         self.title, self.static, self.as_json, self.lacks = title, static, as_json, lacks
+        self.watching = watching
+        """Whether more than one sweep is printed: of JSON one document a line."""
+        self._told: dict[tuple[str, str], tuple[str, str]] = {}
+        self._verdict = ""
         self.changed: list[Event] = []
         self.count = 0
 
@@ -156,6 +165,10 @@ class Watch:
             self._tell_json(sweeps)
         elif self.count == 1:
             self._tell_whole(sweeps)
+            self._told = {
+                key: (reading.outcome, re.sub(r"^[\d.]+ m?s$", "", reading.word))
+                for key, reading in sweeps.readings.items()
+            }
         else:
             self._tell_changes(sweeps, changed)
         sys.stdout.flush()
@@ -170,7 +183,7 @@ class Watch:
         unseen = [sweeps.dark] if sweeps.dark else []
         unseen += [f"stored certificates: {each}" for each in sweeps.seen.kept.unseen] if sweeps.seen else []
         encoded = encode(document.check(sweeps.topology, sweeps.readings, sweeps.findings, self.static, unseen))
-        print((indent(encoded, indent=2) if self.count == 1 else encoded).decode())
+        print((encoded if self.watching else indent(encoded, indent=2)).decode())
 
     def _tell_whole(self, sweeps: Sweeps) -> None:
         from console.formats import text
@@ -202,8 +215,21 @@ class Watch:
 
         told, paint, now = sweeps.findings, text.paint(sys.stdout), time.strftime("%H:%M:%S")
         assert told is not None
-        for event in changed:
-            for reading in event.readings if isinstance(event, ReadingsChanged) else ():
-                lamp = paint(f"{text.MARKS[reading.outcome]} {reading.word}", reading.outcome)
-                print(f"{now}  {reading.lane}  {text.TITLES[reading.hop]}  {lamp}")
-        print(f"{now}  {told.verdict}" + (f" · {told.cause}" if told.cause else ""))
+        latest = {
+            (reading.lane, reading.hop): reading
+            for event in changed
+            for reading in (event.readings if isinstance(event, ReadingsChanged) else ())
+        }
+        for key, reading in latest.items():
+            word = re.sub(r"^[\d.]+ m?s$", "", reading.word)  # a latency that is a little other is no news
+            if self._told.get(key) == (reading.outcome, word):
+                continue
+            self._told[key] = (reading.outcome, word)
+            lamp = paint(f"{text.MARKS[reading.outcome]} {reading.word}", reading.outcome)
+            print(f"{now}  {reading.lane}  {reading.hop}  {lamp}")
+        count = len(sweeps.topology.lanes)
+        cause = told.cause or (f"all {count} lanes well" if told.verdict == "well" else "")
+        verdict = f"{told.verdict} · {cause}" if cause else told.verdict
+        if verdict != self._verdict:
+            print(f"{now}  {verdict}")
+        self._verdict = verdict

@@ -58,3 +58,5 @@ def _print(estate: Estate, findings: Sequence[Finding], how: str) -> None:
     elif findings or not estate.problems:
         # Of files that cannot be used, "nothing found" would be said too early.
         print(text.findings(findings, text.paint(sys.stdout)))
+        if findings:
+            print(f"\n{text.tally(findings)}")

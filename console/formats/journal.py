@@ -6,12 +6,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from console.store.left_down import of_record
-from console.text import clean
+from console.text import clean, duration
 
 if TYPE_CHECKING:
     from console.store.journal import Entry, Record
 
 TORN = "a line of this journal is not whole: the console or its disk was cut off while it was written"
+
+_STATES = {
+    "so": "already done", "planned": "to do", "later": "not known yet", "skipped": "does not apply",
+    "left": "left out", "undone": "taken back",
+}  # fmt: skip
+"""What a step's state is called; the others are words already."""
 
 _SHAPES = {
     "began": "{flow} by {user} on {host}, process {pid}",
@@ -28,6 +34,10 @@ def headline(record: Record) -> str:
     """Return one run as a line: its name, when it began (local time), its flow, how it ended, what was left open."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.began))
     row = f"{record.run}  {when}  {clean(record.flow or '?', 40)}  {clean(record.state, 40)}"
+    if record.ended:
+        count = sum(entry.kind == "did" for entry in record.entries)
+        changes = f"{count or 'no'} {'change' if count == 1 else 'changes'}"
+        row += f", {changes} in {duration(record.ended - record.began)}"
     down = [] if record.state == "running" else of_record(record)
     left = [*(each.words for each in down), *filter(None, [unknown(record)])]
     return f"{row}; {'; '.join(left)}" if left else row
@@ -49,6 +59,8 @@ def rows(entry: Entry) -> list[str]:
     """Return the lines that show an entry."""
     said = {key: value for key, value in entry.data.items() if isinstance(value, str | int | float)}
     text = _SHAPES.get(entry.kind, "{kind}")
+    if entry.kind == "step":
+        said["state"] = _STATES.get(str(said.get("state", "")), said.get("state", ""))
     if entry.kind == "did":
         status = said.get("status")
         said["outcome"] = said.get("problem") or ("well" if status is None else f"status {status}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import TextIO, get_args
 
 from console.model import HOPS, Finding, Lane, Outcome, Readings, Severity, Topology
 from console.text import join_words
@@ -17,7 +17,6 @@ COLOURS: dict[str, str] = {
 WIDTH = 80
 """Columns at which long sentences are wrapped."""
 
-TITLES = {"public": "internet", "haproxy": "haproxy", "tunnel": "tunnel", "vm": "vm", "service": "service"}
 
 Paint = Callable[[str, str], str]
 """Colours a text (first) by the name of a state (second)."""
@@ -82,15 +81,24 @@ def findings(found: Sequence[Finding], colour: Paint) -> str:
     for each in found:
         places = str(each.where) + (f" (and {len(each.also)} more)" if each.also else "")
         severity: Severity = each.severity
-        head = f"{colour(each.id, severity)} {colour(f'{severity:8}', severity)} {colour(places, 'bold')}"
+        name = colour(each.name, severity)
+        head = f"{colour(each.id, severity)} {colour(f'{severity:8}', severity)} {colour(places, 'bold')}  {name}"
         rows = [f"  {colour(row, _DIFF.get(row[:1], 'dim'))}" for row in each.evidence[:MOST_EVIDENCE]]
         blocks.append("\n".join([head, f"  {each.summary}", *rows, f"  {colour('remedy: ' + each.remedy, 'dim')}"]))
     return "\n".join(blocks)
 
 
+def tally(found: Sequence[Finding]) -> str:
+    """Return how many findings there are, and how many of each severity."""
+    each = [
+        f"{count} {grade}" for grade in get_args(Severity) if (count := sum(one.severity == grade for one in found))
+    ]
+    return f"{len(found)} {'finding' if len(found) == 1 else 'findings'}: {', '.join(each)}"
+
+
 def matrix(found: Topology, readings: Readings, colour: Paint) -> str:
     """Return the matrix of lanes and hops, as the screen of lanes shows it."""
-    rows: list[list[tuple[str, str]]] = [[("lane", "dim"), *((TITLES[hop], "dim") for hop in HOPS)]]
+    rows: list[list[tuple[str, str]]] = [[("lane", "dim"), *((hop, "dim") for hop in HOPS)]]
     for lane in found.lanes:
         row = [(f"{lane.port:<5} {lane.name}", "bold")]
         for hop in HOPS:
@@ -112,6 +120,6 @@ def unknown_reasons(readings: Readings) -> list[str]:
         if reading.outcome == "unknown" and reading.evidence:
             last = next((rung for rung in reversed(reading.evidence) if rung.outcome == "unknown"), None)
             hops = reasons.setdefault((last or reading.evidence[-1]).detail, [])
-            if TITLES[reading.hop] not in hops:
-                hops.append(TITLES[reading.hop])
+            if reading.hop not in hops:
+                hops.append(reading.hop)
     return [f"{join_words(hops)}: {reason}" for reason, hops in reasons.items()]

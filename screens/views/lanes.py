@@ -7,6 +7,7 @@ from functools import partial
 from itertools import accumulate
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual.app import ComposeResult
 
@@ -104,7 +105,13 @@ class Lanes(View):
             if chosen:
                 lamp, words = ink.chosen(lamp), ink.chosen(words)
             lead = "▸" if chosen else " "
-            lines.append(((lead + MARKS[outcome] + " ", lamp), (fit(word, width - 4), words), (" ", ink.text)))
+            lines.append(
+                (
+                    (lead + MARKS[outcome] + " ", lamp),
+                    (fit(word if cell_len(word) <= width - 4 else word.replace(" ms", "ms"), width - 4), words),
+                    (" ", ink.text),
+                )
+            )
         return [((" " + clip(TITLES[hop], width - 1), self._title_style(hop)),), *lines]
 
     def _hidden(self, shown: int) -> list[Piece]:

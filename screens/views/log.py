@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.timer import Timer
 
-from screens.text import Line, clip
+from screens.text import Line, cells, clip
 from screens.view import View
 from screens.widgets.pane import Pane
 
@@ -43,8 +45,8 @@ class Log(View):
             self.redraw()
 
     def rows(self) -> list[str]:
-        """The lines that pass the filter."""
-        return [line for line in self._lines if self.wanted in line.lower()]
+        """The lines that pass the filter; the same command with the same result has one, the latest."""
+        return folded(line for line in self._lines if self.wanted in line.lower())
 
     def _log(self, width: int, height: int) -> list[Line]:
         ink, rows = self.ink, self.rows()
@@ -54,7 +56,13 @@ class Log(View):
             none = "no command was run on a host yet; probes are on the lanes, with their evidence"
             return [((f" {f'no line has “{self.wanted}” in it' if self.wanted else none}", ink.muted),)]
         shown = rows[max(end - height, 0) : end]
-        return [((" " + row[:8], ink.muted), (clip(row[8:], width - 10), ink.text)) for row in shown]
+        return [((" " + row[:8], ink.muted), *self._row(row[8:], width - 10)) for row in shown]
+
+    def _row(self, row: str, width: int) -> Line:
+        """A command and its result; where there is no room for both, the command is cut."""
+        what, result = split(row)
+        line: Line = ((what, self.ink.text), (result, self.ink.muted))
+        return line if cells(line) <= width else ((clip(what, width - cells(line[1:])), self.ink.text), line[1])
 
     def shown(self) -> None:
         """Come to the front."""
@@ -82,8 +90,27 @@ class Log(View):
         self.redraw()
 
     def text(self) -> str:
-        """The whole log, as far as it passes the filter."""
-        return "".join(f"{row}\n" for row in self.rows())
+        """The whole log, as far as it passes the filter, nothing folded."""
+        return "".join(f"{row}\n" for row in self._lines if self.wanted in row.lower())
+
+
+def split(row: str) -> tuple[str, str]:
+    """Return a line's command, and what came of it with the time it took ("" when the line has none)."""
+    found = re.search(r"  (?:status \d+|open|\d+ bytes|\S[^\n]*?)  \d+ ms(?: ×\d+)?$", row)
+    if found is None:
+        return row, ""
+    at = row.rfind("  ", 0, row.rfind("  "))
+    result = row[at:].replace("  status 127  ", "  status 127, not found  ")
+    return row[:at], result
+
+
+def folded(lines: Iterable[str]) -> list[str]:
+    """Return lines by the latest of each; those that differ in their times alone are one, with how many they were."""
+    seen: dict[str, tuple[str, int]] = {}
+    for line in lines:
+        key = re.sub(r"  \d+ ms$", "", line[8:])
+        seen[key] = (line, seen.pop(key, ("", 0))[1] + 1)
+    return [f"{line} ×{count}" if count > 1 else line for line, count in seen.values()]
 
 
 SCREEN = Log

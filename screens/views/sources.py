@@ -92,7 +92,7 @@ class Sources(View):
                 (short_name(file), ink.bright if here else ink.muted),
             ]
             if count:
-                piece.append((f" {count}", ink.degraded if here else ink.muted))
+                piece.append((f" ({count})", ink.degraded if here else ink.muted))
             names.append((file, [*piece, ("  ", ink.text)]))
         while len(names) > 1 and names[0][0] != self.file and sum(cells(piece) for _, piece in names) > width:
             names.pop(0)
@@ -161,7 +161,9 @@ class Sources(View):
             lines.append(((f" {UNREAD}  ", ink.muted), (head, ink.text)))
             lines += [((" " * (len(UNREAD) + 3) + row, ink.text),) for row in rest]
         if len(lines) > height and found:
-            lines[height - 1 :] = [((f" {len(found)} findings here; 2 shows them whole", ink.muted),)]
+            lines[height - 1 :] = [
+                ((f" {len(found)} findings on this line: key 2 shows all of their words", ink.muted),)
+            ]
         return lines
 
     def changed(self, change: Change) -> None:

@@ -158,11 +158,18 @@ def _tabs(board: Board, ink: Ink, view: str, wanted: str, width: int) -> Line:
     known = board.findings()
     grave = sum(found.severity == "critical" for found in known)
     mark = f" {SEVERITIES['critical']}{grave}"  # always: a tab that grows would shift those behind it
-    for dash, tally in ((" ─", f"{len(known)}{mark}"), ("", f"{len(known)}{mark}"), ("", f"{len(known)}")):
+    for dash, tally, spelled in (
+        (" ─", f"{len(known)}{mark}", True),
+        ("", f"{len(known)}{mark}", True),
+        ("", f"{len(known)}", True),
+        ("", f"{len(known)}", False),
+    ):
         pieces: list[Piece] = [("─", ink.faint)]
         for name in names:
             here = name == view
             label = f"{BY_ID[name].label} {name}" if name in SCREENS else name
+            if not spelled and not here:
+                label = BY_ID[name].label
             pieces.append((f" {label}", ink.bright if here else ink.muted))
             if name == "findings" and known:
                 pieces.append((f" ({tally}){'' if len(known) > 9 else ' '}", ink.failed if grave else ink.muted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from screens.clipboard import LIMIT, sequence
+from screens.clipboard import LIMIT, caution, sequence
 
 WORD = b64encode("993 imaps: ✗".encode()).decode()
 PLAIN = f"\x1b]52;c;{WORD}\a"
@@ -26,3 +26,8 @@ def test_text_that_a_terminal_would_cut_is_not_sent() -> None:
     assert sequence("x" * LIMIT, {}) is not None
     assert sequence("x" * (LIMIT + 1), {}) is None
     assert sequence("漢" * (LIMIT // 2), {}) is None
+
+
+def test_inside_tmux_what_it_needs_is_said() -> None:
+    assert "set-clipboard on" in caution({"TMUX": "/tmp/tmux-0/default"})
+    assert caution({}) == ""

@@ -227,3 +227,14 @@ async def test_a_filter_that_nothing_passes_says_so() -> None:
     async with app.run_test(size=SMALL) as pilot:
         rows = await settle(pilot, "slash", *"zzz", "enter")
     assert "none has “zzz”" in rows[4]
+
+
+async def test_a_latency_is_whole_in_the_narrowest_terminal() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=(60, 16)) as pilot:
+        rows = await settle(pilot)
+        assert rows[2].startswith("─ 1 lanes 2 (9)  3 4 5 6 7 ──")  # the names of the others are in `?` and `:`
+        stage.say(ReadingsChanged((reading(IMAPS, "public", word="167 ms"),)))
+        rows = await settle(pilot)
+    assert any("993  imaps" in row and "167ms" in row for row in rows), "\n".join(rows)

@@ -6,9 +6,7 @@ from console.lab import faults
 from console.lab.rehearsal import Rehearsal
 from console.model import Lane, Span, Target, Topology
 
-LANE = Lane(
-    "993/imaps", "imaps", 993, ("*",), Target("10.10.10.214", 10993), "v1", "passthrough", Span("haproxy.cfg", 1)
-)
+LANE = Lane("imaps", "imaps", 993, ("*",), Target("10.10.10.214", 10993), "v1", "passthrough", Span("haproxy.cfg", 1))
 
 
 async def test_a_rotated_certificate_is_no_expired_one() -> None:
