@@ -147,8 +147,8 @@ class Case:
     that must be the same however the flow got there; `once` counts what must be done exactly once, zero before.
     `half(root, argv)` leaves what a command leaves that dies half-way; `reboot` what a restart of the machines takes
     away; `armed` are the timed rollbacks that wait, `fire` lets them happen. A flow `on_demand` connects in each run,
-    and changes nothing: its connections are what meets trouble. Of a `sample` some rows are tried, each at one change;
-    `make faults` tries all."""
+    and changes nothing: its connections are what meets trouble. Of a
+    `sample` every so many rows are tried, each at one change; `make faults` tries all."""
 
     flow: Flow
     build: Callable[[Path], None]
@@ -163,7 +163,7 @@ class Case:
     answers: dict[str, str] = field(default_factory=dict)
     destroy: tuple[str, ...] = ()
     on_demand: bool = False
-    sample: bool = False
+    sample: int = 1
 
 
 def names() -> list[str]:

@@ -199,7 +199,7 @@ class Vm(Rooted):
     async def connect(self, address: str, port: int, timeout: float) -> Stream:
         silent = (self.folder / "run/silent").read_text() if (self.folder / "run/silent").exists() else ""
         up = (self.folder / "run/containers").read_text()
-        if address != ADDRESS or BEHIND.get(port, "") not in up or str(port) in silent.split():
+        if address not in (ADDRESS, "127.0.0.1") or BEHIND.get(port, "") not in up or str(port) in silent.split():
             raise Refused(f"{address} port {port}: connection refused")
         return Answer(ANSWERS[port])  # type: ignore[return-value]
 
@@ -307,5 +307,5 @@ def half(root: Path, argv: Sequence[str]) -> None:
 
 CASE = Case(
     registry.find("install-mailcow"), build, hosts, holds, end, once, half,
-    answers={"zone": "Europe/Berlin"}, sample=True,
+    answers={"zone": "Europe/Berlin"}, sample=5,
 )  # fmt: skip
