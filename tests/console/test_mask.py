@@ -637,6 +637,7 @@ def steps(text: str) -> int:
 
 @pytest.mark.parametrize("shape", SHAPES_OF_LINES)
 @pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.slow
 def test_twice_the_text_is_twice_the_work(shape: str, end: str) -> None:
     piece = SHAPES_OF_LINES[shape]
     # Of one line as long as is looked through, and of many.

@@ -18,6 +18,8 @@ from screens.views.evidence import MOST_PLACES, evidence, plain
 from tests.screens.house import build, rows_of, settle
 from tests.screens.stage import CALM, STATIC, Stage, crowd
 
+pytestmark = pytest.mark.slow
+
 FEW, MANY = 60, 1000
 
 

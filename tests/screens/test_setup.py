@@ -20,6 +20,8 @@ from tests.screens.house import build, rows_of, settle
 from tests.screens.stage import SEED, calm
 from tests.screens.test_question import KEY
 
+pytestmark = pytest.mark.slow
+
 ROWS = (
     Row("ok", "haproxy.cfg", "4 lanes: 25 smtp, 465 smtps, 993 imaps and 4190 sieve"),
     Row("ok", "mailcow.tf", "1 machine: mailcow; 2 volumes: mailcow_var_lib_docker 50GiB and mailcow_opt 10GiB"),

@@ -12,6 +12,8 @@ from console.engine.shells import ShellWay
 from tests.screens.house import build, settle
 from tests.screens.stage import Stage, trouble
 
+pytestmark = pytest.mark.slow
+
 WAYS = (
     ShellWay("vps", "proxy", argv=("/usr/bin/ssh", "--", "vps")),
     ShellWay("mailcow", "mail", argv=("/usr/bin/ssh", "--", "mailcow")),

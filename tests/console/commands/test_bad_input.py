@@ -263,6 +263,7 @@ def test_several_broken_files_are_several_lines(folder: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(list(BIG)), data=st.binary(max_size=200), at=st.integers(0, 600))
+@pytest.mark.slow
 def test_any_bytes_anywhere_leave_an_estate_with_located_problems(
     folder: Path, name: str, data: bytes, at: int
 ) -> None:

@@ -93,6 +93,7 @@ async def test_a_machine_with_no_tool_at_all_is_told(server: Server, ssh: Make) 
         await ssh(server.configure()).connect("127.0.0.1", 25, 5)
 
 
+@pytest.mark.slow
 async def test_the_sessions_of_closed_streams_are_free_again(server: Server, ssh: Make) -> None:
     only(server, "python3")
     server.forwarding = False

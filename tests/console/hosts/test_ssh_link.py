@@ -178,6 +178,7 @@ async def test_a_question_nobody_answers_in_time_is_not_put_again(
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 async def test_a_dead_link_is_noticed_by_its_silence(server: Server, ssh: Make) -> None:
     await server.start()
     host = ssh(server.configure("ServerAliveInterval 1", "ServerAliveCountMax 1"))

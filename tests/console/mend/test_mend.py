@@ -293,6 +293,7 @@ def test_a_disk_that_is_full_leaves_every_file_as_it_was(tmp_path: Path, monkeyp
     assert content(estate) == before
 
 
+@pytest.mark.slow
 def test_each_moment_of_a_full_disk_leaves_every_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     real, left = os.fsync, 0
 

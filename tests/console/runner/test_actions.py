@@ -242,6 +242,7 @@ class Short(Local):
         await super().write(path, data, *rest)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 async def test_a_copy_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(8 * transfer.SMALLEST))

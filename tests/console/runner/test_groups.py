@@ -24,6 +24,8 @@ from tests.console.flows.playing import Play
 from tests.console.flows.test_faults import Witness, lay, nursery, room, undisturbed  # noqa: F401
 from tests.console.flows.walking import Nursery, walk
 
+pytestmark = pytest.mark.slow
+
 BOTH, NEITHER = ("new", "new"), ("old", "old")
 CASE = twins.CASE
 

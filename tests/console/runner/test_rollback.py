@@ -13,6 +13,8 @@ import pytest
 
 from tests.console.runner.rollback_host import PATIENCE, SCRIPT, SHELLS, Machine, ended, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[SHELLS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in SHELLS[1:])])
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:

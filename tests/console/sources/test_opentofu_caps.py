@@ -8,6 +8,8 @@ from console.sources.opentofu import syntax
 from console.sources.opentofu.files import DEEPEST, MOST, Tofu, link
 from console.sources.opentofu.scope import MOST_COPIES
 
+pytestmark = pytest.mark.slow
+
 VOLUME = 'resource "incus_storage_volume" "v{0}" {{ name = "v{0}" }}\n'
 VM = 'resource "incus_instance" "v{0}" {{ name = "v{0}" }}\n'
 COPIES = 'resource "incus_storage_volume" "v" {{\n name = "v"\n {0}\n}}\n'

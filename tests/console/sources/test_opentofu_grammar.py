@@ -16,13 +16,20 @@ from lark import Lark
 
 from console.sources.opentofu import grammar
 
+pytestmark = pytest.mark.slow
+
 HCL = 'a = 1\nb "c" {\n  x = "${y.z[0]}/w"\n  w = a ? -b : !!c\n  t = <<-EOT\n    ${a}\n  EOT\n}\n'
 
 
+@pytest.fixture(scope="module")
+def compiled() -> Lark:
+    """The parser as it is made from the grammar, and not from what is kept."""
+    return grammar._compiled(*grammar._package())
+
+
 @pytest.fixture
-def keeping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """What is kept, newest last; nothing at first. Compiling is done once for all of these tests."""
-    compiled = grammar.parser()
+def keeping(monkeypatch: pytest.MonkeyPatch, compiled: Lark) -> Iterator[list[bytes]]:
+    """What is kept, newest last; nothing at first."""
     saved: list[bytes] = []
     monkeypatch.setattr(grammar, "_compiled", lambda text, postlex: compiled)
     monkeypatch.setattr(grammar, "_load", [lambda: saved[-1:]])
@@ -97,7 +104,6 @@ print(len(load(Path(sys.argv[1])).topology.instances))
 """
 
 
-@pytest.mark.slow
 def test_several_processes_can_keep_it_at_once(tmp_path: Path) -> None:
     (tmp_path / "site.toml").write_text('[sources]\nopentofu = ["m.tf"]\n')
     (tmp_path / "m.tf").write_text('resource "incus_instance" "m" {\n  name = "m"\n}\n')

@@ -92,6 +92,7 @@ ENDLESS = ["a b c\n", "a=\n", " c\n", 'a="', "a,", "[A]\n", 'from="\\"', "\\040"
 
 
 @pytest.mark.parametrize("piece", ENDLESS)
+@pytest.mark.slow
 def test_a_megabyte_of_anything_is_read_in_one_go(piece: str):
     text = "a=b\n" + piece * (1_000_000 // len(piece))
     settings.read(text, "f", continued=True)

@@ -130,6 +130,7 @@ _NAMES = st.sampled_from(["a", "b", "c d", "yes", "1"])
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(_NAMES, _NAMES, st.text("ab:#'\"{}- é$", max_size=6)), min_size=1, max_size=6))
+@pytest.mark.slow
 def test_whatever_is_added_can_be_taken_out_again(steps: list[tuple[str, str, str]]) -> None:
     texts = [TEXT]
     paths: list[Path] = []
