@@ -57,7 +57,8 @@ def _base64() -> re.Pattern[str]:
 def _named() -> re.Pattern[str]:
     """name: DB_PASSWORD, or <property name="password", whose value is another line's."""
     name = r"[\"']?(?:name|key|variable|type)[\"']?\s*+[:=]\s*+[\"']?([\w.-]++)[\"']?,?\s*+\Z"
-    return re.compile(r"([\s>#-]*+)(?:<[\w.:-]{1,60}+[ \t]++)?" + name)
+    path = r"|[\s>#-]*+path:[ \t]*+[\"']?([\w./-]++)[\"']?\s*+\Z"
+    return re.compile(r"([\s>#-]*+)(?:<[\w.:-]{1,60}+[ \t]++)?" + name + path)
 
 
 @cache
@@ -83,6 +84,8 @@ class _Walk:
         for row, line in enumerate(self.lines):
             if len(line) > LONGEST:
                 self.marks[row] = PLAIN | LINE
+        self._continued_rows()
+        self.secrets = self._secrets(low)
         labelled = "sensitive" in low or '"type"' in low or self._labels()
         self.inside = Blocks(self.lines).rows() if labelled else {}
         self.last_end = max((row for row in self.marks if _end().search(self.lines[row][:LONGEST])), default=-1)
@@ -103,6 +106,35 @@ class _Walk:
                 behind = at
                 self.marks[row] = self.marks.get(row, 0) | PLAIN
             at = text.find("=", at + 1)
+
+    def _continued_rows(self) -> None:
+        """Mark the lines that a marked one goes on in: of them the program is known, and what its options are."""
+        for marked in sorted(self.marks):
+            row = marked
+            while row + 1 < len(self.lines) and self.lines[row].endswith("\\") and len(self.lines[row]) <= LONGEST:
+                row += 1
+                if self.marks.get(row, 0) & PLAIN:
+                    break
+                self.marks[row] = self.marks.get(row, 0) | PLAIN
+
+    def _secrets(self, low: str) -> set[int]:
+        """Return the numbers of the lines `data:` of Kubernetes' Secrets: all that is below them is one."""
+        found: set[int] = set()
+        if "kind:" not in low or "secret" not in low:
+            return found
+        rows: list[int] = []
+        secret = False
+        for row, line in enumerate([*self.lines, "---"]):
+            if line.startswith("---"):
+                found |= {*rows} if secret else set()
+                rows, secret = [], False
+            elif line.strip() in ("data:", "stringData:"):
+                rows.append(row)
+            elif line.strip().strip("\"'") in ("kind: Secret", 'kind: "Secret'):
+                secret = True
+        for row in found:
+            self.marks[row] = self.marks.get(row, 0) | PLAIN
+        return found
 
     def run(self) -> bool:
         """Mask the lines in place; False when there was nothing to look at."""
@@ -128,12 +160,22 @@ class _Walk:
         self.lines[row] = found.masked(text)
         if private is not None:
             return private()
-        opens = found.opens
+        opens = found.opens or self._element(row, text)
+        if row in self.secrets:
+            opens = Opens("nested", indent=len(text) - len(text.lstrip()))
         if opens is not None:
             # What is inside already needs no second count of its depth.
             return None if inside and opens.kind in ("nested", "brackets") else self._below(row, opens)
         named = _named().match(text)
-        return self._after(row) if named and names.kind(named[2]) == "strong" else None
+        if named and names.kind(named[2] or (named[3] or "").rpartition("/")[2].partition(".")[0]) == "strong":
+            return self._after(row)
+        return None
+
+    def _element(self, row: int, text: str) -> Opens | None:
+        """<password> alone on its line: to its end, if that is near; <password> is a placeholder elsewhere."""
+        name = elements.opened(text) if text.endswith((">", ">\r")) else ""
+        near = self.lines[row + 1 : row + 50] if name else []
+        return Opens("quote", "</") if any(each[:LONGEST].lstrip().startswith(f"</{name}") for each in near) else None
 
     def _program(self, row: int) -> str:
         """Return the program that the options of this line are for: of a command over lines, or of a list."""
@@ -225,6 +267,8 @@ class _Walk:
         while below < len(self.lines):
             text = self.lines[below]
             item = text.lstrip().startswith("- ") and len(text) - len(text.lstrip()) == opens.indent
+            if opens.mark and text.lstrip().startswith("- "):
+                return  # a list has the names of compose's secrets
             if not item and (not text.strip() or not _deeper(text, opens.indent)):
                 return
             self._go((below, 0, True))

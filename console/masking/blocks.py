@@ -99,5 +99,7 @@ def _label(before: str) -> bool:
     said = re.findall(r"[\w.-]+", before)
     hcl = re.fullmatch(r"\s*\w+(?:\s+\"[^\"]*\")+\s*", before) is not None
     labels = said[1:] if hcl else said[-1:]
+    if said[-1:] == ["set_sensitive"]:
+        return True  # Helm's, in OpenTofu
     # Compose's `secrets` are names and files; a map of that name in HCL holds them.
     return any(names.kind(each) == "strong" and (each.lower() != "secrets" or "=" in before) for each in labels)

@@ -31,6 +31,20 @@ def _attribute() -> re.Pattern[str]:
     return re.compile(r"([\w.:-]{1,60}+)[ \t]*+=[ \t]*+(?:\"([^\"<>]*+)\"|'([^'<>]*+)'|([^\s\"'<>]++))")
 
 
+@cache
+def _opened() -> re.Pattern[str]:
+    return re.compile(r"[ \t]*+<([\w.:-]{2,60}+)([^<>]{0,200}+)>\s*+\Z")
+
+
+def opened(text: str) -> str:
+    """Return the name of the element that alone is opened on a line, and is a secret's by a name; "" for none."""
+    found = _opened().match(text)
+    if found is None:
+        return ""
+    told = next((each[2] or each[3] or "" for each in _attribute().finditer(found[2]) if each[1].lower() in _TELL), "")
+    return found[1] if "strong" in (names.kind(found[1]), names.kind(told)) else ""
+
+
 def spans(text: str) -> Iterator[Span]:
     """Yield the places of values and contents that an element's name, or an attribute of it, calls a secret."""
     for found in _element().finditer(text):

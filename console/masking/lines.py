@@ -74,6 +74,7 @@ def _statement() -> re.Pattern[str]:
         rf"|\bmc\s++(?:alias\s++set|config\s++host\s++add)\s++\S++\s++\S++\s++\S++\s++{word}"
         rf"|\brclone\s++obscure\s++{word}"
         rf"|(?<!\S):\s++(?-i:PSK|EAP|XAUTH|NTLM|(?:RSA|ECDSA|PIN|PKCS12|PKCS8)\s++[^\s\"]++)\s++{word}"
+        rf"|\bsend\s++(?:--\s++)?\"(?!(?:yes|exit|quit|logout|no)\\)([^\s\"$\[\\]{{3,}}+)\\[rn]\""
         rf"|\bhmac-(?:md5|sha\d{{1,3}}):[\w.-]++:{word}"
         rf"|(?<![\w-])(?:[\w-]{{0,40}}_)?users[\"']?\s*+[:=]\s*+[\[\s\"']*+[\w.@*-]++:(?![\s/]){word}"
     )
@@ -81,7 +82,7 @@ def _statement() -> re.Pattern[str]:
 
 SAID = ("snmp", "com2sec", "trapcommunity", "trapsink", "trap2sink", "informsink", "auth-pass", "unseal", "b2 ", "mc ",
         "rclone", ": psk", ": eap", ": xauth", ": ntlm", ": rsa", ": ecdsa", ": pin", ": pkcs", "hmac-",
-        "users", " on >", " on #", "setuser")  # fmt: skip
+        "users", " on >", " on #", "setuser", "send ")  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that `_statement` finds something in."""
 
 

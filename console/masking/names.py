@@ -15,7 +15,7 @@ _ANYWHERE = (
     "password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential", "apikey", "authkey",
     "privatekey", "accesskey", "secretkey", "webhook", "dbroot", "basicauth", "authorization", "bearer", "userpass",
     "connectionstring", "privkey", "mnemonic", "recoverycode", "backupcode", "seedphrase", "pushover", "fernet",
-    "hmacencoded", "keydata", "unseal",
+    "hmacencoded", "keydata", "unseal", "activationcode",
 )  # fmt: skip
 """Parts of a name, without its dashes and dots, that say it wherever they stand."""
 
@@ -83,7 +83,7 @@ def kind(name: str) -> Kind:
         return "strong" if "basicauth" in whole else ""
     if whole in ("loadcredential", "loadcredentialencrypted", "importcredential"):
         return ""  # systemd's: the names of files
-    if whole in ("proxypass", "fastcgipass", "uwsgipass", "scgipass", "grpcpass"):
+    if "-" not in name and whole in ("proxypass", "fastcgipass", "uwsgipass", "scgipass", "grpcpass"):
         return ""
     if any(each in whole for each in _ANYWHERE) and "tokeniz" not in whole:
         return "strong"

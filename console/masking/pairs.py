@@ -14,7 +14,7 @@ ALLOWED = terms("""
     description type sensitive nullable ephemeral name names length special upper lower numeric number min_upper
     min_lower min_numeric min_special override_special depends_on count for_each provider lifecycle
     prevent_destroy ignore_changes create_before_destroy condition error_message file filename path external
-    driver mode id arn region pool environment target uid gid kind apiversion namespace labels expire rotate
+    source driver mode id arn region pool environment target uid gid kind apiversion namespace labels expire rotate
     image version module index_key schema_version dependencies
 """)
 """Names in a block that is a secret's whose values are not it."""
@@ -135,7 +135,8 @@ class Pairs:
         kind = self._kind(each, name, before, tight)
         if not kind:
             return
-        if name.lower() == "secrets" and ":" in each["sep"] and not self._in(each.start()) and self._names(each.end()):
+        listed = name.lower() == "secrets" and ":" in each["sep"] and not self._in(each.start())
+        if listed and not text[each.end() :].isspace() and each.end() < len(text) and self._names(each.end()):
             return
         self._value(each, kind, before)
 
@@ -210,8 +211,9 @@ class Pairs:
 
     def _below(self, each: re.Match[str], kind: names.Kind) -> None:
         """Nothing stands behind a name: what is deeper below is its value."""
-        if each.start() <= self.first and kind == "strong" and each["sep"] == ":" and each["name"].lower() != "secrets":
-            self.found.opens = Opens("nested", indent=self._column(each))
+        if each.start() <= self.first and kind == "strong" and each["sep"] == ":":
+            mark = "names" if each["name"].lower() == "secrets" else ""
+            self.found.opens = Opens("nested", mark, self._column(each))
 
     def _to_quote(self, start: int, quote: str, kind: names.Kind) -> None:
         """The pair itself is quoted, as in "TOKEN=a b"."""
@@ -323,6 +325,9 @@ class Pairs:
         if _begins_expression(text, start) and spaced and not sep.startswith(":"):
             self.behind = len(text)
             self._literals(start, len(text))
+            depth = closing(text, start)[1]
+            if depth:
+                self.found.opens = Opens("brackets", indent=depth)
             return
         if self.flow < each.start():
             match = re.compile(r"[^,}\]\r]*+").match(text, start) if spaced else None

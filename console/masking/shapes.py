@@ -46,7 +46,7 @@ SCHEMES = ("{ssha", "{sha", "{plain", "{clear", "{crypt", "{blf", "{md5", "{smd5
            "{digest", "{scram", "{des-", "{ldap", "{ntlm", "{lanman", "{nt")  # fmt: skip
 HOOKS = ("hooks.slack.com", "api/webhooks/", "webhook.office.com", "webhook.site", "/hooks/", "api.telegram.org/bot",
          "chat.googleapis.com", "hc-ping.com/", "healthchecks.io/ping/", "/api/push/", "cronitor.link/p/",
-         "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/")  # fmt: skip
+         "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/", "gotify://", "//ntfy.sh/")  # fmt: skip
 
 SAID = ("resp=", "secret,", "sensitive(", "bcrypt(", "kv put", "kv patch", "createuser")
 """Parts of lines that `_said` looks through."""
@@ -119,7 +119,7 @@ def _hook() -> re.Pattern[str]:
     return re.compile(
         r"(?i)(?:hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/|webhook\.office\.com/|webhook\.site/"
         r"|/hooks/|api\.telegram\.org/bot|chat\.googleapis\.com/v1/spaces/|hc-ping\.com/|healthchecks\.io/ping/|/api/push/"
-        r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/)([^\s\"'<>`|,)\]}]++)"
+        r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/|gotify://[\w.:-]++/|//ntfy\.sh/)([^\s\"'<>`|,)\]}]++)"
     )
 
 
@@ -213,7 +213,8 @@ def _converters(text: str) -> Iterator[Span]:
             start += len(part) + 1
 
 
-_KEYED = ("http:", "https:", "redis:", "rediss:", "valkey:", "valkeys:")
+_KEYED = ("http:", "https:", "redis:", "rediss:", "valkey:", "valkeys:", "nats:", "telegram:", "slack:", "discord:",
+          "pushbullet:")  # fmt: skip
 """Schemes of URLs in which a name without a password is a key."""
 
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from console.masking import names, terms
 from console.masking.found import Opens
-from console.masking.options import Options
+from console.masking.spoken import Spoken
 from console.masking.values import harmless, ordinary, random
 from console.masking.words import Word, operator, split
 
@@ -18,7 +18,7 @@ DEEPEST = 3
 
 _CONSUMERS = (
     "chpasswd", "--password-stdin", "sudo -s", "passwd --stdin", "--passphrase-fd", "cryptsetup", "stdin", "passwd",
-    "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure",
+    "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure", "su -",
 )  # fmt: skip
 """What reads a secret from its standard input."""
 
@@ -39,7 +39,8 @@ _CONFIGURATIONS = terms("""
 _SAID_OF = terms("""
     required wrong missing set unset empty invalid valid optional not needed generated stored hidden known unknown
     changed correct incorrect expired accepted rejected refused absent given there masked secret random asked used
-    unused shown ignored default removed rotated weak strong short long
+    unused shown ignored default removed rotated weak strong short long authentication auth login protection hash
+    hashes policy prompt
 """)
 """What is said of a password in a sentence: "the password is wrong"."""
 
@@ -70,7 +71,7 @@ def _target() -> re.Pattern[str]:
     return re.compile(r">[|&]?[ \t]*+([^\s;&|<>\"']++)")
 
 
-class Statement(Options):
+class Statement(Spoken):
     """Reads the words of one line into `found`."""
 
     def read(self, start: int = 0, end: int | None = None, program: str = "") -> None:
@@ -132,7 +133,11 @@ class Statement(Options):
             self.hide(value)
             return
         statement = self.first in _CONFIGURATIONS or self.first in _PASSWORDS
-        statement = statement or (at > 1 and self.words[at - 2].low in ("user", "login", "username"))
+        before = self.words[at - 1].low if at > 0 else ""
+        if before == "with":
+            statement = at + 2 == len(self.words) and value.low.strip(".,!") not in _SAID_OF
+        elif at > 1 and self.words[at - 2].low in ("user", "login", "username"):
+            statement = True
         if harmless(value.plain, "strong") or not (statement or random(value.plain)):
             return
         if self.first == "user" and self.words[at].low in ("password", "insecure-password"):
@@ -180,103 +185,12 @@ class Statement(Options):
         if word is not None and word.low == "auth" and (value := self.next(at + 1)):
             self.hide_rest(value)
 
-    def _auth(self, at: int) -> None:
-        """AUTH of Redis, SMTP and tcp-check; a mechanism's name is none."""
-        value = self.next(at)
-        if self.first in ("tcp-check", "stats") or value is None:
-            return
-        while value is not None and value.low.upper() in (
-            "PLAIN",
-            "LOGIN",
-            "XOAUTH2",
-            "CRAM-MD5",
-            "OAUTHBEARER",
-            "EXTERNAL",
-        ):
-            at += 1
-            value = self.next(at)
-        shouted = self.words[at].plain.isupper() and random(value.plain) if value is not None else False
-        if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
-            self.hide_rest(value)
-
-    def _send(self, at: int) -> None:
-        """What a check says to a server: AUTH, PASS and LOGIN with what follows, and their bytes."""
-        value = self.next(at)
-        if value is None:
-            return
-        said = value.low
-        if "binary" in self.words[at].low:
-            try:
-                said = bytes.fromhex(value.low).decode("latin-1").lower()
-            except ValueError:
-                return
-        if re.search(r"\b(?:auth|pass|login|user|password|hello \d auth)\b", said) and not re.fullmatch(
-            r"user \w+\W*", said
-        ):
-            self.hide_rest(value)
-
     def _server(self, at: int) -> None:
         if self.first not in ("server", "default-server", "server-template"):
             return
         value = self.next(at)
         if value is not None and at > 0:
             self.hide(value)
-
-    def _passwords_last(self, at: int) -> None:
-        """htpasswd -b FILE USER SECRET, openssl passwd SECRET, doveadm auth test USER SECRET: the last word."""
-        if self.again("last", at):
-            return
-        rest = []
-        for word in self.words[at + 1 :]:
-            if operator(word) or word.low.startswith((">", "<", "2>")):
-                break
-            rest.append(word)
-        self.again("last", at + len(rest))
-        said = [word for word in rest if not word.low.startswith("-")]
-        options = "".join(word.plain.lstrip("-") for word in rest if word.low.startswith("-"))
-        program = self.words[at].low.rpartition("/")[2].rstrip(":")
-        if program in ("htpasswd", "mosquitto_passwd"):
-            wanted = "b" in options and len(said) > 1
-        elif program == "passwd":
-            wanted = at > 0 and self.words[at - 1].low.endswith("openssl") and bool(said) and "stdin" not in options
-        elif program in ("add_user", "change_password", "authenticate_user", "wpa_passphrase"):
-            wanted = len(said) > 1
-        elif program == "test":
-            wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
-        elif program == "login":
-            wanted = self.words[at - 1].low == "vault" and bool(said)
-        else:
-            wanted = len(said) > 2
-        if wanted and not harmless(said[-1].plain, "strong"):
-            self.hide(said[-1])
-
-    def _imap(self, at: int) -> None:
-        """LOGIN user password, as IMAP says it; `docker login` and `vault login` have options."""
-        self._passwords_last(at)
-        user, value = self.next(at), self.next(at + 1)
-        if self.words[at].plain != "LOGIN" or user is None or value is None:
-            return
-        if user.low.upper() not in ("PLAIN", "CRAM-MD5") and not value.plain.isupper():
-            self.hide_rest(value)
-
-    def _rclone(self, at: int) -> None:
-        """rclone config create REMOTE TYPE NAME SECRET."""
-        if at == 0 or not self.words[at - 1].low.endswith("rclone"):
-            return
-        for where in range(at + 2, len(self.words) - 1):
-            if operator(self.words[where]):
-                return
-            value = self.words[where + 1]
-            if names.kind(self.words[where].plain) == "strong" and not harmless(value.plain, "strong"):
-                self.hide(value)
-
-    def _pass(self, at: int) -> None:
-        """PASS secret, as POP3 and FTP say it."""
-        value = self.next(at)
-        if self.words[at].plain != "PASS" or value is None:
-            return
-        if random(value.plain) or (at <= 2 and len(self.words) == at + 2):
-            self.hide_rest(value)
 
     def _fetches(self, at: int, word: Word) -> None:
         """An ACL on a header, a cookie or a parameter that carries a secret: what it is compared with."""
@@ -311,7 +225,7 @@ class Statement(Options):
         named = "<<<" in low and any(names.kind(word.plain.strip('$"{}')) == "strong" for word in self.words)
         for at, word in enumerate(self.words):
             name = word.low.rpartition("/")[2]
-            if name in ("echo", "printf", "print") and self._takes(low, word):
+            if name in ("echo", "printf", "print", "yes") and self._takes(low, word):
                 self._said(at)
             elif name.endswith(("<(echo", "<(printf")):
                 self._said(at, plain=False)
@@ -350,8 +264,14 @@ class Statement(Options):
         pipe, into = low.find("|", word.end), low.rfind(">", word.end)
         if pipe >= 0 and any(each in low[pipe:] for each in _CONSUMERS):
             return True
-        target = low[into + 1 :].split()[:1] if into >= 0 else []
-        return bool(target) and names.kind(target[0].strip("\"'").rpartition("/")[2].partition(".")[0]) == "strong"
+        targets = low[into + 1 :].split()[:1] if into >= 0 else []
+        if pipe >= 0 and "tee" in (said := low[pipe + 1 :].split()):
+            targets += said
+        for each in targets:
+            folder, _, name = each.strip("\"'").rpartition("/")
+            if folder.endswith("/secrets") or names.kind(name.partition(".")[0]) == "strong":
+                return True
+        return False
 
     def _said(self, at: int, plain: bool = True) -> None:
         """Hide what is said; what is `plain` (a host, a number) only where it goes to what takes a secret."""

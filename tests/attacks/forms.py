@@ -75,6 +75,21 @@ bob : XAUTH ~
 : RSA key.pem "~"
 nsupdate -y hmac-sha256:k:~
 dig -y k:~ @ns.example.org x
+dovecot: auth: Debug: ldap(bob): bind with password ~
+C: AUTH PLAIN AGJvYgB~
+a login bob ~
+activation_code: ~
+nats://~@h:4222
+WATCHTOWER_NOTIFICATION_URL=telegram://~@telegram?channels=x
+gotify://push.example.org/~
+https://ntfy.sh/~
+--proxy-pass ~
+echo ~ > /run/secrets/db
+echo "~" | tee /etc/x/secret
+yes ~ | passwd bob
+expect "Password:"; send "~\\r"
+send -- "~\\r"
+su - bob <<< ~
 """
 
 OVER_LINES = """
@@ -93,6 +108,51 @@ command:
   "-uroot",
   "-p~"
 ]
+---
+curl https://h/ \\
+  -X POST \\
+  -u bob:~ \\
+  -d x
+---
+curl https://h/ \\
+  --user bob:~
+---
+apiVersion: v1
+kind: Secret
+data:
+  a: ~
+  b: ~
+---
+secrets:
+  db: ~
+  relay: ~
+port: 25
+---
+client_secret = join("", [
+  "~",
+  "~",
+])
+port = 25
+---
+set_sensitive {
+  name  = "x"
+  value = "~"
+}
+---
+write_files:
+  - path: /etc/secret.key
+    content: ~
+---
+<server>
+  <username>bob</username>
+  <passphrase>
+    ~
+  </passphrase>
+</server>
+---
+<entry key="password">
+  ~
+</entry>
 ---
 <property name="password"
           value="~"/>
@@ -155,6 +215,20 @@ account = 0123456789abcdef
 authenticator = standalone
 pref_challs = http-01,
 archive_dir = /etc/letsencrypt/archive/x
+250-AUTH PLAIN LOGIN DIGEST-MD5 SCRAM-SHA-256
+235 AUTH PLAIN failed
+235 AUTH PLAIN Mechanism
+a user with password authentication
+the key was opened with password protection.
+proxy_pass http://127.0.0.1:8080;
+ProxyPass / http://127.0.0.1:8080/
+echo mail.example.org | tee /etc/mailname
+echo 1 > /proc/sys/net/ipv4/ip_forward
+send "exit\\r"
+send "show version\\r"
+a login for bob
+nats://h:4222
+yes | apt-get install x
 user haproxy
 user www-data www-data;
 10.10.10.214 mail.example.org mail

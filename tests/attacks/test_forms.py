@@ -36,6 +36,19 @@ def test_what_is_shown_alone_is_shown_in_one_text() -> None:
     assert mask(SHOWN) == SHOWN
 
 
+def test_names_of_secrets_and_what_is_beside_them_are_shown() -> None:
+    for text in (
+        "secrets:\n  db:\n    file: ./db.txt\n  relay:\n    external: true\nport: 25",
+        "    secrets:\n      - db\n      - source: relay\n        target: x\n    ports: [25]",
+        "kind: ConfigMap\ndata:\n  a: b\n---\nkind: Deployment\nspec:\n  secret: {}",
+        "write_files:\n  - path: /etc/hosts\n    content: 10.0.0.1 mail",
+        "usage: cowhand <password>\nport 25\n",
+        "<password>\nport 25\n",
+        "docker run \\\n  -p 25:25 \\\n  --user www-data:www-data \\\n  x",
+    ):
+        assert mask(text) == text
+
+
 def test_an_option_without_a_value_hides_nothing_of_the_line_below() -> None:
     for line in ('ssh-keygen -N "" -f x', 'server --password ""', 'redis-cli -a "" ping', "curl -u '' https://h/"):
         text = f"{line}\nmail.example.org a1b2c3d4"

@@ -1,0 +1,115 @@
+"""Finds secrets in what is said to a server, and the last words of programs that are given one."""
+
+from __future__ import annotations
+
+import re
+
+from console.masking import names
+from console.masking.options import Options
+from console.masking.values import harmless, random
+from console.masking.words import operator
+
+
+class Spoken(Options):
+    """Reads what SMTP, IMAP, POP3 and Redis are told, and commands whose last word is a secret."""
+
+    def _auth(self, at: int) -> None:
+        """AUTH of Redis, SMTP and tcp-check; a mechanism's name is none."""
+        value = self.next(at)
+        if self.first in ("tcp-check", "stats") or value is None:
+            return
+        while value is not None and value.low.upper() in (
+            "PLAIN",
+            "LOGIN",
+            "XOAUTH2",
+            "CRAM-MD5",
+            "OAUTHBEARER",
+            "EXTERNAL",
+        ):
+            at += 1
+            value = self.next(at)
+        shouted = self.words[at].plain.isupper() and _answer(value.plain) if value is not None else False
+        if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
+            self.hide_rest(value)
+
+    def _send(self, at: int) -> None:
+        """What a check says to a server: AUTH, PASS and LOGIN with what follows, and their bytes."""
+        value = self.next(at)
+        if value is None:
+            return
+        said = value.low
+        if "binary" in self.words[at].low:
+            try:
+                said = bytes.fromhex(value.low).decode("latin-1").lower()
+            except ValueError:
+                return
+        if re.search(r"\b(?:auth|pass|login|user|password|hello \d auth)\b", said) and not re.fullmatch(
+            r"user \w+\W*", said
+        ):
+            self.hide_rest(value)
+
+    def _passwords_last(self, at: int) -> None:
+        """htpasswd -b FILE USER SECRET, openssl passwd SECRET, doveadm auth test USER SECRET: the last word."""
+        if self.again("last", at):
+            return
+        rest = []
+        for word in self.words[at + 1 :]:
+            if operator(word) or word.low.startswith((">", "<", "2>")):
+                break
+            rest.append(word)
+        self.again("last", at + len(rest))
+        said = [word for word in rest if not word.low.startswith("-")]
+        options = "".join(word.plain.lstrip("-") for word in rest if word.low.startswith("-"))
+        program = self.words[at].low.rpartition("/")[2].rstrip(":")
+        if program in ("htpasswd", "mosquitto_passwd"):
+            wanted = "b" in options and len(said) > 1
+        elif program == "passwd":
+            wanted = at > 0 and self.words[at - 1].low.endswith("openssl") and bool(said) and "stdin" not in options
+        elif program in ("add_user", "change_password", "authenticate_user", "wpa_passphrase"):
+            wanted = len(said) > 1
+        elif program == "test":
+            wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
+        elif program == "login":
+            wanted = self.words[at - 1].low == "vault" and bool(said)
+        else:
+            wanted = len(said) > 2
+        if wanted and not harmless(said[-1].plain, "strong"):
+            self.hide(said[-1])
+
+    def _rclone(self, at: int) -> None:
+        """rclone config create REMOTE TYPE NAME SECRET."""
+        if at == 0 or not self.words[at - 1].low.endswith("rclone"):
+            return
+        for where in range(at + 2, len(self.words) - 1):
+            if operator(self.words[where]):
+                return
+            value = self.words[where + 1]
+            if names.kind(self.words[where].plain) == "strong" and not harmless(value.plain, "strong"):
+                self.hide(value)
+
+    def _imap(self, at: int) -> None:
+        """LOGIN user password, as IMAP says it; `docker login` and `vault login` have options."""
+        self._passwords_last(at)
+        user, value = self.next(at), self.next(at + 1)
+        if user is None or value is None:
+            return
+        typed = at == 1 and len(self.text.split()) == 4 and user.low not in ("for", "from", "by", "to", "as", "with")
+        typed = typed and re.fullmatch(r"[a-z]?\d{0,4}|\.", self.words[0].low) is not None
+        if self.words[at].plain != "LOGIN" and not (typed and not harmless(value.plain, "strong")):
+            return
+        if user.low.upper() not in ("PLAIN", "CRAM-MD5") and not value.plain.isupper():
+            self.hide_rest(value)
+
+    def _pass(self, at: int) -> None:
+        """PASS secret, as POP3 and FTP say it."""
+        value = self.next(at)
+        if self.words[at].plain != "PASS" or value is None:
+            return
+        if random(value.plain) or (at <= 2 and len(self.words) == at + 2):
+            self.hide_rest(value)
+
+
+def _answer(word: str) -> bool:
+    """Say whether a word behind AUTH, or behind its mechanism, looks made up: base64 has letters of both kinds."""
+    mixed = not word.islower() and not word.isupper() and not word.istitle()
+    return random(word) or (mixed and re.fullmatch(r"[A-Za-z0-9+/_-]{8,}={0,2}", word) is not None)
