@@ -37,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         from console.commands.main import build, run
 
-        arguments.append(build().parse_args(argv))
+        parser = build()
+        arguments.append(parser.parse_args(argv))
+        if arguments[0].empty_lab and not arguments[0].lab:
+            parser.error("--empty goes with --lab")
         return run(arguments[0]) if arguments[0].command else 0
 
     status = guarded(command)
@@ -180,7 +183,9 @@ def _engine(arguments: argparse.Namespace, path: Path, opening: EstateRead | Non
     def open_vantages(estate: Estate, log: deque[str], ask: Asker) -> Vantages:
         from console.engine.vantages import open_lab, open_site
 
-        return open_lab(log) if arguments.lab else open_site(estate.site, log, ask, file=estate.file)
+        return (
+            open_lab(log, arguments.empty_lab) if arguments.lab else open_site(estate.site, log, ask, file=estate.file)
+        )
 
     def write_cache(read: EstateRead) -> None:
         from console.estate import cache

@@ -59,7 +59,7 @@ async def drawn(wanted: Callable[[str], Look | None]) -> AsyncIterator[tuple[str
     lab = Lab.start_private()
     os.environ["COWHAND_LAB"] = lab.name
     path = site_file()
-    engine = _engine(argparse.Namespace(lab=True, every=2.0), path, None)
+    engine = _engine(argparse.Namespace(lab=True, empty_lab=False, every=2.0), path, None)
     app = CowhandApp(engine, title=title(path), read_only=False, lab=True)
     try:
         async with app.run_test(size=(80, 24)) as pilot:

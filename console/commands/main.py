@@ -46,6 +46,7 @@ class Command(argparse.ArgumentParser):
             where.add_argument("--lab", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
             hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
             self.add_argument("--read-only", action="store_true", **hidden)
+            self.add_argument("--empty", dest="empty_lab", action="store_true", **hidden)
             self.add_argument("--every", metavar="SECONDS", type=float, **hidden)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -71,6 +72,9 @@ def build() -> argparse.ArgumentParser:
     site.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
     where.add_argument(
         "--lab", action="store_true", help="the rehearsal estate: joins the running one or starts its own"
+    )
+    parser.add_argument(
+        "--empty", dest="empty_lab", action="store_true", help="with --lab: its own one, with a VM as OpenTofu made it"
     )
     parser.add_argument("--read-only", action="store_true", help="remove every action that changes anything")
     parser.add_argument("--every", metavar="SECONDS", type=float, default=30.0, help="time between sweeps (at least 2)")

@@ -60,7 +60,7 @@ def open_vantages(arguments: argparse.Namespace, estate: Estate) -> Vantages:
     """Return the vantages of the lab or of the site."""
     from console.engine.vantages import open_lab, open_site
 
-    return open_lab() if arguments.lab else open_site(estate.site, file=estate.file)
+    return open_lab(empty=arguments.empty_lab) if arguments.lab else open_site(estate.site, file=estate.file)
 
 
 def say_problems(estate: Estate) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from console.errors import HostError, InputError
+from console.errors import HostError, InputError, LabError
 from console.hosts.host import Host
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
@@ -241,12 +241,17 @@ def trusting(estate: Estate, vantages: Vantages) -> Trust | None:
         return None
 
 
-def open_lab(log: deque[str] | None = None) -> Vantages:
-    """Return the vantages of the running lab, or of a private one that ends with this process; raises LabError."""
+def open_lab(log: deque[str] | None = None, empty: bool = False) -> Vantages:
+    """Return the vantages of the running lab, or of a private one that ends with this process; raises LabError.
+
+    An `empty` one, with a VM as OpenTofu made it, is always its own."""
     from console.lab.client import Lab
 
     lines: deque[str] = deque(maxlen=LOG) if log is None else log
-    lab = Lab.find_running() or Lab.start_private()
+    lab = Lab.find_running()
+    if lab is not None and empty:
+        raise LabError("a lab is up already: leave --empty out to join it, or end it first: cowhand lab down")
+    lab = lab or Lab.start_private(empty=empty)
     importlib.import_module("cryptography.x509")  # imported while the lab starts, because it is needed next
     lab.wait()
     return Vantages({role: Recorded(host, lines) for role, host in lab.hosts().items()}, {}, lines, lab)
