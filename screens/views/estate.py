@@ -50,7 +50,10 @@ class Estate(View):
         shown = drawing[self.top : self.top + height]
         below = len(drawing) - height - self.top
         if below > 0:
-            shown[-1] = ((f" ↓ {below + 1} more lines: j, pgdn", self.ink.muted),)
+            hidden = drawing[self.top + height - 1 :]
+            broken = sum(text.startswith(MARKS["failed"]) for line in hidden for text, _ in line)
+            more: Line = ((f" ↓ {below + 1} more lines: j, pgdn", self.ink.muted),)
+            shown[-1] = (*more, (f"  ✗ {broken} broken there", self.ink.broken)) if broken else more
         return shown
 
     def _draw(self, width: int) -> Drawing:

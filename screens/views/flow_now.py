@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from console.text import join_words
 from screens.text import Line, cells, clip, clock, wrap
 from screens.views import flow_bar, flow_rows
 from screens.views.evidence import rule
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from console.events import Prompt
     from console.runner.state import ActionStatus, RunStatus
     from screens.port import AppPort
+
+
+ASKS = "needs an answer"
+"""What a step says that could not be planned for want of an answer."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,19 @@ class Now:
         if seen is None and self.app.board.flows:
             return [rule(ink, (("✗ there is no such flow", ink.broken),), width)]
         shape, words, style = flow_rows.summary(ink, look)
-        lines = [rule(ink, ((f"{shape} {clip(words, width - 6)}", style),), width)]
-        if look is not None and look.outcome in ("failed", "refused"):
-            lines += [((f" {row}", ink.text),) for row in wrap(look.ending, width - 2, 2)]
+        bad = look is not None and look.outcome in ("failed", "refused")
+        title = f"{look.outcome}; nothing was changed" if bad and look is not None else words
+        lines = [rule(ink, ((f"{shape} {clip(title, width - 6)}", style),), width)]
+        if bad:
+            lines += [((f" {row}", ink.text),) for row in wrap(words, width - 2, 3)]
         elif look is not None and look.outcome == "unanswered":  # the options in its ending are for the command
-            lines.append(((" Its questions come first: their steps say which, at the right.", ink.text),))
+            asking = [at for at, step in enumerate(look.steps, 1) if step.state == "later" and ASKS in step.said]
+            which = (
+                f"Step {', '.join(map(str, asking))} asks"
+                if len(asking) == 1
+                else f"Steps {join_words([*map(str, asking)])} ask"
+            )
+            lines.append(((f" {which} before anything is changed: d begins.", ink.text),))
         todo = shape == "·"
         held = flow_rows.elsewhere(self.app.board.flows, self.moment)
         if held and not self.app.board.busy:

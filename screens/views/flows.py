@@ -51,10 +51,17 @@ class Flows(View):
             what = f"nothing has “{self.wanted}” in it" if self.wanted else "no flow is known yet"
             return [*lines, ((f" {what}", ink.muted),)]
         room = max((height - len(lines)) // (ROWS + 1), 1)
+        if len(items) > room:  # the last row says how many there are
+            room = max((height - len(lines) - 1) // (ROWS + 1), 1)
         self.cursor = min(self.cursor, len(items) - 1)
         self.top = follow(self.top, self.cursor, len(items), room)
         for at, seen in list(enumerate(items))[self.top : self.top + room]:
             lines += [*([()] if lines else []), *self._flow(seen, width, at == self.cursor)]
+        if len(items) > room:
+            above, below = self.top, len(items) - self.top - room
+            told = [f"↑ {above} more"] if above else []
+            told += [f"↓ {below} more"] if below else []
+            lines = [*lines, *[()] * (height - len(lines) - 1), ((f" {' · '.join(told)}", ink.degraded),)]
         return lines
 
     def _flow(self, seen: FlowSeen, width: int, here: bool) -> list[Line]:

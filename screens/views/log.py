@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.timer import Timer
 
-from screens.text import Line, cells, clip
+from screens.text import Line, clip
 from screens.view import View
 from screens.widgets.pane import Pane
 
@@ -61,8 +62,11 @@ class Log(View):
     def _row(self, row: str, width: int) -> Line:
         """A command and its result; where there is no room for both, the command is cut."""
         what, result = split(row)
-        line: Line = ((what, self.ink.text), (result, self.ink.muted))
-        return line if cells(line) <= width else ((clip(what, width - cells(line[1:])), self.ink.text), line[1])
+        took = result[result.rfind("  ") :] if result else ""
+        room = max(width // 2, width - cell_len(what)) - len(took)
+        if cell_len(result) > room + len(took):  # what a host said may be long: the command has its half
+            result = clip(result[: len(result) - len(took)], room) + took
+        return (clip(what, width - cell_len(result)), self.ink.text), (result, self.ink.muted)
 
     def shown(self) -> None:
         """Come to the front."""

@@ -130,10 +130,11 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
             named = f"  +{len(others)} more: {', '.join(others[:3])}"
             fits = cells(((seen.cause + named + since, ink.text),)) <= width
             since = (named if fits else f"  +{len(others)} more") + since
-        if cells(((seen.cause + name + since, ink.text),)) > width:
-            name = ""
+        cause = seen.cause
+        if cells(((cause + name + since, ink.text),)) > width:
+            name, cause = "", _shorter(cause, len(board.lanes))
         style = ink.state("unknown" if outcome == "ok" else outcome)
-        return ((clip(seen.cause, width - len(name) - len(since)) + name, style), (since, ink.muted))
+        return ((clip(cause, width - len(name) - len(since)) + name, style), (since, ink.muted))
     if board.overdue is not None:
         return ((clip(f"sweeps do not finish: {board.overdue.why}", width), ink.degraded),)
     if board.estate is None:
@@ -150,6 +151,16 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         since = f" since {clock(seen.since, board.now)}" if seen.since else ""
         return ((f"all {len(board.lanes)} lanes well{since}", ink.muted),)
     return ()
+
+
+def _shorter(cause: str, lanes: int) -> str:
+    """A sentence that begins with the ports of all lanes, without them: what was seen there has the room."""
+    ports, colon, rest = cause.partition(": ")
+    if not colon or not ports.startswith("lanes "):
+        return cause
+    named = ports.removeprefix("lanes ").replace(" and ", ", ").split(", ")
+    count = sum(int(each.removesuffix(" more")) if each.endswith(" more") else 1 for each in named)
+    return f"every lane: {rest}" if count == lanes else cause
 
 
 def _tabs(board: Board, ink: Ink, view: str, wanted: str, width: int) -> Line:

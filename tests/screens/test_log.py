@@ -30,3 +30,12 @@ async def test_of_a_long_command_the_result_is_seen_and_y_copies_all_of_them() -
     assert rows[3].startswith(" 14:00:40  mailcow  docker compose")
     assert rows[3].endswith("…  status 1  40 ms ×2")
     assert len(rows[3]) <= 80
+
+
+async def test_a_long_answer_leaves_the_command_half_of_the_row() -> None:
+    stage = calm()
+    stage.lines = (f"14:00:10  vps  read /etc/haproxy/haproxy.cfg  {'/etc/a/very/long/path ' * 8}is not there  7 ms",)
+    async with build(stage).run_test(size=(60, 20)) as pilot:
+        rows = await settle(pilot, "5")
+    assert rows[3].startswith(" 14:00:10  vps  read /etc/hap")
+    assert rows[3].endswith("…  7 ms")

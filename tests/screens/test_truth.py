@@ -101,6 +101,19 @@ async def test_the_word_of_what_is_wrong_stands_whole_on_the_map(width: int) -> 
     assert "  header missing " in row
 
 
+async def test_what_is_broken_below_the_edge_of_the_map_is_told_there() -> None:
+    stage = calm()
+    app = build(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        rows = await settle(pilot, "4")
+        assert "more lines" in rows[-2] and "broken" not in rows[-2]
+        stage.say(ReadingsChanged((reading(IMAPS, "service", "failed", "stopped"),)))
+        rows = await settle(pilot)
+        assert rows[-2].endswith("✗ 1 broken there")
+        rows = await settle(pilot, "G")
+    assert any("✗ 10993" in row for row in rows)
+
+
 async def test_a_lane_that_no_file_publishes_is_on_the_map_with_all_its_hops() -> None:
     app = build(calm())
     async with app.run_test(size=(80, 40)) as pilot:
@@ -134,6 +147,15 @@ def test_a_well_that_was_not_seen_from_inside_is_not_green() -> None:
 def test_a_second_cause_is_named_beside_the_first() -> None:
     rows = head(board(found=told("down", "dovecot is stopped inside mailcow", STOPPED, OTHER)))
     assert "dovecot is stopped inside mailcow (CH029)  +1 more: CH022, since" in rows[1]
+
+
+def test_a_sentence_on_all_lanes_does_not_name_each_where_the_row_is_short() -> None:
+    ports = ", ".join(str(lane.port) for lane in LANES[:-1]) + f" and {LANES[-1].port}"
+    said = f"lanes {ports}: no answer from vps to mailcow, and hung up at once from vps itself. Either this or that"
+    rows = head(board(found=told("down", said, STOPPED)))
+    assert rows[1].startswith(" every lane: no answer from vps to mailcow, and hung up at once")
+    few = head(board(found=told("down", said.replace(f", {LANES[2].port}", ""), STOPPED)))
+    assert few[1].startswith(f" lanes {LANES[0].port}, ")
 
 
 def test_count_and_verdict_change_together() -> None:
