@@ -219,9 +219,14 @@ class Wait(Struct, frozen=True, tag="wait"):
 Action = Run | Write | Copy | Call | Wait
 
 
+_SAME = '[ "$(stat -c %d:%i -- "$1")" = "$(stat -L -c %d:%i $it)" ]'
+_OPENED = f'it=/proc/self/fd/9 && exec 9<"$1" && {{ {_SAME} || {{ echo "$1 is a link" >&2; exit 3; }}; }}'
+"""Opens what is at a path, which may be no link: whoever may write beside it could lay one to any file of root's."""
+
+
 def make_folder(host: str, path: str, mode: int = 0o755, owner: str = "") -> Run:
     """Make a folder that is not there yet, with its mode and owner (USER:GROUP); taken back while it is empty."""
-    script = 'umask 077; mkdir -- "$1" && { [ -z "$3" ] || chown -h -- "$3" "$1"; } && chmod -- "$2" "$1"'
+    script = f'umask 077; mkdir -- "$1" && {_OPENED} && {{ [ -z "$3" ] || chown -- "$3" $it; }} && chmod -- "$2" $it'
     words = ("sh", "-c", script, "sh", path, f"{mode:04o}", owner)
     return Run(host, words, undo=("rmdir", "--", path))
 
@@ -237,7 +242,8 @@ def remove(host: str, path: str) -> Run:
 
 def set_mode(host: str, path: str, mode: int, before: int) -> Run:
     """Set a file's mode; `before` is what it has now."""
-    return Run(host, ("chmod", "--", f"{mode:04o}", path), undo=("chmod", "--", f"{before:04o}", path))
+    words = ("sh", "-c", f'[ ! -p "$1" ] && {_OPENED} && chmod -- "$2" $it', "sh", path)
+    return Run(host, (*words, f"{mode:04o}"), undo=(*words, f"{before:04o}"))
 
 
 def set_owner(host: str, path: str, owner: str, before: str) -> Run:

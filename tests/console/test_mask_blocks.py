@@ -75,6 +75,8 @@ SECRET = {
     "without its beginning, behind two": "x\n# }\n‹a›\n‹b›\n‹c›\n‹sensitive = true›",
     "a name in a call": "x = f(token ‹{ a }›)",
     "a name in a call that is no value": "f(token { a })",
+    "a set of Helm's that is sensitive": 'set_sensitive ‹{›\n‹  name = "x"›\n‹}›\nset {\n}',
+    "a word behind that": "set_sensitive x {\n a\n}",
     "an empty name": '"" {\n  a\n}',
 }  # fmt: skip
 

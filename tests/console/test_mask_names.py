@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.masking import names
-from console.masking.found import Found
+from console.masking.found import LONGEST, WHOLE, Found
 from console.masking.values import DOTS
 
 KINDS: list[tuple[str, names.Kind]] = [
@@ -51,6 +51,21 @@ KINDS: list[tuple[str, names.Kind]] = [
     ("cookies", ""),
     ("ssh_keyt", ""),
     ("my_cookies", "weak"),
+    ("community", "weak"),
+    ("LoadCredential", ""),
+    ("load_credential_encrypted", ""),
+    ("ImportCredential", ""),
+    ("MyLoadCredential", "strong"),
+    ("pushover-user", "strong"),
+    ("pushover_application", "strong"),
+    ("proxy_pass", ""),
+    ("ProxyPass", ""),
+    ("fastcgi_pass", ""),
+    ("proxy-pass", "strong"),
+    ("public_key", ""),
+    ("authorized_keys", ""),
+    ("client-key-data", "strong"),
+    ("unseal_key", "strong"),
     # something about a secret
     ("password_file", ""),
     ("secret_name", ""),
@@ -165,3 +180,33 @@ def test_places_that_touch_or_overlap_are_hidden_by_one_row_of_dots(spans: list[
     for start, end in spans:
         found.hide(start, end)
     assert found.masked("0123456789") == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("code", "strong"),
+        ("CODE", "strong"),
+        ("code-verifier", "strong"),
+        ("device_code", "strong"),
+        ("session", "strong"),
+        ("key", "weak"),
+        ("page", ""),
+        ("token", "strong"),
+        ("", ""),
+    ],
+)
+def test_a_parameter_of_a_url_is_a_secret_by_more_names(name: str, kind: names.Kind) -> None:
+    assert names.parameter(name) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("port", True), ("log_level", True), ("port_api", False), ("api", False), ("", False)]
+)
+def test_a_name_of_something_about_a_thing_is_known(name: str, what: bool) -> None:
+    assert names.about(name) is what
+
+
+def test_a_line_is_looked_through_up_to_4096_characters() -> None:
+    assert LONGEST == 4096
+    assert WHOLE == ((0, 4097),)

@@ -132,3 +132,20 @@ ENDS = [
 @pytest.mark.parametrize(("text", "start", "end"), ENDS)
 def test_a_word_ends_where_shells_end_it(text: str, start: int, end: int) -> None:
     assert values.word_end(text, start) == end
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ("25", True), ("30s", True), ("10.0.0.1", True), ("10.0.0.0/8", True), ("mail.example.org", True),
+        ("mail.example.org:25", True), ("::1", True), ("[::1]:25", True), ("/etc/x", True), ("Europe/Berlin", True),
+        ("yes", True), ("$X", True), ("plain", True), ("hunter2x", False), ("correct-horse", False), ("1234567", True),
+        ("Zq9planted", False),
+    ],
+)  # fmt: skip
+def test_an_address_a_number_or_a_path_is_ordinary(value: str, plain: bool) -> None:
+    assert values.ordinary(value) is plain
+
+
+def test_a_community_of_bgp_is_none_of_snmp() -> None:
+    assert values.harmless("65000:100", "weak") and not values.harmless("65000:x", "weak")
