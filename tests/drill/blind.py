@@ -8,10 +8,10 @@ import re
 
 from msgspec import Struct
 
-from tests.drill.acts import both, haproxy, hold, ip, kill, nft, same, section
+from tests.drill.acts import both, haproxy, hold, ip, kill, main_cf, nft, same, section
 from tests.drill.faults import ALL, DOVECOT, Drill, _drill
 from tests.reallab import network
-from tests.reallab.addresses import CLIENT, TUNNEL, VPS
+from tests.reallab.addresses import CLIENT, TUNNEL, VPS, VPS6
 from tests.reallab.lab import RealLab
 
 
@@ -82,6 +82,21 @@ _ALL = (
     Drill("agent-down", ("haproxy-check/agent",), (993,), _agent, _no_agent),
     _drill("client-banned-by-name", "", (4190,), haproxy(section(
         "sieve", lambda t: t + f"    tcp-request content reject if {{ src {CLIENT} }}\n    timeout queue 1s\n"))),
+    # a second time, after what the first look had shown was mended
+    _drill("swapped-binds", "", DOVECOT, haproxy(lambda t: t.replace(":993", ":X").replace(":4190", ":993").replace(
+        ":X", ":4190"))),
+    _drill("server-speaks-tls", "", (4190,), haproxy(section("sieve", lambda t: re.sub(
+        r"(server \S+ \S+)", r"\1 ssl verify none", t)))),
+    _drill("vm-dnat", "", (993,), nft("mailcow", "output", "accept; } chain nat { type nat hook prerouting priority -100; "
+                                      "tcp dport 10993 redirect to :10110;")),
+    _drill("no-certificate-file", "", (465,), main_cf("smtpd_tls_cert_file = /etc/ssl/mail/gone.pem")),
+    _drill("vm-drops-proxy-whole", "", ALL, nft("mailcow", "input", "ip saddr 100.64.0.1 drop;")),
+    _drill("small-link", "", ALL, ip("vps", "link set eth0 mtu 600",
+                                     f"link set eth0 mtu 1500; addr replace {VPS6}/64 dev eth0 nodad")),
+    _drill("double-bind", "", (993,), haproxy(
+        lambda t: t + "\nlisten older\n    bind :993\n    mode tcp\n    server gone 10.10.10.214:10999\n")),
+    _drill("wrong-check-text", "", (25,), haproxy(section(
+        "smtp", lambda t: t + "    option tcp-check\n    tcp-check expect string HELLO\n"))),
 )  # fmt: skip
 
 BLIND = {each.id: each for each in _ALL}
@@ -113,5 +128,20 @@ BLIND_TRUTH = {
     "agent-down": Truth("haproxy", "an agent of HAProxy's says down; the server is well", "its check's port, Dovecot"),
     "client-banned-by-name": Truth("", "nobody that is looked from: another client alone is turned away",
                                    "anything"),
+    "swapped-binds": Truth("haproxy", "HAProxy listens on 4190 for imaps and on 993 for sieve",
+                           "Dovecot answers in plain text, no PROXY header, a certificate"),
+    "server-speaks-tls": Truth("haproxy", "HAProxy begins TLS with sieve's plain port",
+                               "Dovecot hangs up, no PROXY header, the check's port"),
+    "vm-dnat": Truth("vm", "the mail host leads 10993 to pop3's port", "Dovecot's own listener without TLS, proven"),
+    "no-certificate-file": Truth("service", "Postfix finds no certificate file",
+                                 "certificate and key do not belong together"),
+    "vm-drops-proxy-whole": Truth("vm", "the mail host drops all that comes from the proxy",
+                                  "the mail host is off, the tunnel is down"),
+    "small-link": Truth("public", "the proxy's link has a small MTU: IPv6 is lost, large packets are cut up",
+                        "a firewall proven"),
+    "double-bind": Truth("haproxy", "a second section of the same HAProxy takes some clients of 993",
+                         "no PROXY header, Dovecot, two HAProxies"),
+    "wrong-check-text": Truth("haproxy", "HAProxy's check expects other words of Postfix",
+                              "Postfix is ill, its check's port, postscreen's teaser"),
 }  # fmt: skip
 """The truth of each, by its id."""
