@@ -207,6 +207,13 @@ _ENTRIES = (
         "look at the server's name and the resolvers section in haproxy.cfg, or give the server's address",
     ),
     Entry(
+        "CH092",
+        "certificate-unusable",
+        "critical",
+        "look at the daemon's log for the file that it names: whether it is there, whole, and readable",
+        "certificate-sync",
+    ),
+    Entry(
         "CH091",
         "agent-takes-away",
         "critical",

@@ -41,17 +41,28 @@ def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) ->
 
 
 def doubt(world: World, readings: list[Reading], blamed: dict[str, frozenset[HopName]]) -> list[Reading]:
-    """Return the readings without a cross on HAProxy where its lane fails just as another lane of the same service
-    does inside the mail host, and nothing proves a cause: a service may well answer one time, and not the next."""
-    lanes = {lane.lane.id: port for port, lane in world.lanes.items()}
-    sick = {(world.service(lanes[r.lane]), r.word) for r in readings if r.hop == "service" and r.outcome == "failed"}
-    return [
-        replace(each, outcome="degraded")
-        if (each.hop, each.outcome) == ("haproxy", "failed") and each.lane not in blamed
-        and (world.service(lanes[each.lane]), each.word) in sick
-        else each
-        for each in readings
-    ]  # fmt: skip
+    """Return the readings without what is laid at a hop that may well be innocent, on lanes of which nothing is proven.
+
+    Where a lane fails just as another of the same service does inside the mail host, HAProxy has no cross: a service
+    may answer one time, and not the next. What only IPv4 clients see is HAProxy's rather than the mail host's port."""
+    services = {lane.lane.id: world.service(port) for port, lane in world.lanes.items()}
+    sick = {(services.get(r.lane, ""), r.word) for r in readings if r.hop == "service" and r.outcome == "failed"}
+    halves = {r.lane: r.word for r in readings if _is_half(r) and r.word[:3] == "v4 " and r.lane not in blamed}
+    return [_doubted(each, services.get(each.lane, ""), sick, halves, each.lane in blamed) for each in readings]
+
+
+def _doubted(
+    reading: Reading, service: str, sick: set[tuple[str, str]], halves: dict[str, str], blamed: bool
+) -> Reading:
+    if reading.lane in halves and reading.hop == "vm":
+        return replace(reading, outcome="ok", word="answers")
+    if blamed or reading.hop != "haproxy":
+        return reading
+    if reading.lane in halves and reading.outcome == "ok":
+        return replace(reading, outcome="degraded", word=halves[reading.lane], latency_ms=None)
+    if service and reading.outcome == "failed" and (service, reading.word) in sick:
+        return replace(reading, outcome="degraded")
+    return reading
 
 
 def _is_half(reading: Reading) -> bool:

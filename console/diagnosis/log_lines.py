@@ -24,6 +24,9 @@ TIMED_OUT = re.compile(rf"{_DOVECOT}[^`']*?\btimed out\b[^`']*?{_RIP}")
 BROKEN = re.compile(rf"{_DOVECOT}Client discon\w+ed: .*{_RIP}")
 """What Dovecot logs of a header it cannot read; 2.2 misspells the word."""
 
+NOT_TLS = re.compile(rf"{_LOGIN}Disconnected[^<>\"'`=]*?\bwrong version number\b[^<>\"'`=]*: user=<>, {_RIP}")
+"""What Dovecot logs of a peer that sent something else where TLS should have begun (2.3 with OpenSSL 1.1 to 3)."""
+
 _POSTFIX = r"^[^<>\"\[\]]*?\b([^\s<>\"=]+)/{}\[\d+\]: "
 _CLIENT = r"\[([0-9a-fA-F.:]+)\]:(\d+)"
 
@@ -87,6 +90,11 @@ class Screened(Struct, frozen=True):
 def untrusted_peer(lines: tuple[str, ...]) -> tuple[str, str] | None:
     """Return (peer, line) of the newest line that says Dovecot does not trust a proxy."""
     return _newest(UNTRUSTED, lines)
+
+
+def talked_plainly(lines: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return the newest peer that sent Dovecot no TLS where it should have begun, and the line; None for none."""
+    return _newest(NOT_TLS, lines)
 
 
 def untrusted_peers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -103,4 +103,10 @@ DAEMONS: tuple[Mode, ...] = (
         forbids=f"talk vm,inside; {END}", fact=daemons.mismatched, finding="CH011",
         tells="compare the public keys of cert.pem and key.pem in data/assets/ssl",
     ),
+    row(
+        "certificate/unusable", "{daemon} on {mail} cannot use its certificate or key: no TLS there, {lanes}", 1.6,
+        "service", where(speaks_tls), covers="talk vm,inside,here,itself: tls closed-0 silent not-tls; check haproxy",
+        forbids=f"talk vm,inside; {END}", fact=daemons.unusable, finding="CH092",
+        remedy="look at {daemon}'s log on {mail} for the file that it names: whether it is there, whole, and readable",
+    ),
 )  # fmt: skip

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from console.diagnosis.log_lines import refused_family, untrusted_peer
+from console.diagnosis.log_lines import refused_family, talked_plainly, untrusted_peer
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
 from console.diagnosis.proofs_back import target_of
-from console.diagnosis.world import DOVECOT, World, inner
+from console.diagnosis.world import DOVECOT, World, hidden, inner
 from console.model import PLAIN_PORTS
 
 PROCESSES = {
@@ -18,8 +18,9 @@ PROCESSES = {
 """How the processes of a service that answer clients are named."""
 
 LIMIT = re.compile(r"has reached its process limit|process_limit \(\d+\) reached|client_limit \(\d+\) reached")
-MISMATCH = re.compile(
-    r"key values mismatch|cannot (?:get|load|use) .*?key|can't load (?:private key|ssl)|disabling TLS support", re.I
+MISMATCH = re.compile(r"key values mismatch|[Kk]ey is for a different cert")
+UNUSABLE = re.compile(
+    r"cannot (?:get|load|use) .*?(?:key|cert)|can't load (?:private key|ssl)|disabling TLS support", re.IGNORECASE
 )
 NO_LOGINS = re.compile(r"fatal: no SASL authentication mechanisms|SASL: Connect to Dovecot auth socket .* failed")
 DIES = re.compile(r"(?:smtpd|postscreen)\[\d+\]: fatal: .*|bad command startup|No space left on device")
@@ -131,6 +132,12 @@ def unwanted(world: World, scope: Scope) -> Proof:
     taken = [t for t in world.by_port[port] if (t.kind, t.at, t.outcome) == ("talk", "vm", "out-of-step")]
     if taken:
         return Proof(True, (f"{given['target']} took the header for a command: {taken[0].said}",), given, 0.4)
+    # whose header was read shows in that line as the client that the header names, and begins TLS
+    login = {"imaps": "imap-login: ", "pop3s": "pop3-login: "}.get(lane.protocol)
+    asked = login and world.came("talk", "vm", port)
+    plain = talked_plainly(tuple(line for line in world.log(port) if login in line)) if login and asked else None
+    if plain is not None and hidden(plain[0]) and untrusted_peer(world.log(port)) is None:
+        return Proof(True, (plain[1],), given, 0.4)
     return Proof(None, given=given)
 
 
@@ -201,4 +208,15 @@ def one_family(world: World, scope: Scope) -> Proof:
 def mismatched(world: World, scope: Scope) -> Proof:
     """A daemon's log says since the sweep began that key and certificate do not fit."""
     logged = world.logged(MISMATCH, scope.ports[0])
-    return Proof(True, (logged,), cost=0.3) if logged else UNKNOWN
+    if not logged:
+        return Proof(False) if world.logged(UNUSABLE, scope.ports[0]) else UNKNOWN
+    return Proof(True, (logged,), cost=0.3)
+
+
+def unusable(world: World, scope: Scope) -> Proof:
+    """A daemon's log says since the sweep began that it cannot use its certificate or key, and not for each other."""
+    port = scope.ports[0]
+    logged = world.logged(UNUSABLE, port)
+    if not logged or world.logged(MISMATCH, port):
+        return Proof(False)
+    return Proof(True, (logged,), {"daemon": world.daemon(port)}, 0.3)

@@ -67,6 +67,8 @@ async def kept(estate: Estate, hosts: Mapping[Role, Host]) -> Kept:
     """Look at what is stored alone: beside a sweep, which sees what is served."""
     unseen: list[str] = []
     looked = await _stored(estate, hosts, unseen)
+    absent = {told.error for _, told in looked if told.away}  # the sweep itself says whom it could not ask
+    unseen = [row for row in unseen if row not in absent]
     places = {(place.host, place.where): place for _, told in looked for place in told.places}
     unseen += [f"{place.host}:{place.where}: {place.error}" for place in places.values() if place.error]
     push = next((told.state for _, told in looked if told.state), "")

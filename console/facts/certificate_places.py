@@ -116,13 +116,14 @@ class Stored(Struct, frozen=True):
     """What a machine stores: its places, the state of the last push ("" for none), and certbot's next run (Unix time).
 
     `error` says why it could not be looked at, or not whole; "" when it was. `dark` are files and folders, of places or
-    that tell of them, which its user may not read."""
+    that tell of them, which its user may not read. `away` says that nobody got into the machine at all."""
 
     places: tuple[CertificatePlace, ...] = ()
     state: str = ""
     timer: float | None = None
     error: str = ""
     dark: tuple[str, ...] = ()
+    away: bool = False
 
 
 async def ask(host: Host, folder: str = FOLDER, authority: str = "", root: str = "") -> Stored:
@@ -131,7 +132,7 @@ async def ask(host: Host, folder: str = FOLDER, authority: str = "", root: str =
     `authority` is the PEM text of an operator's own CA; `root` stands for "/" in tests."""
     answer = await run(host, ("sh", "-c", SCRIPT, "sh", root, folder, authority), TIMEOUT)
     if answer.error:
-        return Stored(error=answer.error)
+        return Stored(error=answer.error, away=answer.status < 0 and not answer.late)
     return parse(answer.text, host.name)
 
 

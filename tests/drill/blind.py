@@ -87,15 +87,16 @@ _ALL = (
         ":X", ":4190"))),
     _drill("server-speaks-tls", "", (4190,), haproxy(section("sieve", lambda t: re.sub(
         r"(server \S+ \S+)", r"\1 ssl verify none", t)))),
-    _drill("vm-dnat", "", (993,), nft("mailcow", "output", "accept; } chain nat { type nat hook prerouting priority -100; "
-                                      "tcp dport 10993 redirect to :10110;")),
-    _drill("no-certificate-file", "", (465,), main_cf("smtpd_tls_cert_file = /etc/ssl/mail/gone.pem")),
+    _drill("vm-dnat", "", (993,), nft("mailcow", "output", "accept; } chain nat { type nat hook prerouting "
+                                      "priority -100; tcp dport 10993 redirect to :10110;")),
+    _drill("no-certificate-file", "certificate/unusable", (465,), main_cf(
+        "smtpd_tls_cert_file = /etc/ssl/mail/gone.pem")),
     _drill("vm-drops-proxy-whole", "", ALL, nft("mailcow", "input", "ip saddr 100.64.0.1 drop;")),
-    _drill("small-link", "", ALL, ip("vps", "link set eth0 mtu 600",
+    _drill("small-link", "vps/lost-family", ALL, ip("vps", "link set eth0 mtu 600",
                                      f"link set eth0 mtu 1500; addr replace {VPS6}/64 dev eth0 nodad")),
     _drill("double-bind", "", (993,), haproxy(
         lambda t: t + "\nlisten older\n    bind :993\n    mode tcp\n    server gone 10.10.10.214:10999\n")),
-    _drill("wrong-check-text", "", (25,), haproxy(section(
+    _drill("wrong-check-text", "haproxy-check/false-alarm", (25,), haproxy(section(
         "smtp", lambda t: t + "    option tcp-check\n    tcp-check expect string HELLO\n"))),
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ from tests.drill.score import score, scores
 LESS: dict[str, str] = {
     "vps-off": "among", "here-offline": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
     "haproxy-outbound": "among", "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
-    "no-way-back": "among", "no-haproxy-on-10993": "among", "vm-loss": "nothing",
+    "no-way-back": "among", "vm-loss": "nothing",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among", "vm-blackhole-back": "among",
     "wrong-source": "among", "smtps-plain": "among", "here-mtu": "among", "wan-loss": "nothing",
 }  # fmt: skip
@@ -243,3 +243,18 @@ def test_a_lane_that_fails_as_another_of_its_service_does_is_no_cross_on_haproxy
     readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
     assert {r.lane for r in readings if (r.hop, r.outcome) == ("haproxy", "failed")} == {"4190/sieve"}
     assert {(r.lane, r.hop) for r in judge(seen, readings)[1] if r.outcome == "failed"} == {("993/imaps", "service")}
+
+
+def test_what_ipv4_clients_alone_see_is_not_laid_at_the_mail_host() -> None:
+    seen = read("double-bind")
+    readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
+    bad = {(r.lane, r.hop): r.word for r in judge(seen, readings)[1] if r.outcome != "ok"}
+    assert bad == {("993/imaps", "haproxy"): "v4 closed"}
+
+
+def test_a_daemon_that_hangs_up_in_time_misses_no_header_unless_its_log_says_so() -> None:
+    """HAProxy's own retries take three seconds, too."""
+    seen = read("server-speaks-tls")
+    assert not [cause for cause in explain(World(seen)).causes if cause.proven]
+    seen.logs = {}
+    assert not [cause for cause in explain(World(seen)).causes if cause.proven]

@@ -86,7 +86,7 @@ def test_the_peer_that_dovecot_must_trust_is_read_from_its_log(seen: Sweeps) -> 
 @pytest.mark.parametrize("broken", ["dovecot-wrong-peer"], indirect=True, scope="module")
 def test_who_may_not_read_the_log_reads_it_by_sudo(broken: Fault, standing: RealLab) -> None:
     _, answer = check(standing, site(standing, "cow"))
-    (finding,) = [each for each in answer["findings"] if each["observed"]]
+    (finding,) = [each for each in answer["findings"] if each["observed"] and each["id"] != "CH088"]
     assert finding["summary"] == "Dovecot does not trust the proxy 10.10.10.1, lanes 993 and 4190"
 
 

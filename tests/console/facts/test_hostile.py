@@ -138,3 +138,21 @@ def test_postfix_says_which_family_it_does_without(line: str, family: str) -> No
 )  # fmt: skip
 def test_an_exit_code_is_put_into_words_where_it_says_something(code: int | None, words: str) -> None:
     assert log_lines.exit_words(code) == words
+
+
+_PLAIN = (
+    "Nov 27 09:33:24 mail dovecot: imap-login: Disconnected: Connection closed: SSL_accept() failed: "
+    "error:0A00010B:SSL routines::wrong version number (no auth attempts in 0 secs): user=<>, "
+    "rip=100.64.0.1, lip=10.1.1.2"
+)
+
+
+def test_of_what_dovecot_says_of_a_peer_without_tls_no_word_is_a_strangers() -> None:
+    assert log_lines.talked_plainly((_PLAIN,)) == ("100.64.0.1", _PLAIN)
+    for forged in (
+        _PLAIN.replace("user=<>", "user=<wrong version number>"),
+        _PLAIN.replace("SSL routines::wrong version number", "SSL routines::unsupported protocol"),
+        "Nov 27 09:33:24 mail dovecot: imap-login: Login: user=<x: imap-login: Disconnected: wrong version number: "
+        "user=<>, rip=100.64.0.1>, method=PLAIN",
+    ):
+        assert log_lines.talked_plainly((forged,)) is None, forged
