@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -16,8 +17,19 @@ from console.events import ActionBegan, ActionEnded, FlowEvent
 from tests.screens.stage import START
 
 FOLDER = Path(__file__).with_name("runs")
-FLOWS = {"proxy-override": (True, {}), "rotate-certificate": (False, {"renew": "yes"})}
-"""Flow → whether the lab begins half-way, and the answers."""
+Setup = Literal["half-way", "whole", "empty"]
+"""How a lab begins: an empty one has its volumes mounted, a whole one certificate-sync."""
+
+FLOWS: dict[str, tuple[Setup, dict[str, str]]] = {
+    "install-mailcow": ("empty", {"zone": "Europe/Berlin"}),
+    "proxy-override": ("half-way", {}),
+    "rotate-certificate": ("whole", {"renew": "yes"}),
+}
+"""Flow → how the lab begins, and the answers."""
+
+VOLUMES = ("mailcow_opt", "mailcow_var_lib_docker")
+BEFORE: dict[Setup, str] = {"whole": "certificate-sync", "empty": "mount-volumes"}
+"""What is run first."""
 
 
 class Recorded(Struct, frozen=True):
@@ -39,7 +51,7 @@ def read(name: str) -> Recorded:
     return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Recorded)
 
 
-async def record(name: str, half_way: bool, answers: dict[str, str], folder: Path) -> Recorded:
+async def record(name: str, setup: Setup, answers: dict[str, str], folder: Path) -> Recorded:
     """Plan and run a flow on a lab of its own."""
     from console.estate.load import load
     from console.flows import StepContext, registry
@@ -48,16 +60,15 @@ async def record(name: str, half_way: bool, answers: dict[str, str], folder: Pat
     from console.runner.session import Session
     from tests.console.flows.walking import agree
 
-    lab = Lab.start_private(seed=half_way)
+    lab = Lab.start_private(seed=setup == "half-way", empty=setup == "empty")
     try:
         lab.wait()
         hosts = lab.hosts()
 
         async def run(which: str, dry: bool) -> tuple[FlowEvent, ...]:
             heard: list[FlowEvent] = []
-            world = StepContext(
-                load(site_file()), {role: hosts[role] for role in ("mail", "proxy", "here")}, {}, answers
-            )
+            machines = {role: hosts[role] for role in ("mail", "proxy", "here")}
+            world = StepContext(load(site_file()), machines, {}, answers, VOLUMES)
             ending = await Session(registry.find(which), world, agree, heard.append, None if dry else folder).run()
             assert ending.outcome == ("planned" if dry else "done"), ending.words
             began = heard[0].at  # type: ignore[union-attr]
@@ -65,8 +76,8 @@ async def record(name: str, half_way: bool, answers: dict[str, str], folder: Pat
                 replace(event, at=event.at - began + START + 300) if hasattr(event, "at") else event for event in heard
             )
 
-        if not half_way:
-            await run("certificate-sync", False)
+        if setup in BEFORE:
+            await run(BEFORE[setup], False)
         return Recorded(await run(name, True), await run(name, False))
     finally:
         lab.close()
@@ -75,9 +86,9 @@ async def record(name: str, half_way: bool, answers: dict[str, str], folder: Pat
 def main() -> None:
     """Record all."""
     FOLDER.mkdir(exist_ok=True)
-    for name, (half_way, answers) in FLOWS.items():
+    for name, (setup, answers) in FLOWS.items():
         with tempfile.TemporaryDirectory() as folder:
-            made = asyncio.run(record(name, half_way, dict(answers), Path(folder)))
+            made = asyncio.run(record(name, setup, dict(answers), Path(folder)))
         (FOLDER / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
         print(name, len(made.plan), len(made.run))
 

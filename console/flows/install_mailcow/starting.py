@@ -11,15 +11,15 @@ from console.flows import CheckResult, NotYetKnown, Plan, Run, Step, StepContext
 from console.flows.install_mailcow import working
 from console.flows.install_mailcow.commands import Layers
 from console.flows.install_mailcow.ground import FOLDER, QUIET, bound, look
-from console.flows.install_mailcow.preparing import GENERATED, SILENCE
+from console.flows.install_mailcow.preparing import GENERATED
 from console.flows.install_mailcow.wanted import FILE, read
 from console.sources.compose import env_file
 from console.text import join_words
 
 PULLED, UP = "pull", "up"
 
-PULL, START = 3 * 3600.0, 1200.0
-"""Seconds: one image, and `up -d`."""
+PULL, QUIET_PULL, START = 3 * 3600.0, 3600.0, 1200.0
+"""Seconds: one image, one of its layers, of which docker says nothing while it comes, and `up -d`."""
 
 TRIES, PAUSE = 60, 5.0
 """How often services that have just been started are asked, and the seconds between."""
@@ -57,7 +57,7 @@ class Pull(Step):
         """What has come stays: a pull that was cut off goes on with the layers that are missing."""
         absent = (await look(context)).there.absent
         pulls = [
-            Run("mail", ("docker", "pull", each), PULL, guards=NOT_UPDATING, silence=SILENCE, progress=Layers(each))
+            Run("mail", ("docker", "pull", each), PULL, guards=NOT_UPDATING, silence=QUIET_PULL, progress=Layers(each))
             for each in absent
         ]
         return Plan(tuple(pulls), undo="docker image rm, by hand")

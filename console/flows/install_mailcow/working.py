@@ -21,6 +21,9 @@ GREETING = 15.0
 
 MOST = 8192
 
+UNTOLD = "nobody was asked"
+"""Stands for an answer that tells nothing of a service."""
+
 
 class Question(Struct, frozen=True):
     """What is asked of a service: a port, what is said first and at the end, and whether an answer is the right one.
@@ -43,7 +46,12 @@ def _status(text: str) -> int:
 
 
 def _page(path: str) -> str:
-    return f"HEAD {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: cowhand\r\n\r\n"
+    return f"GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: cowhand\r\n\r\n"
+
+
+def _proxied(text: str) -> bool:
+    """Whether an answer came from behind nginx: it says itself when nobody answers there."""
+    return 0 < _status(text) < 500 and _status(text) != MOVED
 
 
 def _greeted(text: str) -> bool:
@@ -54,11 +62,17 @@ QUESTIONS = (
     Question("postfix-mailcow", "SMTP_PORT", 25, _greeted, last="QUIT\r\n", whole=_greeted),
     Question("dovecot-mailcow", "IMAP_PORT", 143, lambda text: text.startswith("* OK"), last="a LOGOUT\r\n"),
     Question("nginx-mailcow", "HTTP_PORT", 80, lambda text: _status(text) > 0, _page("/")),
-    Question("php-fpm-mailcow", "HTTP_PORT", 80, lambda text: 0 < _status(text) < 400, _page("/")),
-    Question("sogo-mailcow", "HTTP_PORT", 80, lambda text: 0 < _status(text) < 400, _page("/SOGo/")),
-    Question("rspamd-mailcow", "HTTP_PORT", 80, lambda text: 0 < _status(text) < 400, _page("/rspamd/")),
+    Question("php-fpm-mailcow", "HTTP_PORT", 80, _proxied, _page("/")),
+    Question("sogo-mailcow", "HTTP_PORT", 80, _proxied, _page("/SOGo/")),
+    Question("rspamd-mailcow", "HTTP_PORT", 80, _proxied, _page("/rspamd/")),
 )
 """A page of PHP needs MySQL and Redis as well, and is an error without them (prerequisites.inc.php)."""
+
+MOVED = 301
+"""With HTTP_REDIRECT=y nginx says this of every page, and asks nobody."""
+
+LEFT_OUT = {"sogo-mailcow": "SKIP_SOGO", "rspamd-mailcow": "SKIP_RSPAMD"}
+"""Service → the setting by which its container runs, and does nothing."""
 
 THROUGH = {"mysql-mailcow": "php-fpm-mailcow", "redis-mailcow": "php-fpm-mailcow"}
 """Service → the one whose answer proves it as well."""
@@ -90,7 +104,8 @@ async def ask(
     Raises `HostError` when the host itself cannot be reached."""
     host = context.host("mail", fresh=True)
     there = {each.service for each in containers}
-    asked = [each for each in QUESTIONS if each.service in there]
+    left_out = {service for service, name in LEFT_OUT.items() if values.get(name, "").lower().startswith("y")}
+    asked = [each for each in QUESTIONS if each.service in there - left_out]
     answers = await asyncio.gather(
         *(_answer(host, *where(values, each.named, each.port, otherwise), each) for each in asked)
     )
@@ -105,7 +120,7 @@ async def ask(
         elif each.service in CHECKED and "(" in each.status:
             healthy = "(healthy)" in each.status
             (well if healthy else bad).append(each.service if healthy else f"{each.service}: {each.status}")
-        elif why is None:
+        elif why is None or why == UNTOLD:
             unasked.append(each.service)
         elif why:
             bad.append(f"{each.service}: {why}")
@@ -137,5 +152,7 @@ async def _answer(host: Host, address: str, port: int, question: Question) -> st
         stream.close()
     if question.right(text):
         return ""
+    if question.right is _proxied and _status(text) == MOVED:
+        return UNTOLD
     said = clean(text.partition("\n")[0].strip(), 80)
     return f"port {port} says {said}" if said else f"port {port} closes without a word"

@@ -21,7 +21,7 @@ from console.runner.ending import Ending
 from console.runner.plan import Amount
 from tests.console.flows.case import tree
 from tests.console.flows.cases import install_mailcow as case
-from tests.console.flows.walking import walk
+from tests.console.flows.walking import context, walk
 
 WELL = Installation(root=True, apt=True, kind="mailcow", engine="26.1.3", compose="2.26.1", settings=0o600)
 CONF = case.CONFIGURATION.replace("$MAILCOW_HOSTNAME", "mail.example.org")
@@ -258,6 +258,8 @@ async def test_a_service_that_runs_and_does_not_answer_is_named(world: Path) -> 
         ("sogo-mailcow", "HTTP/1.1 502 Bad Gateway\r\n", False),
         ("sogo-mailcow", "HTTP/1.1 302 Found\r\n", True),
         ("rspamd-mailcow", "garbage\r\n", False),
+        ("rspamd-mailcow", "HTTP/1.1 404 Not Found\r\n", True),
+        ("php-fpm-mailcow", "HTTP/1.1 301 Moved Permanently\r\n", False),
     ],
 )
 def test_each_service_is_judged_by_its_own_answer(service: str, said: str, well: bool) -> None:
@@ -278,6 +280,17 @@ def test_each_service_is_judged_by_its_own_answer(service: str, said: str, well:
 )
 def test_a_service_is_asked_where_mailcow_conf_has_it(values: dict[str, str], where: tuple[str, int]) -> None:
     assert working.where(values, "SMTP_PORT", 25, "127.0.0.1") == where
+
+
+async def test_a_redirect_of_nginx_proves_nothing_of_what_is_behind_it(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(world)
+    monkeypatch.setitem(case.ANSWERS, 80, b"HTTP/1.1 301 Moved Permanently\r\n\r\n")
+    containers = tuple(Container(name, "running") for name in (*case.SERVICES, "sogo-mailcow", "mysql-mailcow"))
+    found = await working.ask(context(case.CASE, world), {"SKIP_SOGO": "y"}, case.ADDRESS, containers)
+    assert (found.bad, found.well) == ((), ("nginx-mailcow", "postfix-mailcow", "dovecot-mailcow"))
+    assert found.unasked == ("php-fpm-mailcow", "memcached-mailcow", "sogo-mailcow", "mysql-mailcow")
 
 
 def test_the_web_is_asked_at_its_own_address() -> None:
