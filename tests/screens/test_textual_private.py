@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from textual import events
@@ -113,3 +115,31 @@ async def test_a_crash_hands_on_the_error_ends_the_app_and_prints_nothing(
     assert [type(error) for error in app.failed] == [ValueError if end == "fail" else RuntimeError]
     assert SECRET not in printed.out + printed.err
     assert "Traceback" not in printed.out + printed.err
+
+
+PALETTE = """
+import sys, screens.app
+loaded = [name for name in ("textual.command", "textual.widgets._input") if name in sys.modules]
+import textual.command, textual.app
+print(loaded, textual.command.CommandPalette.__module__, textual.app.CommandPalette is textual.command.CommandPalette)
+"""
+
+WITHOUT = """
+import sys, screens.lean
+screens.lean.NAMES = ()
+for name in [name for name in sys.modules if name.startswith("textual")]: del sys.modules[name]
+screens.lean.spare_the_palette()
+print("textual.app" in sys.modules)
+import textual.app
+print(textual.app.CommandPalette.__module__)
+"""
+
+
+def test_textuals_own_palette_is_not_imported_before_the_first_paint() -> None:
+    said = subprocess.run([sys.executable, "-c", PALETTE], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["[]", "textual.command", "False"]
+
+
+def test_a_textual_that_wants_more_of_its_palette_gets_the_real_one() -> None:
+    said = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["False", "textual.command"]
