@@ -22,7 +22,7 @@ from console.runner.context import StepContext, Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
 from console.runner.step import Flow
-from console.text import clean
+from console.text import clean, join_words
 
 if TYPE_CHECKING:
     from console.engine.vantages import Vantages
@@ -72,6 +72,8 @@ async def run(
             async with asyncio.timeout(OPENING):
                 await opened.open()
         ending: Ending = await session.run()
+        if unasked := sorted({*asked.answers} - context.asked):
+            printer.say(f"--answer {join_words(unasked)}: this run asked nothing by that name")
     except asyncio.CancelledError:
         return 128 + signals.number if signals.number else 1
     except CowhandError as error:

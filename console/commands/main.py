@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from console.commands.output import EXIT_UNUSABLE, VERSION, say
 from console.errors import CowhandError
@@ -55,9 +56,34 @@ class Command(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
+class Whole(argparse.ArgumentParser):
+    """The parser of the whole command line: what one command does not know is told with that command's own usage."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all; exits with status 2 and the usage of what was meant."""
+        found, extra = self.parse_known_args(args, namespace)
+        if extra:
+            choices: dict[str, Command] = next(a.choices for a in self._actions if a.dest == "command")  # type: ignore
+            choices.get(found.command or "", self).error(f"unrecognized arguments: {' '.join(extra)}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2; a command that does not exist is told with the one that is most like it."""
+        wrong = re.match(r"argument COMMAND: invalid choice: '([^']*)'", message)
+        if wrong is not None:
+            from difflib import get_close_matches
+
+            from console.text import clean
+
+            like = get_close_matches(wrong[1], COMMANDS, 1)
+            meant = f"did you mean {like[0]}?" if like else "cowhand --help names them"
+            message = f"there is no command {clean(wrong[1], 40)}; {meant}"
+        super().error(message)
+
+
 def build() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Whole(
         prog="cowhand",
         description="An operator console for a Mailcow behind HAProxy: every mail port, probed hop by hop.",
         epilog="Without a command the screens open.",
@@ -77,7 +103,9 @@ def build() -> argparse.ArgumentParser:
         "--empty", dest="empty_lab", action="store_true", help="with --lab: its own one, with a VM as OpenTofu made it"
     )
     parser.add_argument("--read-only", action="store_true", help="remove every action that changes anything")
-    parser.add_argument("--every", metavar="SECONDS", type=float, default=30.0, help="time between sweeps (at least 2)")
+    parser.add_argument(
+        "--every", metavar="SECONDS", type=float, default=30.0, help="time between sweeps: 30, at least 2"
+    )
     parser.add_argument("--theme", choices=("dark", "light", "terminal"), help="colours of the screens")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Command)
     for name, words in COMMANDS.items():

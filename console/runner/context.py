@@ -74,6 +74,8 @@ class StepContext:
         self.estate = estate
         self.hosts, self.missing = hosts, missing or {}
         self.answers: dict[str, str] = dict(answers or {})
+        self.asked: set[str] = {TAKE_OVER}
+        """The keys of all questions that were asked so far, answered or not; a lock asks its own."""
         self.destroy: set[str] = set(destroy)
         self.lanes = lanes
         """Sees the lanes of mail from outside: pairs of a lane and its outcome (see model.Outcome)."""
@@ -195,6 +197,7 @@ class StepContext:
 
     def ask_all(self, *questions: Ask) -> tuple[str, ...]:
         """The answers to several questions, which are asked together when they are missing."""
+        self.asked.update(each.key for each in questions)
         missing = tuple(each for each in questions if self._known(each) is None)
         if missing:
             raise Unanswered(*missing)
