@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.again import ENDED
 from tests.reallab.needs import missing, missing_docker
+
+# On a busy machine an example may take seconds to be made, and more to be run; neither says that a strategy is wrong.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.hookimpl(trylast=True)

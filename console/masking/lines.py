@@ -68,7 +68,10 @@ def _statement() -> re.Pattern[str]:
         rf"(?i)\bsnmp(?:-server|d)?\s++(?:v[123]c?\s++)?community\s++{word}"
         rf"|\bcom2sec6?\s++(?:-Cn\s++\S++\s++)?[\w.-]++\s++[\w.:/-]++\s++{word}"
         rf"|\btrapcommunity\s++{word}|\b(?:trap2?sink|informsink)\s++[\w.:-]++\s++{word}"
-        rf"|\bauth-pass\s++[\w.-]++\s++{word}"
+        rf"|\bauth-pass\s++[\w.-]++\s++{word}|\bauth_pass\s++{word}|\bpre-shared-(?:key|secret)\s++{word}"
+        rf"|\b(?:enable|username\s++\S++)\s++(?:secret|password)\s++\d\s++{word}|\bisakmp\s++key\s++{word}"
+        rf"|\b(?:authentication|message-digest)-key\s++\d++\s++md5\s++{word}|\bneighbor\s++[\w.:]++\s++password\s++{word}"
+        rf"|\btacacs-server\s++key\s++{word}|\bradius-server\s++host\s++\S++\s++key\s++{word}"
         rf"|\boperator\s++unseal\s++(?:-\S++\s++)*+{word}|\bunseal key \d{{1,3}}:\s*+{word}"
         rf"|\bb2\s++(?:account\s++authorize|authorize[-_]account)\s++[\w-]++\s++{word}"
         rf"|\bmc\s++(?:alias\s++set|config\s++host\s++add)\s++\S++\s++\S++\s++\S++\s++{word}"
@@ -82,7 +85,8 @@ def _statement() -> re.Pattern[str]:
 
 SAID = ("snmp", "com2sec", "trapcommunity", "trapsink", "trap2sink", "informsink", "auth-pass", "unseal", "b2 ", "mc ",
         "rclone", ": psk", ": eap", ": xauth", ": ntlm", ": rsa", ": ecdsa", ": pin", ": pkcs", "hmac-",
-        "users", " on >", " on #", "setuser", "send ")  # fmt: skip
+        "users", " on >", " on #", "setuser", "send ", "auth_pass",
+        "pre-shared", "enable ", "username ", "isakmp", "md5 ", "neighbor ", "-server ")  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that `_statement` finds something in."""
 
 

@@ -90,6 +90,13 @@ yes ~ | passwd bob
 expect "Password:"; send "~\\r"
 send -- "~\\r"
 su - bob <<< ~
+virtual_router_id 51; auth_pass ~
+authentication { auth_type PASS; auth_pass ~ }
+pre-shared-key ~
+username bob secret 9 ~
+neighbor 10.0.0.1 password ~
+radius-server host h key ~
+ntp authentication-key 1 md5 ~
 """
 
 OVER_LINES = """
@@ -229,6 +236,12 @@ send "show version\\r"
 a login for bob
 nats://h:4222
 yes | apt-get install x
+authentication { auth_type PASS }
+http_auth_pass on
+enable password authentication
+username bob privilege 15
+neighbor 10.0.0.1 remote-as 65000
+auth_pass $PASS
 user haproxy
 user www-data www-data;
 10.10.10.214 mail.example.org mail
