@@ -114,6 +114,8 @@ def says_no(world: World, scope: Scope) -> Proof:
 def loops(world: World, scope: Scope) -> Proof:
     """A client is sent to the very address that it asked for."""
     looping = [t for t in world.by_port[scope.ports[0]] if t.kind == "talk" and t.outcome == "loop"]
+    if world.came("connect", "vm", scope.ports[0]) and not world.passes("connect", "vm", scope.ports[0]):
+        return Proof(False)  # who is not reached sends nobody anywhere
     name = next((ladder.target.name for ladder in world.ladders(scope.ports[0]) if ladder.target.name), "")
     behind = world.lanes[scope.ports[0]].vm
     if looping and behind is None:

@@ -143,6 +143,8 @@ def false_alarm(world: World, scope: Scope) -> Proof:
     server, to, target = world.row(port), _directed(world, port), world.lanes[port].lane.target
     if server is None or not failing(server) or _by_agent(server):
         return Proof(False)
+    if world.came("connect", "vm", port) and not world.passes("talk", "vm", port):
+        return Proof(False)  # it does not answer
     given = {"server": f"{server.proxy}/{server.name}"}
     said = f"show stat: {server.status} {server.check} {server.last}".strip()
     if to and to[2] not in (0, to[1]):
@@ -289,6 +291,11 @@ def loops_itself(world: World, scope: Scope) -> Proof:
     name = next((ladder.target.name for ladder in lane.public.values() if ladder.target.name), "")
     if looping and lane.vm is None:
         return Proof(None, given={"name": name or ""})
+    if looping and lane.vm is not None and not lane.vm.connected:
+        server = world.row(scope.ports[0])
+        gone = server is not None and server.status.startswith("DOWN")
+        words = ("HAProxy's own server of these clients is down, and they are sent on all the same",)
+        return Proof(True if gone else None, words if gone else (), {"name": name or ""})
     if not looping or lane.vm is None or not lane.vm.well:
         return Proof(False)
     if "→" in lane.vm.said:

@@ -20,6 +20,7 @@ _TWO = (
     "nginx-404 wan-loss", "own-service-stopped vm-loss", "loss30 vm-fw-drop", "postscreen-drops loss30",
     "wan-loss wrong-address", "key-mismatch rejects-us", "own-postfix-stopped wrong-address",
     "own-service-stopped bad-check", "all-containers-stopped wrong-port", "nginx-stopped web-elsewhere",
+    "bad-check vm-fw-reject", "haproxy-loop vm-off",
 )  # fmt: skip
 
 
