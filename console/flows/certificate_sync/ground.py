@@ -10,6 +10,7 @@ from msgspec import Struct
 from console.errors import HostError, StreamError
 from console.facts import certificates
 from console.flows import Ask, NotYetKnown, Refusal, StepContext
+from console.flows.awaiting import mailcow
 from console.runner.read_only import script
 from console.text import clean, join_words
 from console.topology.lanes import MAIL
@@ -54,6 +55,7 @@ class Ground(Struct, frozen=True):
 
 async def ground(context: StepContext) -> Ground:
     """Look for all of it, once between two changes; raises `Refusal` with what is missing, or `HostError`."""
+    mailcow(context)
     return await context.cached("the ground of certificate-sync", lambda: _find(context))
 
 

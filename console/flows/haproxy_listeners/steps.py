@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from console.errors import InputError
 from console.flows import Ask, CheckResult, Flow, Group, Member, Plan, Step, StepContext, done, needed, refused
+from console.flows.awaiting import mailcow
 from console.flows.haproxy_listeners.reloading import reloading, restore
 from console.flows.haproxy_listeners.running import Found, down, look, prove, unread
 from console.flows.haproxy_listeners.wanted import Wanted, offers, running, wanted
@@ -49,6 +50,7 @@ class Listeners(Member):
         there = running(context.estate, found.path, want.text)
         left = tuple(f"left as it is: {each.id} {each.summary}" for each in want.left)
         if want.text != found.text:
+            mailcow(context)
             if dead := down(running(context.estate, found.path, found.text), found.stats):
                 return refused(f"{join_words(dead)}: the mail host does not answer there; that has to be mended first")
             count = len(want.changes)

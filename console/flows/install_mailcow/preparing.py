@@ -6,6 +6,7 @@ import re
 
 from console.facts.installation import Installation
 from console.flows import Ask, CheckResult, Plan, Run, Step, StepContext, done, needed, refused, skipped
+from console.flows.awaiting import CLONED, GENERATED
 from console.flows.install_mailcow.commands import (
     BRANCH,
     CLONE,
@@ -19,8 +20,7 @@ from console.flows.install_mailcow.ground import FOLDER, SMALL, Ground, look
 from console.flows.install_mailcow.wanted import FILE
 from console.text import join_words
 
-PROGRAMS, CLONED, GENERATED = "programs", "clone", "generate"
-"""The names of the steps that others wait for."""
+PROGRAMS = "programs"
 
 APT, FETCH, SETTLE, SILENCE = 1800.0, 3600.0, 300.0, 900.0
 """Seconds: packages, the clone, generate_config.sh, and a program that says nothing."""

@@ -8,10 +8,10 @@ import re
 from console.errors import HostError
 from console.facts.installation import PROJECT
 from console.flows import CheckResult, NotYetKnown, Plan, Run, Step, StepContext, done, needed, skipped, wrong
+from console.flows.awaiting import GENERATED
 from console.flows.install_mailcow import working
 from console.flows.install_mailcow.commands import Layers
 from console.flows.install_mailcow.ground import FOLDER, QUIET, bound, look
-from console.flows.install_mailcow.preparing import GENERATED
 from console.flows.install_mailcow.wanted import FILE, read
 from console.sources.compose import env_file
 from console.text import join_words

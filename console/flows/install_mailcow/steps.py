@@ -19,8 +19,9 @@ from console.flows import (
     refused,
     set_mode,
 )
+from console.flows.awaiting import GENERATED
 from console.flows.install_mailcow.ground import Ground, bound, evidence, look, unmounted, waits
-from console.flows.install_mailcow.preparing import GENERATED, Clone, Generate, Programs
+from console.flows.install_mailcow.preparing import Clone, Generate, Programs
 from console.flows.install_mailcow.starting import Pull, Services, Up
 from console.flows.install_mailcow.wanted import CONF, FILE, judged, loose, read, secrets, settings
 from console.text import clean, join_words
@@ -40,7 +41,7 @@ class Here(Step):
             return done(f"{told} is there, with {len(ground.there.containers)} containers: it is taken as it is", *rows)
         if bare := unmounted(context, ground):
             if waits(context):
-                raise NotYetKnown(f"{join_words(bare)} is not mounted yet")
+                raise NotYetKnown(f"no volume is mounted at {join_words(bare)} yet")
             return refused(f"no volume is mounted at {join_words(bare)}: start the flow mount-volumes first", *rows)
         return done("nothing is in its way", *rows)
 

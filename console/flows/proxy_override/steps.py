@@ -27,6 +27,7 @@ from console.flows import (
     refused,
     skipped,
 )
+from console.flows.awaiting import mailcow
 from console.flows.proxy_override.reaching import reaches, refused_peer, turned_away
 from console.flows.proxy_override.stack import DOVECOT, OVERRIDE, Stack, find
 from console.flows.proxy_override.wanted import (
@@ -70,7 +71,8 @@ CONF = "data/conf/dovecot/extra.conf"
 
 
 async def stack_of(context: StepContext) -> Stack:
-    """The stack, looked for once between two changes."""
+    """The stack, looked for once between two changes; raises `NotYetKnown` while it is to be installed."""
+    mailcow(context)
     return await context.cached("mailcow's stack", lambda: find(context))
 
 
