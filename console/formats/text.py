@@ -46,9 +46,13 @@ def topology(title: str, found: Topology) -> str:
         (v.name, v.size or "?", v.content_type or "-", v.mount_path or "-", str(v.source)) for v in found.volumes
     ]
     blocks = [title]
-    for heading, rows in (("lanes", lanes), ("machines", machines), ("volumes", volumes)):
+    for heading, heads, rows in (
+        ("lanes", ("port", "speaks", "listens on", "leads to", "header", "service", "from"), lanes),
+        ("machines", ("name", "type", "image", "cpu", "memory", "from"), machines),
+        ("volumes", ("name", "size", "content", "mounted at", "from"), volumes),
+    ):
         if rows:
-            blocks.append("\n".join([heading, *("  " + line for line in table(rows))]))
+            blocks.append("\n".join([heading, *("  " + line for line in table([heads, *rows]))]))
     return "\n\n".join(blocks)
 
 

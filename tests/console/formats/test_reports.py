@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
+from console.diagnosis.catalogue import finding
 from console.formats import text
 from console.sources import haproxy
 from console.topology.build import build
@@ -204,3 +205,13 @@ def test_an_ipv6_target_is_written_in_brackets_and_an_open_one_as_it_stands():
     config = "listen a\n bind :4190\n server m [fd42::214]:14190\nlisten b\n bind :25\n server m 10.0.0.1:${PB}\n"
     shown = text.topology("x", build(Sources(haproxy=haproxy.parse(config, "h.cfg"))))
     assert "  [fd42::214]:14190  " in shown and "  10.0.0.1:${PB} " in shown
+
+
+def test_columns_have_heads_and_findings_a_sum() -> None:
+    config = "listen a\n bind :4190\n server m 10.0.0.1:14190\n"
+    rows = text.topology("x", build(Sources(haproxy=haproxy.parse(config, "h.cfg")))).splitlines()
+    assert rows[3].split("  ")[1] == "port" and rows[3].endswith("from")
+    assert rows[3].index("leads to") == rows[4].index("10.0.0.1:14190")
+    first = finding("CH004", "blind", "h.cfg", lanes=())
+    assert text.tally([first]) == f"1 finding: 1 {first.severity}"
+    assert text.tally([first, first]) == f"2 findings: 2 {first.severity}"
