@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from console.estate import tables
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -17,6 +19,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("COWHAND_SITE", raising=False)
     monkeypatch.setattr("console.hosts.lock.LOCKS", str(folder / "locks"))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_grammar() -> None:
+    """The grammar of HCL is compiled when the program is installed, and not again in each process of the tests."""
+    tables.keep()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from console.estate import tables
 from console.sources.opentofu import grammar
 from console.store.folders import cache_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made() -> bytes:
