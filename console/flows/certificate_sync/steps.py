@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -229,7 +230,7 @@ class Allow(Part):
         there = lines.source(text, key) or await _source(context, found.address)
         question = f"From which address does {context.name('mail')} see {context.name('proxy')}?"
         source = context.ask(Ask("from", question, kind="host", given=there or None))
-        if not source or any(each in source for each in ' "\\\t'):
+        if not source or source.strip("*?.:,!") == "" or any(each in source for each in ' "\\\t'):
             raise Refusal(f'{clean(source, 60)} cannot stand in from="…"')
         return key, text, lines.line(found, key, source, authority(context) is not None)
 
@@ -349,7 +350,11 @@ async def _source(context: StepContext, address: str) -> str:
         return seen
     said = await context.host("proxy").run(["ip", "-o", "route", "get", address], LOOK)
     words = said.stdout.decode("utf-8", "replace").split()
-    return words[words.index("src") + 1] if "src" in words[:-1] else ""
+    found = words[words.index("src") + 1] if "src" in words[:-1] else ""
+    try:
+        return str(ip_address(found))
+    except ValueError:  # in from="…" other words are patterns, and `*` would let everybody in
+        return ""
 
 
 FLOW = Flow(lambda context: [Look(), Sshd(), Pin(), Key(), Script(), Allow(), Acme(), Hook(), Push()])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import StreamError
-from console.events import FlowEvent
+from console.events import FlowEvent, Prompt
 from console.flows import Refusal, asking
 from console.flows.certificate_sync import lines
 from console.flows.certificate_sync.ground import Ground, ground
@@ -230,3 +230,20 @@ async def test_a_push_that_the_mail_host_refuses_is_no_sync(tmp_path: Path) -> N
     assert "its certificate has expired" in ending.words + str(await case.CASE.flow.steps(
         context(case.CASE, tmp_path))[-1].check(context(case.CASE, tmp_path)))  # type: ignore[union-attr]  # fmt: skip
     assert (tmp_path / case.SSL / "cert.pem").read_text() == case.pair(1)[0]
+
+
+@pytest.mark.parametrize("told", ["*", "*,!10.10.10.1", "10.10.10.?", "proxy"])
+async def test_a_proxy_cannot_have_its_key_taken_from_everywhere(told: str, tmp_path: Path) -> None:
+    case.build(tmp_path)
+    for name in ("vps/bin/ip", "vps/usr/local/bin/ip"):
+        if (tmp_path / name).exists():
+            (tmp_path / name).write_text(f"#!/bin/sh\necho '10.10.10.214 dev eth0 src {told} uid 0'\n")
+    asked: list[str] = []
+
+    async def operator(prompt: Prompt) -> str | None:
+        asked.append(prompt.key)
+        return None if prompt.key == "from" else await agree(prompt)
+
+    await walk(case.CASE, tmp_path, lambda event: None, operator=operator)
+    assert "from" in asked
+    assert "from=" not in (tmp_path / "vm/root/.ssh/authorized_keys").read_text()
