@@ -21,8 +21,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") == "true" and reporter is not None and not hasattr(session.config, "workerinput"):
         skipped = reporter.stats.get("skipped", [])
-        if session.config.cache is not None:
-            session.config.cache.set(ENDED, {"exit": int(exitstatus), "skipped": len(skipped)})
+        cache = getattr(session.config, "cache", None)
+        if cache is not None:  # there is none with -p no:cacheprovider
+            cache.set(ENDED, {"exit": int(exitstatus), "skipped": len(skipped)})
         if skipped and exitstatus == 0:
             reporter.write_line(f"{len(skipped)} skipped; in CI that is a failure", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from console.model import HopName, Instance, Lane, Outcome, Span, Topology, Volu
 from console.text import clean
 from screens.board import WORST_FIRST
 from screens.text import Line, Piece, cells, clip, fit
-from screens.themes import MARKS
+from screens.themes import MARKS, Ink
 from screens.view import BROAD, View
 from screens.views.evidence import short_name
 from screens.widgets.boxes import Drawing, Entry, beside, box, entries
@@ -45,19 +46,25 @@ class Estate(View):
         return self.board.estate.topology if self.board.estate else Topology()
 
     def _map(self, width: int, height: int) -> Drawing:
-        drawing = self.board.memory.once(("map", width, id(self.ink)), lambda: (self.ink, self._draw(width)))[1]
+        _, drawing, broken_from = self.board.memory.once(("map", width, id(self.ink)), lambda: self._whole(width))
         self.top = max(min(self.top, len(drawing) - height), 0)
         shown = drawing[self.top : self.top + height]
         below = len(drawing) - height - self.top
         if below > 0:
-            hidden = drawing[self.top + height - 1 :]
-            broken = sum(text.startswith(MARKS["failed"]) for line in hidden for text, _ in line)
+            broken = broken_from[self.top + height - 1]
             more: Line = ((f" ↓ {below + 1} more lines: j, pgdn", self.ink.muted),)
             shown[-1] = (*more, (f"  ✗ {broken} broken there", self.ink.broken)) if broken else more
         return shown
 
+    def _whole(self, width: int) -> tuple[Ink, Drawing, list[int]]:
+        """All of it, and how much is broken from each line on, so that a key costs the same however long it is.
+
+        The memory keeps the ink too, so that no other can be taken for it."""
+        drawing = self._draw(width)
+        counts = [sum(text.startswith(MARKS["failed"]) for text, _ in line) for line in reversed(drawing)]
+        return self.ink, drawing, [*accumulate(counts)][::-1]
+
     def _draw(self, width: int) -> Drawing:
-        """Draw all of it; the memory keeps the ink too, so that no other can be taken for it."""
         drawing = self._across(width - 2) if width >= BROAD else self._down(width - 2)
         drawing = [((" ", self.ink.text), *line) for line in drawing]
         if self.board.estate and self.board.estate.remark:
