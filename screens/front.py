@@ -23,7 +23,7 @@ NEEDS_A_SITE = ("sweep", "setup", "back")
 
 
 class Front(PrivateApp, inherit_bindings=False):
-    """An app of several screens of which one is in front; whoever derives from it lays out the frame around it."""
+    """An app with several screens, one of them in front. A subclass lays out the frame around it."""
 
     engine: EnginePort
     board: Board

@@ -221,7 +221,7 @@ Action = Run | Write | Copy | Call | Wait
 
 _SAME = '[ "$(stat -c %d:%i -- "$1")" = "$(stat -L -c %d:%i $it)" ]'
 _OPENED = f'it=/proc/self/fd/9 && exec 9<"$1" && {{ {_SAME} || {{ echo "$1 is a link" >&2; exit 3; }}; }}'
-"""Opens what is at a path, which may be no link: whoever may write beside it could lay one to any file of root's."""
+"""Opens a path, and refuses a link: who can write to that folder could point one at any file of root's."""
 
 
 def make_folder(host: str, path: str, mode: int = 0o755, owner: str = "") -> Run:

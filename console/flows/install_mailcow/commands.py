@@ -53,7 +53,7 @@ git clone --progress --branch "$3" -- "$1" "$2.cowhand-new"
 mv -n -T -- "$2.cowhand-new" "$2"
 [ ! -e "$2.cowhand-new" ]
 """.lstrip()
-"""The folder gets its name when it is whole; what a clone that was cut off has left is made anew."""
+"""Clones into a folder beside, and renames it when the clone is complete. Deletes what an interrupted clone left."""
 
 GENERATE = rf"""
 set -e
@@ -68,7 +68,7 @@ umask 022
 chmod 600 mailcow.conf data/assets/ssl/key.pem data/assets/ssl-example/key.pem
 rm -f -- {MARK}
 """.lstrip()
-"""generate_config.sh, answered ahead. A mailcow.conf is only made anew when the one that is there was left half-way."""
+"""Runs generate_config.sh with all answers given. Replaces only what an interrupted run left."""
 
 _CLONED = re.compile(r"(Receiving objects|Resolving deltas|Updating files): +\d+% \((\d+)/(\d+)\)")
 _LAYER = re.compile(r"([0-9a-f]{12}): (.+)")

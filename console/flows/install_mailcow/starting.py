@@ -84,10 +84,10 @@ class Up(Step):
         return needed(f"{join_words(there.stopped)} {'does' if len(there.stopped) == 1 else 'do'} not run")
 
     async def plan(self, context: StepContext) -> Plan:
-        """What is there is started as it is, what is not there is made; no container is made anew."""
+        """Start the containers that exist, and create those that are missing. No container is recreated."""
         ground = await look(context)
         words = compose("up", "-d", "--no-recreate", "--pull", "never")
-        notes = ["a container that is there is started as it is, and not made anew"]
+        notes = ["existing containers are started; none of them is recreated"]
         if not ground.adopted:
             notes.append("the first start makes the database, and may take some minutes")
         back = () if ground.adopted else compose("down")

@@ -143,7 +143,7 @@ class Ports(Member):
         notes = (
             *made.changes,
             *(
-                f"{each} is made anew: its ports refuse for some seconds, and clients have to try again"
+                f"{each} is recreated: its ports refuse for some seconds, and clients have to try again"
                 for each in services
             ),
         )

@@ -103,7 +103,7 @@ class Link:
             if self.refusal:
                 raise NoWayIn(self.refusal)
             if time.monotonic() < self._next:
-                # When it was tried stays true whoever reads it later; a next try is promised by nobody in one command.
+                # Say when it was tried: that stays true. A single command makes no next try, so it promises none.
                 at = time.strftime("%H:%M:%S", time.localtime(time.time() + self._tried - time.monotonic()))
                 raise NoWayIn(f"{self._why}; tried at {at}")
             self._dialling = asyncio.ensure_future(self._dial())

@@ -160,7 +160,7 @@ async def test_the_plan_says_what_is_gone_for_how_long(root: Path) -> None:
     _, heard = await ran(root)
     first, second = [event.plan for event in heard if isinstance(event, StepPlanned)]
     assert (
-        "postfix-mailcow is made anew: its ports refuse for some seconds, and clients have to try again" in first.notes
+        "postfix-mailcow is recreated: its ports refuse for some seconds, and clients have to try again" in first.notes
     )
     assert "10.10.10.1 is what Dovecot itself says of a connection from vps" in second.notes
     assert "a reload interrupts nobody" in second.notes
