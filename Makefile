@@ -18,7 +18,7 @@ test: $(READY) check
 
 # What is pure or small. Left to make test: scripts of hosts, attacks, screens, whole runs of flows, and the lab's stand-ins.
 quick: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow' --ignore=tests/assets --ignore=tests/attacks \
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not slow' --ignore=tests/assets --ignore=tests/attacks \
 	  --ignore=tests/console/flows --ignore=tests/console/lab --ignore=tests/console/mend --ignore=tests/screens $(ARGS)
 
 # Every trouble at every change of every flow: of a long flow, make test tries two to four changes a trouble.

@@ -129,7 +129,7 @@ def _own(lab: Rehearsal, name: str) -> list[Port]:
 
 
 def _up(lab: Rehearsal, names: list[str]) -> Done:
-    """Make those containers anew of which anything has changed."""
+    """Recreate those containers of which anything has changed."""
     try:
         told = published(lab)
     except (InputError, ValueError) as error:

@@ -16,10 +16,10 @@ MOST = 60
 """Attributes of one resource that are shown."""
 
 WORDS: dict[Action, tuple[str, str]] = {
-    "create": ("+", "is made"),
+    "create": ("+", "is created"),
     "update": ("~", "is changed in place"),
     "delete": ("-", "is destroyed"),
-    "replace": ("-", "is destroyed and made anew"),
+    "replace": ("-", "is destroyed and created again"),
     "forget": ("~", "is left as it is, and OpenTofu forgets it"),
 }
 

@@ -56,7 +56,7 @@ GREETINGS = {
 
 
 class Door:
-    """A TLS server that shows what its daemon loaded last; made anew for each connection."""
+    """A TLS server that shows what its daemon loaded last; new for each connection."""
 
     def __init__(self, loaded: Path, protocol: str) -> None:
         self.loaded, self.protocol = loaded, protocol

@@ -17,6 +17,7 @@ RIGHT = "import pytest\n\n@pytest.mark.parametrize('x', ['a b@c'])\ndef test_rig
 CALM = "test_it.py::test_right[a b@c]@reallab"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("failed", "ended", "status", "said"),
     [

@@ -12,7 +12,7 @@ from tests.reallab.stack import EXTRA_CF, EXTRA_CONF, OVERRIDE, Stack
 
 @pytest.fixture
 def halfway(stack: Stack) -> Iterator[Stack]:
-    """The stack as the seed's page leaves it half-way, made anew."""
+    """The stack as the seed's page leaves it half-way, built again."""
     stack.reset()
     yield stack
 

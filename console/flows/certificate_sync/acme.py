@@ -14,7 +14,7 @@ from console.sources.compose import env_edit
 
 NAME = "SKIP_LETS_ENCRYPT"
 UP = 300.0
-"""Seconds in which the container is made anew."""
+"""Seconds in which the container is recreated."""
 
 _YES = re.compile(rf"{NAME}=[\"']?[yY]")
 
@@ -34,7 +34,7 @@ class Acme(Step):
         return done(f"{NAME}=y")
 
     async def plan(self, context: StepContext) -> Plan:
-        """One line of mailcow.conf, and the container made anew."""
+        """One line of mailcow.conf, and the container recreated."""
         found = await ground(context)
         path = f"{found.folder}/mailcow.conf"
         text = await context.text("mail", path) or ""
@@ -45,7 +45,7 @@ class Acme(Step):
         return Plan(tuple(actions), (f"{ACME} serves nobody: mail is not interrupted",), undo="the file from before")
 
     async def undo(self, context: StepContext) -> Plan | None:
-        """The file from before, then the container made anew from it."""
+        """The file from before, then the container recreated from it."""
         found = await way_back.actions(context, self.name)
         return Plan((*found, _up(await ground(context)))) if found else None
 

@@ -300,7 +300,7 @@ class Push(Part):
         run = ("sh", "-c", commands.PUSH, "sh", found.lineage, found.hook)
         actions.append(Run("proxy", run, 1500.0, undo=("true",)))
         notes = (
-            "Postfix, Dovecot and nginx read their certificate anew: a reload interrupts nobody",
+            "Postfix, Dovecot and nginx read their certificate again: a reload interrupts nobody",
             "when a port does not show it, the mail host puts the pair from before back by itself",
         )
         return Plan(tuple(actions), notes, undo="the pair from before")

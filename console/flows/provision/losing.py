@@ -37,7 +37,7 @@ def _words(change: Change) -> str:
     if change.action == "delete":
         return f"{subject} ({change.reason or 'the files do not have it any more'}); {holds}"
     why = tree.forced(change) or change.reason or "the provider does not say why"
-    return f"{subject} and made anew, empty, because of {why}; {holds}"
+    return f"{subject} and created again, empty, because of {why}; {holds}"
 
 
 def touched(changes: Sequence[Change]) -> tuple[str, ...]:

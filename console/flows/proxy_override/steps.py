@@ -53,7 +53,7 @@ TRIES, PAUSE, PATIENCE = 40, 1.0, 3.0
 """How often and how far apart a port is dialled until its container is up; seconds a connection may take."""
 
 UP, RELOAD, SECONDS = 300.0, 60.0, 420
-"""Seconds: making containers anew, a reload inside one, and what the host waits before it goes back by itself."""
+"""Seconds: recreating containers, a reload inside one, and what the host waits before it goes back by itself."""
 
 MADE = ("up", "-d", "--no-deps", "--pull", "never")
 """Compose recreates a container whose configuration has changed, and leaves the services it depends on alone."""
@@ -101,7 +101,7 @@ class Find(Step):
 
 
 class Ports(Member):
-    """The override and mailcow.conf, and the containers made anew from them."""
+    """The override and mailcow.conf, and the containers recreated from them."""
 
     name, words, guarded, patience = "mail", "publish the PROXY ports on one address", ("mail",), 90.0
 
@@ -147,7 +147,7 @@ class Ports(Member):
                 for each in services
             ),
         )
-        undo = "the files before are put back, and the containers made anew"
+        undo = "the files before are put back, and the containers recreated"
         actions = (*await lay(context, "mail"), *tried, *writes, *ups)
         return Plan(actions, notes, undo=undo, rollbacks=(back("mail", writes, every, SECONDS),))
 

@@ -41,7 +41,7 @@ def distrusted(label: str, attempt: Attempt) -> NoWayIn | None:
         file = known_hosts.shorten(judgement.file or Path("~/.ssh/known_hosts"))
         return NoWayIn(
             f"the host key of {label} changed: it is not the one of {judgement.place}. Somebody may be listening in. "
-            f"It shows {shown(key)}: if the machine was installed anew, compare that on its own console, then "
+            f"It shows {shown(key)}: if the machine was reinstalled, compare that on its own console, then "
             f"ssh-keygen -f {file} -R '{name}'"
         )
     if attempt.resolved.strict:

@@ -104,11 +104,11 @@ async def test_the_right_name_lets_it_go_on_and_what_forces_it_was_said(root: Pa
     assert plan.loses == (
         (
             "opt",
-            'incus_storage_volume.opt is destroyed and made anew, empty, because of pool ("default" → "fast"); '
+            'incus_storage_volume.opt is destroyed and created again, empty, because of pool ("default" → "fast"); '
             "the volume and all that is on it are lost",
         ),
     )
-    assert '- incus_storage_volume.opt  is destroyed and made anew: pool ("default" → "fast") forces it' in (
+    assert '- incus_storage_volume.opt  is destroyed and created again: pool ("default" → "fast") forces it' in (
         plan.actions[0].diff
     )
 

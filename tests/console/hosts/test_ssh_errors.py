@@ -103,7 +103,7 @@ def test_a_changed_key_is_told_with_the_line_the_new_key_and_the_command_for_it(
     refused = errors.distrusted("vps", shown_key(known(home, "#", f"[vps.example.org]:2222 {line(2)}")))
     assert str(refused) == (
         "the host key of vps changed: it is not the one of ~/.ssh/known_hosts:2. Somebody may be listening in. "
-        f"It shows ssh-ed25519 {printed(1)}: if the machine was installed anew, compare that on its own console, then "
+        f"It shows ssh-ed25519 {printed(1)}: if the machine was reinstalled, compare that on its own console, then "
         "ssh-keygen -f ~/.ssh/known_hosts -R '[vps.example.org]:2222'"
     )
 

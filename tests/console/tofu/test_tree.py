@@ -17,7 +17,7 @@ CASES = Path(__file__).parent / "cases"
 def test_the_recorded_replacement_has_its_module_its_attributes_and_what_forces_it() -> None:
     shown = parse((CASES / "replace.json").read_bytes())
     rows = tree.lines(shown.changes)
-    assert '- terraform_data.vm["a"]  is destroyed and made anew: triggers_replace (1 → "2") forces it' in rows
+    assert '- terraform_data.vm["a"]  is destroyed and created again: triggers_replace (1 → "2") forces it' in rows
     assert "  module.inner" in rows
     assert any(row.startswith("~   terraform_data.disk[0]") or row.startswith("-   terraform") for row in rows)
     assert not any("hunter2" in row for row in rows)

@@ -151,7 +151,7 @@ def end(root: Path) -> object:
 
 
 def half(root: Path, argv: Sequence[str]) -> None:
-    """A command that dies half-way: one of the two containers is made anew."""
+    """A command that dies half-way: one of the two containers is recreated."""
     if "up" in argv:
         (root / "mail" / UP).write_text("postfix-mailcow 0.0.0.0 25 25\n")
 
