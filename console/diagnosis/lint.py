@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
 
 from console.diagnosis.diagnose import GRAVITY
 from console.diagnosis.rule import STATIC
@@ -31,14 +34,28 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     )
 
     quiet = {file: ids for file, text in sources.texts.items() if (ids := _accepted(text))}
+    doubtful = {each.file: each.doubtful for each in sources.haproxy.sections} if sources.haproxy else {}
     found = [
-        finding
+        _doubted(finding, doubtful)
         for _, rule in STATIC
         for finding in rule(sources, topology)
         if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
     ]
     _sort(found)
     return tuple(found)
+
+
+def _doubted(finding: Finding, doubtful: Mapping[str, Collection[int]]) -> Finding:
+    """Say of a finding in HAProxy's files that it stands under an .if which the files do not decide."""
+    where = finding.where
+    if not doubtful or not isinstance(where, Span) or where.line not in doubtful.get(where.file, ()):
+        return finding
+    grave = GRAVITY[finding.severity] < GRAVITY["medium"]
+    return replace(
+        finding,
+        summary=f"{finding.summary} (where the .if above this line holds, which the files do not tell)",
+        severity="medium" if grave else finding.severity,
+    )
 
 
 _ACCEPTED = re.compile(r"(?:#|//).*?\bcowhand: ignore((?:[ ,]+CH\d{3})+)")

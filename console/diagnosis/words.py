@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from console.model import Lane
-from console.text import address, join_words
+from console.text import address, clean, join_words
 from console.topology.lanes import MAIL, Way
 
 MOST = 6
@@ -57,8 +57,10 @@ def together(ways: Sequence[Way]) -> tuple[Lane, ...]:
 
 def daemon(found: Iterable[Lane], way: Way | None = None) -> str:
     """Return the name of the daemon behind a way or the lanes, "the daemon" when nobody knows."""
-    if way is not None and way.arrival.listener.service in _DAEMONS:
-        return _DAEMONS[way.arrival.listener.service]
+    if way is not None and (service := way.arrival.listener.service) is not None:
+        return _DAEMONS.get(service) or clean(service, 60)
+    if way is not None and way.arrival.known:
+        return "the daemon"
     named = _named(_Same(found)) if isinstance(found, tuple) else _named(_Same(tuple(found)))
     return named or "the daemon"
 

@@ -115,15 +115,14 @@ class _Loading(LaneFiles):
         )
 
     def _settings(self, key: str, beside: str, *, continued: bool = False) -> Settings | None:
-        """Read a file of settings: the one named, else Mailcow's own beside the first compose file."""
+        """Read a file of settings: the one named, else Mailcow's own in its folder."""
         written: str | None = getattr(self.site.sources, key)
         if written is not None:
             file = self.single(written, ("sources", key))
         else:
-            first = next(iter(self.site.sources.compose), None)
-            if first is None:
+            folder = self._folder()
+            if folder is None:
                 return None
-            folder = first if is_a(self.path_of(first), stat.S_ISDIR) else posixpath.dirname(first)
             there = posixpath.join(folder, beside)
             file = self.read(there, ("sources", "compose")) if is_a(self.path_of(there), stat.S_ISREG) else None
         if file is None:
@@ -131,14 +130,19 @@ class _Loading(LaneFiles):
         self.problems += (postfix if continued else dovecot).refused(file.text, file.shown)
         return settings.read(file.text, file.shown, continued=continued)
 
+    def _folder(self) -> str | None:
+        """Return Mailcow's folder: that of the first compose file, else of mailcow.conf; None when neither is named."""
+        first = next(iter(self.site.sources.compose), None) or self.site.sources.mailcow_conf
+        if first is None:
+            return None
+        return first if is_a(self.path_of(first), stat.S_ISDIR) else posixpath.dirname(first)
+
     def _master(self) -> tuple[postfix.Service, ...] | None:
         """Read the master.cf beside Postfix's extra.cf, or beside where Mailcow keeps both."""
         written = self.site.sources.postfix_conf
-        first = next(iter(self.site.sources.compose), None)
         if written is not None:
             there = posixpath.join(posixpath.dirname(written), "master.cf")
-        elif first is not None:
-            folder = first if is_a(self.path_of(first), stat.S_ISDIR) else posixpath.dirname(first)
+        elif (folder := self._folder()) is not None:
             there = posixpath.join(folder, "data/conf/postfix/master.cf")
         else:
             return None

@@ -86,11 +86,14 @@ def listeners(
     inet: tuple[InetListener, ...] = (),
     environment: EnvFile | None = None,
     compose: Compose | None = None,
+    foreign: bool = False,
 ) -> Listeners:
-    """Return the listeners of Postfix, Dovecot and nginx by container port, as the given files decide them."""
-    found = {each.port: each for each in _postfix(postfix, master)}
-    found |= _dovecot(inet)
-    found |= {each.port: each for each in _nginx(environment, compose)}
+    """Return the listeners of Postfix, Dovecot and nginx by container port, as the given files decide them.
+
+    `foreign` says that they are not Mailcow's: only what a file says of them is known then."""
+    found = {each.port: each for each in (() if foreign and master is None else _postfix(postfix, master))}
+    found |= _dovecot(inet, foreign)
+    found |= {each.port: each for each in (() if foreign else _nginx(environment, compose))}
     return found
 
 
@@ -148,12 +151,14 @@ def _smtp(port: int, screened: bool, wire: Wire, own: Mapping[str, Setting]) -> 
 # ── Dovecot ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _dovecot(inet: tuple[InetListener, ...]) -> Listeners:
+def _dovecot(inet: tuple[InetListener, ...], foreign: bool = False) -> Listeners:
+    named = {(each.service, each.name) for each in inet}
     said: dict[tuple[str, str], Listener] = {
         (service, name): Listener(
             DOVECOT, port, protocol, "tls" if tls else "starttls", "wanted" if header else "refused"
         )
         for service, name, port, protocol, tls, header in _IMAP
+        if not foreign or (service, name) in named
     }
     for each in inet:
         if each.service in _SPOKEN:

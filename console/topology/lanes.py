@@ -100,6 +100,18 @@ class Routes:
         return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
 
 
+def _web_host(entries: tuple[Door, ...], taking: _Taking, ports: Ports) -> set[str]:
+    """Return the host of Mailcow's web server where no lane carries mail; none when several may be it."""
+    hosts: set[str] = set()
+    for door in entries:
+        for end in door.ends[: door.likely]:
+            server = taking.server(end, door)
+            number = server.reached(door.port) if server else None
+            if server and number and (entry := ports.at(server.host, number).entry) and entry.service == NGINX:
+                hosts.add(server.host)
+    return hosts if len(hosts) == 1 else set()
+
+
 def _web_hosts(ways: list[Way]) -> set[str]:
     """Return the host of Mailcow's web server where no lane carries mail: the one that its web lanes end at."""
     hosts = {way.server.host for way in ways if way.arrival.entry and way.arrival.entry.service == NGINX}
@@ -114,7 +126,7 @@ def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], 
         for door in entries
         if door.port in PROTOCOLS and PROTOCOLS[door.port] in MAIL and door.ends
         if (server := taking.server(door.ends[0], door))
-    }
+    } or _web_host(entries, taking, ports)
     chosen: dict[tuple[int, int], tuple[tuple[Choice, ...], bool]] = {}
     lanes: list[tuple[Door, Lane]] = []
     for door in entries:

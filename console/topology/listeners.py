@@ -178,9 +178,7 @@ class Ports:
     def _inside(self, service: str, port: int) -> Listener:
         """Return what a service listens with on a port of its container."""
         found = self.daemons.get(port)
-        if found is None or (service in (POSTFIX, DOVECOT, NGINX) and found.service != service):
-            return Listener(service, port)
-        return found
+        return found if found is not None and found.service == service else Listener(service, port)
 
     def behind(self, host: str, port: int) -> int:
         """Return the container's port behind a port: the published one, else the same number."""

@@ -12,7 +12,7 @@ from console.model import Published, Span
 from console.site import Site
 from console.sources.haproxy import Configuration
 from console.sources.haproxy.routes import doors
-from console.topology.containers import on_host, own_addresses
+from console.topology.containers import edges, is_foreign, on_host, own_addresses
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
@@ -62,12 +62,20 @@ class Sources(Struct, frozen=True, dict=True):
     def ports(self) -> Ports:
         """Who answers on each port of the VM, worked out of all files."""
         tofu = self.tofu
+        outer = edges(self.compose)
         return Ports(
-            self.published,
+            [entry for entry in self.published if entry.service not in outer],
             assumed(self.compose, self.environment, self.environment_file),
             tofu.forwards if tofu else (),
             [address for each in tofu.instances for address in each.addresses] if tofu else (),
-            listeners(self.postfix, self.master, self.inet, self.environment, self.compose),
+            listeners(
+                self.postfix,
+                self.master,
+                self.inet,
+                self.environment,
+                self.compose,
+                self.postfix is None and is_foreign(self.compose, self.environment),
+            ),
             told(self.compose),
             own_addresses(self.compose, self.environment),
             on_host(self.compose),

@@ -11,6 +11,7 @@ from console.diagnosis.rule import static
 from console.diagnosis.rules.mailcow import TRUST
 from console.model import PLAIN_PORTS, Finding, Lane, Published, Span, Topology
 from console.text import address, join_words
+from console.topology.containers import is_foreign
 from console.topology.daemons import DOVECOT, POSTFIX, Listener
 from console.topology.lanes import MAIL, PROTOCOLS, SERVICES
 from console.topology.sources import Sources
@@ -91,7 +92,7 @@ def _public(listener: Listener) -> int:
 
 
 def _unreached(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    if sources.compose is not None and sources.compose.problems:
+    if sources.compose is not None and (sources.compose.problems or is_foreign(sources.compose, sources.environment)):
         return
     found: dict[tuple[str, int], list[Lane]] = {}
     ours = {way.server.host for way in sources.routes.ways if way.ours}

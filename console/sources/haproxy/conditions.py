@@ -25,6 +25,9 @@ _WANTED = {
     "awslc_api_before": 1, "enabled": 1, "fips_mode": 1,
 }  # fmt: skip
 
+_READS_IF = Build("2.4")
+_OLDEST = {"version_atleast": True, "version_before": False}
+
 Truth = bool | None
 """None: it depends on what this machine cannot know."""
 
@@ -198,7 +201,8 @@ def _predicate(name: str, arguments: list[str], variables: Variables) -> Truth:
 def _of_build(name: str, argument: str, build: Build | None) -> Truth:
     """Decide what depends on how HAProxy was built."""
     if build is None:
-        return None
+        # Only HAProxy 2.4 and newer read .if at all.
+        return _OLDEST[name] if name in _OLDEST and before(_READS_IF, argument) is False else None
     if name == "feature":
         return argument in build.features
     if name == "ssllib_name_startswith":

@@ -350,4 +350,5 @@ def _server(
         raw.span.line in doubtful,
         servers.open_port(address) or ("?" if fixed is None and settings.notes and settings.notes.retargets else ""),
         settings.transparent or "usesrc" in options,
+        options.get("weight") == "0",
     )

@@ -142,9 +142,10 @@ def taking(backend: Proxy, door: Door) -> tuple[Server, ...]:
     world = World(door.files, by_variable(backend.routing.sets), {server.name: 1 for server in backend.servers})
     for client in door.clients:
         found = take(backend.routing.servers, None, backend, client, world)
-        chosen.update(dict.fromkeys(found.names))
         if not found.sure:
+            # Who meets no rule is given one of all: that is the usual client.
             chosen.update(dict.fromkeys(server.name for server in backend.servers))
+        chosen.update(dict.fromkeys(found.names))
     return tuple(server for name in chosen for server in backend.servers if server.name == name and not server.disabled)
 
 
@@ -164,12 +165,8 @@ def _leading(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, tuple[Door, ...
 
 def active(backend: Proxy, door: Door | None = None) -> Server | None:
     """Return the server that takes the connections, of a door if told, while all is well."""
-    spare = None
-    for server in backend.servers if door is None else taking(backend, door):
-        if not server.disabled and not server.backup:
-            return server
-        spare = spare or (None if server.disabled else server)
-    return spare
+    found = [each for each in (backend.servers if door is None else taking(backend, door)) if not each.disabled]
+    return min(found, key=lambda server: 2 * server.backup + server.drained, default=None)
 
 
 def _by_port(proxy: Proxy, many: bool) -> dict[int, list[Listener]]:

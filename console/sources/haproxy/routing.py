@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from console.sources.haproxy.samples import Client, Sample, Unknown, World, matches, text_of, within, work_out
 from console.sources.haproxy.values import Proxy, Route
@@ -70,10 +71,11 @@ def take(routes: Sequence[Route], default: str | None, proxy: Proxy, client: Cli
         if holds:
             # A dynamic name that no backend has goes to the default.
             break
-    return _taken(names if default is None else [default, *names], opened)
+    # Without a default, who meets no rule goes on to nobody named here.
+    return replace(_taken(names), sure=False, open=opened) if default is None else _taken([default, *names], opened)
 
 
-def _taken(names: list[str], opened: bool) -> Taken:
+def _taken(names: list[str], opened: bool = False) -> Taken:
     found = tuple(dict.fromkeys(names))
     return Taken(found, len(found) == 1 and not opened, opened)
 

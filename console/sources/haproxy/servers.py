@@ -40,7 +40,7 @@ SWITCHES: dict[str, tuple[str, bool]] = {
     "enabled": ("disabled", False),
 }
 
-VALUED = frozenset({"port", "addr", "track", "healthcheck", "inter", "usesrc"})
+VALUED = frozenset({"port", "addr", "track", "healthcheck", "inter", "usesrc", "weight"})
 """Settings with a value that matter here."""
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}?|([A-Za-z0-9_]+))")
@@ -59,7 +59,7 @@ class Server(Struct, frozen=True, gc=False):
     server-template is one Server, `count` of them, named after its first. `span` is the whole line's. `perhaps` says
     that a condition nobody can decide here stands over the line. `open` is a port that the file leaves open, as
     written ("${PORT}"), or "?" for one that is found elsewhere. `transparent` says that it sees the client's own
-    address."""
+    address, `drained` that a weight of 0 keeps new clients from it."""
 
     name: str
     host: str
@@ -77,6 +77,7 @@ class Server(Struct, frozen=True, gc=False):
     perhaps: bool = False
     open: str = ""
     transparent: bool = False
+    drained: bool = False
 
     def reached(self, port: int) -> int | None:
         """Return the port it is dialled at by a client of `port`; None for one that is no port, or that is open."""

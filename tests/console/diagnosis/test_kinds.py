@@ -25,6 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
+from tests.console.diagnosis.other_kinds import ANOTHER, DRAINED, MAYBE, NAMED, RULED, WEB_ONLY
 from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, UNDECIDED
 
 
@@ -52,7 +53,8 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
-        ("undecided", UNDECIDED),
+        ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
+        ("web alone", WEB_ONLY),
     )
     for name, case in cases.items()
 }  # fmt: skip
@@ -106,3 +108,25 @@ def test_a_blind_check_is_mended_by_one_that_its_daemon_can_pass(config: str, re
     found = load(estate(Case(config.replace("option tcp-check", ""), [], files), tmp_path))
     (blind,) = [each for each in lint(found.sources, found.topology) if each.id == "CH004"]
     assert remedy in (blind.remedy or "")
+
+
+@pytest.mark.parametrize("config", [DRAINED, RULED])
+def test_a_lane_ends_at_the_server_that_takes_new_clients_from_everywhere(config: str, tmp_path: Path) -> None:
+    (found,) = load(estate(Case(config, []), tmp_path)).topology.lanes
+    assert (found.server, found.proxy_protocol) == ("new", "v1")
+
+
+def test_what_stands_under_an_if_says_so(tmp_path: Path) -> None:
+    found = load(estate(MAYBE["a variable of HAProxy's own"], tmp_path))
+    said = [each.summary for each in lint(found.sources, found.topology) if each.id == "CH002"]
+    assert [each.endswith("(where the .if above this line holds, which the files do not tell)") for each in said] == [
+        True
+    ]
+
+
+def test_a_daemon_is_called_by_its_service_where_it_is_not_mailcow_s(tmp_path: Path) -> None:
+    found = load(
+        estate(Case("listen l\n bind :25\n server m 10.9.9.9:25 check\n", [], ANOTHER["none"].files), tmp_path)
+    )
+    (blind,) = [each for each in lint(found.sources, found.topology) if each.id == "CH004"]
+    assert "while mx is dead" in blind.summary

@@ -222,7 +222,8 @@ CONDITIONS = [
     ("1 && 0", False), ("1 || 0", True), ("0&&0||1", True), ("1 && (0 || !0)", True), ("defined(KNOWN)", True),
     ("defined(EMPTY)", True), ("defined(OTHER)", None), ("!defined(OTHER)", None), ("streq(a,a)", True),
     ("streq(a,b)", False), ("strneq(a,b)", True), ("strstr(abc,b)", True), ("streq(${X},b)", None),
-    ('streq("a,b","a,b")', True), ("feature(OPENSSL)", None), ("version_atleast(2.4)", None), ("enabled(POLL)", None),
+    ('streq("a,b","a,b")', True), ("feature(OPENSSL)", None), ("version_atleast(2.4)", True),
+    ("version_before(2.2)", False), ("version_atleast(2.6)", None), ("enabled(POLL)", None),
     ("feature(X) && 0", False), ("feature(X) || 1", True), ("feature(X) && 1", None), ("0 || feature(X)", None),
     ("9" * 5000, True),
 ]  # fmt: skip

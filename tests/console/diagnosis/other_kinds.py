@@ -1,0 +1,136 @@
+"""Set-ups by kind: other mail servers than Mailcow, names of Docker's network, lines under an .if, drained servers."""
+
+from __future__ import annotations
+
+from tests.console.diagnosis.kinds import CHECKS, CONF, HEAD, MASTER, OVERRIDE, SERVICES, Case, inet, lane, published
+
+SEEN = " option tcp-check\n tcp-check expect rstring ^220\n"
+
+
+def other(image: str, more: str) -> dict[str, str]:
+    return {OVERRIDE: f"services:\n  mx:\n    image: {image}\n    {more}\n"}
+
+
+STALWART = "ports: ['25:25', '993:993', '10143:10143']"
+ANOTHER = {
+    "a header to its 25": Case(lane(25, "10.9.9.9:25 send-proxy-v2"), [], other("stalwartlabs/stalwart", STALWART)),
+    "a header to its 993": Case(
+        lane(993, "10.9.9.9:993 send-proxy", "imaps"), [], other("ghcr.io/mailu/nginx:2024.06", STALWART)
+    ),
+    "none": Case(lane(25, "10.9.9.9:25"), [], other("ghcr.io/docker-mailserver/docker-mailserver:latest", STALWART)),
+    "Mailcow's numbers mean nothing there": Case(
+        lane(993, "10.9.9.9:10143 send-proxy", "imaps"), [], other("stalwartlabs/stalwart", STALWART)
+    ),
+    "on the network of its host": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), [], other("boky/postfix", "network_mode: host")
+    ),
+    "its own files count": Case(
+        lane(25, "10.9.9.9:25"), ["CH002 critical"], {**other("boky/postfix", "network_mode: host"), MASTER: SERVICES}
+    ),
+    "a listener of Dovecot's own that its file turns on": Case(
+        lane(993, "10.9.9.9:993", "imaps"),
+        ["CH002 critical"],
+        {
+            OVERRIDE: "services:\n  mx:\n    image: dovecot/dovecot\n    network_mode: host\n",
+            CONF: "haproxy_trusted_networks = 10.9.9.1\n" + inet("imap-login", "imaps", "haproxy = yes"),
+        },
+    ),
+    "a second one beside Mailcow": Case(
+        lane(25, "10.9.9.9:2525 send-proxy") + lane(465, "10.9.9.9:10465 send-proxy", "smtps"),
+        [],
+        {
+            OVERRIDE: published("postfix-mailcow", "10.9.9.9:10465:10465")
+            + "  relay:\n    image: boky/postfix\n    ports: ['10.9.9.9:2525:25']\n"
+        },
+    ),
+    "what stands in front of Mailcow is no mail server": Case(
+        lane(25, "10.9.9.9:25 send-proxy"),
+        ["CH003 critical"],
+        {OVERRIDE: "services:\n  edge:\n    image: haproxy:2.9\n    network_mode: host\n    ports: ['25:25']\n"},
+    ),
+}
+"""Mail servers of other makers: of their daemons only what a file says is known."""
+
+NAMED = {
+    "the service": Case(
+        lane(993, "dovecot-mailcow:10993 send-proxy", "imaps"), [], {OVERRIDE: "services: {dovecot-mailcow: {}}\n"}
+    ),
+    "Mailcow's alias": Case(lane(25, "postfix:25"), ["CH002 high"]),
+    "a container_name": Case(
+        lane(25, "mx1:10025 send-proxy"),
+        [],
+        {OVERRIDE: "services:\n  postfix-mailcow:\n    container_name: mx1\n"},
+    ),
+    "an alias of a network": Case(
+        lane(465, "out:10465 send-proxy", "smtps"),
+        [],
+        {OVERRIDE: "services:\n  postfix-mailcow:\n    networks: {front: {aliases: [out]}}\n"},
+    ),
+    "another's name": Case(
+        lane(25, "relay:10025 send-proxy"),
+        [],
+        {OVERRIDE: "services:\n  postfix-mailcow: {restart: always}\n  relay: {image: boky/postfix}\n"},
+    ),
+    "a name with a dot may be anybody's": Case(
+        lane(25, "mx.lan:10025 send-proxy"),
+        ["CH021 medium"],
+        {OVERRIDE: "services:\n  postfix-mailcow:\n    container_name: mx.lan\n"},
+    ),
+}
+"""Containers that are dialled by a name that only Docker's network has."""
+
+NO_BINDS = "listen s\n bind :25\n" + CHECKS["smtp"]
+SERVERS = " server a 10.9.9.9:10025 send-proxy check inter 30s\n", " server b 10.9.9.9:25 check inter 30s\n"
+ON_10025 = {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")}
+MAYBE = {
+    "a version that every HAProxy with .if has": Case(
+        f"{NO_BINDS}.if version_atleast(2.4)\n{SERVERS[0]}.else\n{SERVERS[1]}.endif\n", [], ON_10025
+    ),
+    "one that not all have": Case(
+        f"{NO_BINDS}.if version_atleast(2.8)\n{SERVERS[0]}.else\n{SERVERS[1]}.endif\n", ["CH002 medium"], ON_10025
+    ),
+    "a variable of HAProxy's own": Case(
+        f"{NO_BINDS}.if defined(PLAIN)\n{SERVERS[1]}.else\n{SERVERS[0]}.endif\n", ["CH002 medium"], ON_10025
+    ),
+    "a whole section": Case(
+        f'{NO_BINDS}{SERVERS[0]}.if streq("$WHERE",test)\n'
+        "listen t\n bind :465\n server x 10.9.9.9:465 send-proxy\n.endif\n",
+        ["CH003 medium", "CH004 medium"],
+        ON_10025,
+    ),
+    "beside it what is sure is said as ever": Case(
+        f"{NO_BINDS}{SERVERS[1]}.if defined(MORE)\n{SERVERS[0]}.endif\n", ["CH002 high"], ON_10025
+    ),
+}
+"""What stands under an .if that the files do not decide is told as such."""
+
+WEB = "defaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n"
+CONFIGURED = {"mailcow.conf": "HTTP_REDIRECT=y\nSKIP_LETS_ENCRYPT=y\n"}
+WEB_ONLY = {
+    "chosen by Host": Case(
+        WEB + "frontend w\n bind :443 ssl crt /x\n use_backend other if { hdr(host) -i auth.example.org }\n"
+        " use_backend mc if { hdr(host) -i mail.example.org }\n"
+        "backend mc\n option httpchk\n server m 10.9.9.9:80 check\nbackend other\n server a 10.9.9.7:8080\n",
+        ["CH015 high"],
+        CONFIGURED,
+        '[public]\nnames = ["mail.example.org"]\n',
+    ),
+    "the only backend": Case(
+        WEB + "listen w\n bind :443 ssl crt /x\n option httpchk\n server m 10.9.9.9:80 check\n",
+        ["CH015 high"],
+        CONFIGURED,
+    ),
+    "two web servers, and nobody says which": Case(
+        WEB + "frontend w\n bind :443 ssl crt /x\n use_backend b if { src_get_gpc0 gt 1 }\n default_backend c\n"
+        "backend b\n server m 10.9.9.9:80\nbackend c\n server m 10.9.9.8:80\n",
+        [],
+        CONFIGURED,
+    ),
+}
+"""Estates whose HAProxy carries the web alone: its one web server is Mailcow's."""
+
+DRAINED = HEAD + NO_BINDS + " server old 10.9.9.9:25 weight 0 check\n server new 10.9.9.9:10025 send-proxy check\n"
+RULED = (
+    HEAD + NO_BINDS + " use-server inner if { src 10.0.0.0/8 }\n server new 10.9.9.9:10025 send-proxy check\n"
+    " server inner 10.9.9.9:25 check\n"
+)
