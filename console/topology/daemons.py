@@ -205,12 +205,13 @@ def _agreed(one: Listener, other: Listener) -> Listener:
 
 def _nginx(environment: EnvFile | None, compose: Compose | None) -> Iterator[Listener]:
     header, why = _decided("NGINX_USE_PROXY_PROTOCOL", environment, compose)
-    redirects, _ = _decided("HTTP_REDIRECT", environment, compose)
+    redirects, where = _decided("HTTP_REDIRECT", environment, compose)
     values = environment.values if environment is not None else {}
     yield Listener(NGINX, _port(values.get("HTTPS_PORT"), 443), "https", "tls", header, why)
     # The server that redirects listens without proxy_protocol (nginx.conf.j2).
     plain = _OTHER[redirects] if header == "wanted" else header
-    yield Listener(NGINX, _port(values.get("HTTP_PORT"), 80), "http", "http", plain, why)
+    decides = where if header == redirects == "wanted" else why
+    yield Listener(NGINX, _port(values.get("HTTP_PORT"), 80), "http", "http", plain, decides)
 
 
 _OTHER: dict[Header, Header] = {"refused": "wanted", "wanted": "refused", "unknown": "unknown"}

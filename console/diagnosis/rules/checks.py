@@ -45,7 +45,9 @@ def _seeing(way: Way) -> str | None:
     listener = way.arrival.listener
     if listener.protocol in ("http", "https"):
         # A web server says nothing before it is asked.
-        words = ["check-ssl verify none"] * (listener.wire == "tls") + ["check-send-proxy"] * way.headed
+        words = ["check-ssl verify none"] * (listener.wire == "tls") + ["check-send-proxy"] * (
+            way.headed and listener.header != "refused"
+        )
         return "ask for a page: option httpchk" + f", with {' and '.join(words)} on the server line" * bool(words)
     if way.server.transparent and not way.headed:
         return "check what the daemon says: option tcp-check with connect and expect"

@@ -128,7 +128,7 @@ def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator
             also=_decided(way),
             lanes=words.ids(lanes),
             hop="vm",
-            remedy=_aim(way),
+            remedy=_aim(sources, way),
         )
     for way, lanes in _servers(sources, _doubled):
         hop = way.arrival.hops[-1]
@@ -173,8 +173,11 @@ def _sender(way: Way) -> str:
     return f"the proxy device of {way.arrival.hops[-1].device}" if way.arrival.hops else "something"
 
 
-def _aim(way: Way) -> str | None:
+def _aim(sources: Sources, way: Way) -> str | None:
     if way.arrival.listener.service == NGINX:
+        other = next((each for each in sources.ports.daemons.values() if each.protocol == "https"), None)
+        if other is not None and other.header == "wanted":
+            return "drop send-proxy: with HTTP_REDIRECT=y the server that redirects reads no header"
         return "NGINX_USE_PROXY_PROTOCOL=y in mailcow.conf, or drop send-proxy"
     wanted = _PROXIED.get(way.arrival.listener.port)
     return f"send to port {wanted}, which wants the header, or drop send-proxy" if wanted else None

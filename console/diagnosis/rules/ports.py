@@ -18,6 +18,8 @@ from console.topology.sources import Sources
 
 EVERYWHERE = frozenset(("", "*", "0.0.0.0", "::", "[::]"))
 
+_EVERY = {"::": "every IPv6 address", "0.0.0.0": "every IPv4 address"}
+
 # Tailscale gives these to the machine itself: no nic of Incus's pins them.
 _TAILNET = (ip_network("100.64.0.0/10"), ip_network("fd7a:115c:a1e0::/48"))
 
@@ -121,12 +123,13 @@ def _absent(sources: Sources, host: str, port: int, lanes: list[Lane]) -> tuple[
         return "", "", ()
     there = f"which leads to {address(arrival.host, arrival.port)}, which" if arrival.hops else "which"
     if arrival.elsewhere:
-        found = join_words(list(dict.fromkeys(entry.address for entry in arrival.elsewhere)), 4)
+        addresses = dict.fromkeys(entry.address for entry in arrival.elsewhere)
+        found = join_words([_EVERY.get(each, each) for each in addresses], 4)
         places = tuple(entry.source for entry in arrival.elsewhere if entry.source.line)
         file = places[0].file if places else "compose"
         unless = "" if arrival.hops else ", unless something forwards it there"
         problem = f"{there} {file} publishes on {found} only: nobody answers{unless}"
-        other = next((entry.address for entry in arrival.elsewhere if not entry.address.startswith("127.")), "")
+        other = next((each for each in addresses if each not in _EVERY and not each.startswith("127.")), "")
         return problem, f"publish it on {arrival.host}{f', or dial {other}' if other else ''}", places
     if arrival.entry is not None or not any(lane.protocol in MAIL for lane in lanes):
         return "", "", ()

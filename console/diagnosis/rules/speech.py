@@ -61,13 +61,16 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
             lanes = tuple(told.values())
         port = better(sources, lanes[0], way)
         aim = f"use {port}" if port else "no port of the daemon that is known does"
+        remedy = f"point the server line at port {port}" if port else None
+        if _wraps_twice(lanes[0], way):
+            aim = remedy = "take ssl from the server line"
         yield finding(
             "CH080",
             f"{words.lanes(lanes)}: {problem}: no client gets in; {aim}",
             way.server.span,
             lanes=words.ids(lanes),
             hop="vm",
-            remedy=f"point the server line at port {port}" if port else None,
+            remedy=remedy,
         )
 
 
@@ -130,6 +133,8 @@ def mismatch(lane: Lane, way: Way) -> str:
     spoken, answered = PROTOCOLS.get(lane.port), listener.protocol
     if spoken in _FAMILIES and answered in _FAMILIES and _FAMILIES[spoken] != _FAMILIES[answered]:
         return f"the port is for {_FAMILIES[spoken]}, and {target} is for {_FAMILIES[answered]}"
+    if _wraps_twice(lane, way):
+        return "the client speaks TLS, and HAProxy, by ssl on the server line, puts its own around it"
     begins = presented(lane, way)
     if begins is None or listener.wire == "unknown" or (begins == "tls") == (listener.wire == "tls"):
         return ""
@@ -138,6 +143,11 @@ def mismatch(lane: Lane, way: Way) -> str:
         return f"{who} TLS from the first byte, {target} does not"
     who = "HAProxy, which ends the client's, speaks none" if lane.tls == "terminated" else "the client does not"
     return f"{target} speaks TLS from the first byte, {who}"
+
+
+def _wraps_twice(lane: Lane, way: Way) -> bool:
+    """Whether HAProxy passes a client's TLS on inside TLS of its own, which no daemon takes off twice."""
+    return way.server.tls and lane.tls == "passthrough" and PROTOCOLS.get(lane.port) in TLS_FIRST
 
 
 def presented(lane: Lane, way: Way) -> Literal["tls", "plain"] | None:

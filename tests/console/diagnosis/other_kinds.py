@@ -134,3 +134,23 @@ RULED = (
     HEAD + NO_BINDS + " use-server inner if { src 10.0.0.0/8 }\n server new 10.9.9.9:10025 send-proxy check\n"
     " server inner 10.9.9.9:25 check\n"
 )
+
+TWICE = {
+    "465": Case(lane(465, "10.9.9.9:10465 send-proxy ssl", "smtps"), ["CH080 critical"]),
+    "993, by default-server": Case(
+        lane(993, "10.9.9.9:10993 send-proxy", "imaps", " default-server ssl verify none\n"), ["CH080 critical"]
+    ),
+    "993 to a plain port": Case(lane(993, "10.9.9.9:10143 send-proxy ssl", "imap"), ["CH080 critical", "CH005 high"]),
+    "443": Case(lane(443, "10.9.9.9:443 ssl", "", " option httpchk\n"), ["CH080 critical"]),
+    "TLS ended before is begun anew": Case(
+        "listen i\n bind :465 ssl crt /x\n"
+        + CHECKS["smtps"]
+        + " server m 10.9.9.9:10465 send-proxy ssl verify none check\n",
+        [],
+    ),
+    "STARTTLS in front, TLS behind": Case(lane(587, "10.9.9.9:10465 send-proxy ssl", "smtps"), []),
+    "no-ssl takes it back": Case(
+        lane(993, "10.9.9.9:10993 send-proxy no-ssl", "imaps", " default-server ssl verify none\n"), []
+    ),
+}
+"""`ssl` on the server line of a lane whose client speaks TLS already."""

@@ -25,7 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.other_kinds import ANOTHER, DRAINED, MAYBE, NAMED, RULED, WEB_ONLY
+from tests.console.diagnosis.other_kinds import ANOTHER, DRAINED, MAYBE, NAMED, RULED, TWICE, WEB_ONLY
 from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, UNDECIDED
 
 
@@ -54,7 +54,7 @@ ALL = {
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
         ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
-        ("web alone", WEB_ONLY),
+        ("web alone", WEB_ONLY), ("TLS twice", TWICE),
     )
     for name, case in cases.items()
 }  # fmt: skip
@@ -130,3 +130,21 @@ def test_a_daemon_is_called_by_its_service_where_it_is_not_mailcow_s(tmp_path: P
     )
     (blind,) = [each for each in lint(found.sources, found.topology) if each.id == "CH004"]
     assert "while mx is dead" in blind.summary
+
+
+ELSEWHERE = "services:\n  postfix-mailcow:\n    ports: ['[::]:10025:10025']\n"
+
+
+def test_an_address_that_stands_for_all_is_no_address_to_dial(tmp_path: Path) -> None:
+    found = load(estate(Case(lane(25, "10.9.9.9:10025 send-proxy"), [], {OVERRIDE: ELSEWHERE}), tmp_path))
+    (absent,) = [each for each in lint(found.sources, found.topology) if each.id == "CH021"]
+    assert "publishes on every IPv6 address only" in absent.summary
+    assert absent.remedy == "publish it on 10.9.9.9"
+
+
+def test_a_server_that_only_redirects_is_not_told_to_read_headers(tmp_path: Path) -> None:
+    files = {"mailcow.conf": "NGINX_USE_PROXY_PROTOCOL=y\nHTTP_REDIRECT=y\n"}
+    found = load(estate(Case(lane(80, "10.9.9.9:80 send-proxy", "web"), [], files), tmp_path))
+    (sent,) = [each for each in lint(found.sources, found.topology) if each.id == "CH003"]
+    assert (sent.remedy or "").startswith("drop send-proxy")
+    assert "(mailcow.conf:2)" in sent.summary
