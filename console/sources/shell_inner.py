@@ -95,6 +95,9 @@ def _texts(command: Command, around: _Around) -> Iterator[_Text]:
     if words and words[0].text == "eval":
         yield from _joined(words[1:], around, False)
         return
+    if any(_base(word) in _RUNS_HOOKS for word in words[:4]):
+        yield from _hooks(words, around)
+        return
     for at, word in enumerate(words):
         if _base(word) in _SHELLS or (_base(word) == "su" and at < 3):
             yield from _shell(words[at:], command, around)
@@ -105,6 +108,24 @@ _WRAPPERS = frozenset(
     ("sudo", "doas", "env", "nice", "ionice", "timeout", "time", "nohup", "setsid", "command", "exec", "sshpass",
      "flock", "chronic", "retry", "torsocks")
 )  # fmt: skip
+
+
+_RUNS_HOOKS = frozenset(("certbot", "acme.sh"))
+_HOOKS = frozenset(
+    ("--reloadcmd", "--reload-cmd", "--pre-hook", "--post-hook", "--renew-hook", "--deploy-hook",
+     "--manual-auth-hook", "--manual-cleanup-hook")
+)  # fmt: skip
+
+
+def _hooks(words: Sequence[Word], around: _Around) -> Iterator[_Text]:
+    """Yield the commands that certbot and acme.sh are given to run."""
+    for word, following in pairwise(words):
+        if word.text in _HOOKS:
+            yield from _joined((following,), around, False)
+    for word in words:
+        option, equals, value = word.text.partition("=")
+        if equals and option in _HOOKS:
+            yield _Text(value, word.span.line, word.span.column, False)
 
 
 def _shell(words: Sequence[Word], command: Command, around: _Around) -> Iterator[_Text]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.diagnosis.rules.commands import all_commands, all_words, written_by
+from console.diagnosis.rules.commands import PEM, all_commands, all_words, written_by
 from console.model import Finding, Topology
 from console.sources.authorized_keys import Entry
 from console.sources.shell import Command, Script, Word
@@ -16,6 +16,7 @@ from console.topology.sources import Sources
 
 _UNPINNED = re.compile(r"StrictHostKeyChecking[\s=]+(accept-new|no|off)\b", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|/)(?:[\w.-]*priv)?key[\w.-]*$|\.key$", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"(?:^|/)privkey\d*\.pem$|\.key$")
 _PRIVATE = re.compile(r"0*[0-7]?77")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?/")
 
@@ -27,6 +28,7 @@ def deploy_channel_open(sources: Sources, topology: Topology) -> Iterator[Findin
         yield from _unpinned(script)
         for shell in script.shells():
             yield from _readable(shell)
+        yield from _opened(script)
     for entry in sources.keys:
         yield from _entry(entry)
 
@@ -48,7 +50,17 @@ def _unpinned(script: Script) -> Iterator[Finding]:
 
 
 def _readable(script: Script) -> Iterator[Finding]:
-    keys = [word for word in written_by(script) if _KEY.search(word.text)]
+    # HAProxy's PEM has the key in it too.
+    joined = {
+        id(redirect.target)
+        for command in script.commands
+        for redirect in command.redirects
+        if any(_PRIVATE_KEY.search(word.text) for word in command.words[1:])
+    }
+    keys = [word for word in written_by(script) if _KEY.search(word.text) or id(word) in joined]
+    # cp keeps the mode of the file that it reads, and acme.sh makes its own for the owner alone.
+    kept = {id(word) for command in script.commands if command.name in _KEEP_MODES for word in command.words}
+    keys = [word for word in keys if id(word) not in kept]
     if not keys or any(command.name == "umask" and _masks(command) for command in script.commands):
         return
     private = {
@@ -59,14 +71,50 @@ def _readable(script: Script) -> Iterator[Finding]:
     }
     open_keys = [word for word in keys if not _inside(word, private) and not _made_before(script, word)]
     if open_keys:
+        closed = any(command.name == "chmod" and open_keys[0].text in command.texts for command in all_commands(script))
         yield finding(
             "CH026",
-            "the private key is readable by everybody until its chmod, when it is written for the first time",
+            f"the private key is readable by everybody{' until its chmod' * closed}, when it is written for the first"
+            " time",
             open_keys[0].span,
             also=tuple(word.span for word in open_keys[1:]),
             severity="medium",
             remedy="umask 077 at the top of the script",
         )
+
+
+_KEEP_MODES = frozenset(("cp", "acme.sh"))
+_OPEN = re.compile(r"0?[0-7]{2}[4-7]")
+
+
+def _opened(script: Script) -> Iterator[Finding]:
+    """A mode that lets everybody read the key: by chmod, or by install, which gives 755 unless it is told another."""
+    for command in all_commands(script):
+        if not any(_KEY.search(word.text) and PEM.search(word.text) for word in command.words[1:]):
+            continue
+        mode = ""
+        if command.name == "chmod":
+            mode = next((text for text in command.texts[1:] if not text.startswith("-")), "")
+        elif command.name == "install" and _KEY.search(command.texts[-1]):
+            mode = _mode(command.texts)
+        if _OPEN.fullmatch(mode):
+            yield finding(
+                "CH026",
+                f"{command.name} gives the private key mode {mode}: every user of that machine can read it",
+                command.span,
+                severity="medium",
+                remedy="mode 600",
+            )
+
+
+def _mode(texts: tuple[str, ...]) -> str:
+    """Return the mode that `install` gives a file."""
+    for at, text in enumerate(texts):
+        if text in ("-m", "--mode") and at + 1 < len(texts):
+            return texts[at + 1]
+        if match := re.fullmatch(r"(?:--mode=|-m)(.+)", text):
+            return match[1]
+    return "755"
 
 
 def _masks(command: Command) -> bool:

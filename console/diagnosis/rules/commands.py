@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from console.sources.shell import Command, Script, Word
 
@@ -46,8 +47,12 @@ def written_by(shell: Script) -> Iterator[Word]:
             yield from (word for word in command.words[1:] if PEM.search(word.text))
         elif command.name == "cp" and len(command.words) > 2 and PEM.search(command.words[-1].text):
             yield command.words[-1]
+        elif any(text.rpartition("/")[2] == "acme.sh" for text in command.texts[:3]):
+            # Its --install-cert writes with cat > FILE where the file is there already.
+            yield from (word for option, word in pairwise(command.words) if option.text in _ACME_FILES)
 
 
+_ACME_FILES = ("--key-file", "--fullchain-file", "--cert-file", "--keypath", "--fullchainpath", "--certpath")
 _SSL = "data/assets/ssl"
 
 

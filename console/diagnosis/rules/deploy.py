@@ -126,6 +126,7 @@ def unsafe_deploy_hook(sources: Sources, topology: Topology) -> Iterator[Finding
             yield from _lost_failure(shell)
         yield from _unwatched(script)
         yield from _terminal(script)
+        yield from _links(script)
         yield from _bundle(script, terminated)
         yield from _dry_run(script)
 
@@ -223,6 +224,35 @@ def _terminal(script: Script) -> Iterator[Finding]:
             also=tuple(found[1:]),
             remedy="docker compose exec -T",
         )
+
+
+def _links(script: Script) -> Iterator[Finding]:
+    """What copies the links of certbot's live folder in place of the files that they lead to."""
+    for command in all_commands(script):
+        if any(_LIVE.search(word.text) and "$(" not in word.text for word in command.words[1:-1]) and _copies_links(
+            command
+        ):
+            yield finding(
+                "CH027",
+                f"{command.name} sends the symbolic links of certbot's live folder, not the files that they lead to",
+                command.span,
+                remedy=f"{command.name} -L",
+            )
+
+
+_LIVE = re.compile(r"letsencrypt/live/|\$\{?RENEWED_LINEAGE\b")
+
+
+def _copies_links(command: Command) -> bool:
+    """Whether a command takes a link as a link: rsync unless told otherwise, cp when told so."""
+    flags = [text for text in command.texts[1:] if text.startswith("-")]
+    short = "".join(text[1:] for text in flags if not text.startswith("--"))
+    if command.name == "rsync":
+        return "L" not in short and not {"--copy-links", "--copy-unsafe-links"} & set(flags)
+    if command.name == "cp":
+        follows = "L" in short or "--dereference" in flags
+        return not follows and (bool(set("adP") & set(short)) or bool({"--archive", "--no-dereference"} & set(flags)))
+    return False
 
 
 def _bundle(script: Script, terminated: list[Lane]) -> Iterator[Finding]:

@@ -165,8 +165,8 @@ FAR = [
     (f'scp "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', ["CH027:2"]),
     (f'scp "$RENEWED_LINEAGE/fullchain.pem" "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/\n', ["CH027:2"]),
     (f'scp "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem.new\nssh m mv {SSL}/key.pem.new {SSL}/key.pem\n', []),
-    (f'rsync -t "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', []),
-    (f'rsync --inplace "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', ["CH027:2"]),
+    (f'rsync -tL "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', []),
+    (f'rsync -L --inplace "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', ["CH027:2"]),
     (f"ssh m 'cat > {SSL}/cert.pem' < \"$RENEWED_LINEAGE/fullchain.pem\"\n", ["CH011:2", "CH027:2"]),
     (f"ssh m 'docker compose -f /opt/x.yml restart dovecot-mailcow' # {SSL}\n", []),
     (f"ssh m '[ -e {SSL}/cert.pem ]; docker compose restart dovecot-mailcow'\n", ["CH010:2"]),
@@ -217,3 +217,75 @@ GONE_ON = [
 @pytest.mark.parametrize(("text", "expected"), GONE_ON)
 def test_a_copy_that_fails_unnoticed_is_found_and_one_that_is_looked_at_is_not(text: str, expected: list[str]):
     assert [each for each in said(text) if not each.startswith("CH012")] == expected
+
+
+LINKS = [
+    ("rsync -a $RENEWED_LINEAGE/fullchain.pem m:/ssl/cert.pem", True),
+    ("rsync -rt --chmod=F600 /etc/letsencrypt/live/mail.example.org/ m:/ssl/", True),
+    ("rsync -aL $RENEWED_LINEAGE/fullchain.pem m:/ssl/cert.pem", False),
+    ("rsync -a --copy-links ${RENEWED_LINEAGE}/fullchain.pem m:/ssl/cert.pem", False),
+    ('rsync -a "$(readlink -f $RENEWED_LINEAGE/fullchain.pem)" m:/ssl/cert.pem', False),
+    ("rsync -a /root/certs/ m:/ssl/", False),
+    ("cp -a $RENEWED_LINEAGE/. /srv/certs/", True),
+    ("cp -dp /etc/letsencrypt/live/m/privkey.pem /srv/certs/", True),
+    ("cp -aL $RENEWED_LINEAGE/. /srv/certs/", False),
+    ("cp $RENEWED_LINEAGE/fullchain.pem /srv/certs/", False),
+    ("scp $RENEWED_LINEAGE/fullchain.pem m:/srv/certs/", False),
+]
+
+
+@pytest.mark.parametrize(("command", "blamed"), LINKS)
+def test_links_that_are_copied_as_links_are_found(command: str, blamed: bool):
+    found = [each for each in judge(f"#!/bin/sh\nset -e\n{command}\n") if "symbolic links" in each.summary]
+    assert [each.id for each in found] == ["CH027"] * blamed
+
+
+READABLE = [
+    ("cat privkey.pem > /srv/ssl/key.pem", True),
+    ("cat fullchain.pem privkey.pem > /etc/haproxy/mail.pem", True),
+    ("cat fullchain.pem > /etc/haproxy/mail.pem", False),
+    ("cp privkey.pem /srv/ssl/key.pem", False),
+    ("acme.sh --install-cert -d m --key-file /srv/ssl/key.pem --fullchain-file /srv/ssl/cert.pem", False),
+    ("umask 077\ncat privkey.pem > /srv/ssl/key.pem", False),
+    ("install privkey.pem /srv/ssl/key.pem", True),
+    ("install -m 644 privkey.pem /srv/ssl/key.pem", True),
+    ("install -m600 privkey.pem /srv/ssl/key.pem", False),
+    ("install --mode=0640 privkey.pem /srv/ssl/key.pem", False),
+    ("chmod 644 /srv/ssl/key.pem", True),
+    ("chmod 0640 /srv/ssl/key.pem", False),
+    ("chmod 644 /srv/ssl/cert.pem", False),
+]
+
+
+@pytest.mark.parametrize(("command", "blamed"), READABLE)
+def test_a_key_that_everybody_can_read_is_found_by_what_makes_it_so(command: str, blamed: bool):
+    found = [each for each in judge(f"#!/bin/sh\nset -e\n{command}\n") if each.id == "CH026"]
+    assert [each.severity for each in found] == ["medium"] * blamed
+
+
+def test_a_mode_that_is_mended_later_is_said_to_be():
+    (found,) = [each for each in judge("cat k.key > /s/key.pem\nchmod 600 /s/key.pem\n") if each.id == "CH026"]
+    assert "until its chmod" in found.summary
+    (found,) = [each for each in judge("cat k.key > /s/key.pem\n") if each.id == "CH026"]
+    assert "chmod" not in found.summary
+
+
+RUN_BY = [
+    "acme.sh --install-cert -d m --key-file /s/key.pem --reloadcmd 'docker compose restart dovecot-mailcow'",
+    "/root/.acme.sh/acme.sh --cron --renew-hook 'docker compose restart dovecot-mailcow' --key-file /s/key.pem",
+    "certbot renew --deploy-hook 'docker compose restart dovecot-mailcow' --key-path /s/key.pem",
+    "sudo certbot renew --post-hook='docker compose restart dovecot-mailcow' --key-path /s/key.pem",
+    "certbot renew --key-path /s/key.pem --deploy-hook \"ssh m 'docker compose restart dovecot-mailcow'\"",
+]
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_commands_that_certbot_and_acme_sh_are_given_are_read(command: str):
+    assert [each.id for each in judge(f"set -e\n{command}\n") if each.id == "CH010"] == ["CH010"]
+    hangup = command.replace("restart", "kill -s HUP")
+    assert [each.severity for each in judge(f"set -e\n{hangup}\n") if each.id == "CH013"] == ["critical"]
+
+
+def test_what_acme_sh_writes_is_written_in_place():
+    said = [each.summary for each in judge("acme.sh --installcert -d m --fullchainpath /s/cert.pem\n")]
+    assert any("written in place" in each for each in said)
