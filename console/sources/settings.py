@@ -30,7 +30,18 @@ class Settings(Struct, frozen=True):
         """Return where a name is set, the file's beginning when it is not."""
         return self.values[name].span if name in self.values else Span(self.file, 1)
 
+    def expand(self, value: str) -> str:
+        """Return a value with `$name`, `${name}` and `$(name)` of this file put in, as Postfix does; others stay."""
+        for _ in range(_DEEPEST):
+            if "$" not in value or len(value) > _LONGEST:
+                break
+            value = _NAMED.sub(lambda match: self.get(match[1] or match[2] or match[3]) or match[0], value)
+        return value
 
+
+_NAMED = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))")
+_DEEPEST = 4
+_LONGEST = 4096
 _SETTING = re.compile(r"(\s*)([A-Za-z_][\w.]*)\s*=\s*(.*)")
 
 

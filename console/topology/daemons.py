@@ -125,7 +125,8 @@ def _service(
     said = own.get(name) or (settings.values.get(name) if settings and header is None else None)
     wanted: Header = "wanted" if header else "refused"
     if said is not None:
-        wanted = "wanted" if said.value == "haproxy" else "unknown" if said.value else "refused"
+        value = settings.expand(said.value) if settings else said.value
+        wanted = "wanted" if value == "haproxy" else "unknown" if value else "refused"
     wrapped = own.get("smtpd_tls_wrappermode")
     if wrapped is None and settings and tls is None and not screened:
         wrapped = settings.values.get("smtpd_tls_wrappermode")

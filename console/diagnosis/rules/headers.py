@@ -100,7 +100,10 @@ def _hidden(sources: Sources, way: Way, lanes: tuple[Lane, ...]) -> Finding:
     blind = _BLIND.get(listener.protocol or "", "login limits and bans are blind, and its log names nobody")
     wanted = _PROXIED.get(listener.port)
     remedy = f"send-proxy to {wanted}, the port of the same service that wants the header" if wanted else None
-    if listener.service == NGINX:
+    if wanted and way.arrival.hops:
+        there = way.arrival.hops[-1].source
+        remedy = f"send-proxy, and let {there.file}:{there.line} lead to port {wanted}, which wants the header"
+    elif listener.service == NGINX:
         remedy = "NGINX_USE_PROXY_PROTOCOL=y in mailcow.conf, and send-proxy-v2 on the server line"
     elif wanted is not None and sources.compose is not None:
         remedy = f"{remedy}; publish it on the address that HAProxy dials"
@@ -180,6 +183,9 @@ def _aim(sources: Sources, way: Way) -> str | None:
             return "drop send-proxy: with HTTP_REDIRECT=y the server that redirects reads no header"
         return "NGINX_USE_PROXY_PROTOCOL=y in mailcow.conf, or drop send-proxy"
     wanted = _PROXIED.get(way.arrival.listener.port)
+    if wanted and way.arrival.hops:
+        there = way.arrival.hops[-1].source
+        return f"let {there.file}:{there.line} lead to port {wanted}, which wants the header, or drop send-proxy"
     return f"send to port {wanted}, which wants the header, or drop send-proxy" if wanted else None
 
 

@@ -27,6 +27,8 @@ _WAYS_OUT = (
 
 
 _INCLUDES = re.compile(r"^[ \t]*!include(?:_try)?\b", re.MULTILINE)
+_BLOCK = re.compile(rf"^[ \t]*{TRUST}[ \t]*\{{", re.MULTILINE)
+"""Dovecot 2.4 takes the list as a block too."""
 
 
 @static("CH001")
@@ -43,7 +45,8 @@ def dovecot_untrusted_proxy(sources: Sources, topology: Topology) -> Iterator[Fi
         if sources.dovecot.get(TRUST):
             yield from _unreadable(sources.dovecot, lanes)
             return
-        if _INCLUDES.search(sources.texts.get(sources.dovecot.file, "")):
+        text = sources.texts.get(sources.dovecot.file, "")
+        if _INCLUDES.search(text) or _BLOCK.search(text):
             return  # what it includes is in no given file, and may set it
         where, gap = sources.dovecot.place(TRUST), f"{sources.dovecot.file} sets no {TRUST}"
     else:
@@ -59,8 +62,8 @@ def dovecot_untrusted_proxy(sources: Sources, topology: Topology) -> Iterator[Fi
         lanes=words.ids(lanes),
         hop="vm",
         severity=severity,
-        remedy=f"set {TRUST} in data/conf/dovecot/extra.conf to the peer Dovecot logs (rip=), then `dovecot reload`;"
-        ' name the file: dovecot_conf = "…" in [sources]',
+        remedy=f"set {TRUST} in data/conf/dovecot/extra.conf to the peer Dovecot logs (rip=), then `dovecot reload`"
+        + ('; name the file: dovecot_conf = "…" in [sources]' if sources.dovecot is None else ""),
     )
 
 

@@ -113,6 +113,16 @@ BY_THE_FILES = {
     "a value that a variable decides": Case(
         lane(25, "10.9.9.9:25 send-proxy"), [], {CF: "postscreen_upstream_proxy_protocol = $mine\n"}
     ),
+    "a variable of the same file": Case(
+        lane(25, "10.9.9.9:25"),
+        ["CH002 critical"],
+        {CF: "mine = haproxy\npostscreen_upstream_proxy_protocol = ${mine}\n"},
+    ),
+    "a variable of a variable": Case(
+        lane(25, "10.9.9.9:25 send-proxy"),
+        [],
+        {CF: "a = haproxy\nb = $(a)\npostscreen_upstream_proxy_protocol = $b\n"},
+    ),
     "master.cf, header on 25": Case(lane(25, "10.9.9.9:25"), ["CH002 critical"], {MASTER: SERVICES}),
     "master.cf, none on 10025": Case(
         lane(25, "10.9.9.9:10025 send-proxy"),

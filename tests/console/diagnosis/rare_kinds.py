@@ -98,6 +98,7 @@ INCLUDED = {
         ("another file", "!include more.conf", []),
         ("one that may be missing", "  !include_try /etc/dovecot/conf.d/*.conf", []),
         ("a comment about one", "# !include more.conf", ["CH001 critical"]),
+        ("Dovecot 2.4's block", "haproxy_trusted_networks {\n  10.9.9.1 = yes\n}", []),
         ("nothing", "mail_debug = yes", ["CH001 critical"]),
     )
 }

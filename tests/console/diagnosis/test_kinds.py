@@ -148,3 +148,25 @@ def test_a_server_that_only_redirects_is_not_told_to_read_headers(tmp_path: Path
     (sent,) = [each for each in lint(found.sources, found.topology) if each.id == "CH003"]
     assert (sent.remedy or "").startswith("drop send-proxy")
     assert "(mailcow.conf:2)" in sent.summary
+
+
+FORWARD = """resource "incus_network_forward" "f" {
+  network = "b"
+  listen_address = "203.0.113.9"
+  ports = [{ listen_port = "993", target_port = "993", target_address = "10.9.9.9" }]
+}
+"""
+
+
+@pytest.mark.parametrize(("header", "id"), [("send-proxy", "CH003"), ("", "CH002")])
+def test_behind_a_forward_it_is_the_forward_that_is_mended(header: str, id: str, tmp_path: Path) -> None:
+    found = load(estate(Case(lane(993, f"203.0.113.9:993 {header}", "imaps"), [], {"net.tf": FORWARD}), tmp_path))
+    (said,) = [each for each in lint(found.sources, found.topology) if each.id == id]
+    assert "let net.tf:1 lead to port 10993" in (said.remedy or "")
+
+
+def test_a_trust_list_that_is_missing_in_the_given_file_is_asked_for_there(tmp_path: Path) -> None:
+    files = {OVERRIDE: override("server m 10.9.9.9:10993"), CONF: "mail_debug = yes\n"}
+    found = load(estate(Case(lane(993, "10.9.9.9:10993 send-proxy", "imaps"), [], files), tmp_path))
+    (said,) = [each for each in lint(found.sources, found.topology) if each.id == "CH001"]
+    assert "[sources]" not in (said.remedy or "")
