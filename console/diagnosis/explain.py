@@ -73,7 +73,9 @@ def explain(world: World, modes: Iterable[Mode] = MODES) -> Explanation:
     proven = _spread(_proven(world, candidates), candidates)
     explained = _union(proven)
     left = everything - explained
-    rivals = _rivals([each for each in candidates if not each.proven], left, symptoms)
+    stopped = any(each.mode.id == "haproxy-process/stopped" for each in proven)
+    free = [each for each in candidates if not each.proven and not (stopped and each.mode.id.startswith("haproxy-"))]
+    rivals = _rivals(free, left, symptoms)
     causes = [_cause((suspect,), suspect.covers, symptoms) for suspect in proven]
     for group in rivals:
         explained |= group[0].covers

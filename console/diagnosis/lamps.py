@@ -44,11 +44,20 @@ def doubt(world: World, readings: list[Reading], blamed: dict[str, frozenset[Hop
     """Return the readings without what is laid at a hop that may well be innocent, on lanes of which nothing is proven.
 
     Where a lane fails just as another of the same service does inside the mail host, HAProxy has no cross: a service
-    may answer one time, and not the next. What only IPv4 clients see is HAProxy's rather than the mail host's port."""
+    may answer one time, and not the next. Nor has it where words of the mail host crawl to the proxy: that one of them
+    came in time does not make the way behind HAProxy well. What only IPv4 clients see is HAProxy's rather than the mail
+    host's port."""
     services = {lane.lane.id: world.service(port) for port, lane in world.lanes.items()}
     sick = {(services.get(r.lane, ""), r.word) for r in readings if r.hop == "service" and r.outcome == "failed"}
     halves = {r.lane: r.word for r in readings if _is_half(r) and r.word[:3] == "v4 " and r.lane not in blamed}
-    return [_doubted(each, services.get(each.lane, ""), sick, halves, each.lane in blamed) for each in readings]
+    told = [_doubted(each, services.get(each.lane, ""), sick, halves, each.lane in blamed) for each in readings]
+    return [_slowed(each) if world.crawls and each.lane not in blamed else each for each in told]
+
+
+def _slowed(reading: Reading) -> Reading:
+    """Take HAProxy's cross where its clients may wait for what crawls behind it."""
+    mine = reading.hop == "haproxy" and reading.outcome == "failed"
+    return replace(reading, outcome="degraded") if mine else reading
 
 
 def _doubted(

@@ -81,7 +81,7 @@ DAEMONS: tuple[Mode, ...] = (
     ),
     row(
         "daemon/dies", "{daemon} dies as it starts{why}", 1.2, "service", each,
-        covers=f"{INSIDE}", forbids=f"talk vm,inside; {END}", fact=daemons.dies, finding="CH075",
+        covers=f"{INSIDE}; {END}", forbids=f"talk vm,inside; {END}", fact=daemons.dies, finding="CH075",
         remedy="docker compose logs {daemon}-mailcow on {mail}",
     ),
     row(

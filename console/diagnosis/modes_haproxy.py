@@ -6,7 +6,7 @@ from console.diagnosis import proofs_drift as drift
 from console.diagnosis import proofs_front as front
 from console.diagnosis import proofs_servers as servers
 from console.diagnosis.mode import Mode, row
-from console.diagnosis.patterns import END, TAKEN
+from console.diagnosis.patterns import END, NOBODY, TAKEN
 from console.diagnosis.scopes import each, everything, to_plain_port, web, where, with_header
 
 HAPROXY: tuple[Mode, ...] = (
@@ -67,17 +67,17 @@ HAPROXY: tuple[Mode, ...] = (
         remedy="look for tcp-request … reject in the deployed haproxy.cfg where {ports} is described",
     ),
     row(
-        "haproxy-listener/denies", "clients of {ports} are told {said}, and the server behind HAProxy tells it better: "
-        "HAProxy says so itself (a rule, or no backend for them), or by what it adds to a request", 1.8, "haproxy",
+        "haproxy-listener/denies", "clients of {ports} are told {said}, {though}: HAProxy says so itself (a rule, or "
+        "no backend for them), or by what it adds to a request", 1.8, "haproxy",
         where(web),
-        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, needs="talk vm", fact=servers.answers_odd,
+        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, fact=servers.answers_odd,
         finding="CH049", tells="the deployed haproxy.cfg where {ports} is described",
         remedy="look for http-request deny or return, and for default_backend, in the deployed haproxy.cfg where "
         "{ports} is described",
     ),
     row(
         "haproxy-server/absent", "HAProxy has no server {server}: who connects to {ports} is hung up on", 1.8,
-        "haproxy", each, covers=f"{END}", forbids=END, fact=servers.absent, finding="CH050",
+        "haproxy", each, covers=f"{NOBODY}", forbids=END, fact=servers.absent, finding="CH050",
         remedy="compare the deployed haproxy.cfg with this line, then reload it",
     ),
     row(
@@ -89,18 +89,18 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-server/maintenance", "HAProxy's server {server} is in maintenance: it sends nobody there", 1.8,
         "haproxy",
-        each, covers=f"{END}; check haproxy: idle", fact=servers.put_away("MAINT"), finding="CH051",
+        each, covers=f"{NOBODY}; check haproxy: idle", fact=servers.put_away("MAINT"), finding="CH051",
         tells="show stat on HAProxy's stats socket", remedy="enable server {server} on HAProxy's stats socket",
     ),
     row(
         "haproxy-server/drain", "HAProxy's server {server} is drained: it sends nobody new there", 2.2, "haproxy",
-        each, covers=f"{END}; check haproxy: idle", fact=servers.put_away("DRAIN"), finding="CH052",
+        each, covers=f"{NOBODY}; check haproxy: idle", fact=servers.put_away("DRAIN"), finding="CH052",
         tells="show stat on HAProxy's stats socket", remedy="set server {server} state ready on HAProxy's stats "
         "socket, and its weight to 100%",
     ),
     row(
         "haproxy-server/unresolved", "HAProxy knows no address of its server {server}: it cannot resolve the name, and "
-        "sends nobody there", 1.8, "haproxy", each, covers=f"{END}; check haproxy: idle", fact=servers.unresolved,
+        "sends nobody there", 1.8, "haproxy", each, covers=f"{NOBODY}; check haproxy: idle", fact=servers.unresolved,
         finding="CH089", tells="show servers state on HAProxy's stats socket",
         remedy="look at the server's name and the resolvers section in the deployed haproxy.cfg, or give the address",
     ),
@@ -118,34 +118,36 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-check/teaser", "HAProxy calls {server} down {why}, though it answers", 0.1, "haproxy", each,
-        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.teaser, finding="CH005",
+        covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.teaser,
+        finding="CH005",
     ),
     row(
         "haproxy-check/false-alarm", "HAProxy calls {server} down though it answers: its check is wrong", 1.2,
-        "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
+        "haproxy", each, covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm",
         fact=servers.false_alarm, finding="CH054", tells="show servers state: the port that is checked",
         remedy="correct check and port on the server line in haproxy.cfg, then reload it",
     ),
     row(
         "haproxy-check/false-alarm", "HAProxy checks {server} at port {checked} instead of {meant}", 1.9, "haproxy",
-        each, covers=f"{END}; check haproxy", forbids="check haproxy", fact=servers.checks_astray, stands="beside",
+        each, covers=f"{NOBODY}; check haproxy", forbids="check haproxy", fact=servers.checks_astray, stands="beside",
         finding="CH054", tells="show servers state: the port that is checked",
         remedy="correct the check's port on the server line in haproxy.cfg, then reload it",
     ),
     row(
         "haproxy-check/agent", "an agent that HAProxy asks calls {server} {state}{though}", 0.9, "haproxy", each,
-        covers=f"{END}; check haproxy", forbids="check haproxy", fact=servers.agent_says, finding="CH091",
+        covers=f"{NOBODY}; check haproxy", forbids="check haproxy", fact=servers.agent_says, finding="CH091",
         tells="show stat on HAProxy's stats socket", remedy="ask the agent why (agent-check, agent-port and agent-addr "
         "on the server line in haproxy.cfg), or take agent-check out and reload HAProxy",
     ),
     row(
         "haproxy-check/late", "HAProxy has not noticed yet that {server} answers again", 1.5, "haproxy", each,
-        covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.hemmed, finding="CH055",
+        covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.hemmed,
+        finding="CH055",
         tells="look again after HAProxy's check interval",
     ),
     row(
         "vps-filter/haproxy-outbound", "HAProxy cannot reach {server}, and {vps} can: a rule on its user or its source "
-        "address", 1.7, "haproxy", each, covers=f"{END}; check haproxy", forbids="check haproxy", needs="talk vm",
+        "address", 1.7, "haproxy", each, covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm",
         fact=servers.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
     ),
     row(

@@ -55,6 +55,14 @@ HOME: tuple[Mode, ...] = (
         remedy="tailscale ping from {vps} tells whether it goes through a relay; look at the line at home",
     ),
     row(
+        "tunnel/narrow", "what {mail} says at once takes seconds to {vps}: the tunnel, or the line at home, carries "
+        "too little, or loses much of it", 2.2, "tunnel", everything,
+        covers=f"connect vm,door: timeout; talk vm: silent closed-3 closed-5 closed; {END}: silent closed-0 closed-3 "
+        "closed-5 closed says-5xx; check haproxy; ping router,host,large", fact=back.crawling, finding="CH093",
+        tells="a transfer between {vps} and {mail}; ping of the router's end of the tunnel while it runs",
+        remedy="look what fills the line at home (a backup, an update), and whether tailscale goes through a relay",
+    ),
+    row(
         "tunnel/mtu", "large packets are lost between {vps} and {mail}, small ones pass", 2.0, "tunnel", everything,
         covers=f"talk vm: {STUCK}; {END}: silent; ping large", forbids="ping large", needs="ping host",
         fact=back.cramped, finding="CH063", tells="ping -M do -s 1232 from {vps}",

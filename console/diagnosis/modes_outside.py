@@ -66,8 +66,8 @@ OUTSIDE: tuple[Mode, ...] = (
         remedy="ip addr on {vps}: give it back its {family} address, or take it out of the name",
     ),
     row(
-        "vps-filter/reject", "a firewall before HAProxy rejects {ports}{over}: on {vps}, at its provider, on this "
-        "machine or its network", 1.5, "public", each_family,
+        "vps-filter/reject", "a firewall or a NAT rule before HAProxy rejects {ports}{over}: on {vps}, at its "
+        "provider, on this machine or its network", 1.5, "public", each_family,
         covers="connect here: refused", forbids="connect here", needs="connect itself", fact=front.rejected,
         finding="CH039", kin="CH021", tells="nft list ruleset on {vps}",
         remedy="dial {ports} from another network: if that works, it is here; else nft list ruleset on {vps}, and its "
@@ -75,7 +75,7 @@ OUTSIDE: tuple[Mode, ...] = (
     ),
     row(
         "vps-filter/redirect", "on {ports} something else answers from here than HAProxy: a NAT rule, or something in "
-        "between", 1.8, "public", each, covers=END, forbids="talk here", needs="talk itself",
+        "between", 1.8, "public", each, covers=END, forbids="talk here",
         fact=front.substituted, finding="CH040", tells="nft list ruleset on {vps}; dial from another network",
         remedy="nft list ruleset on {vps}: look for dnat or redirect of {ports}",
     ),

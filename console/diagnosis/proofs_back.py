@@ -141,6 +141,19 @@ def _drops(world: World) -> bool:
     return bool(resent(world.times("vm"))) or any(ping is not None and ping.answered < ping.sent for ping in some)
 
 
+def crawling(world: World, scope: Scope) -> Proof:
+    """What the mail host says at once takes seconds to the proxy, and pings of the far end are lost or late as well."""
+    if not world.crawls:
+        return Proof(False)
+    late = ", ".join(f"{lag / 1000:.1f} s on {port}" for port, lag in sorted(world.dragged.items()))
+    said = f"{world.name('mail')}'s words came so much later to {world.name('proxy')} than inside: {late}"
+    pings = [ping for name in ("router", "vm") if (ping := _ping(world, name)) is not None]
+    lost = [ping for ping in pings if ping.lost or (ping.fastest or 0.0) > SLOW]
+    if not lost or len(lost) < len(pings):
+        return Proof(None, (said,))
+    return Proof(True, (said, *(f"ping {p.address}: {p.answered} of {p.sent} answered" for p in lost)), cost=0.4)
+
+
 def cramped(world: World, scope: Scope) -> Proof:
     """Large packets are lost, small ones are not."""
     large, small = _ping(world, "large"), _ping(world, "vm")

@@ -165,13 +165,21 @@ def _right_address(world: World, port: int) -> bool:
     return any(t.kind == "talk" and t.at == "here" and t.passed and t.address in refusing for t in world.tests)
 
 
+_EVERY = frozenset(("0.0.0.0", "::", "*", ""))
+
+
+def _foreign_to(world: World, address: str) -> bool:
+    """Whether a listener's address tells nothing: what is dialled may be led to it by somebody's NAT."""
+    return not inner(address) and not any(each in world.own for each in world.dialled)
+
+
 def inward(world: World, scope: Scope) -> Proof:
-    """ss shows listeners, at inner addresses alone."""
+    """ss shows listeners, and none at an address that the name gives: at inner ones, or at another of the machine's."""
     known = world.listeners("proxy", scope.ports[0])
     if known is None:
         return UNKNOWN
     places = sorted({each.address for each in known})
-    if not places or not all(map(inner, places)):
+    if not places or any(each in _EVERY or each in world.dialled or _foreign_to(world, each) for each in places):
         return Proof(False)
     return Proof(True, (f"ss: it listens at {join_words(places)}",), {"places": join_words(places)})
 
@@ -218,12 +226,27 @@ def between(world: World, scope: Scope) -> Proof:
     return UNKNOWN
 
 
+def _mute(world: World, port: int) -> str:
+    """Why no word can come from HAProxy on a port: nobody listens, or it has no server there; "" where one can."""
+    known, server = world.listeners("proxy", port), world.row(port)
+    if known == ():
+        return f"ss on {world.name('proxy')} shows nobody listening there"
+    if server is None or world.lanes[port].lane.protocol in ("http", "https") or not known:
+        return ""
+    gone = server.status.startswith("DOWN") and all(each.process == "haproxy" for each in known)
+    passed = {t.outcome for t in world.by_port[port] if (t.kind, t.at) == ("talk", "itself")}
+    return f"show stat: {server.proxy}/{server.name} {server.status}" if gone and passed <= {"closed-0"} else ""
+
+
 def substituted(world: World, scope: Scope) -> Proof:
-    """From here something else answers than to the proxy itself, and says something."""
+    """From here something else answers than to the proxy itself, and says something; or than HAProxy, which cannot."""
     port = scope.ports[0]
-    if not world.passes("talk", "itself", port) or world.passes("talk", "here", port):
+    if world.passes("talk", "here", port):
         return Proof(False)
     odd = [t for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.outcome in ("not-tls", "odd")]
+    if not world.passes("talk", "itself", port):
+        mute = _mute(world, port) if odd and not any(map(world.foreign, world.dialled)) else ""
+        return Proof(True, (mute, f"from here: {odd[0].said}")) if mute else Proof(False)
     said = f"{world.name('proxy')} itself is served at its public address there"
     return Proof(True, (said, f"from here: {odd[0].said}")) if odd else UNKNOWN
 
@@ -263,13 +286,19 @@ def full(world: World, scope: Scope) -> Proof:
     return Proof(True, (said,), {"limit": str(limits.limit)}, 0.2) if limits.full else Proof(False)
 
 
+_HANDED_ON = re.compile(r" -(?:sf|st)(?: \d+)+| -x \S+")
+"""What a reload adds to the command line: whom the new one ends, and whose listeners it takes over."""
+
+
 def doubled(world: World, scope: Scope) -> Proof:
-    """Two HAProxies run with different files."""
+    """Two HAProxies run with different files, or were started apart; one that a reload ends differs by `-sf` alone."""
     running = world.asked.haproxy
     if running is None:
         return UNKNOWN
-    files = {tuple(re.findall(r"(?:^| )-f (\S+)", each.words)) for each in running} - {()}
-    if len(files) < 2:
+    started = {_HANDED_ON.sub("", each.words).strip() for each in running if "-f " in each.words}
+    files = {tuple(re.findall(r"(?:^| )-f (\S+)", each)) for each in started}
+    if len(started) < 2:
         return Proof(False)
-    said = "; ".join(sorted(" ".join(each) for each in files))
+    told = {" ".join(each) for each in files} if len(files) > 1 else {each.partition(" ")[2] for each in started}
+    said = "; ".join(sorted(told))
     return Proof(True, (f"ps: haproxy runs with {said}",), {"files": f": {said}"})

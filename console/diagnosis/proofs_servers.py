@@ -271,17 +271,23 @@ def _taken(world: World, port: int, *places: str) -> str:
 
 
 def answers_odd(world: World, scope: Scope) -> Proof:
-    """The client is told 4xx or 5xx, and the same server tells the proxy something better."""
+    """The client is told 4xx or 5xx, and the same server tells the proxy something better, or 4xx and there is none.
+
+    Of a server that it has not got HAProxy says 503: of any 4xx then nobody else is the author."""
     port = scope.ports[0]
     said = [
         t.said for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.outcome.startswith("says-")
     ]
     server = world.row(port)
-    if not said or not world.well_behind(port) or (server and not server.status.startswith(("UP", "no check"))):
+    behind, up = world.lanes[port].vm, server is None or server.status.startswith(("UP", "no check"))
+    own = [each for each in said if re.match(r"(?:HTTP/1\.\d )?4\d\d", each)]
+    if own and not up and server is not None and behind is not None and behind.done and not behind.connected:
+        given = {"said": own[0], "though": "though HAProxy has no server for them that it could have it from"}
+        return Proof(True, (f"show stat: {server.proxy}/{server.name} {server.status}",), given)
+    if not said or not world.well_behind(port) or not up:
         return Proof(False)
-    behind = world.lanes[port].vm
     words = (f"behind HAProxy the same server answers {behind.said}" if behind else "",)
-    return Proof(True, words, {"said": said[0]})
+    return Proof(True, words, {"said": said[0], "though": "and the server behind HAProxy tells it better"})
 
 
 def loops_itself(world: World, scope: Scope) -> Proof:

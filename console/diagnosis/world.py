@@ -14,6 +14,8 @@ from console.observation import Asked, Container, Frontend, Ladder, Listener, Se
 LOGINS = frozenset(("smtps", "submission"))
 """Protocols in which Postfix asks Dovecot who may submit, before it greets."""
 
+POSTFIX = frozenset(("smtp", "smtps", "submission"))
+
 DOVECOT = frozenset(("imap", "imaps", "pop3", "pop3s", "sieve"))
 
 SLOW = 300.0
@@ -99,6 +101,31 @@ class World:
         ]
         dialled = [ladder.rung("connect") for ladder in some if ladder is not None and ladder.connected]
         return [rung.ms for rung in dialled if rung is not None and rung.ms is not None]
+
+    @cached_property
+    def dragged(self) -> dict[int, float]:
+        """Milliseconds by port that a word took longer to the proxy than inside the mail host: a second, or more.
+
+        Not where connections themselves take long, and not of Postfix, which looks a client's name up before it greets:
+        only that of a client whom the header names."""
+        times = self.times("vm")
+        if not times or min(times) > SLOW:
+            return {}
+        found = {}
+        for port, lane in self.lanes.items():
+            if lane.vm is None or lane.service is None or lane.lane.protocol in POSTFIX:
+                continue
+            here = {rung.name: rung.ms for rung in lane.service.rungs if rung.outcome == "ok" and rung.ms is not None}
+            came = [r for r in lane.vm.rungs if r.outcome == "ok" and r.name != "connect" and r.name in here]
+            lags = [rung.ms - here[rung.name] for rung in came if rung.ms is not None]
+            if lags and max(lags) >= 1000 + 4 * min(times):
+                found[port] = max(lags)
+        return found
+
+    @property
+    def crawls(self) -> bool:
+        """Whether what the mail host says at once takes seconds to the proxy, on more lanes than a chance would hit."""
+        return len(self.dragged) > 1
 
     # ── HAProxy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -172,7 +172,7 @@ _ALL = (
         + "resolvers gone\n    nameserver one 127.0.0.1:5300\n"))),
     _drill("anvil-hung", "", DOVECOT, kill("mailcow", "-f", "^dovecot/anvil")),
     _drill("config-hung", "", DOVECOT, kill("mailcow", "-f", "^dovecot/config")),
-    Drill("narrow-tunnel", (), ALL, _narrow, _wide),
+    Drill("narrow-tunnel", ("tunnel/narrow",), ALL, _narrow, _wide),
     _drill("vps-no-way-back-v4", "vps-filter/drop-family", ALL, ip(
         "vps", f"rule add from {VPS} blackhole", f"rule del from {VPS} blackhole")),
     _drill("here-neighbour-wrong", "vps-filter/drop-family", ALL, ip(
@@ -214,8 +214,8 @@ _ALL = (
     _drill("stale-aaaa", "name/wrong-address", ALL, hosts(lambda t: t.replace(f"{VPS6} ", "2001:db8:113::66 "))),
     _drill("v6-route-gone", "vps-filter/drop-family", ALL, ip(
         "vps", "-6 route del 2001:db8:113::/64 dev eth0", "-6 route add 2001:db8:113::/64 dev eth0")),
-    Drill("leftover", ("haproxy-process/two",), (993,), _leftover, _no_leftover),
-    _drill("bound-to-tunnel", "", (993,), haproxy(section("imaps", lambda t: t.replace(
+    Drill("leftover", ("haproxy-process/two", "haproxy-server/wrong-target"), (993,), _leftover, _no_leftover),
+    _drill("bound-to-tunnel", "haproxy-listener/loopback-only", (993,), haproxy(section("imaps", lambda t: t.replace(
         "bind :993", f"bind {TAILNET}:993").replace("    bind :::993 v6only\n", "")))),
     _drill("qmgr-hung", "", (), kill("mailcow", "-f", "^qmgr -l")),
     _drill("tlsmgr-hung", "", (465,), kill("mailcow", "-f", "^tlsmgr -l")),
@@ -238,7 +238,7 @@ _ALL = (
         "link", f"rule add from all to {TAILNET} priority 1 blackhole", f"rule del from all to {TAILNET} priority 1")),
     _drill("mss-dropped", "vm-filter/from-proxy", ALL, nft(
         "link", "forward", f'iifname "{TUNNEL}" tcp flags syn tcp option maxseg size > 1000 drop;')),
-    Drill("scanner-here", ("vps-filter/redirect",), (993,), _scanner, _no_scanner),
+    Drill("scanner-here", ("vps-filter/redirect", "vps-filter/reject"), (993,), _scanner, _no_scanner),
 )  # fmt: skip
 
 BLIND = {each.id: each for each in _ALL}

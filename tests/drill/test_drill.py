@@ -27,7 +27,7 @@ LESS: dict[str, str] = {
     "no-way-back": "among", "vm-loss": "nothing",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among", "vm-blackhole-back": "among",
     "wrong-source": "among", "smtps-plain": "among", "here-mtu": "among", "wan-loss": "nothing",
-    "haproxy-loop+vm-off": "hop",
+    "haproxy-loop+vm-off": "among", "vm-default-astray": "among",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 
@@ -259,3 +259,58 @@ def test_a_daemon_that_hangs_up_in_time_misses_no_header_unless_its_log_says_so(
     assert not [cause for cause in explain(World(seen)).causes if cause.proven]
     seen.logs = {}
     assert not [cause for cause in explain(World(seen)).causes if cause.proven]
+
+
+@pytest.mark.parametrize(("pings", "proven"), [(True, True), (False, False)])
+def test_where_the_mail_host_crawls_to_the_proxy_haproxy_has_no_cross(pings: bool, proven: bool) -> None:
+    """One answer that came in time does not make the way behind HAProxy well; that it crawls needs pings, too."""
+    seen = read("narrow-tunnel")
+    assert seen.asked is not None
+    if not pings:
+        seen.asked.pings = {who: msgspec.structs.replace(p, answered=2, fastest=1.0) for who, p in
+                            seen.asked.pings.items()}  # fmt: skip
+    _, told = explained(seen)
+    assert [cause.suspects[0].mode.id for cause in told.causes if cause.proven] == ["tunnel/narrow"] * proven
+    readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
+    assert [r.lane for r in readings if (r.hop, r.outcome) == ("haproxy", "failed")]
+    assert not [r.lane for r in judge(seen, readings)[1] if (r.hop, r.outcome) == ("haproxy", "failed")]
+
+
+def test_one_lane_that_is_late_is_no_narrow_tunnel() -> None:
+    """Its daemon may have had something else to do."""
+    seen = read("narrow-tunnel")
+    del seen.lanes["4190/sieve"]
+    world, told = explained(seen)
+    assert len(world.dragged) == 1 and not [cause for cause in told.causes if cause.proven]
+
+
+def test_a_haproxy_that_a_reload_ends_is_no_second_one() -> None:
+    """The new one has the old one's process on its command line; a leftover was started apart."""
+    seen = read("leftover")
+    assert seen.asked is not None and seen.asked.haproxy is not None
+    first = seen.asked.haproxy[0]
+    handed = msgspec.structs.replace(first, words=f"{first.words} -sf 4711 4712 -x /run/haproxy/admin.sock")
+    for running, two in ((seen.asked.haproxy, True), ((first, handed), False), ((handed, first, first), False)):
+        seen.asked.haproxy = running
+        told = {cause.suspects[0].mode.id for cause in explain(World(seen)).causes if cause.proven}
+        assert ("haproxy-process/two" in told) == two
+
+
+def test_of_a_stopped_haproxy_nothing_is_supposed_that_only_a_running_one_does() -> None:
+    seen = read("own-haproxy-stopped+nat-993-to-22")
+    assert seen.asked is not None
+    seen.asked.listeners.pop("proxy")  # what would prove who has the port
+    named = {each.mode.id for cause in explain(World(seen)).causes for each in cause.suspects}
+    assert "haproxy-process/stopped" in named
+    assert not [id for id in named if id.startswith("haproxy-") and id != "haproxy-process/stopped"]
+
+
+def test_what_is_said_on_a_port_of_a_server_that_is_up_may_be_haproxys_to_pass_on() -> None:
+    """That somebody else answers is proven only where no word can come from HAProxy."""
+    seen = read("bad-check+nat-993-to-22")
+    assert seen.stats is not None
+    seen.stats = msgspec.structs.replace(
+        seen.stats,
+        servers=tuple(msgspec.structs.replace(row, status="UP", check="L4OK") for row in seen.stats.servers),
+    )
+    assert "vps-filter/redirect" not in {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
