@@ -18,6 +18,9 @@ PROJECT = "mailcowdockerized"
 MARK = ".cowhand-generating"
 """The file in Mailcow's folder that stands there while generate_config.sh runs."""
 
+UPDATING = r"(^|[ /])updat[e]\.sh( |$)"
+"""What `pgrep -f` looks for to see Mailcow's update.sh; it does not match its own command line."""
+
 TIMEOUT = 60.0
 """Seconds for all of it: docker is asked half a dozen times."""
 
@@ -34,7 +37,7 @@ say apt "$(command -v apt-get)"
 say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 if [ -e /etc/timezone ]; then say zone "$(cat /etc/timezone)"
 else say zone "$(readlink /etc/localtime | sed -n 's|^.*zoneinfo/||p')"; fi
-say updating "$(pgrep -af 'updat[e]\.sh')"
+say updating "$(pgrep -af "$3")"
 say route6 "$(ip -6 route show default 2>/dev/null)"
 ss -Hltnp 2>/dev/null | each socket
 if [ -L "$folder" ]; then say kind link
@@ -148,7 +151,7 @@ class Installation(Struct, frozen=True):
 
 async def ask(host: Host, folder: str) -> Installation:
     """Ask a machine; a failure is in the result, never raised."""
-    answer = await run(host, ("sh", "-c", SCRIPT, "sh", folder, PROJECT), TIMEOUT)
+    answer = await run(host, ("sh", "-c", SCRIPT, "sh", folder, PROJECT, UPDATING), TIMEOUT)
     return Installation(error=answer.error) if answer.error else parse(answer.text)
 
 

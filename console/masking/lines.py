@@ -38,9 +38,11 @@ def _map() -> re.Pattern[str]:
 
 @cache
 def _pgpass() -> re.Pattern[str]:
-    """host:port:database:user:password"""
+    """host:port:database:user:password, the value of a name too; a network of IPv6 has hexadecimal words alone."""
     return re.compile(
-        r"^(?=[^\s]{0,200}?[g-zG-Z*_-])[^\s:#/]++:(?:\d{3,5}|\*):[^\s:]++:[^\s:]++:([^\s]++)[ \t\r]*+$", re.MULTILINE
+        r"^(?:[\w.-]{1,100}=)?+(?=[^\s]{0,200}?[g-zG-Z*_-])"
+        r"[^\s:#/]++:(?:\d{3,5}|\*):[^\s:]++:[^\s:]++:([^\s]++)[ \t\r]*+$",
+        re.MULTILINE,
     )
 
 

@@ -46,6 +46,7 @@ users="bob:~"
 master_users = bob*master:~
 db.example.org:5432:mailcow:bob:~
 *:*:*:postgres:~
+UPSTREAM=db.example.org:5432:mailcow:bob:~
 BORG_PASSCOMMAND='echo ~'
 RESTIC_PASSWORD_COMMAND="echo ~"
 passwordeval "echo ~"
@@ -167,6 +168,7 @@ write_files:
 """Texts apart by ---."""
 
 SHOWN = """
+IPV6_NETWORK=fd4d:6169:6c63:6f77::/64
 example.org smtp:[relay.example.org]:25
 example.org	smtp:relay.example.org
 example.org smtp-ipv4:relay.example.org:25

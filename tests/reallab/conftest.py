@@ -19,7 +19,9 @@ if needs.missing():
     collect_ignore_glob = ["test_[!n]*.py"]
 
 
-DOCKER = ("test_stack.py", "test_stack_sources.py", "test_stack_changes.py", "test_stack_flows.py")
+DOCKER = (
+    "test_stack.py", "test_stack_sources.py", "test_stack_changes.py", "test_stack_flows.py", "test_stack_install.py",
+)  # fmt: skip
 """Tests that want Mailcow's stack in a real engine; they have a lab of their own."""
 
 if needs.missing_docker():

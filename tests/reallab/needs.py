@@ -42,6 +42,14 @@ def missing() -> str:
     return ""
 
 
+def engine() -> str:
+    """Return the root of unpacked packages with a newer Docker engine than the machine's own; "" without one.
+
+    Mailcow wants 24, and Debian 12 has 20.10; `.ci/run` unpacks the next release's, and names it in ENGINE."""
+    named = os.environ.get("ENGINE", "")
+    return named if named and Path(named, "usr/sbin/dockerd").is_file() else ""
+
+
 ENGINE = ("docker", "dockerd", "containerd", "runc", "iptables", "ip6tables", "supervisord", "syslog-ng")
 """What the VM's Docker engine runs, and the image's services."""
 

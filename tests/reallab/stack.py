@@ -7,6 +7,7 @@
     stack.exec("postfix-mailcow", "postconf", "-n") # docker compose exec -T
     stack.containers(), stack.ports("nginx-mailcow"), stack.logs("dovecot-mailcow")
     stack.complete()                                # the seed whole: the override, Dovecot trusting the proxy
+    stack.nothing()                                 # no Mailcow; /srv/mailcow.git to clone it from
 
 Both `reset` and `complete` make folder, containers, networks and volumes anew on the VM, put back HAProxy's folder
 on the VPS, and wait until every daemon answers. The services have Mailcow's names; one image of this machine's own
@@ -27,7 +28,7 @@ OVERRIDE, EXTRA_CF, EXTRA_CONF = (
 )  # fmt: skip
 SERVICES = ("unbound-mailcow", "memcached-mailcow", "dovecot-mailcow", "postfix-mailcow", "nginx-mailcow")
 
-_SCRIPT = "/run/lab/conf/mailcow/stack.sh"
+_SCRIPT, _NOTHING = "/run/lab/conf/mailcow/stack.sh", "/run/lab/conf/mailcow/nothing.sh"
 _HAPROXY = "diff -r /var/lib/haproxy.first /etc/haproxy >/dev/null && systemctl is-active haproxy >/dev/null || {\n" \
     "rm -rf /etc/haproxy && cp -a /var/lib/haproxy.first /etc/haproxy && systemctl restart haproxy\n}"  # fmt: skip
 _ANSWERS = r"""answers() {  # PORT PATTERN [COMMAND]
@@ -105,6 +106,10 @@ class Stack:
     def complete(self) -> None:
         """Bring the seed up whole: its override in place, and Dovecot trusting the proxy."""
         self._anew("whole")
+
+    def nothing(self) -> None:
+        """Leave the VM as it is before Mailcow is installed, with /srv/mailcow.git to clone it from."""
+        self.lab.run("mailcow", [_NOTHING], timeout=90).check_returncode()
 
     def _anew(self, state: str) -> None:
         self.lab.do("vps", "sh", "-c", _HAPROXY)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import assets
-from tests.reallab import certificates, cgroups, network
+from tests.reallab import certificates, cgroups, needs, network
 from tests.reallab.addresses import MACHINES, MAILCOW, ROUTER, TAILNET, VPS, VPS6
 from tests.reallab.network import space
 
@@ -116,6 +116,7 @@ class Warden:
 
     def __init__(self, name: str, compose: str = "") -> None:
         self.name, self.state, self.compose = name, folder(name), compose
+        self.engine = needs.engine() if compose else ""
         self.shared = self.state / "shared"
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -144,6 +145,8 @@ class Warden:
         (self.shared / "name").write_text(self.name)
         if self.compose:
             (self.shared / "docker-compose").symlink_to(self.compose)
+            if self.engine:
+                (self.shared / "engine").symlink_to(self.engine)
         certificates.write(self.shared)
         for key in ("oper", *(f"{machine}_host_key" for machine in ("vps", "mailcow"))):
             network.call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", str(self.shared / key))
@@ -176,6 +179,7 @@ class Warden:
             sys.prefix,
             sys.base_prefix,
             *([str(Path(self.compose).parent)] if self.compose else []),
+            *([self.engine] if self.engine else []),
         )
         visible = dict.fromkeys(folders)
         self._spawn(

@@ -36,8 +36,10 @@ WEB = (80, 443)
 
 read_only.script("sh", installation.SCRIPT)
 
-QUIET = read_only.script("sh", "if pgrep -f 'updat[e]\\.sh' >/dev/null; then echo 'update.sh runs' >&2; exit 1; fi")
-"""Fails while Mailcow updates itself."""
+QUIET = read_only.script(
+    "sh", f"if pgrep -f '{installation.UPDATING}' >/dev/null; then echo 'Mailcow updates itself' >&2; exit 1; fi"
+)
+"""Fails while Mailcow updates itself. pgrep sees the shell that runs this: nothing in it may look like an update."""
 
 
 class Ground(Struct, frozen=True):

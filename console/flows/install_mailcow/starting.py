@@ -51,7 +51,8 @@ class Pull(Step):
             raise HostError("docker compose names no images")
         if not there.absent:
             return done(f"{len(set(there.wanted))} images are there")
-        return needed(f"{len(there.absent)} of {len(set(there.wanted))} images are missing")
+        verb = "is" if len(there.absent) == 1 else "are"
+        return needed(f"{len(there.absent)} of {len(set(there.wanted))} images {verb} missing")
 
     async def plan(self, context: StepContext) -> Plan:
         """What has come stays: a pull that was cut off goes on with the layers that are missing."""

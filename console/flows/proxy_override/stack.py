@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from console.errors import HostError
 from console.facts.command import explain
+from console.facts.installation import UPDATING
 from console.flows import Refusal, StepContext
 from console.text import clean, join_words
 
@@ -102,7 +103,7 @@ def _folder(project: dict[str, Any]) -> str:
 
 async def _quiet(context: StepContext, stack: Stack, name: str) -> None:
     """Refuse while Mailcow updates itself, and where its own files are not fit to be started from."""
-    found = await context.host("mail").run(["pgrep", "-af", r"updat[e]\.sh"], LOOK)
+    found = await context.host("mail").run(["pgrep", "-af", UPDATING], LOOK)
     if found.status == 0 and found.stdout.strip():
         raise Refusal(f"Mailcow's update.sh runs on {name}: start this flow again when it has ended")
     conf = await context.text("mail", stack.at("mailcow.conf")) or ""

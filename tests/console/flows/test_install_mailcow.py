@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from console.facts.installation import Container, Installation, Socket
 from console.facts.mounts import Mounts
 from console.flows.install_mailcow import starting, working
 from console.flows.install_mailcow.commands import Layers, cloning
-from console.flows.install_mailcow.ground import FOLDER, Ground, conflicts, forbidden
+from console.flows.install_mailcow.ground import FOLDER, QUIET, Ground, conflicts, forbidden
 from console.flows.install_mailcow.preparing import missing
 from console.flows.install_mailcow.wanted import judged, secrets, settings
 from console.runner.ending import Ending
@@ -217,6 +218,20 @@ async def test_where_it_must_not_go_on_it_says_why_and_lays_nothing(
     assert words in ending.words
     assert tree(world, "opt") == before
     assert not (world / "run/installed").exists()
+
+
+def test_an_update_is_seen_and_neither_what_looks_for_it_nor_another_script_is_one() -> None:
+    seen = re.compile(installation.UPDATING)
+    for line in ("/bin/bash ./update.sh --force", "bash update.sh", "/bin/bash /opt/mailcow-dockerized/update.sh"):
+        assert seen.search(line)
+    for line in (
+        QUIET,
+        installation.SCRIPT,
+        f"pgrep -af {installation.UPDATING}",
+        "vi update.sh.orig",
+        "dns-update.sh",
+    ):
+        assert not seen.search(line), line
 
 
 async def test_while_mailcow_updates_itself_nothing_is_done(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
