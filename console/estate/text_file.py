@@ -30,6 +30,8 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
         size = max(path.stat().st_size, len(data))
         problem = f"{_size(size)} is too large, {_size(largest)} is the most; is this the right file?"
         raise InputError(shown, 1, 1, problem)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(shown, 1, 1, "UTF-16, by its first bytes: save the file as UTF-8")
     nul = data.find(b"\0")
     if nul >= 0:
         raise InputError(

@@ -75,6 +75,11 @@ def refused(text: str, file: str) -> tuple[InputError, ...]:
     """Return the brace with which Dovecot does not start (doveconf 2.3): one that nothing opened, or nothing closes.
 
     A brace in the value of a setting is part of it."""
+    if text.startswith("\ufeff"):
+        problem = (
+            "Dovecot does not start with this file: a byte order mark stands here; save the file as UTF-8 without one"
+        )
+        return (InputError(file, 1, 1, problem),)
     opened: list[tuple[int, int]] = []
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = _COMMENT.sub("", raw)

@@ -68,6 +68,9 @@ MOST = 20
 def refused(text: str, file: str) -> tuple[InputError, ...]:
     """Return the lines of main.cf or extra.cf with which no command of Postfix runs (split_nameval, postconf 3.7)."""
     found: list[InputError] = []
+    if text.startswith("\ufeff"):
+        problem = "Postfix takes this byte order mark for a part of the first name: save the file as UTF-8 without one"
+        found.append(InputError(file, 1, 1, problem))
     for rows in _logical(text):
         number = rows[0][0]
         whole = " ".join(row.strip() for _, row in rows)

@@ -32,7 +32,8 @@ def parse(text: str, file: str) -> Node | None:
         if what == "but found another document":
             problem = "a second document begins here, and only one is read: drop the --- line, or split the file"
             raise InputError(file, line, column, problem) from None
-        raise InputError(file, line, column, f"this is not YAML: {clean(what, 120)}") from None
+        advice = next((each for sign, each in _ADVICE.items() if sign in what), "")
+        raise InputError(file, line, column, f"this is not YAML: {clean(what, 120)}{advice}") from None
     except ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -42,6 +43,16 @@ def parse(text: str, file: str) -> Node | None:
     except Exception as error:  # a broken document makes the reader trip over itself in many ways
         raise InputError(file, 1, 1, f"this is not YAML: {clean(str(error), 120)}") from None
     return root
+
+
+_ADVICE = {
+    "\\t": "; write blanks, for YAML indents by no tabs",
+    "end of stream": "; was the file cut? close what is open there",
+    "mapping values are not allowed": "; is the line above indented as this one is, and is its value quoted?",
+    "expected <block end>": "; indent the line as its neighbours are",
+    "could not find expected ':'": "; write a colon and a blank behind the key",
+}
+"""What to do about what ruamel says."""
 
 
 @cache

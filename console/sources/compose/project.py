@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import posixpath
 from collections.abc import Iterator
 
@@ -17,6 +18,25 @@ DEEPEST = 8
 
 MOST_PROBLEMS = 100
 """Those that say that a limit is reached are kept beyond it."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TOP = _words("version name services networks volumes configs secrets include models")
+_SERVICE = _words("""
+    annotations attach build blkio_config cap_add cap_drop cgroup cgroup_parent command configs container_name
+    cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpus cpuset credential_spec
+    depends_on deploy develop device_cgroup_rules devices dns dns_opt dns_search domainname entrypoint env_file
+    environment expose extends external_links extra_hosts gpus group_add healthcheck hostname image init ipc isolation
+    label_file labels links logging mac_address mem_limit mem_reservation mem_swappiness memswap_limit models
+    network_mode networks oom_kill_disable oom_score_adj pid pids_limit platform ports post_start pre_stop privileged
+    profiles provider pull_policy read_only restart runtime scale secrets security_opt shm_size stdin_open
+    stop_grace_period stop_signal storage_opt sysctls tmpfs tty ulimits use_api_socket user userns_mode uts volumes
+    volumes_from working_dir
+""")
+"""What the compose specification has at the top of a file, and below a service."""
 
 Given = tuple[str, tuple[str | None, Span]]
 """A variable that a service is given: name, value, place."""
@@ -71,12 +91,40 @@ class Project:
         if (included := root.get("include")) and self.further.any:
             self._include(services, included, file, variables, depth)
         found = root.get("services")
+        self._unknown(root, _TOP, "at the top of a file")
+        if found is not None and found.kind != "mapping":
+            said = (
+                "services: has names with settings below it, and nothing else; is the next line indented with blanks?"
+            )
+            self._say_key(root, "services", said)
         for name, service in found.pairs.items() if found else ():
             if service.tag == "!reset":
                 services.pop(name, None)
             elif service.kind == "mapping":
+                self._misspelt(service)
                 whole = self._extended(name, service, root, file, variables)
                 services[name] = self.merging.over(services.get(name), whole, ("services", name))
+
+    def _unknown(self, root: Item, known: frozenset[str], where: str) -> None:
+        """Complain of keys with which compose reads nothing at all; those that begin with x- are anybody's."""
+        for key in root.pairs:
+            if key not in known and not key.startswith("x-"):
+                near = difflib.get_close_matches(key[:40], known, 1, 0.7)
+                meant = f'"{near[0]}" is meant?' if near else "correct it, or let it begin with x-"
+                self._say_key(root, key, f'docker compose knows no "{clean(key, 40)}" {where}: {meant}')
+
+    def _misspelt(self, service: Item) -> None:
+        """Complain of a service's keys that are near to one that compose knows; what is new in compose is let be."""
+        for key in service.pairs:
+            if key not in _SERVICE and not key.startswith("x-"):
+                near = difflib.get_close_matches(key[:40], _SERVICE, 1, 0.8)
+                if near:
+                    said = f'docker compose knows no "{clean(key, 40)}" of a service: "{near[0]}" is meant?'
+                    self._say_key(service, key, said)
+
+    def _say_key(self, item: Item, key: str, problem: str) -> None:
+        place = item.keys.get(key, item.span)
+        self.complain(InputError(place.file, place.line, place.column, problem))
 
     # ── include and extends ─────────────────────────────────────────────────────────────────────────────────────────
 

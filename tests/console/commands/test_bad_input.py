@@ -282,3 +282,8 @@ def test_any_bytes_anywhere_leave_an_estate_with_located_problems(
 
 def test_the_process_wide_reader_reads_the_same(folder: Path) -> None:
     assert estate.load(folder / "site.toml") == load(folder)
+
+
+def test_utf_16_is_called_so(folder: Path) -> None:
+    (folder / COMPOSE).write_bytes("services: {}\n".encode("utf-16"))
+    assert said(load(folder)) == [f"{COMPOSE}:1:1: UTF-16, by its first bytes: save the file as UTF-8"]

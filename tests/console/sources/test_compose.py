@@ -126,7 +126,25 @@ def test_a_broken_port_is_said_and_the_others_are_kept(written: str, said: str) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("services:\n\tweb: 1\n", "c.yml:2:1: this is not YAML: found character"),
+        (
+            "services:\n\tweb: 1\n",
+            "c.yml:2:1: this is not YAML: found character '\\t' that cannot start any token; write blanks",
+        ),
+        (
+            "services:\n  a: {ports: ['1",
+            "c.yml:2:17: this is not YAML: found unexpected end of stream; was the file cut?",
+        ),
+        (
+            "sevices:\n  a: {}\n",
+            'c.yml:1:1: docker compose knows no "sevices" at the top of a file: "services" is meant?',
+        ),
+        ("services: {}\nfoo: 1\n", 'c.yml:2:1: docker compose knows no "foo" at the top of a file: correct it'),
+        ("services:\n", "c.yml:1:1: services: has names with settings below it"),
+        ("services: 3\n", "c.yml:1:1: services: has names"),
+        (
+            "services:\n  a:\n    image: x\n    port: ['1:1']\n",
+            'c.yml:4:5: docker compose knows no "port" of a service: "ports" is meant?',
+        ),
         ("services: [a\nb: 1", "c.yml:2:2: this is not YAML: expected ',' or ']'"),
         ("- a\n", "c.yml:1:1: a compose file begins with services:"),
         ("just words", "c.yml:1:1: a compose file begins with services:"),
@@ -150,7 +168,7 @@ def test_a_broken_file_is_said_at_its_place(text: str, said: str) -> None:
     assert str(problem).startswith(said)
 
 
-@pytest.mark.parametrize("text", ["", "# only a comment\n", "services:\n", "services: 3\n", "version: '3'\n", "---\n"])
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "services: {}\n", "version: '3'\n", "---\n"])
 def test_a_file_without_services_publishes_nothing(text: str) -> None:
     assert read(text, "c.yml", {}) == Compose()
 
@@ -234,3 +252,9 @@ def test_any_text_is_read_or_said(text: str) -> None:
     for problem in found.problems:
         assert problem.line >= 1
         assert problem.problem.isprintable()
+
+
+def test_keys_of_one_s_own_and_those_of_a_newer_compose_are_let_be() -> None:
+    text = "x-own: 1\nname: n\nversion: '3'\nservices:\n  a:\n    x-b: 1\n    quite_new: 1\n    ports: ['1:1']\n"
+    found = read(text, "c.yml", {})
+    assert (told(found), found.problems) == (["0.0.0.0:1:1/tcp"], ())

@@ -20,7 +20,7 @@ POSTFIX = [
     ("a = b\n  foo\n", []),
     ("postscreen_upstream_proxy_protocol haproxy\n", [1]),
     ("{ foo = x }\n", [1]),
-    ("\ufeffa = b\n", []),
+    ("\ufeffa = b\n", [1]),
     ("a = b", []),
     ("", []),
 ]
@@ -30,6 +30,8 @@ DOVECOT = [
     ("service imap-login {\n}\n", []),
     ("service imap-login {\n}\n}\n", [(3, 1)]),
     ("}\n", [(1, 1)]),
+    ("\ufeffmail_debug = yes\n", [(1, 1)]),
+    ("mail_debug = yes\r\nservice a {\r\n}\r\n", []),
     ("haproxy_trusted_networks = 10.0.0.1 {\n", []),
     ("# service {\nmail_debug = yes # {\n", []),
     ("plugin {\n  x = } y\n}\n", []),

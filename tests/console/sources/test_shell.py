@@ -135,3 +135,9 @@ def test_any_text_is_read_and_every_word_is_where_it_says(text: str) -> None:
         for word in (*command.words, *command.assignments):
             line = lines[word.span.line - 1]
             assert line[word.span.column - 1 :].startswith(word.raw.split("\n")[0])
+
+
+def test_a_carriage_return_behind_the_interpreter_is_said() -> None:
+    (carriage,) = read("#!/bin/sh\r\nset -e\r\n", "s.sh").problems
+    assert str(carriage).startswith("s.sh:1:10: the line ends in CR and LF")
+    assert read("\ufeff#!/bin/sh\nset -e\n", "s.sh").problems == ()
