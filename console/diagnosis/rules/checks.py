@@ -110,9 +110,21 @@ def _fails(sources: Sources, way: Way) -> str:
     option = way.backend.method.option
     if option == "smtpchk" and listener.protocol not in ("smtp", "submission", "smtps"):
         return f"option smtpchk asks {port} for SMTP, and {words.daemon(way.lanes, way)} speaks another protocol there"
+    asked = _ASKED.get(option)
+    if asked is not None and not (asked == "HTTP" and listener.protocol in ("http", "https")):
+        return (
+            f"option {option} asks {port} for {asked}, and {words.daemon(way.lanes, way)} speaks another protocol there"
+        )
     if option == "tcp-check" and listener.protocol not in ("http", "https"):
         return _unsaid(sources, way, listener, port)
     return ""
+
+
+_ASKED = {
+    "httpchk": "HTTP", "mysql-check": "MySQL", "pgsql-check": "PostgreSQL", "redis-check": "Redis",
+    "ldap-check": "LDAP", "spop-check": "SPOP",
+}  # fmt: skip
+"""What the checks ask for that no mail server speaks."""
 
 
 def _unsaid(sources: Sources, way: Way, listener: Listener, port: int) -> str:
@@ -137,6 +149,6 @@ def _instead(sources: Sources, way: Way) -> str | None:
     listener = checked(sources, way).listener
     if listener.screened:
         return (
-            None if way.backend.method.option == "smtpchk" else "tcp-check expect rstring ^220, which 220- passes too"
+            None if way.backend.method.option != "tcp-check" else "tcp-check expect rstring ^220, which 220- passes too"
         )
     return greetings.RECIPES.get(listener.protocol) if listener.protocol else None

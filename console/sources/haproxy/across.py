@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from msgspec.structs import replace
@@ -34,6 +35,56 @@ def follow_tracks(proxies: list[Proxy]) -> tuple[Proxy, ...]:
     return tuple(
         replace(proxy, servers=tuple(tracking(proxy, server) for server in proxy.servers)) for proxy in proxies
     )
+
+
+def spread_targets(proxies: list[Proxy]) -> list[Proxy]:
+    """Leave the port of servers that have none open where a rule anywhere sets the one that is dialled."""
+    if not any(proxy.routing.retargets for proxy in proxies):
+        return proxies
+    return [
+        replace(
+            proxy,
+            servers=tuple(
+                replace(server, open="?") if server.port is None and not server.local and not server.open else server
+                for server in proxy.servers
+            ),
+        )
+        for proxy in proxies
+    ]
+
+
+def check_acls(proxies: list[Proxy], say: Say) -> None:
+    """An ACL that a rule asks for must be there: HAProxy's own, or one of the section or its defaults."""
+    for proxy in proxies:
+        routes = (*proxy.use_backend, *proxy.routing.servers)
+        if proxy.perhaps or not any(route.condition for route in routes):
+            continue
+        known = {words[1] for words in proxy.routing.acls if len(words) > 1} | _PREDEFINED
+        for route in routes:
+            for name in _asked(route.condition):
+                if name not in known:
+                    near = difflib.get_close_matches(name[:40], known, 1, 0.7)
+                    meant = f"'{near[0]}' is meant?" if near else "correct the name, or add the acl line"
+                    say(route.span, f"HAProxy does not start: no acl is named '{clean(name, 60)}': {meant}")
+
+
+def _asked(condition: tuple[str, ...]) -> Iterator[str]:
+    """Yield the names of ACLs in `if …` or `unless …`; what stands in braces has none."""
+    inside = False
+    for word in condition[1:] if condition[:1] in (("if",), ("unless",)) else ():
+        bare = word.lstrip("!")
+        if bare in ("{", "}"):
+            inside = bare == "{"
+        elif not inside and bare and bare not in ("or", "||") and "$" not in bare:
+            yield bare
+
+
+_PREDEFINED = frozenset(
+    """TRUE FALSE LOCALHOST HTTP HTTP_1.0 HTTP_1.1 HTTP_2.0 HTTP_3.0 HTTP_CONTENT HTTP_URL_ABS HTTP_URL_SLASH
+    HTTP_URL_STAR METH_CONNECT METH_DELETE METH_GET METH_HEAD METH_OPTIONS METH_POST METH_PUT METH_TRACE RDP_COOKIE
+    REQ_CONTENT WAIT_END""".split()  # noqa: SIM905
+)
+"""HAProxy's own (configuration manual, 7.4)."""
 
 
 def check_ports(proxies: list[Proxy], say: Say) -> None:

@@ -99,6 +99,8 @@ class Builder:
             if section.kind in PROXIES:
                 self._section(section)
         across.check_names(self.proxies, self.say)
+        across.check_acls(self.proxies, self.say)
+        self.proxies = across.spread_targets(self.proxies)
         across.check_ports(self.proxies, self.say)
         return across.follow_tracks(self.proxies)
 

@@ -154,3 +154,41 @@ TWICE = {
     ),
 }
 """`ssl` on the server line of a lane whose client speaks TLS already."""
+
+CHECKED_AS = {
+    option: Case(
+        f"listen s\n bind :25\n option {option}\n server m 10.9.9.9:10025 send-proxy check\n",
+        found,
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    )
+    for option, found in (
+        ("httpchk", ["CH005 high"]), ("redis-check", ["CH005 high"]), ("pgsql-check user x", ["CH005 high"]),
+        ("mysql-check", ["CH005 high"]), ("ldap-check", ["CH005 high"]), ("log-health-checks", ["CH004 high"]),
+        ("httpchk GET /\n option tcp-check\n tcp-check expect rstring ^220", []),
+    )
+}  # fmt: skip
+CHECKED_AS["httpchk on IMAP"] = Case(
+    "listen i\n bind :143\n option httpchk\n server m 10.9.9.9:10143 send-proxy check\n",
+    ["CH005 high"],
+    {OVERRIDE: published("dovecot-mailcow", "10.9.9.9:10143:10143")},
+)
+"""Checks that ask for what a mail server does not speak."""
+
+RETARGETED = {
+    "in the frontend": Case(
+        "frontend f\n bind :25,:465\n tcp-request content set-dst-port int(10025) if { dst_port 25 }\n"
+        " default_backend b\nbackend b\n server m 10.9.9.9 send-proxy\n",
+        [],
+    ),
+    "in the backend": Case(
+        "frontend f\n bind :25\n default_backend b\n"
+        "backend b\n tcp-request content set-dst-port int(10025)\n server m 10.9.9.9 send-proxy\n",
+        [],
+    ),
+    "a server with a port of its own is dialled there": Case(
+        "frontend f\n bind :25\n tcp-request content set-dst-port int(10025)\n default_backend b\n"
+        "backend b\n server m 10.9.9.9:25 send-proxy\n",
+        ["CH003 critical", "CH004 high"],
+    ),
+}
+"""Rules that set the port which is dialled."""

@@ -25,7 +25,17 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.other_kinds import ANOTHER, DRAINED, MAYBE, NAMED, RULED, TWICE, WEB_ONLY
+from tests.console.diagnosis.other_kinds import (
+    ANOTHER,
+    CHECKED_AS,
+    DRAINED,
+    MAYBE,
+    NAMED,
+    RETARGETED,
+    RULED,
+    TWICE,
+    WEB_ONLY,
+)
 from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, UNDECIDED
 
 
@@ -55,6 +65,7 @@ ALL = {
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
         ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
+        ("checked as", CHECKED_AS), ("retargeted", RETARGETED),
     )
     for name, case in cases.items()
 }  # fmt: skip

@@ -174,11 +174,11 @@ def test_a_link_stays_a_link(tmp_path: Path):
     assert (elsewhere / "real.conf~").exists()
 
 
-@pytest.mark.parametrize("file", ["haproxy.cfg", "deploy.sh"])
+@pytest.mark.parametrize("file", ["haproxy.cfg", "mailcow.conf"])
 def test_line_ends_are_kept(file: str, tmp_path: Path):
     edits = {
         "haproxy.cfg": ("timeout client 30m", "timeout client 1m"),
-        "deploy.sh": ("exec -T dovecot", "exec dovecot"),
+        "mailcow.conf": ("HTTP_REDIRECT=n", "HTTP_REDIRECT=y"),
     }
     estate = damaged(tmp_path, file, *edits[file])
     (estate / file).write_bytes((estate / file).read_bytes().replace(b"\n", b"\r\n"))

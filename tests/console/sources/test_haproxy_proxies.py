@@ -334,3 +334,15 @@ def test_a_frontend_and_a_backend_may_share_a_name_but_a_listen_is_both():
 def test_binds_of_a_backend_and_servers_of_a_frontend_do_not_count():
     configuration = parse("backend a\n    bind :25\nfrontend b\n    server s 1.1.1.1:1\n", "h.cfg")
     assert [(proxy.binds, proxy.servers) for proxy in configuration.proxies] == [((), ()), ((), ())]
+
+
+KNOWN_ACLS = [
+    "listen a\n acl x dst_port 25\n use_backend a if x or { src 10.0.0.1 } !WAIT_END\n",
+    "listen a\n.if defined(Y)\n acl x dst_port 25\n.endif\n use_backend a if x || HTTP_3.0\n",
+    'listen a\n use_backend a if "$NAME"\n',
+]
+
+
+@pytest.mark.parametrize("text", KNOWN_ACLS)
+def test_acls_that_are_there_are_asked_for_freely(text: str):
+    assert parse(text, "h.cfg").problems == ()
