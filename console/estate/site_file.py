@@ -207,6 +207,12 @@ def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
     site = msgspec.convert(data, Site)
     if (count := len(site.public.names)) > MOST_NAMES:
         yield ("public", "names"), f"{count} names are more than {MOST_NAMES}; keep those that clients dial"
+    called: list[tuple[Where, str]] = [(("public", "names", at), name) for at, name in enumerate(site.public.names)]
+    if site.certificate is not None:
+        called.append((("certificate", "name"), site.certificate.name))
+    for where, name in called:
+        if not _CALLED.fullmatch(name):
+            yield where, f'"{clean(name, 60)}" is no name that a client can dial; written "mail.example.org"'
     yield from _hosts(site)
     for file, place in site.deployed.items():
         name, colon, path = place.partition(":")
@@ -215,6 +221,9 @@ def _complaints(data: dict[str, Any]) -> Iterator[Complaint]:
             yield ("deployed", file), f'"{clean(place, 60)}" is no place on a host; written "host:/path", and {known}'
     for index, lane in enumerate(site.lane):
         yield from _lane(("lane", index), lane)
+
+
+_CALLED = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)*\.?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.%\w]*")
 
 
 def _strange(where: Where, value: Any) -> Iterator[Complaint]:

@@ -35,7 +35,7 @@ def topology(title: str, found: Topology) -> str:
             str(lane.port), lane.protocol, " ".join(dict.fromkeys(_bind(b.address) for b in lane.binds)) or "-",
             lane.leads or "-",
             f"PROXY {lane.proxy_protocol}" if lane.proxy_protocol else "?" if _unknown(lane) else "no header",
-            (lane.service or "-").removesuffix("-mailcow"), str(lane.source),
+            (lane.service or "-").removesuffix("-mailcow"), _from(lane),
         )
         for lane in found.lanes
     ]  # fmt: skip
@@ -54,6 +54,12 @@ def topology(title: str, found: Topology) -> str:
         if rows:
             blocks.append("\n".join([heading, *("  " + line for line in table([heads, *rows]))]))
     return "\n\n".join(blocks)
+
+
+def _from(lane: Lane) -> str:
+    """Return a lane's place; the site file, like the files that it names, by its name in its own folder."""
+    place = str(lane.source)
+    return place if lane.frontend else place.rpartition("/")[2]
 
 
 def _unknown(lane: Lane) -> bool:
@@ -87,7 +93,8 @@ def findings(found: Sequence[Finding], colour: Paint) -> str:
         severity: Severity = each.severity
         name = colour(each.name, severity)
         head = f"{colour(each.id, severity)} {colour(f'{severity:8}', severity)} {colour(places, 'bold')}  {name}"
-        rows = [f"  {colour(row, _DIFF.get(row[:1], 'dim'))}" for row in each.evidence[:MOST_EVIDENCE]]
+        told = [row for row in each.evidence[:MOST_EVIDENCE] if row != each.summary]
+        rows = [f"  {colour(row, _DIFF.get(row[:1], 'dim'))}" for row in told]
         blocks.append("\n".join([head, f"  {each.summary}", *rows, f"  {colour('remedy: ' + each.remedy, 'dim')}"]))
     return "\n".join(blocks)
 

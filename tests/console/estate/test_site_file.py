@@ -174,6 +174,19 @@ class TestRead:
             "3:1: [hosts.a] is reached through itself; one host of the chain needs ssh or local",
         ),
         ('public.names = ["a", "b\\u001b[31m"]', '1:22: "b\\x1b[31m" has a control or invisible character in it'),
+        (
+            'public.names = ["mail.example.org", "a b"]',
+            '1:37: "a b" is no name that a client can dial; written "mail.example.org"',
+        ),
+        (
+            'public.names = ["https://mail.example.org"]',
+            '1:17: "https://mail.example.org" is no name that a client can dial; written "mail.example.org"',
+        ),
+        ('public.names = [""]', '1:17: "" is no name that a client can dial; written "mail.example.org"'),
+        (
+            '[certificate]\nname = "mail example"',
+            '2:1: "mail example" is no name that a client can dial; written "mail.example.org"',
+        ),
         ("a = = 1", "1:5: this is not TOML: invalid value"),
         ("[sources]\nhaproxy = [", "2:12: this is not TOML: invalid value"),
         ("name = 1\nname = 2", "2:9: this is not TOML: cannot overwrite a value"),
@@ -331,3 +344,18 @@ class TestPrivateFolder:
         (tmp_path / "cowhand").touch()
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         assert places.cache_folder() is None
+
+
+NAMES = [
+    "mail.example.org",
+    "mail.example.org.",
+    "mx-1",
+    "203.0.113.7",
+    "2001:db8::7",
+    "b\u00fccher.example",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_clients_dial_are_taken(name: str) -> None:
+    assert site_file.parse(f'public.names = ["{name}"]', "s.toml").public.names == (name,)

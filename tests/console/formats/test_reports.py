@@ -215,3 +215,18 @@ def test_columns_have_heads_and_findings_a_sum() -> None:
     first = finding("CH004", "blind", "h.cfg", lanes=())
     assert text.tally([first]) == f"1 finding: 1 {first.severity}"
     assert text.tally([first, first]) == f"2 findings: 2 {first.severity}"
+
+
+def test_show_calls_the_site_file_as_the_files_that_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "site.toml").write_text('[[lane]]\nport = 25\nprotocol = "smtp"\ntarget = "10.9.9.9:25"\n')
+    main(["--site", str(tmp_path / "site.toml"), "show"])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "smtp" in line]
+    assert row.endswith(" site.toml:1")
+
+
+def test_evidence_that_says_no_more_than_the_summary_is_not_written_twice():
+    said = finding(
+        "CH034", "mail.example.org has no address", "here", evidence=("mail.example.org has no address", "more")
+    )
+    shown = text.findings([said], lambda word, state: word)
+    assert (shown.count("has no address"), "  more" in shown) == (1, True)
