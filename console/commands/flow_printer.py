@@ -66,7 +66,7 @@ class Printer:
             self._lines.put((self.out, msgspec.json.encode(event).decode() + "\n"))
             return
         text = self._text(event)
-        if text:
+        if text and not (self.asked.runbook and _in_runbook(event)):
             self._lines.put((self.out, text + "\n"))
 
     def close(self) -> None:
@@ -124,6 +124,16 @@ class Printer:
             return []
         self._within = within
         return [" / ".join(within)]
+
+
+def _in_runbook(event: FlowEvent) -> bool:
+    """Whether a runbook, which follows on stdout, says it too: all but what keeps it from being written."""
+    match event:
+        case StepChanged():
+            return event.state not in ("refused", "failed", "stopped")
+        case FlowEnded():
+            return event.outcome == "planned"
+    return True
 
 
 def plan_lines(plan: PlanShown) -> list[str]:

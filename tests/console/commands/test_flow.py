@@ -146,11 +146,18 @@ def test_json_is_one_event_a_line(greeting: Path, capsys: Said) -> None:
 
 
 def test_a_runbook_is_printed_and_passes_a_shell_s_reading(greeting: Path, capsys: Said) -> None:
-    status, out, _ = run(capsys, "flow", "say-hello", "--runbook", "--answer", "who=bob")
+    status, out, err = run(capsys, "flow", "say-hello", "--runbook", "--answer", "who=bob")
     assert (status, out.startswith("#!/bin/sh\n"), greeting.exists()) == (0, True, False)
+    assert err == ""  # the plan is in the runbook, and nowhere else
     assert subprocess.run(["sh", "-n"], input=out, text=True, capture_output=True, check=True).stderr == ""
     subprocess.run(["sh"], input=out, text=True, capture_output=True, check=True)
     assert greeting.read_text() == "hello\n"
+
+
+def test_what_keeps_a_runbook_from_being_written_is_said(greeting: Path, capsys: Said) -> None:
+    status, out, err = run(capsys, "flow", "say-hello", "--runbook")
+    assert (status != 0, out) == (True, "")
+    assert "no runbook" in err
 
 
 def test_read_only_changes_nothing_and_still_plans(greeting: Path, capsys: Said) -> None:
