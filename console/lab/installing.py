@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from console.facts.installation import PROJECT, SCRIPT
+from console.facts.installation import PROJECT, SCRIPT, UPDATING
 from console.lab.machines.done import Done
 from console.lab.machines.pushing import lay
 from console.lab.network.addresses import MAIL
@@ -75,7 +75,7 @@ def _script(lab: Rehearsal, script: str, words: tuple[str, ...]) -> Done | None:
     here = lab.installing
     if script == SCRIPT:
         return Done(0, "".join(f"{word}\t{value}\n" for word, value in _look(lab)))
-    if "update.sh runs" in script:
+    if script.startswith(f"if pgrep -f '{UPDATING}'"):
         return Done(0)
     if "apt-get install -q -y" in script:
         here.docker = True
