@@ -20,11 +20,15 @@ from console.topology.sources import Sources
 TRUST = "haproxy_trusted_networks"
 _YES = frozenset(("y", "yes", "true", "1"))
 _LINEAGE = re.compile(r"letsencrypt/live/([\w.*-]+)")
+_SECOND = re.compile(r"-\d{4}$")
+"""What certbot adds to the folder of a second certificate for a name."""
 _WAYS_OUT = (
     "relayhost", "default_transport", "transport_maps", "sender_dependent_relayhost_maps",
     "sender_dependent_default_transport_maps", "smtp_bind_address", "smtp_bind_address6",
 )  # fmt: skip
 
+_SOURCES = ("SNAT_TO_SOURCE", "SNAT6_TO_SOURCE")
+"""The addresses that netfilter-mailcow gives to what leaves."""
 
 _INCLUDES = re.compile(r"^[ \t]*!include(?:_try)?\b", re.MULTILINE)
 _BLOCK = re.compile(rf"^[ \t]*{TRUST}[ \t]*\{{", re.MULTILINE)
@@ -211,7 +215,7 @@ def hostname_split(sources: Sources, topology: Topology) -> Iterator[Finding]:
         )
     said, where = _helo(sources)
     names = _certified(sources)
-    if said and where and names and said.lower() not in names:
+    if said and where and names and not any(_covers(name, said.lower(), sources) for name in names):
         others = sorted(names)
         yield finding(
             "CH020",
@@ -219,6 +223,15 @@ def hostname_split(sources: Sources, topology: Topology) -> Iterator[Finding]:
             where,
             hop="service",
         )
+
+
+def _covers(name: str, said: str, sources: Sources) -> bool:
+    """Whether a certificate may be for a name: a wildcard for one label, a folder of certbot's for names below it too.
+
+    Such a folder is called by the first of the certificate's names."""
+    if name.startswith("*."):
+        return said.partition(".")[2] == name[2:]
+    return said == name or (sources.site.certificate is None and said.endswith(f".{name}"))
 
 
 def _helo(sources: Sources) -> tuple[str, Span | None]:
@@ -239,7 +252,7 @@ def _certified(sources: Sources) -> set[str]:
     if sources.site.certificate is not None:
         return {sources.site.certificate.name.lower()}
     return {
-        match[1].lower()
+        _SECOND.sub("", match[1].lower())
         for script in sources.scripts
         for command in all_commands(script)
         for word in (*command.words, *command.assignments)
@@ -253,6 +266,9 @@ def outbound_not_via_proxy(sources: Sources, topology: Topology) -> Iterator[Fin
     lanes = [lane for lane in topology.lanes if lane.service == "postfix-mailcow" and _at_home(lane)]
     if not lanes or (sources.postfix is not None and any(sources.postfix.get(name) for name in _WAYS_OUT)):
         return
+    values = sources.environment.values if sources.environment is not None else {}
+    if any(values.get(name) for name in _SOURCES):
+        return  # whose address that is, on the mail host or in the tunnel, no file says
     given = sources.compose.environment.get("postfix-mailcow", {}).get("MAILCOW_HOSTNAME") if sources.compose else None
     if given is not None and given[0]:
         where = given[1]

@@ -181,3 +181,46 @@ def test_a_trust_list_that_is_missing_in_the_given_file_is_asked_for_there(tmp_p
     found = load(estate(Case(lane(993, "10.9.9.9:10993 send-proxy", "imaps"), [], files), tmp_path))
     (said,) = [each for each in lint(found.sources, found.topology) if each.id == "CH001"]
     assert "[sources]" not in (said.remedy or "")
+
+
+MX = "MAILCOW_HOSTNAME=mail.example.org\nSKIP_LETS_ENCRYPT=y\nHTTP_REDIRECT=n\n"
+LIVE = '#!/bin/sh\nset -e\n[ "$RENEWED_LINEAGE" = /etc/letsencrypt/live/{} ] || exit 0\n'
+SPLITS = {
+    "another": ('[certificate]\nname = "mx.example.org"\n', "", True),
+    "the same": ('[certificate]\nname = "mail.example.org"\n', "", False),
+    "a wildcard above it": ('[certificate]\nname = "*.example.org"\n', "", False),
+    "a wildcard of another name": ('[certificate]\nname = "*.example.net"\n', "", True),
+    "a wildcard two labels above": ('[certificate]\nname = "*.org"\n', "", True),
+    "certbot's folder": ("", LIVE.format("mail.example.org"), False),
+    "certbot's second folder": ("", LIVE.format("mail.example.org-0001"), False),
+    "certbot's folder of the name above, which may hold this one": ("", LIVE.format("example.org"), False),
+    "certbot's folder of another name": ("", LIVE.format("mx.example.org"), True),
+}
+
+
+@pytest.mark.parametrize(("names", "hook", "split"), SPLITS.values(), ids=SPLITS)
+def test_a_name_is_split_from_its_certificate_only_where_that_cannot_hold_it(
+    names: str, hook: str, split: bool, tmp_path: Path
+) -> None:
+    files = {"mailcow.conf": MX, **({"hook.sh": hook} if hook else {})}
+    names = ('deploy_hook = "hook.sh"\n' if hook else "") + names
+    case = Case(lane(25, "10.9.9.9:10025 send-proxy"), ["CH020 medium"] if split else [], files, names)
+    assert says(case, tmp_path) == case.found
+
+
+WAYS_OUT = {
+    "none": ("", "", True),
+    "a relayhost": ("", "relayhost = [100.64.0.1]:2525\n", False),
+    "an address for what leaves": ("SNAT_TO_SOURCE=203.0.113.5\n", "", False),
+    "one over IPv6": ("SNAT6_TO_SOURCE=2001:db8::5\n", "", False),
+    "one that is empty": ("SNAT_TO_SOURCE=\n", "", True),
+}
+
+
+@pytest.mark.parametrize(("conf", "extra", "told"), WAYS_OUT.values(), ids=WAYS_OUT)
+def test_mail_that_leaves_by_an_address_of_its_own_is_not_said_to_leave_at_home(
+    conf: str, extra: str, told: bool, tmp_path: Path
+) -> None:
+    files = {"mailcow.conf": MX + conf, CF: "smtp_helo_name = mail.example.org\n" + extra}
+    found = load(estate(Case(lane(25, "10.9.9.9:10025 send-proxy"), [], files), tmp_path))
+    assert ("CH025" in [each.id for each in lint(found.sources, found.topology)]) is told
