@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
+import assets
 from console.drift.compared import Compared, State
 from console.drift.instances import instances
 from console.drift.running import with_running
@@ -22,6 +24,9 @@ from console.text import clean
 
 SHORT = 3
 """Characters of a line that says nothing: every file may have a brace or `fi`."""
+
+OURS = ("certificate_deploy.sh", "certificate_push.sh")
+"""Scripts that a flow lays on a host, among the assets."""
 
 CAP = 4 << 20
 """Most bytes of a file on a host that are read."""
@@ -91,6 +96,9 @@ def _compare(estate: Estate, each: Tracked, host: str, text: str, theirs: str) -
     mine, other = normal(each.path, text, theirs)
     if mine == other:
         return Compared(each.file, host, each.path, "same", "unknown")
+    if _laid(theirs):
+        why = f"{host} has the script that cowhand's certificate-sync lays; the one here is not used there"
+        return Compared(each.file, host, each.path, "unknown", "unknown", why)
     found = changes(mine, other)
     count = sum(max(change[2] - change[1], change[4] - change[3]) for change in found)
     place = Span(each.file, _place(text, mine, found[0][1]))
@@ -100,6 +108,12 @@ def _compare(estate: Estate, each: Tracked, host: str, text: str, theirs: str) -
         shown = f"--- {each.file}\n+++ {host}:{each.path}\n~ no line in common; what stands there is not shown"
     drifted = Drifted(each.file, host, each.path, place, "file", count, diff=tuple(shown.split("\n")))
     return Compared(each.file, host, each.path, "differs", "unknown", deployed=shown, drifted=(drifted,))
+
+
+def _laid(theirs: str) -> bool:
+    """Return whether a host's script is one that cowhand itself laid there, to the byte."""
+    folder = Path(assets.__file__).parent
+    return any(theirs == (folder / name).read_text("utf-8") for name in OURS)
 
 
 def _akin(each: Tracked, mine: list[str], other: list[str]) -> bool:

@@ -71,6 +71,7 @@ cat "$root"/etc/haproxy/*.cfg | awk '{ sub(/(^|[ \t])#.*/, "") } $1 == "crt-base
   kind=haproxy
   while read -r how path; do
     path="$root$path"
+    while [ "${path%/}" != "$path" ]; do path=${path%/}; done
     if [ -d "$path" ]; then
       dark "$path"
       for each in "$path"/*; do case $each in *.key | *.ocsp | *.issuer) ;; *) bundle haproxy "$each" ;; esac; done

@@ -95,7 +95,8 @@ def findings(found: Sequence[Finding], colour: Paint) -> str:
         head = f"{colour(each.id, severity)} {colour(f'{severity:8}', severity)} {colour(places, 'bold')}  {name}"
         told = [row for row in each.evidence[:MOST_EVIDENCE] if row != each.summary]
         rows = [f"  {colour(row, _DIFF.get(row[:1], 'dim'))}" for row in told]
-        blocks.append("\n".join([head, f"  {each.summary}", *rows, f"  {colour('remedy: ' + each.remedy, 'dim')}"]))
+        remedy = f"remedy: {each.remedy}" + (f" (cowhand flow {each.flow})" if each.flow else "")
+        blocks.append("\n".join([head, f"  {each.summary}", *rows, f"  {colour(remedy, 'dim')}"]))
     return "\n".join(blocks)
 
 

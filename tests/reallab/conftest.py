@@ -21,6 +21,7 @@ if needs.missing():
 
 DOCKER = (
     "test_stack.py", "test_stack_sources.py", "test_stack_changes.py", "test_stack_flows.py", "test_stack_install.py",
+    "test_stack_certificates.py",
 )  # fmt: skip
 """Tests that want Mailcow's stack in a real engine; they have a lab of their own."""
 

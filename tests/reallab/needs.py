@@ -50,8 +50,9 @@ def engine() -> str:
     return named if named and Path(named, "usr/sbin/dockerd").is_file() else ""
 
 
-ENGINE = ("docker", "dockerd", "containerd", "runc", "iptables", "ip6tables", "supervisord", "syslog-ng")
-"""What the VM's Docker engine runs, and the image's services."""
+ENGINE = ("docker", "dockerd", "containerd", "runc", "iptables", "ip6tables", "supervisord", "syslog-ng", "certbot",
+          "pebble", "pebble-challtestsrv")  # fmt: skip
+"""What the VM's Docker engine runs, the image's services, and what issues and renews certificates on the VPS."""
 
 
 @cache

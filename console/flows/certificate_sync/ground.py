@@ -27,7 +27,15 @@ KEY = "/root/.ssh/id_ed25519_mailcow_deploy"
 KNOWN, SETTINGS = "/etc/cowhand/certificate_known_hosts", "/etc/cowhand/certificate.conf"
 AUTHORITY = "/etc/cowhand/certificate_authority.pem"
 
-_CRT = re.compile(r"(?m)^[ \t]*bind[ \t]+(\S+)[ \t](?:[^#\n]*?[ \t])?crt[ \t]+(/[\w./@%+-]+)")
+_BIND = re.compile(r"(?m)^[ \t]*bind[ \t]+(\S+)[ \t]([^#\n]*)")
+_CRT = re.compile(r"(?<!\S)(crt|crt-list)[ \t]+(\S+)")
+_BASE = re.compile(r"(?m)^[ \t]*crt-base[ \t]+(/\S+)")
+_PATH = re.compile(r"/[\w./@%+-]+")
+_BESIDE = (".key", ".ocsp", ".issuer", ".sctl", ".dh")
+"""Endings of files that HAProxy takes for parts of another one."""
+
+MOST = 64
+"""Files of a folder or a list that are looked at."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 LEAVES = script("sh", """[ -f "$1" ] || exit 1; sed -n -e '/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p' -- "$1" """)
@@ -133,18 +141,43 @@ async def _bundles(context: StepContext, name: str) -> tuple[tuple[str, ...], tu
     bundles: dict[str, None] = {}
     served: dict[str, None] = {}
     for file in context.estate.site.sources.haproxy:
-        for bind, path in _CRT.findall(context.estate.texts.get(file, "")):
-            said = await context.host("proxy").run(["sh", "-c", LEAVES, "sh", path], LOOK)
-            try:
-                leaf = certificates.parse(said.stdout.decode("utf-8", "replace"))[0]
-            except ValueError:
-                continue
-            if name in leaf.names:
-                bundles[path] = None
-                host, _, port = bind.rpartition(":")
-                if host in ("", "*", "0.0.0.0") and port.isdigit():
-                    served[f"127.0.0.1:{port}"] = None
+        text = context.estate.texts.get(file, "")
+        base = (_BASE.findall(text) or [""])[-1]
+        for bind, rest in _BIND.findall(text):
+            for how, path in _CRT.findall(rest):
+                for each in await _files(context, how, path, base):
+                    if await _holds(context, each, name):
+                        bundles[each] = None
+                        host, _, port = bind.rpartition(":")
+                        if host in ("", "*", "0.0.0.0") and port.isdigit():
+                            served[f"127.0.0.1:{port}"] = None
     return tuple(bundles), tuple(served)
+
+
+async def _files(context: StepContext, how: str, path: str, base: str) -> list[str]:
+    """The files that `crt` or `crt-list` means: itself, what is in its folder, or what its lines name."""
+    path = path if path.startswith("/") else f"{base}/{path}"
+    if how == "crt-list":
+        rows = [row.split() for row in (await context.text("proxy", path) or "").split("\n")]
+        names = [row[0] for row in rows if row and not row[0].startswith("#")][:MOST]
+        found = [each if each.startswith("/") else f"{base or path.rpartition('/')[0]}/{each}" for each in names]
+    elif (await context.host("proxy").run(["test", "-d", path], LOOK)).status == 0:
+        said = await context.host("proxy").run(["ls", "-1p", "--", path.rstrip("/")], LOOK)
+        names = said.stdout.decode("utf-8", "replace").split("\n") if said.status == 0 else []
+        names = [each for each in names if each and not each.endswith(("/", *_BESIDE))]
+        found = [f"{path.rstrip('/')}/{each}" for each in names[:MOST]]
+    else:
+        found = [path]
+    return [each for each in found if _PATH.fullmatch(each)]
+
+
+async def _holds(context: StepContext, path: str, name: str) -> bool:
+    """Whether the first certificate of a file is for the name."""
+    said = await context.host("proxy").run(["sh", "-c", LEAVES, "sh", path], LOOK)
+    try:
+        return name in certificates.parse(said.stdout.decode("utf-8", "replace"))[0].names
+    except ValueError:
+        return False
 
 
 async def banner(context: StepContext, address: str, port: int = 22) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from console.errors import CowhandError
 from console.flows import Change, NotYetKnown, Plan, Run, StepContext
+from console.flows.certificate_sync.commands import OTHERS, TOLD
 from console.flows.certificate_sync.ground import DEPLOY, LOOK, Ground, ground
 from console.flows.certificate_sync.steps import Push
 from console.runner.executor import Failed
@@ -25,12 +26,14 @@ exec "$script" --folder "$folder" --restore "$name"
 """
 """Puts Mailcow's pair from before back, when the new one is what it has."""
 
-PROXY = """\
+PROXY = (
+    f"""\
 set -eu
 umask 077
+{TOLD}{OTHERS}"""
+    + """\
 leaf=$1 archive=$2 config=$3
 shift 3
-told() { openssl x509 -noout -fingerprint -sha256 -in "$1" | sed 's/.*=//; s/://g' | tr A-F a-f; }
 last=0
 for each in "$archive"/fullchain*.pem; do
   number=${each##*/fullchain}
@@ -50,18 +53,6 @@ tidy() {
     [ -z "$moved" ] || [ ! -e "$old" ] || mv -f -- "$old" "$each"
   done
   for each do rm -rf -- "${each%/*}/.cowhand"; done
-}
-others() {
-  where=$(cd -P -- "$1" 2>/dev/null && pwd) || return 1
-  last=yes
-  while :; do
-    said=$(stat -c '%u %a' -- "$where") || return 0
-    case ${said% *} in 0 | "$(id -u)") ;; *) return 0 ;; esac
-    case $last${said#* } in no1???) ;; *[2367]? | *[2367]) return 0 ;; esac
-    [ "$where" != / ] || return 1
-    where=${where%/*} last=no
-    where=${where:-/}
-  done
 }
 for each do
   ! others "${each%/*}" || { echo "HAProxy keeps what it has: others can change ${each%/*}" >&2; exit 3; }
@@ -85,6 +76,7 @@ haproxy -c -f "$config" >/dev/null 2>&1 && systemctl reload haproxy ||
   { echo "HAProxy does not take the pair from before: it keeps what it had" >&2; exit 3; }
 moved=
 """
+)
 """Puts the newest pair of certbot's archive that is not the new one into HAProxy's bundles that have the new one."""
 
 
@@ -94,6 +86,8 @@ class TakenBack(CowhandError):
 
 class Pushed(Push):
     """What certbot's own run of the hook did not bring there is pushed now; what fails is taken back on both sides."""
+
+    keeps = False  # certbot's archive has the pair from before
 
     async def plan(self, context: StepContext) -> Plan:
         """As certificate-sync pushes; then the pair from before, for a push that fails."""

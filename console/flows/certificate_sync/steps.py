@@ -48,12 +48,18 @@ from console.flows.certificate_sync.ground import (
     ground,
     public_key,
 )
+from console.runner.read_only import script
 from console.text import clean, join_words
 
 TRIES, PAUSE = 20, 0.5
 """How often, and how many seconds apart, a fresh sshd is asked for its name."""
 
-HOST_KEYS = tuple(f"/etc/ssh/ssh_host_{kind}_key.pub" for kind in ("ed25519", "ecdsa", "rsa"))
+CONFIG = "/etc/haproxy/haproxy.cfg"
+HOST_KEYS = tuple(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ed25519", "ecdsa", "rsa"))
+SSHD = script("sh", "/usr/sbin/sshd -T 2>/dev/null | sed -n 's/^hostkey //p'")
+"""The host keys that sshd has by its own settings: a `HostKey` line names others than the usual ones."""
+PUBLIC = script("sh", """[ -s "$1" ] && ssh-keygen -y -P '' -f "$1" </dev/null 2>/dev/null""")
+"""The public half of a key that has none beside it."""
 
 
 @lru_cache(maxsize=2)
@@ -146,13 +152,20 @@ class Pin(Part):
     async def _wanted(self, context: StepContext) -> str:
         found = await ground(context)
         rows = []
-        for path in HOST_KEYS:
-            words = (await context.text("mail", path) or "").split()
+        said = await context.host("mail").run(["sh", "-c", SSHD], LOOK)
+        keys = [each for each in said.stdout.decode("utf-8", "replace").split("\n") if each.startswith("/")]
+        for path in keys or HOST_KEYS:
+            half = await context.text("mail", f"{path}.pub")
+            if half is None and path in keys:
+                told = await context.host("mail").run(["sh", "-c", PUBLIC, "sh", path], LOOK)
+                half = told.stdout.decode("utf-8", "replace") if told.status == 0 else ""
+            words = (half or "").split()
             rows += [f"{found.address} {words[0]} {words[1]}\n"] if len(words) > 1 else []
         if not rows and context.expects("sshd"):
             raise NotYetKnown("sshd makes its keys when it is installed")
         if not rows:
-            raise Refusal(f"{context.name('mail')} has no host key in /etc/ssh")
+            where = clean(join_words(keys), 200) or "/etc/ssh"
+            raise Refusal(f"{context.name('mail')} has no host key that can be read in {where}")
         return "".join(rows)
 
 
@@ -266,6 +279,8 @@ class Push(Part):
     """A real push."""
 
     name, words, patience = "push", "push the certificate, and see it served", 180.0
+    keeps = True
+    """Whether HAProxy's bundles are kept for the undo: certbot may never have had what was in them."""
 
     async def check(self, context: StepContext) -> CheckResult:
         """Done when the hook's last push was of this certificate, and each open port shows it."""
@@ -291,10 +306,25 @@ class Push(Part):
         same = found.leaf in await _stored(context, cert)
         actions: list[Action] = []
         for host, pushed in (("mail", "-" if same else found.leaf), ("proxy", "-")):
-            new = not await has(context, host, "-d", commands.STORE)
-            words = ("mkdir", "-p", "--", commands.STORE)
-            back = ("sh", "-c", commands.RESTORE, "sh", commands.STORE, DEPLOY, cert, pushed, found.name, found.folder)
-            actions.append(Run(host, words, undo=(*back, "yes" if new else "no")))
+            new = "no" if await has(context, host, "-d", commands.STORE) else "yes"
+            words: tuple[str, ...] = ("mkdir", "-p", "--", commands.STORE)
+            back: tuple[str, ...] = (
+                "sh",
+                "-c",
+                commands.RESTORE,
+                "sh",
+                commands.STORE,
+                DEPLOY,
+                cert,
+                pushed,
+                found.name,
+                found.folder,
+                new,
+            )
+            if host == "proxy" and found.bundles and self.keeps:
+                words = ("sh", "-c", commands.KEEP, "sh", commands.STORE, found.leaf, *found.bundles)
+                back = ("sh", "-c", commands.RETURN, "sh", commands.STORE, found.leaf, new, CONFIG, *found.bundles)
+            actions.append(Run(host, words, undo=back))
         tried = ("sh", "-c", commands.TRY, "sh", KEY, KNOWN, f"root@{found.address}")
         actions.append(Run("proxy", tried, 150.0, undo=("true",)))
         run = ("sh", "-c", commands.PUSH, "sh", found.lineage, found.hook)

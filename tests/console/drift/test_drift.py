@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import assets
 from console.__main__ import main
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.rules.drift import found_by
@@ -251,6 +252,16 @@ async def test_every_file_is_looked_for_where_it_is_usual_and_no_secret_is_shown
     shown = formats.text(found, lambda text, state: text) + json.dumps(formats.document(found))
     assert "geheim" not in shown and "~ DBPASS differs" in shown
     assert "+tmpfs /mnt tmpfs" in shown
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as it was laid", "changed since"])
+async def test_a_script_that_a_flow_laid_is_no_drift_until_somebody_changes_it(changed: bool, tmp_path: Path):
+    folder = Path(shutil.copytree(CASES / "estates" / "corrected", tmp_path / "estate"))
+    laid = (Path(assets.__file__).parent / "certificate_deploy.sh").read_text() + "echo\n" * changed
+    found = await looked(folder, Machine("mail", {"/usr/local/bin/deploy.sh": laid}))
+    (script,) = (each for each in found if each.file == "deploy.sh")
+    assert (script.state, len(script.drifted)) == (("differs", 1) if changed else ("unknown", 0))
+    assert ("cowhand's certificate-sync lays" in formats.meaning(script)) is not changed
 
 
 # ── facts ───────────────────────────────────────────────────────────────────────────────────────────────────────────

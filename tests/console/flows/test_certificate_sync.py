@@ -247,3 +247,38 @@ async def test_a_proxy_cannot_have_its_key_taken_from_everywhere(told: str, tmp_
     await walk(case.CASE, tmp_path, lambda event: None, operator=operator)
     assert "from" in asked
     assert "from=" not in (tmp_path / "vm/root/.ssh/authorized_keys").read_text()
+
+
+# ── HAProxy's own files ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("lines", "served"),
+    [
+        ("bind :443 ssl crt /etc/haproxy/certs/mail.pem", True),
+        ("bind *:443 ssl crt /etc/haproxy/certs/mail.pem alpn h2", True),
+        ("bind :443 ssl crt /etc/haproxy/certs/", True),
+        ("bind :443 ssl crt /etc/haproxy/certs", True),
+        ("bind :443 ssl crt /etc/haproxy/certs/other.pem crt /etc/haproxy/certs/mail.pem", True),
+        ("bind :443 ssl crt-list /etc/haproxy/list", True),
+        ("bind 203.0.113.1:443 ssl crt /etc/haproxy/certs/mail.pem", False),
+        ("bind :443 ssl crt mail.pem", True),
+    ],
+)
+async def test_a_bundle_is_found_as_a_file_in_a_folder_in_a_list_and_below_the_base(
+    lines: str, served: bool, tmp_path: Path
+) -> None:
+    case.build(tmp_path)
+    certs = tmp_path / "vps/etc/haproxy/certs"
+    (certs / ".cowhand").mkdir(parents=True)
+    (certs / "mail.pem").write_text("".join(case.pair(1)))
+    (certs / "mail.pem.key").write_text(case.pair(1)[1])
+    (certs / "other.pem").write_text("nothing\n")
+    (tmp_path / "vps/etc/haproxy/list").write_text("# ours\n/etc/haproxy/certs/mail.pem [alpn h2] mail.example.org\n")
+    cfg = f"global\n  crt-base /etc/haproxy/certs\nfrontend web\n  mode http\n  {lines}\n"
+    (tmp_path / "haproxy.cfg").write_text(cfg)
+    site = tmp_path / "site.toml"
+    site.write_text('[sources]\nhaproxy = ["haproxy.cfg"]\n' + site.read_text())
+    found = await ground(context(case.CASE, tmp_path))
+    assert found.bundles == ("/etc/haproxy/certs/mail.pem",)
+    assert found.served == (("127.0.0.1:443",) if served else ())

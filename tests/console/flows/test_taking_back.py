@@ -12,6 +12,7 @@ import pytest
 from console.events import ActionBegan, FlowEvent, StepChanged
 from console.flows import Plan, Run, StepContext, asking, needed, registry
 from console.flows.certificate_sync import proof
+from console.flows.certificate_sync.commands import KEEP, RETURN
 from console.flows.certificate_sync.ground import Ground
 from console.flows.certificate_sync.previous import MAIL, PROXY, Pushed, taking_back
 from console.runner import runbook
@@ -62,8 +63,23 @@ def lay(vps: Path, pair: tuple[str, str] = NEW) -> Path:
 
 def run(vps: Path, where: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     words = ["sh", "-c", PROXY, "sh", leaf(NEW), str(where), str(vps / "etc/haproxy/haproxy.cfg"), str(bundle)]
+    return started(vps, words)
+
+
+def started(vps: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": f"{vps}/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+
+def kept(vps: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
+    """A bundle kept as it is before the new pair is pushed."""
+    return started(vps, ["sh", "-c", KEEP, "sh", str(vps / "store"), leaf(NEW), str(bundle)])
+
+
+def returned(vps: Path, bundle: Path, made: str = "yes") -> subprocess.CompletedProcess[str]:
+    """A push taken back."""
+    config = str(vps / "etc/haproxy/haproxy.cfg")
+    return started(vps, ["sh", "-c", RETURN, "sh", str(vps / "store"), leaf(NEW), made, config, str(bundle)])
 
 
 def test_haproxy_gets_the_newest_pair_that_is_not_the_new_one(tmp_path: Path) -> None:
@@ -245,3 +261,47 @@ async def test_a_push_is_proven_by_the_certificate_and_its_chain(
     monkeypatch.setattr(proof, "pushed", pushed)
     found = await Pushed().check(context(case.CASE, tmp_path))
     assert (found.state, words in found.words) == (state, True), found.words
+
+
+# ── a push that is undone ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("made", ["yes", "no"])
+def test_an_undone_push_gives_haproxy_its_bundle_back_to_the_byte_and_again_changes_nothing(
+    made: str, tmp_path: Path
+) -> None:
+    bundle = lay(tmp_path, OLD)
+    bundle.write_text("# as somebody wrote it\n" + bundle.read_text())
+    before = bundle.read_text()
+    assert kept(tmp_path, bundle).returncode == 0
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "store").iterdir()] == [0o600]
+    bundle.write_text("".join(NEW))
+    for _ in range(2):
+        assert returned(tmp_path, bundle, made).returncode == 0
+        assert (bundle.read_text(), bundle.stat().st_mode & 0o777) == (before, 0o640)
+    assert (tmp_path / "asked").read_text().count("systemctl reload haproxy") == 1
+    assert [path.name for path in bundle.parent.iterdir()] == ["mail.pem"]
+    assert (tmp_path / "store").exists() is (made == "no") and not list(tmp_path.glob("store/*"))
+
+
+@pytest.mark.parametrize("why", ["another pair since", "a folder of others", "haproxy does not take it"])
+def test_a_bundle_that_cannot_be_given_back_is_said(why: str, tmp_path: Path) -> None:
+    bundle = lay(tmp_path, OLD)
+    kept(tmp_path, bundle)
+    bundle.write_text("".join(OTHER if why == "another pair since" else NEW))
+    if why == "a folder of others":
+        bundle.parent.chmod(0o777)
+    if why == "haproxy does not take it":
+        tool(tmp_path / "bin/haproxy", "exit 1")
+    done = returned(tmp_path, bundle)
+    assert done.returncode == 3 and done.stderr
+    assert (bundle.read_text() == "".join(OLD)) is (why == "haproxy does not take it")
+    assert (tmp_path / "store/before.1").exists()
+
+
+def test_a_bundle_that_has_the_pair_already_is_not_kept(tmp_path: Path) -> None:
+    bundle = lay(tmp_path, NEW)
+    assert kept(tmp_path, bundle).returncode == 0
+    assert not list((tmp_path / "store").iterdir())
+    assert returned(tmp_path, bundle).returncode == 0
+    assert bundle.read_text() == "".join(NEW) and not (tmp_path / "asked").exists()

@@ -1,0 +1,158 @@
+"""Certificates on the real stack: a real certbot renews at a real authority, and its hook brings each pair there.
+
+The authority is Pebble, on the VPS; no cowhand runs while certbot renews."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from console.flows.certificate_sync.ground import DEPLOY, KEY
+from console.lab.network.addresses import MAIL_NAME
+from console.sources import certificate_push
+from tests.reallab.authority import Authority
+from tests.reallab.lab import RealLab
+from tests.reallab.load import CLIENTS, Load
+from tests.reallab.searching import Search
+from tests.reallab.stack import FOLDER, Stack
+from tests.reallab.sweeping import COWHAND, check
+
+SITE, ROOTS, COPY = "/root/site/site.toml", "/root/site/authority.pem", "/root/site/vps.cfg"
+SSL = f"{FOLDER}/data/assets/ssl"
+TRACES = "rm -rf /etc/cowhand /var/lib/cowhand /usr/local/bin/sleep"
+ROTATIONS = 2
+
+LAID: dict[str, tuple[str, ...]] = {
+    "vps": ("/etc/cowhand", "/etc/letsencrypt/renewal-hooks", "/root/.ssh", "/etc/haproxy", "/var/lib/cowhand"),
+    "mailcow": ("/etc/cowhand", "/root/.ssh", "/usr/local/bin", FOLDER, "/var/lib/cowhand"),
+}
+"""What the sync writes below."""
+
+OWN = (f"vps:/etc/letsencrypt/archive/{MAIL_NAME}/privkey", "vps:/etc/letsencrypt/keys/")
+"""Where certbot itself keeps them."""
+
+HOMES = {"vps:/etc/haproxy/certs/mail.pem": 0o600, f"mailcow:{SSL}/key.pem": 0o600,
+         "mailcow:/var/lib/cowhand/certificate/previous.pem": 0o600}  # fmt: skip
+"""Where a private key may be beside certbot's own folder."""
+
+
+class Renewing(Struct, frozen=True):
+    """A stack whose certificates come from an authority of its own."""
+
+    stack: Stack
+    authority: Authority
+    search: Search
+
+    @property
+    def lab(self) -> RealLab:
+        """The lab of the stack."""
+        return self.stack.lab
+
+    def flow(self, *words: str) -> list[dict[str, Any]]:
+        """The events of a flow on the operator's machine that must succeed."""
+        argv = [COWHAND, "--site", SITE, "flow", *words, "--yes", "--json"]
+        done = self.lab.run("oper", argv, timeout=240)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0, (events[-1:], done.stderr)
+        return events
+
+    def push(self) -> certificate_push.Push:
+        """What the hook has written down."""
+        return certificate_push.read(self.lab.read("vps", certificate_push.STATE))
+
+    def found(self) -> dict[str, str]:
+        """What `cowhand check` finds of certificates, by id."""
+        _, answer = check(self.lab)
+        return {
+            each["id"]: each["summary"] for each in answer["findings"] if each["observed"] and each["id"] != "CH088"
+        }
+
+    def exposed(self) -> dict[str, int]:
+        """Files with a private key, beside those that must have one."""
+        found = self.search.files(self.authority.keys())
+        return {name: mode for name, mode in found.items() if not (name.startswith(OWN) and mode == 0o600)}
+
+
+def files(lab: RealLab) -> dict[str, tuple[bytes, int]]:
+    """All that the sync may write, on both hosts; what the runner itself keeps for its lock is not the sync's."""
+    found = {}
+    for machine, folders in LAID.items():
+        root = lab.root(machine)  # type: ignore[arg-type]
+        for path in (path for each in folders for path in sorted((root / each[1:]).rglob("*"))):
+            if path.is_file() and not path.is_symlink() and "/lock" not in path.name:
+                found[f"{machine}:/{path.relative_to(root)}"] = path.read_bytes(), path.stat().st_mode
+    return found
+
+
+@pytest.fixture(scope="module")
+def renewing(stack: Stack) -> Iterator[Renewing]:
+    """A certificate of certbot's on the VPS, and nothing that brings it to Mailcow."""
+    lab, authority = stack.lab, Authority(stack.lab)
+    stack.complete()
+    site, roots = lab.read("oper", SITE), lab.read("oper", ROOTS)
+    allowed = {machine: lab.read(machine, "/root/.ssh/authorized_keys") for machine in ("vps", "mailcow")}
+    try:
+        authority.up()
+        authority.issue()
+        lab.write("oper", ROOTS, roots + authority.root)
+        lab.write("oper", COPY, lab.read("vps", "/etc/haproxy/haproxy.cfg"))
+        named = site.replace('haproxy = ["', f'haproxy = ["{Path(COPY).name}", "')
+        lab.write("oper", SITE, re.sub(r'\[\[lane\]\]\nname = "https".*?\n\n', "", named, flags=re.DOTALL))
+        yield Renewing(stack, authority, Search(lab))
+    finally:
+        authority.down()
+        lab.run("mailcow", ["umount", SSL])
+        for machine in ("vps", "mailcow"):
+            lab.do(machine, "sh", "-c", f"{TRACES} {KEY} {KEY}.pub {DEPLOY} {DEPLOY}.previous")
+            lab.write(machine, "/root/.ssh/authorized_keys", allowed[machine])
+        lab.run("mailcow", ["sh", "-c", "systemctl start ssh"])
+        lab.write("oper", SITE, site)
+        lab.write("oper", ROOTS, roots)
+
+
+@pytest.fixture(scope="module")
+def synchronised(renewing: Renewing) -> Renewing:
+    """The sync, and a first push."""
+    renewing.flow("certificate-sync")
+    return renewing
+
+
+def test_a_sync_is_proven_by_a_push_and_its_undo_restores_both_hosts_to_the_byte(renewing: Renewing) -> None:
+    before = files(renewing.lab)
+    renewing.flow("certificate-sync")
+    assert renewing.push().result == "ok"
+    assert "CH010" not in renewing.found()
+    argv = [COWHAND, "--site", SITE, "journal", "--json"]
+    runs = json.loads(renewing.lab.do("oper", *argv))["runs"]
+    renewing.flow("certificate-sync", "--undo", runs[0]["run"])
+    assert files(renewing.lab) == before
+
+
+def test_rotations_by_certbot_alone_cost_no_client_a_handshake(synchronised: Renewing) -> None:
+    lab, authority = synchronised.lab, synchronised.authority
+    rotations: list[tuple[float, float, str, str]] = []
+    with Load(lab, authority.root) as load, synchronised.search.watching(authority.keys):
+        for _ in range(ROTATIONS):
+            old, began = authority.serial(), time.monotonic()
+            assert authority.renew().returncode == 0
+            rotations.append((began, time.monotonic(), old, authority.serial()))
+            assert synchronised.push().result == "ok"
+    assert {each.wrong for each in load.told} == {""}
+    places = {each.place for each in load.told}
+    assert len(places) == sum(len(addresses) * len(ports) for _, addresses, ports in CLIENTS)
+    for place in places:
+        after = [each for each in load.told if each.place == place]
+        for began, ended, old, new in rotations:
+            during = {each.serial for each in after if each.ended >= began and each.begun <= ended}
+            assert during <= {old, new}, place
+            after = [each for each in after if each.begun > ended]
+        assert {each.serial for each in after} <= {rotations[-1][3]}, place
+    assert synchronised.found().keys().isdisjoint({"CH010", "CH027"})
+    assert (synchronised.search.seen, synchronised.exposed()) == (set(), HOMES)
