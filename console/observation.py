@@ -241,6 +241,8 @@ class Asked(Struct):
     limits: Limits | None = None
     directed: dict[str, Directed] | None = None
     """"proxy/server" → where it is in the running HAProxy."""
+    dialling: tuple[tuple[str, int], ...] | None = None
+    """Addresses and ports to which more than one connection of HAProxy's stood unanswered."""
     route: Route | None = None
     """The proxy's route to the mail host."""
     pings: dict[str, Ping] = field(default_factory=dict)

@@ -127,7 +127,12 @@ def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
     named = [lane.name for lane in mine_lanes]
     every = "every lane" if len(mine) == len(world.lanes) else lanes(mine)
     targets = dict.fromkeys(str(lane.target.port) for lane in mine_lanes if lane.target)
-    servers = dict.fromkeys(f"{lane.proxy}/{lane.server}" for lane in mine_lanes if lane.proxy)
+    rows = {port: world.row(port) for port in mine if port in world.lanes}
+    servers = dict.fromkeys(
+        f"{row.proxy}/{row.name}" if row else f"{lane.proxy}/{lane.server}"
+        for row, lane in zip(rows.values(), mine_lanes, strict=True)
+        if row or lane.proxy
+    )
     daemons = dict.fromkeys(world.daemon(port) for port in mine if port in world.lanes)
     family = {4: "IPv4", 6: "IPv6"}.get(suspect.scope.family, "")
     return {

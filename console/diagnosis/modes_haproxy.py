@@ -141,13 +141,13 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-check/late", "HAProxy has not noticed yet that {server} answers again", 1.5, "haproxy", each,
-        covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.hemmed,
+        covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm", fact=servers.late,
         finding="CH055",
         tells="look again after HAProxy's check interval",
     ),
     row(
         "vps-filter/haproxy-outbound", "HAProxy cannot reach {server}, and {vps} can: a rule on its user or its source "
-        "address", 1.7, "haproxy", each, covers=f"{NOBODY}; check haproxy", forbids="check haproxy", needs="talk vm",
+        "address", 1.7, "haproxy", each, covers=f"{NOBODY}; check haproxy", needs="talk vm",
         fact=servers.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
     ),
     row(

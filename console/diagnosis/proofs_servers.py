@@ -6,7 +6,7 @@ import re
 
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.symptoms import failing
-from console.diagnosis.world import World
+from console.diagnosis.world import SLOW, World
 from console.model import PLAIN_PORTS
 from console.observation import Server
 from console.text import join_words
@@ -169,12 +169,39 @@ def teaser(world: World, scope: Scope) -> Proof:
 
 
 def hemmed(world: World, scope: Scope) -> Proof:
-    """HAProxy's check cannot connect where the proxy's machine can."""
-    server = world.row(scope.ports[0])
+    """HAProxy cannot connect where the proxy's machine can: what it dials stands unanswered, and ours does not."""
+    server, to = world.row(scope.ports[0]), _directed(world, scope.ports[0])
+    if server is None or to is None or not _stands(world, to) or not _steady(world):
+        return _unconnected(server)
+    said = f"ss: HAProxy's connections to {to[0]} port {to[1]} stand unanswered, {world.name('proxy')}'s own do not"
+    return Proof(True, (said, _shown(server)))
+
+
+def late(world: World, scope: Scope) -> Proof:
+    """HAProxy's check could not connect when it tried last, and does not stand before a door that is closed to it."""
+    to = _directed(world, scope.ports[0])
+    return Proof(False) if to is not None and _stands(world, to) else _unconnected(world.row(scope.ports[0]))
+
+
+def _stands(world: World, to: tuple[str, int, int]) -> bool:
+    """Whether connections of HAProxy's to a server, or to where it checks it, stood unanswered."""
+    return not {(to[0], to[1]), (to[0], to[2] or to[1])}.isdisjoint(world.asked.dialling or ())
+
+
+def _steady(world: World) -> bool:
+    """Whether all that the proxy itself sent to the mail host was answered at once: then no packets are lost there."""
+    times, pings = world.times("vm"), [p for who, p in world.asked.pings.items() if who in ("router", "vm")]
+    return bool(times) and max(times) < SLOW and all(0 < ping.sent == ping.answered for ping in pings)
+
+
+def _unconnected(server: Server | None) -> Proof:
     if server is None or not failing(server) or not server.check.startswith("L4") or _by_agent(server):
         return Proof(False)
-    said = f"show stat: {server.status} {server.check} {server.last}".strip()
-    return Proof(None, (said,), {"server": f"{server.proxy}/{server.name}"})
+    return Proof(None, (_shown(server),))
+
+
+def _shown(server: Server) -> str:
+    return f"show stat: {server.status} {server.check} {server.last}".strip()
 
 
 def headerless(world: World, scope: Scope) -> Proof:

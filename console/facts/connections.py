@@ -1,4 +1,4 @@
-"""Who is connected to a port of a machine, as its kernel has it: `ss -Htn state established sport = :PORT`."""
+"""Who is connected to a port of a machine, and where a program's connections stand unanswered: `ss -Htn state …`."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def parse(text: str) -> tuple[tuple[str, int], ...]:
     """Read the rows; what is none is left out."""
     found = [(match[1], int(match[2])) for line in text.split("\n") if (match := _PEER.match(line.strip()))]
     return tuple(((mapped[1] if (mapped := _MAPPED.fullmatch(host)) else host), port) for host, port in found)
+
+
+async def unanswered(host: Host, program: str) -> tuple[tuple[str, str, int], ...] | None:
+    """Return the connections of a program that stand unanswered, as (own end, address, port); None: nobody can tell."""
+    answer = await run(host, ("ss", "-Htnp", "state", "syn-sent"))
+    lines = [line for line in answer.text.split("\n") if line.strip()]
+    if answer.error or any("users:((" not in line for line in lines):
+        return None
+    mine = [line for line in lines if f'users:(("{program}",' in line]
+    return tuple((line.split()[-3], *peer) for line in mine for peer in parse(line))

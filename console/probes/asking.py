@@ -12,7 +12,18 @@ from math import ceil
 from msgspec.structs import replace
 
 from console.errors import HostError, Report, unreported
-from console.facts import addresses, containers, haproxy_stats, incus, listeners, log, pings, programs, tailscale
+from console.facts import (
+    addresses,
+    connections,
+    containers,
+    haproxy_stats,
+    incus,
+    listeners,
+    log,
+    pings,
+    programs,
+    tailscale,
+)
 from console.hosts.host import Host
 from console.model import Role
 from console.observation import Asked, Guest, Ladder, LaneData, Ping, ProbeTarget, SweepData
@@ -27,6 +38,9 @@ LINES = 200
 
 MARGIN = 1.0
 """Seconds before a sweep's begin from which a log counts, for log lines have whole seconds."""
+
+LOOKS, APART = 5, 0.2
+"""Looks at what stands unanswered, and the seconds between two of them."""
 
 SSH = 22
 
@@ -104,6 +118,21 @@ class _Asking:
             self.told.directed = haproxy_stats.parse_state(state) or None
             with suppress(ValueError):  # what it denied is counted after our own probes only
                 self.seen.stats = replace(stats, frontends=haproxy_stats.parse_frontends(again))
+
+    async def dialling(self) -> None:
+        """Where connections of HAProxy's stand unanswered: two or more of them, for one may have lost a packet.
+
+        A check gives up soon and begins again: between two of them there is none to be seen."""
+        ends: dict[tuple[str, int], set[str]] = {}
+        for look in range(LOOKS):
+            found = await connections.unanswered(self.hosts["proxy"], "haproxy")
+            if found is None:
+                return
+            for end, address, port in found:
+                ends.setdefault((address, port), set()).add(end)
+            self.told.dialling = tuple(place for place, some in ends.items() if len(some) > 1)
+            if look + 1 < LOOKS:
+                await asyncio.sleep(APART)
 
     async def tunnel(self) -> None:
         """The way to the mail host: its route, what Tailscale says, and who on it answers pings."""
@@ -217,6 +246,7 @@ def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
             for address, ladder in lane.public.items()
             if any(broken(each) for each in lane.public.values())
         ]
+        made += [asking.dialling] if any(broken(each) for lane in lanes for each in lane.public.values()) else []
     if "mail" in asking.hosts:
         made += [asking.containers, asking.programs, lambda: asking.listeners("mail"), asking.logs]
     if "hypervisor" in asking.hosts and asking.cut:

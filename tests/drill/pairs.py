@@ -22,6 +22,7 @@ _TWO = (
     "own-service-stopped bad-check", "all-containers-stopped wrong-port", "nginx-stopped web-elsewhere",
     "bad-check vm-fw-reject", "haproxy-loop vm-off",
     "own-haproxy-stopped nat-993-to-22", "bad-check nat-993-to-22", "all-containers-stopped http-403",
+    "haproxy-outbound imap-off",
 )  # fmt: skip
 
 

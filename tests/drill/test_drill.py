@@ -23,11 +23,11 @@ from tests.drill.score import score, scores
 
 LESS: dict[str, str] = {
     "vps-off": "among", "here-offline": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
-    "haproxy-outbound": "among", "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
+    "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
     "no-way-back": "among", "vm-loss": "nothing",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among", "vm-blackhole-back": "among",
     "wrong-source": "among", "smtps-plain": "among", "here-mtu": "among", "wan-loss": "nothing",
-    "haproxy-loop+vm-off": "among", "vm-default-astray": "among",
+    "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "haproxy-outbound+imap-off": "among",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 
@@ -314,3 +314,19 @@ def test_what_is_said_on_a_port_of_a_server_that_is_up_may_be_haproxys_to_pass_o
         servers=tuple(msgspec.structs.replace(row, status="UP", check="L4OK") for row in seen.stats.servers),
     )
     assert "vps-filter/redirect" not in {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
+
+
+def test_what_haproxy_dials_in_vain_proves_a_rule_of_its_own_only_where_no_packet_is_lost() -> None:
+    seen = read("haproxy-outbound")
+    assert seen.asked is not None and seen.asked.dialling == (("10.10.10.214", 10025),)
+    (cause,) = explain(World(seen)).causes
+    assert (cause.proven, cause.suspects[0].mode.id) == (True, "vps-filter/haproxy-outbound")
+    ping = seen.asked.pings["vm"]
+    seen.asked.pings["vm"] = msgspec.structs.replace(ping, answered=1)
+    assert not [each for each in explain(World(seen)).causes if each.suspects[0].mode.id.startswith("vps-filter/")]
+
+
+def test_rivals_name_the_servers_of_their_own_lanes_alone() -> None:
+    world, told = explained(read("haproxy-outbound+imap-off"))
+    (found,) = [each for each in conclude(world, told) if each.id == "CH032"]
+    assert "smtp/mailcow" in found.summary and "imaps/mailcow" not in found.summary

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut
-from console.facts import containers, haproxy_stats, listeners, log, mounts, tailscale
+from console.facts import connections, containers, haproxy_stats, listeners, log, mounts, tailscale
 from console.facts.command import explain
 from console.hosts.host import Completed
 from tests.console.facts.recorded import StandIn, failed, text
@@ -249,3 +249,17 @@ def test_what_compose_writes_to_erase_a_line_is_no_part_of_the_line() -> None:
 )
 def test_a_refusal_of_another_machine_s_sshd_is_not_called_a_missing_right_here(said: str, told: str) -> None:
     assert explain("vps", "sh", Completed(255, b"", said.encode())) == told
+
+
+async def test_what_stands_unanswered_is_told_of_the_program_that_dials_alone() -> None:
+    rows = (
+        '0 1 100.64.0.1:40001 10.10.10.214:10025 users:(("haproxy",pid=7,fd=9))\n'
+        '0 1 100.64.0.1:40002 10.10.10.214:10993 users:(("curl",pid=8,fd=3))\n'
+        '0 1 [2001:db8::1]:40003 [2001:db8::2]:25 users:(("haproxy",pid=7,fd=11))\n'
+    )
+    found = await connections.unanswered(StandIn({"ss -Htnp state syn-sent": rows}), "haproxy")
+    assert found == (("100.64.0.1:40001", "10.10.10.214", 10025), ("[2001:db8::1]:40003", "2001:db8::2", 25))
+    nameless = StandIn({"ss": "0 1 100.64.0.1:40001 10.10.10.214:10025\n"})
+    assert await connections.unanswered(nameless, "haproxy") is None
+    assert await connections.unanswered(StandIn({"ss": ""}), "haproxy") == ()
+    assert await connections.unanswered(StandIn({}), "haproxy") is None
