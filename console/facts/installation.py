@@ -52,7 +52,11 @@ else say kind other; fi
 for key in data/assets/ssl/key.pem data/assets/ssl-example/key.pem; do
   [ ! -e "$folder/$key" ] || say key "$(stat -c %a "$folder/$key") $key"
 done
-command -v docker >/dev/null || exit 0
+say system "$(. /etc/os-release 2>/dev/null && printf %s "$ID $VERSION_CODENAME")"
+command -v docker >/dev/null || {
+  say offered "$(apt-cache policy docker.io 2>/dev/null | sed -n 's/^  Candidate: *//p')"
+  exit 0
+}
 if engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then say engine "$engine"; else
   say silent "$(docker version --format '{{.Server.Version}}' 2>&1 | tail -n 1)"
 fi
@@ -74,7 +78,7 @@ exit 0
 """
 
 _SOCKET = re.compile(r"LISTEN\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+(?:\s+users:\(\(\"([^\"]*)\",pid=(\d+))?")
-_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+_VERSION = re.compile(r"(?:\d+:)?v?(\d+)\.\d+")
 
 
 class Socket(Struct, frozen=True):
@@ -104,7 +108,8 @@ class Installation(Struct, frozen=True):
 
     `memory` is in KiB, 0 where it is not told; `settings` is the mode of mailcow.conf, 0 when it is not there; `half`:
     generate_config.sh was started by us and did not end; `wanted` are the images of the compose file, `images` those
-    that are there; `silent` why docker does not answer, `complaint` what compose has against the files."""
+    that are there; `silent` why docker does not answer, `complaint` what compose has against the files; `system` is the
+    distribution and its release ("debian bookworm"), `offered` the docker.io that it has, told while there is none."""
 
     root: bool = False
     lacking: tuple[str, ...] = ()
@@ -130,12 +135,13 @@ class Installation(Struct, frozen=True):
     services: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     complaint: str = ""
+    system: str = ""
+    offered: str = ""
     error: str = ""
 
     def at_least(self, major: int) -> bool:
         """Whether docker's engine has that version."""
-        match = _VERSION.match(self.engine)
-        return match is not None and int(match[1]) >= major
+        return (major_of(self.engine) or 0) >= major
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -147,6 +153,12 @@ class Installation(Struct, frozen=True):
         """The services without a container that runs."""
         running = {each.service for each in self.containers if each.runs}
         return tuple(each for each in self.services if each not in running)
+
+
+def major_of(version: str) -> int | None:
+    """The first number of a version, a package's too (5:27.1.1-1~debian.12); None where there is none."""
+    match = _VERSION.match(version)
+    return int(match[1]) if match else None
 
 
 async def ask(host: Host, folder: str) -> Installation:
@@ -188,6 +200,8 @@ def parse(text: str) -> Installation:
         services=tuple(said.get("service", ())),
         wanted=tuple(said.get("wanted", ())),
         complaint=one.get("complaint", ""),
+        system=one.get("system", ""),
+        offered=one.get("offered", ""),
     )
 
 

@@ -46,6 +46,7 @@ def test_mailcow_is_installed_from_its_repository_and_again_there_is_nothing_to_
 
     conf = nothing.read("mailcow.conf")
     assert "HTTP_REDIRECT=n\n" in conf and "SKIP_LETS_ENCRYPT=y\n" in conf
+    assert "TRUSTED_PROXIES=100.64.0.1\n" in conf, "as the VM sees HAProxy call: nginx does not believe a tailnet"
     assert "MAILCOW_HOSTNAME=mail.benoit.jp.net\nDBPASS=" in conf.replace("\n\n", "\n")
     assert {port.address for name in nothing.states() for port in nothing.ports(name)} == {"10.10.10.214"}
     modes = "stat -c '%a %n' mailcow.conf data/assets/ssl/key.pem data/assets/ssl-example/key.pem"

@@ -24,7 +24,7 @@ for each; do
     major=${version#*:}
     major=${major%%.*}
     if ! [ "${major:-0}" -ge 24 ] 2>/dev/null; then
-      echo "docker.io here is ${version:-unknown}, and Mailcow needs 24: install Docker's own packages" >&2
+      echo "docker.io here is ${version:-unknown}, and Mailcow needs 24: start again with --answer docker-from=own" >&2
       exit 3
     fi
     wanted="$wanted docker.io"
@@ -40,6 +40,43 @@ apt-get install -q -y --no-install-recommends $wanted
 case " $* " in *' docker '*) systemctl enable --now docker.service ;; esac
 """.lstrip()
 """docker.io of the distribution when that is new enough, compose from where docker came, and the other programs."""
+
+OWN = r"""
+set -e
+export DEBIAN_FRONTEND=noninteractive
+base=$1 system=$2 release=$3 print=$4
+shift 4
+dpkg --configure -a
+apt-get -q update
+if ! grep -rqs download.docker.com /etc/apt/sources.list /etc/apt/sources.list.d; then
+  apt-get install -q -y --no-install-recommends ca-certificates curl gpg
+  new=$(mktemp -d)
+  trap 'rm -rf -- "$new"' EXIT
+  curl -fsS --proto =https --max-time 120 -o "$new/key" "$base/$system/gpg"
+  gpg --homedir "$new" --batch --quiet --with-colons --show-keys "$new/key" >"$new/said"
+  found=$(awk -F: '$1 == "pub" { fresh = 1 } fresh && $1 == "fpr" { print $10; fresh = 0 }' "$new/said")
+  if [ "$found" != "$print" ]; then
+    echo "the key of $base has the fingerprint ${found:-?}, and not $print: nothing of it is installed" >&2
+    exit 3
+  fi
+  mkdir -p -m 755 /etc/apt/keyrings
+  install -m 644 "$new/key" /etc/apt/keyrings/docker.asc
+  printf 'Types: deb\nURIs: %s/%s\nSuites: %s\nComponents: stable\nSigned-By: /etc/apt/keyrings/docker.asc\n' \
+    "$base" "$system" "$release" >"$new/sources"
+  install -m 644 "$new/sources" /etc/apt/sources.list.d/docker.sources
+  apt-get -q update
+fi
+apt-get install -q -y --no-remove --no-install-recommends \
+  docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin "$@"
+systemctl enable --now docker.service
+""".lstrip()
+"""Docker's own packages, as docs.docker.com/engine/install/debian has it; its key is taken when it is the known one."""
+
+DOCKERS, FINGERPRINT = "https://download.docker.com/linux", "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+"""Docker's repository and the key it is signed with, as its documentation tells (docker/docs, engine/install)."""
+
+SYSTEMS = {"debian": "Debian", "ubuntu": "Ubuntu"}
+"""The distributions that Docker has packages for and that this flow knows."""
 
 PACKAGES = {"sha1sum": "coreutils", "cut": "coreutils", "awk": "gawk"}
 """Program → its package, where that has another name."""

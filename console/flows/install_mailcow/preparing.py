@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 
-from console.facts.installation import Installation
+from console.facts.installation import Installation, major_of
 from console.flows import Ask, CheckResult, Plan, Run, Step, StepContext, done, needed, refused, skipped
 from console.flows.awaiting import CLONED, GENERATED
 from console.flows.install_mailcow.commands import (
     BRANCH,
     CLONE,
+    DOCKERS,
+    FINGERPRINT,
     GENERATE,
     INSTALL,
+    OWN,
     PACKAGES,
     REPOSITORY,
+    SYSTEMS,
     cloning,
 )
-from console.flows.install_mailcow.ground import FOLDER, SMALL, Ground, look
+from console.flows.install_mailcow.ground import FOLDER, OLDEST, SMALL, Ground, look
 from console.flows.install_mailcow.wanted import FILE
 from console.text import join_words
 
@@ -47,19 +51,60 @@ class Programs(Step):
             )
         if not ground.there.apt:
             return refused(f"there is no apt-get; install {join_words(lacking)} by hand, Docker 24 or newer")
+        if _old(ground.there) and not _owned(ground.there):
+            return refused(f"{_offer(ground.there)}; install Docker {OLDEST} or newer by hand")
         if ground.there.silent:
             return needed(f"docker does not answer: {ground.there.silent}")
         return needed(f"{join_words(lacking)} {'is' if len(lacking) == 1 else 'are'} missing")
 
     async def plan(self, context: StepContext) -> Plan:
-        """The distribution's packages; an engine that is too old is refused by the command, before it installs it."""
-        lacking = missing((await look(context)).there)
+        """The distribution's packages, or Docker's own where those are too old; a command refuses what is too old."""
+        there = (await look(context)).there
+        lacking = missing(there)
+        if "docker" in there.lacking and _owned(there) and context.ask(_whose(there)) == "own":
+            return _own(there, [each for each in lacking if each not in ("docker", "compose")])
         install = Run("mail", ("sh", "-c", INSTALL, "sh", *lacking), APT, silence=SILENCE)
         notes = (
             "packages of the distribution; where its docker.io is older than 24 nothing is installed, and that is said",
             "docker is enabled, and starts with the machine",
         )
         return Plan((install,), notes, undo="apt-get purge, by hand")
+
+
+def _old(there: Installation) -> bool:
+    """Whether the distribution is known to have a docker.io that Mailcow refuses."""
+    return "docker" in there.lacking and (major_of(there.offered) or OLDEST) < OLDEST
+
+
+def _owned(there: Installation) -> bool:
+    """Whether Docker has packages for this distribution."""
+    system, _, release = there.system.partition(" ")
+    return system in SYSTEMS and release.isalnum()
+
+
+def _offer(there: Installation) -> str:
+    return f"the distribution's docker.io is {there.offered}, and Mailcow needs {OLDEST}"
+
+
+def _whose(there: Installation) -> Ask:
+    choices = {"distribution": "the distribution's docker.io", "own": "Docker's own, from download.docker.com"}
+    offered = major_of(there.offered)
+    given = None if offered is None else "own" if offered < OLDEST else "distribution"
+    return Ask("docker-from", "Whose packages of Docker?", choices, given=given, default="distribution")
+
+
+def _own(there: Installation, others: list[str]) -> Plan:
+    system, release = there.system.split(" ")
+    words = ("sh", "-c", OWN, "sh", DOCKERS, system, release, FINGERPRINT, *others)
+    notes = (
+        *([_offer(there)] if _old(there) else []),
+        f"Docker's own repository is added: {DOCKERS}/{system}, {release}, in /etc/apt/sources.list.d/docker.sources",
+        f"its key goes to /etc/apt/keyrings/docker.asc; nothing is installed unless its fingerprint is {FINGERPRINT}",
+        "where a source of download.docker.com is there already, that one is used; no package is removed",
+        "docker is enabled, and starts with the machine",
+    )
+    undo = "apt-get purge, and removing docker.sources and docker.asc, by hand"
+    return Plan((Run("mail", words, APT, silence=SILENCE),), notes, undo=undo)
 
 
 class Clone(Step):

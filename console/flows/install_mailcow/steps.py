@@ -23,7 +23,7 @@ from console.flows.awaiting import GENERATED
 from console.flows.install_mailcow.ground import Ground, bound, evidence, look, unmounted, waits
 from console.flows.install_mailcow.preparing import Clone, Generate, Programs
 from console.flows.install_mailcow.starting import Pull, Services, Up
-from console.flows.install_mailcow.wanted import CONF, FILE, judged, loose, read, secrets, settings
+from console.flows.install_mailcow.wanted import CONF, FILE, judged, loose, read, secrets, settings, web_peer
 from console.text import clean, join_words
 
 
@@ -61,7 +61,7 @@ class Settings(Step):
             rows = judged(text, ground)
             return done(f"{FILE} is in use, and left as it is" + (", though it differs" if rows else ""), *rows)
         try:
-            made = settings(text, ground)
+            made = settings(text, ground, await web_peer(context, ground))
         except InputError as error:
             return refused(str(error))
         open_ = loose(ground)
@@ -76,7 +76,7 @@ class Settings(Step):
         text = await read(context)
         for each in secrets(text):
             context.hide(each)
-        made = settings(text, ground)
+        made = settings(text, ground, await web_peer(context, ground))
         write = await context.edit("mail", CONF, made.text, 0o600)
         modes = [set_mode("mail", path, 0o600, mode) for mode, path in loose(ground) if path != CONF]
         writes = [write] if made.changes or ground.there.settings != 0o600 else []

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
-from console.errors import InputError
+from console.errors import HostError, InputError
 from console.flows import StepContext
+from console.flows.certificate_sync.ground import caller
 from console.flows.install_mailcow.ground import FOLDER, PORTS, Ground, bound
 from console.sources.compose import env_edit, env_file
 
 FILE = "mailcow.conf"
 CONF = posixpath.join(FOLDER, FILE)
+TRUSTED = "TRUSTED_PROXIES"
+"""Addresses and networks, with commas between, whose X-Forwarded-For nginx believes (bootstrap.py, compose file)."""
+
+BELIEVED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""Whom nginx believes without being told (sites-default.conf.j2): a tailnet's 100.64.0.0/10 is none of them."""
+
 SECRETS = ("DBPASS", "DBROOT", "REDISPASS", "DOVECOT_MASTER_PASS", "SPAMHAUS_DQS_KEY")
 
 
@@ -23,11 +32,11 @@ class Settings(Struct, frozen=True):
     changes: tuple[str, ...] = ()
 
 
-def settings(text: str, ground: Ground) -> Settings:
-    """Edit mailcow.conf; raises `InputError` where it cannot be edited."""
+def settings(text: str, ground: Ground, peer: str = "") -> Settings:
+    """Edit mailcow.conf; `peer` is as whom HAProxy calls. Raises `InputError` where it cannot be edited."""
     values = env_file.read(text, FILE).values
     changes: dict[str, list[str]] = {}
-    for name, value, why in _wanted(values, ground):
+    for name, value, why in (*_wanted(values, ground), *_trusted(values, peer)):
         if values.get(name, "") != value:
             text = env_edit.put(text, name, value, FILE)
             changes.setdefault(why, []).append(f"{name}={value}")
@@ -56,6 +65,38 @@ def _wanted(values: dict[str, str], ground: Ground) -> list[tuple[str, str, str]
             if now.isdecimal():
                 found.append((name, f"{shown}:{now}", why))
     return found
+
+
+def _trusted(values: dict[str, str], peer: str) -> list[tuple[str, str, str]]:
+    """The proxy among those whose X-Forwarded-For nginx believes, where it is none of those that it believes anyway."""
+    now = [each for each in values.get(TRUSTED, "").replace(" ", "").split(",") if each]
+    if not peer or _within(peer, (*BELIEVED, *now)):
+        return []
+    why = f"the web page would take every client for {peer}, as which HAProxy calls here, and ban that"
+    return [(TRUSTED, ",".join((*now, peer)), why)]
+
+
+def _within(address: str, networks: Sequence[str]) -> bool:
+    for each in networks:
+        try:
+            if ip_address(address) in ip_network(each, strict=False):
+                return True
+        except ValueError:  # a name, which nginx takes as well
+            continue
+    return False
+
+
+async def web_peer(context: StepContext, ground: Ground) -> str:
+    """As whom the mail host sees HAProxy call; "" where HAProxy serves no page of Mailcow's, or it cannot be told."""
+    lanes = context.estate.topology.lanes
+    served = any(lane.protocol == "https" and lane.tls == "terminated" and lane.target is not None for lane in lanes)
+    if not served or not bound(ground):
+        return ""
+    try:
+        seen = await context.cached("the proxy as the mail host sees it", lambda: caller(context, bound(ground)))
+    except HostError:
+        return ""
+    return "" if seen and ip_address(seen).is_loopback else seen
 
 
 def six(ground: Ground) -> tuple[str, str, str]:

@@ -218,6 +218,10 @@ def look(root: Path) -> str:
     rows += [f"settings\t{conf.stat().st_mode & 0o777:o}"] if conf.exists() else []
     rows += ["half\tyes"] if (folder / installation.MARK).exists() else []
     rows += [f"key\t{(folder / key).stat().st_mode & 0o777:o} {key}" for key in keys if (folder / key).exists()]
+    rows.append(f"system\t{(root / 'world/system').read_text().strip()}")
+    if not docker:
+        offered = dict(line.split() for line in (root / "world/candidates").read_text().splitlines())
+        rows.append(f"offered\t{offered.get('docker.io', '(none)')}")
     if docker:
         containers = (run / "containers").read_text().splitlines()
         rows += ["engine\t26.1.3", "compose\t2.26.1", *(f"container\t{each}" for each in containers)]
@@ -248,6 +252,7 @@ def build(root: Path) -> None:
     (root / "world/installer").write_text(INSTALLER)
     (root / "world/mounts").write_text(MOUNTS)
     (root / "world/place").write_text(f"/{FOLDER}\n")
+    (root / "world/system").write_text("debian bookworm\n")
     (root / "world/candidates").write_text("docker.io 26.1.3-0ubuntu1\ndocker-compose-v2 2.26.1\n")
     for name in ("images", "containers", "volumes", "once"):
         (root / "run" / name).write_text("")
