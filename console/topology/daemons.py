@@ -77,7 +77,8 @@ _POSTFIX: tuple[tuple[int, bool, bool, bool], ...] = (
 
 _WIRES: dict[str, Wire] = {"yes": "tls", "no": "starttls"}
 _HEADERS: dict[str, Header] = {"yes": "wanted", "no": "refused"}
-_YES = frozenset(("y", "yes", "true", "1"))
+YES = frozenset(("y", "yes"))
+"""How Mailcow's own scripts read a switch (nginx/bootstrap.py, acme.sh): "true" is off."""
 
 
 def listeners(
@@ -222,11 +223,11 @@ def _decided(name: str, environment: EnvFile | None, compose: Compose | None) ->
     """Return whether a switch of nginx's is on, and where that stands: in the override, else in mailcow.conf."""
     given = compose.environment.get(NGINX, {}).get(name) if compose is not None else None
     if given is not None and given[0] is not None and "${" not in given[0]:
-        return "wanted" if given[0].lower() in _YES else "refused", given[1]
+        return "wanted" if given[0].lower() in YES else "refused", given[1]
     if environment is None:
         return "unknown", None
     value = environment.values.get(name, "n")
-    return "wanted" if value.lower() in _YES else "refused", environment.spans.get(name)
+    return "wanted" if value.lower() in YES else "refused", environment.spans.get(name)
 
 
 def _port(text: str | None, usual: int) -> int:

@@ -14,11 +14,11 @@ from console.model import PLAIN_PORTS, Finding, Lane, Severity, Span, Topology
 from console.sources.settings import Settings
 from console.sources.shell import Script
 from console.text import clean, join_words
+from console.topology.daemons import YES
 from console.topology.lanes import SERVICES
 from console.topology.sources import Sources
 
 TRUST = "haproxy_trusted_networks"
-_YES = frozenset(("y", "yes", "true", "1"))
 _LINEAGE = re.compile(r"letsencrypt/live/([\w.*-]+)")
 _SECOND = re.compile(r"-\d{4}$")
 """What certbot adds to the folder of a second certificate for a name."""
@@ -129,10 +129,12 @@ def acme_overwrites(sources: Sources, topology: Topology) -> Iterator[Finding]:
     if not installs and not (pushed and sources.environment is not None):
         return
     if sources.environment is not None:
-        if sources.environment.values.get("SKIP_LETS_ENCRYPT", "n").lower() in _YES:
+        if sources.environment.values.get("SKIP_LETS_ENCRYPT", "n").lower() in YES:
             return
         where = sources.environment.spans.get("SKIP_LETS_ENCRYPT", Span(sources.environment_file, 1))
         state = f"{sources.environment_file} does not say SKIP_LETS_ENCRYPT=y"
+        if sources.environment.values.get("SKIP_LETS_ENCRYPT", "n").lower() in ("true", "1", "on"):
+            state += ", and Mailcow takes y or yes alone for a yes"
     else:
         where, state = installs[0], "no given file says SKIP_LETS_ENCRYPT=y"
     yield finding(
@@ -160,7 +162,7 @@ def web_redirect_loop(sources: Sources, topology: Topology) -> Iterator[Finding]
     if not lanes or (sources.environment is None and sources.compose is None):
         return
     if sources.environment is not None:
-        if sources.environment.values.get("HTTP_REDIRECT", "n").lower() not in _YES:
+        if sources.environment.values.get("HTTP_REDIRECT", "n").lower() not in YES:
             return
         where, state = sources.environment.spans["HTTP_REDIRECT"], "HTTP_REDIRECT=y"
     else:

@@ -44,6 +44,8 @@ VALUED = frozenset({"port", "addr", "track", "healthcheck", "inter", "usesrc", "
 """Settings with a value that matter here."""
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}?|([A-Za-z0-9_]+))")
+_HOLE = re.compile(r"\{\{|\{%|<%|<[A-Za-z_][\w .-]*>?|@@")
+"""What templates and instructions leave to be filled in, none of which an address has."""
 # A name has at most 253 characters (RFC 1035), and a list of addresses is not endless.
 _LONGEST = 4096
 NUMBER = re.compile(r"(?:([0-9]{1,6})-)?([0-9]{1,6})\Z")
@@ -135,6 +137,10 @@ def server(line: Line, file: str, options: Options, variables: Variables) -> Raw
         return InputError(
             file, line.number, column, f"'{clean(words[place], 60)}' has no port HAProxy takes: write 1 to 65535"
         )
+    if _HOLE.search(words[place]):
+        column = line.span(file, place, place).column
+        problem = f"'{clean(words[place], 60)}' is a place to fill in: do so, and name the file that results"
+        return InputError(file, line.number, column, problem)
     name, count = words[1], 1
     if template:
         number = NUMBER.match(words[2])

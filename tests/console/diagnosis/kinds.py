@@ -197,6 +197,19 @@ BY_THE_FILES = {
     "nginx, a port of mailcow.conf": Case(
         lane(443, "100.64.1.2:8443 send-proxy", "web"), ["CH003 critical"], {"mailcow.conf": "HTTPS_PORT=8443\n"}
     ),
+    **{
+        f"nginx, {value}": Case(
+            lane(443, "100.64.1.2:443 send-proxy-v2", "web"),
+            found,
+            {"mailcow.conf": f"NGINX_USE_PROXY_PROTOCOL={value}\n"},
+        )
+        for value, found in (
+            ("YES", ["CH005 high"]),
+            ("Y", ["CH005 high"]),
+            ("true", ["CH003 critical"]),
+            ("1", ["CH003 critical"]),
+        )
+    },
     "nginx, and no mailcow.conf": Case(lane(443, "100.64.1.2:443 send-proxy-v2", ""), ["CH004 high"]),
 }
 

@@ -224,3 +224,19 @@ def test_mail_that_leaves_by_an_address_of_its_own_is_not_said_to_leave_at_home(
     files = {"mailcow.conf": MX + conf, CF: "smtp_helo_name = mail.example.org\n" + extra}
     found = load(estate(Case(lane(25, "10.9.9.9:10025 send-proxy"), [], files), tmp_path))
     assert ("CH025" in [each.id for each in lint(found.sources, found.topology)]) is told
+
+
+SWITCHES = [
+    ("y", None),
+    ("Yes", None),
+    ("n", "say SKIP_LETS_ENCRYPT=y: acme"),
+    ("true", "takes y or yes alone for a yes: acme"),
+]
+
+
+@pytest.mark.parametrize(("value", "said"), SWITCHES)
+def test_a_switch_is_read_as_mailcow_s_own_scripts_read_it(value: str, said: str | None, tmp_path: Path) -> None:
+    files = {"mailcow.conf": f"SKIP_LETS_ENCRYPT={value}\n", "hook.sh": "set -e\nrsync -L a m:/opt/data/assets/ssl/\n"}
+    found = load(estate(Case(lane(25, "10.9.9.9:25"), [], files, 'deploy_hook = "hook.sh"\n'), tmp_path))
+    told = [each.summary for each in lint(found.sources, found.topology) if each.id == "CH012"]
+    assert [said is not None and said in each for each in told] == [True] * (said is not None)
