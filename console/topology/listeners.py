@@ -146,6 +146,9 @@ class Ports:
             daemon = self.daemons.get(number)
             if daemon is not None and daemon.service in self._on_host:
                 return Arrival(here, number, daemon, None, (), tuple(hops), adds, True, True)
+        if entry is None and _loopback(here) and number not in self.daemons:
+            # A tunnel's end, or another program of the machine that HAProxy is on.
+            return _open(here, number, hops, adds)
         return Arrival(here, number, self._listener(entry, number), entry, elsewhere, tuple(hops), adds, sure)
 
     def _forward(self, host: str, port: int) -> Forward | None:

@@ -282,8 +282,8 @@ def outbound_not_via_proxy(sources: Sources, topology: Topology) -> Iterator[Fin
     calls = f"Postfix calls itself {clean(name, 80)}, and" if name else "Postfix has no relayhost, and"
     yield finding(
         "CH025",
-        f"{calls} no given file sends its mail out through the proxy: it leaves with the home line's address, or not at"
-        " all",
+        f"{calls} no given file sends its mail out through the proxy: unless Mailcow's own pages name a relay host, it"
+        " leaves with the home line's address, or not at all",
         where,
         hop="service",
         remedy="relayhost in data/conf/postfix/extra.cf, or a route through the tunnel; where one is made elsewhere:"

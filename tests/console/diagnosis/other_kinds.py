@@ -192,3 +192,26 @@ RETARGETED = {
     ),
 }
 """Rules that set the port which is dialled."""
+
+NEAR = {
+    "a tunnel's end, and nobody knows what is behind it": Case(
+        lane(25, "127.0.0.1:2025 send-proxy"), [], {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")}
+    ),
+    "the same over IPv6": Case(
+        lane(993, "[::1]:9930 send-proxy", "imaps"),
+        [],
+        {OVERRIDE: published("dovecot-mailcow", "10.9.9.9:10993:10993")},
+    ),
+    "a number of Mailcow's is taken for Mailcow's": Case(lane(25, "127.0.0.1:25 send-proxy"), ["CH003 critical"]),
+    "one that is published elsewhere alone": Case(
+        lane(25, "127.0.0.1:10025 send-proxy"),
+        ["CH021 medium"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    ),
+    "on another machine it would be published": Case(
+        lane(25, "10.9.9.9:2025 send-proxy"),
+        ["CH021 medium", "CH021 medium"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    ),
+}
+"""Targets on HAProxy's own machine."""

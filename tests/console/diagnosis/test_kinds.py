@@ -31,6 +31,7 @@ from tests.console.diagnosis.other_kinds import (
     DRAINED,
     MAYBE,
     NAMED,
+    NEAR,
     RETARGETED,
     RULED,
     TWICE,
@@ -65,7 +66,7 @@ ALL = {
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
         ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
-        ("checked as", CHECKED_AS), ("retargeted", RETARGETED),
+        ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR),
     )
     for name, case in cases.items()
 }  # fmt: skip
