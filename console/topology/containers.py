@@ -92,3 +92,13 @@ def on_host(compose: Compose | None) -> frozenset[str]:
         return frozenset()
     modes = {name: service.get("network_mode") for name, service in compose.services.items()}
     return frozenset(name for name, mode in modes.items() if mode is not None and mode.text == "host")
+
+
+def sharing(compose: Compose | None) -> dict[str, frozenset[str]]:
+    """Return service → those that live in its network: what it publishes are their ports too."""
+    found: dict[str, set[str]] = {}
+    for name, service in compose.services.items() if compose is not None else ():
+        mode = service.get("network_mode")
+        if mode is not None and mode.text.startswith("service:"):
+            found.setdefault(mode.text.removeprefix("service:"), set()).add(name)
+    return {name: frozenset(inside) for name, inside in found.items()}

@@ -72,6 +72,7 @@ class Ports:
         told: frozenset[str] = frozenset(),
         own: Mapping[str, str] | None = None,
         on_host: frozenset[str] = frozenset(),
+        sharing: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.daemons = listeners() if daemons is None else daemons
         self.told = told
@@ -89,6 +90,7 @@ class Ports:
         self._pinned = {_normal(address) for address in pinned}
         self._own = {_normal(address): service for address, service in (own or {}).items()}
         self._on_host = on_host
+        self._sharing = sharing or {}
         for forward in forwards:
             self._lead(forward)
         self._arrivals: dict[tuple[str, int], Arrival] = {}
@@ -181,7 +183,8 @@ class Ports:
     def _inside(self, service: str, port: int) -> Listener:
         """Return what a service listens with on a port of its container."""
         found = self.daemons.get(port)
-        return found if found is not None and found.service == service else Listener(service, port)
+        here = found is not None and (found.service == service or found.service in self._sharing.get(service, ()))
+        return found if found is not None and here else Listener(service, port)
 
     def behind(self, host: str, port: int) -> int:
         """Return the container's port behind a port: the published one, else the same number."""
@@ -195,7 +198,7 @@ class Ports:
         entry, listener = arrival.entry, arrival.listener
         web = listener.service == NGINX
         if entry is not None and (ours or not web or id(entry) in self._sure):
-            return entry.service, entry.container_port
+            return listener.service or entry.service, entry.container_port
         if listener.service is None or (web and not ours):
             return None, None
         if listener.port in PLAIN_PORTS and not arrival.direct and (self.given or not arrival.known):

@@ -12,7 +12,7 @@ from console.model import Published, Span
 from console.site import Site
 from console.sources.haproxy import Configuration
 from console.sources.haproxy.routes import doors
-from console.topology.containers import edges, is_foreign, on_host, own_addresses
+from console.topology.containers import edges, is_foreign, on_host, own_addresses, sharing
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
@@ -79,6 +79,7 @@ class Sources(Struct, frozen=True, dict=True):
             told(self.compose),
             own_addresses(self.compose, self.environment),
             on_host(self.compose),
+            sharing(self.compose),
         )
 
     @property

@@ -215,3 +215,19 @@ NEAR = {
     ),
 }
 """Targets on HAProxy's own machine."""
+
+EDGE = "  edge:\n    image: tailscale/tailscale\n    ports: ['{}:10025:10025']\n"
+INSIDE = "services:\n  postfix-mailcow:\n    network_mode: service:edge\n"
+SHARING = {
+    "the header is sent": Case(lane(25, "10.9.9.9:10025 send-proxy"), [], {OVERRIDE: INSIDE + EDGE.format("10.9.9.9")}),
+    "none is": Case(lane(25, "10.9.9.9:10025"), ["CH002 critical"], {OVERRIDE: INSIDE + EDGE.format("10.9.9.9")}),
+    "published for everybody": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"), ["CH006 critical"], {OVERRIDE: INSIDE + EDGE.format("0.0.0.0")}
+    ),
+    "somebody else's network": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        [],
+        {OVERRIDE: INSIDE.replace("edge", "other") + EDGE.format("10.9.9.9")},
+    ),
+}
+"""Containers in the network of another one, which publishes their ports."""

@@ -34,6 +34,7 @@ from tests.console.diagnosis.other_kinds import (
     NEAR,
     RETARGETED,
     RULED,
+    SHARING,
     TWICE,
     WEB_ONLY,
 )
@@ -66,7 +67,7 @@ ALL = {
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
         ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
-        ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR),
+        ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
     )
     for name, case in cases.items()
 }  # fmt: skip
