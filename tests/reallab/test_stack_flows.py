@@ -12,6 +12,7 @@ from tests.reallab.stack import EXTRA_CONF, OVERRIDE, Stack
 from tests.reallab.sweeping import COWHAND
 
 SITE, CFG, MAIL = "/root/site/haproxy.cfg", "/etc/haproxy/haproxy.cfg", "/etc/haproxy/mail.cfg"
+MAIN = "data/conf/postfix/main.cf"
 ONE = f"cat {MAIL} >>{CFG} && rm {MAIL} && systemctl restart haproxy"
 
 
@@ -39,6 +40,15 @@ def bytes_of(stack: Stack) -> tuple[dict[str, bytes], str]:
 
 
 def test_two_flows_lead_from_half_way_to_mail_that_sees_its_clients_and_again_do_nothing(halfway: Stack) -> None:
+    main = halfway.read(MAIN)
+    halfway.write(MAIN, f"a line of its own\n{main}")
+    there, ids = bytes_of(halfway), halfway.ids()
+    status, events = flow(halfway, "proxy-override")
+    assert (status, "Postfix would not start again" in str(events[-1])) == (1, True), events[-1]
+    assert "/opt/postfix/conf/main.cf, line 1: missing '='" in events[-1]["words"]
+    assert (bytes_of(halfway), halfway.ids()) == (there, ids)
+    halfway.write(MAIN, main)
+
     for name in ("proxy-override", "haproxy-listeners"):
         status, events = flow(halfway, name)
         assert status == 0, events[-1]

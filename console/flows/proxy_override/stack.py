@@ -14,6 +14,7 @@ from console.errors import HostError
 from console.facts.command import explain
 from console.facts.installation import UPDATING
 from console.flows import Refusal, StepContext
+from console.runner import read_only
 from console.text import clean, join_words
 
 LOOK = 30.0
@@ -101,6 +102,24 @@ def _folder(project: dict[str, Any]) -> str:
     return posixpath.dirname(files[0]) if files else ""
 
 
+STARTS = read_only.script(
+    "sh",
+    r"""docker compose --project-directory "$1" --project-name "$2" exec -T postfix-mailcow sh -c '
+conf=/opt/postfix/conf
+new=$(mktemp -d) || exit 0
+trap "rm -rf $new" EXIT
+sed "/[Oo]verrides/q" $conf/main.cf >$new/main.cf && cp $conf/master.cf $new/ || exit 0
+[ ! -e $conf/extra.cf ] || sed "/\$myhostname/! { /myhostname/d }" $conf/extra.cf >>$new/main.cf
+postconf -c $new >/dev/null 2>$new/said || { sed -n "s|$new|$conf|g; \$p" $new/said >&2; exit 65; }
+'""",
+)
+"""What Postfix's container does when it starts (postfix.sh): main.cf to its overrides, extra.cf, then `postconf -c`.
+
+Here in a folder of its own, which is gone afterwards. Status 65: Postfix refuses them, and would not start."""
+
+REFUSED = 65
+
+
 async def _quiet(context: StepContext, stack: Stack, name: str) -> None:
     """Refuse while Mailcow updates itself, and where its own files are not fit to be started from."""
     found = await context.host("mail").run(["pgrep", "-af", UPDATING], LOOK)
@@ -115,6 +134,10 @@ async def _quiet(context: StepContext, stack: Stack, name: str) -> None:
     said = await context.host("mail").run(stack.compose("config", "-q"), LOOK)
     if said.status:
         raise Refusal(f"docker compose refuses the files as they are: {explain(name, 'docker', said)}")
+    said = await context.host("mail").run(("sh", "-c", STARTS, "sh", stack.folder, stack.project), LOOK)
+    if said.status == REFUSED:
+        words = clean(said.stderr.decode("utf-8", "replace").strip(), 200)
+        raise Refusal(f"Postfix would not start again with its files as they are: {words}")
 
 
 def duplicates(text: str) -> list[str]:

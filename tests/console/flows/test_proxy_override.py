@@ -141,6 +141,11 @@ SH = "#!/bin/sh\n"
         ("run/update", "12 bash ./update.sh\n", "update.sh runs"),
         (f"{case.FOLDER}/mailcow.conf", "A=1\nA=2\n", "mailcow.conf gives A more than once"),
         (f"{case.FOLDER}/data/conf/postfix/extra.cf", "myhostname\n", "extra.cf:1: this is no `name = value`"),
+        (
+            "run/refuses",
+            "postconf: fatal: main.cf, line 3: missing '='\n",
+            "Postfix would not start again with its files as they are: postconf: fatal: main.cf, line 3",
+        ),
         (case.OVERRIDE, "broken\n", "docker compose refuses the files as they are"),
         ("bin/ip", f"{SH}echo '2: e    inet 10.0.0.9/24 scope global e'\n", "HAProxy dials 10.10.10.214, and mailcow"),
     ],

@@ -60,6 +60,7 @@ case "$*" in
   done ;;
 'up -d --no-deps --pull never '*) sleep "${SLOW:-0}"; ports >"$ROOT/run/up.new"; mv "$ROOT/run/up.new" "$ROOT/run/up" ;;
 'logs --no-color --no-log-prefix --tail 400 dovecot-mailcow') cat "$ROOT/run/log" ;;
+'exec -T postfix-mailcow sh -c '*) [ ! -e "$ROOT/run/refuses" ] || { cat "$ROOT/run/refuses" >&2; exit 65; } ;;
 'exec -T dovecot-mailcow sh -c '*)
   sed -n 's/^haproxy_trusted_networks = //p' "$mailcow/data/conf/dovecot/extra.conf" >"$ROOT/run/trusted" ;;
 *) echo "unknown: $*" >&2; exit 16 ;;
