@@ -34,7 +34,7 @@ def topology(title: str, found: Topology) -> str:
         (
             str(lane.port), lane.protocol, " ".join(dict.fromkeys(_bind(b.address) for b in lane.binds)) or "-",
             lane.leads or "-",
-            f"PROXY {lane.proxy_protocol}" if lane.proxy_protocol else "?" if _unknown(lane) else "no header",
+            _header(lane),
             (lane.service or "-").removesuffix("-mailcow"), _from(lane),
         )
         for lane in found.lanes
@@ -54,6 +54,12 @@ def topology(title: str, found: Topology) -> str:
         if rows:
             blocks.append("\n".join([heading, *("  " + line for line in table([heads, *rows]))]))
     return "\n\n".join(blocks)
+
+
+def _header(lane: Lane) -> str:
+    if lane.proxy_protocol:
+        return f"PROXY {lane.proxy_protocol}"
+    return "-" if not lane.leads else "?" if _unknown(lane) else "no header"
 
 
 def _from(lane: Lane) -> str:

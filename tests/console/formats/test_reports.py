@@ -230,3 +230,13 @@ def test_evidence_that_says_no_more_than_the_summary_is_not_written_twice():
     )
     shown = text.findings([said], lambda word, state: word)
     assert (shown.count("has no address"), "  more" in shown) == (1, True)
+
+
+def test_a_lane_that_leads_nowhere_has_no_header_to_speak_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "h.cfg").write_text(
+        "frontend f\n bind :465\n use_backend m_%[dst_port]\nbackend m_25\n server a 10.9.9.9:25\n"
+    )
+    (tmp_path / "site.toml").write_text('[sources]\nhaproxy = ["h.cfg"]\n')
+    main(["--site", str(tmp_path / "site.toml"), "show"])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "smtps" in line]
+    assert row.split() == ["465", "smtps", "*", "-", "-", "-", "h.cfg:1"]
