@@ -174,11 +174,14 @@ class _Reader:
             self.builder.problem(line, self.file, 0, "'bind' needs an address or a port: the line may be cut; add it")
             return
         tls = accepts = False
+        called = {"name": "", "id": ""}
         at, count = 2, len(words)
         while at < count:
             word = words[at]
             tls = tls or word == "ssl"
             accepts = accepts or word == "accept-proxy"
+            if word in called and at + 1 < count:
+                called[word] = words[at + 1]
             at += 2 if word in BIND_VALUES else 1
         span = line.span(self.file)
         text = servers.expand(words[1], self.builder.variables)
@@ -195,7 +198,7 @@ class _Reader:
                 continue
             perhaps = line.number in self.section.doubtful
             host = self.builder.hosts.setdefault(host, host)
-            settings.binds.append(Listener(transport, host, first, last, tls, accepts, span, perhaps))
+            settings.binds.append(Listener(transport, host, first, last, tls, accepts, span, perhaps, **called))
 
     def server(self, line: Line) -> None:
         raw = servers.server(line, self.file, self.settings.options, self.builder.variables)

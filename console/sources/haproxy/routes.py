@@ -224,7 +224,10 @@ class _Ways:
         self.ports.add(port)
         ended = {listener.tls for listener in listeners}
         begins = False if port in STARTTLS else True if port in TLS else None
-        one = Client(port, "", ended.pop() if len(ended) == 1 else None, proxy.mode == "http", True, begins)
+        socket, number = _only(each.name for each in listeners), _only(each.id for each in listeners)
+        one = Client(
+            port, "", ended.pop() if len(ended) == 1 else None, proxy.mode == "http", True, begins, socket, number
+        )
         return tuple(replace(one, name=name) for name in self.names)
 
     def dialled(self, port: int) -> bool:
@@ -324,6 +327,12 @@ class _Ways:
             whole = [(server, *hop) for server, hop in found if hop]
             known = self.followed[id(backend)] = whole if len(whole) == len(found) else []
         return known
+
+
+def _only(called: Iterable[str]) -> str:
+    """Return what all are called; "" when that differs."""
+    found = set(called)
+    return found.pop() if len(found) == 1 else ""
 
 
 _ANYBODY = (Client(0),)

@@ -31,7 +31,8 @@ class Client(Struct, frozen=True):
 
     `ended` says whether HAProxy ends its TLS at this listener (None: at some of them), `http` that HAProxy reads its
     requests. A client is `usual` when it asks for / and finds all servers up; else its path and they are not known.
-    `begins` says whether its first bytes are TLS's (None: nobody knows)."""
+    `begins` says whether its first bytes are TLS's (None: nobody knows); `socket` and `socket_id` are what the bind
+    line calls the socket that it came to, "" when there is no such name, or more than one."""
 
     port: int
     name: str = ""
@@ -39,6 +40,8 @@ class Client(Struct, frozen=True):
     http: bool = False
     usual: bool = True
     begins: bool | None = None
+    socket: str = ""
+    socket_id: str = ""
 
 
 class World(Struct, frozen=True):
@@ -132,6 +135,11 @@ def _fetch(fetch: Call, client: Client, world: World, depth: int) -> Sample:
         return _literal(name, given)
     if name in ("always_true", "always_false"):
         return name == "always_true"
+    if name in ("so_name", "so_id"):
+        called = client.socket if name == "so_name" else client.socket_id
+        if not called:
+            raise Unknown
+        return called if name == "so_name" else int(called) if called.isdigit() and len(called) < 10 else called
     if name == "fe_name":
         return world.frontend
     if name == "var" and given:

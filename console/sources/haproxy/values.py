@@ -17,7 +17,8 @@ Kind = Literal["listen", "frontend", "backend"]
 class Listener(Struct, frozen=True, gc=False):
     """One address of a `bind` line, `port` to `last` included; None for a socket that has no port.
 
-    `perhaps` says that a condition nobody can decide here stands over the line."""
+    `perhaps` says that a condition nobody can decide here stands over the line; `name` and `id` are what the line
+    calls its sockets, "" when it does not."""
 
     transport: Transport
     address: str
@@ -27,6 +28,8 @@ class Listener(Struct, frozen=True, gc=False):
     accepts_proxy: bool
     span: Span
     perhaps: bool = False
+    name: str = ""
+    id: str = ""
 
 
 class Timeout(Struct, frozen=True, gc=False):

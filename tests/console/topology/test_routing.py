@@ -176,3 +176,24 @@ def test_what_only_a_connection_decides_is_shown_as_open(
 
 def test_port_zero_is_the_clients_own() -> None:
     assert lanes("listen a\n mode tcp\n bind :25\n server m 10.9.9.9:0\n") == ["25 :25"]
+
+
+NAMED = "frontend mail\n mode tcp\n bind :25 name mx id 1\n bind :465 name tls id 2\n bind :993 name tls id 3\n"
+BY_SOCKET = {
+    "its name": " use_backend m25 if { so_name mx }\n use_backend m465 if { so_name -i TLS } { dst_port 465 }\n"
+    " default_backend m993",
+    "its number": " use_backend m25 if { so_id 1 }\n use_backend m465 if { so_id 2 }\n"
+    " use_backend m993 if { so_id ge 3 }",
+    "a name made of it": " use_backend m%[dst_port] if { so_name tls }\n default_backend m25",
+}
+
+
+@pytest.mark.parametrize("rules", BY_SOCKET.values(), ids=BY_SOCKET)
+def test_a_socket_that_the_bind_line_names_decides(rules: str) -> None:
+    assert lanes(f"{NAMED}{rules}\n") == RIGHT
+
+
+def test_sockets_of_one_port_with_different_names_are_told_apart_by_nobody() -> None:
+    config = "frontend mail\n mode tcp\n bind 10.0.0.1:25 name a\n bind 10.0.0.2:25 name b\n"
+    config += " use_backend m25 if { so_name a }\n default_backend m465\n"
+    assert lanes(config) == ["25 :10465 or :10025"]
