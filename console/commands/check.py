@@ -16,6 +16,7 @@ from console.commands import opening
 from console.commands.arguments import add_json
 from console.commands.output import EXIT_BLIND, VERDICT_EXIT, say
 from console.errors import CowhandError
+from console.text import join_words
 
 if TYPE_CHECKING:
     from console.engine.sweeps import Sweeps
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 STEP, FIRST = 0.1, 1.4
 """Seconds between two looks at what is known so far, and until the first sentence on who has not answered yet."""
+
+SOON = 1.0
+"""Seconds that a way in may take before others are looked from meanwhile."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +93,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(opening.OPENING):
-                await opened.open()
+                await (opened.open() if _unread(watch) else _opened(estate, opened, watch))
         while True:
             await _swept(sweeps, watch)
             assert sweeps.findings is not None
@@ -103,6 +107,45 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
     finally:
         keeping.close()
         await opened.close()
+
+
+async def _opened(estate: Estate, opened: Vantages, watch: Watch) -> None:
+    """Connect to every host; where one keeps us waiting, look from the others meanwhile and tell what that shows.
+
+    What was seen so is told and not kept: the sweep that counts has every host there is."""
+    from console.engine.sweeps import Sweeps
+    from console.process import crash
+
+    coming = opened.opening()
+    try:
+        await asyncio.wait(coming.values(), timeout=SOON)
+        late = [role for role, task in coming.items() if not task.done()]
+        if late:
+            names = join_words([opened.hosts[role].name for role in late])
+            watch.say(f"no way in to {names} so far: tried for {SOON:g} s, and looked from elsewhere meanwhile")
+            ready = {role: opened.hosts[role] for role, task in coming.items() if task.done() and task.result()}
+            missing = {role: f"{host.name} is still being connected to" for role, host in opened.hosts.items()}
+            gone = {role: why for role, why in missing.items() if role not in ready}
+            first = Sweeps(estate.topology, ready, opened.missing | gone, lambda event: None, report=crash.report)
+            looking = asyncio.ensure_future(_looked(first, watch))
+            try:
+                await asyncio.gather(*coming.values())
+            finally:
+                looking.cancel()
+                await asyncio.wait({looking})
+            if not looking.cancelled() and (error := looking.exception()) is not None:
+                raise error
+    finally:
+        for task in coming.values():
+            task.cancel()
+        await asyncio.wait(coming.values())
+
+
+async def _looked(sweeps: Sweeps, watch: Watch) -> None:
+    """Sweep once, and say what is wrong by that."""
+    await _swept(sweeps, watch)
+    if sweeps.findings is not None and sweeps.findings.verdict in ("down", "degraded"):
+        watch.say(sweeps.findings.cause or "")
 
 
 async def _swept(sweeps: Sweeps, watch: Watch) -> None:
@@ -134,6 +177,7 @@ class Watch:
         self._told: dict[tuple[str, str], tuple[str, str]] = {}
         self._verdict = ""
         self.changed: list[Event] = []
+        self._began, self._said, self._looked = time.monotonic(), "", False
         self.count = 0
 
     def hear(self, event: Event) -> None:
@@ -144,16 +188,22 @@ class Watch:
         """Print whose answer is waited for, and each cause as soon as it is certain, until cancelled."""
         from console.diagnosis.early import waiting
 
-        began, said = time.monotonic(), ""
+        began = time.monotonic()
         while True:
             await asyncio.sleep(STEP)
-            took = time.monotonic() - began
             told = sweeps.early.cause if sweeps.early is not None else ""
-            if not told and not said and took > FIRST and sweeps.seen is not None and not sweeps.seen.ended:
+            patient = self._looked or time.monotonic() - began <= FIRST
+            if not told and not patient and sweeps.seen is not None and not sweeps.seen.ended:
                 told = waiting(sweeps.seen, time.time())
-            if told and told != said:
-                said = told
-                print(f"{took:4.1f} s  " + "\n        ".join(wrap(told, 110)), flush=True)
+            self._looked = self._looked or bool(told)
+            self.say(told)
+
+    def say(self, told: str) -> None:
+        """Print a sentence before the sweep has ended, unless it is the one that was printed last."""
+        if told and told != self._said:
+            self._said = told
+            took = time.monotonic() - self._began
+            print(f"{took:4.1f} s  " + "\n        ".join(wrap(told, 110)), flush=True)
 
     def tell(self, sweeps: Sweeps) -> None:
         """Print the sweep that just ended, if it changed anything."""

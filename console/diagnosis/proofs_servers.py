@@ -171,8 +171,12 @@ def teaser(world: World, scope: Scope) -> Proof:
 def hemmed(world: World, scope: Scope) -> Proof:
     """HAProxy cannot connect where the proxy's machine can: what it dials stands unanswered, and ours does not."""
     server, to = world.row(scope.ports[0]), _directed(world, scope.ports[0])
+    if world.came("connect", "vm", scope.ports[0]) and not world.passes("talk", "vm", scope.ports[0]):
+        return Proof(False)  # the proxy's own connection fares no better
     if server is None or to is None or not _stands(world, to) or not _steady(world):
         return _unconnected(server)
+    if not world.passes("talk", "vm", scope.ports[0]):
+        return Proof(None, (_shown(server),))
     said = f"ss: HAProxy's connections to {to[0]} port {to[1]} stand unanswered, {world.name('proxy')}'s own do not"
     return Proof(True, (said, _shown(server)))
 

@@ -65,12 +65,18 @@ class Vantages(Struct):
 
     async def open(self) -> None:
         """Connect to every host, and wait for the operator's answers; the first probe of a host reports a failure."""
+        await asyncio.gather(*self.opening().values())
 
-        async def connect(host: Host) -> None:
+    def opening(self) -> dict[Role, asyncio.Task[bool]]:
+        """Begin to connect to every host, each by itself; returns by role what tells whether we are in."""
+
+        async def connect(host: Host) -> bool:
             with suppress(HostError):
                 await host.open()
+                return True
+            return False
 
-        await asyncio.gather(*(connect(host) for host in self.hosts.values()))
+        return {role: asyncio.ensure_future(connect(host)) for role, host in self.hosts.items()}
 
     async def renew(self, site: Site) -> None:
         """Reach the hosts of a site that was read again; a host whose way in is unchanged keeps its connection."""

@@ -330,3 +330,14 @@ def test_rivals_name_the_servers_of_their_own_lanes_alone() -> None:
     world, told = explained(read("haproxy-outbound+imap-off"))
     (found,) = [each for each in conclude(world, told) if each.id == "CH032"]
     assert "smtp/mailcow" in found.summary and "imaps/mailcow" not in found.summary
+
+
+def test_what_nobody_reaches_proves_no_rule_on_haproxy() -> None:
+    """Its connections stand unanswered there as everybody's do, though nobody in the mail host can say why."""
+    seen = read("out-drop-10993")
+    assert seen.asked is not None
+    seen.asked.dialling = (("10.10.10.214", 10993),)
+    LESS_TO_SEE["mail"](seen)
+    assert "vps-filter/haproxy-outbound" not in {
+        each.mode.id for cause in explain(World(seen)).causes for each in cause.suspects
+    }
