@@ -25,6 +25,7 @@ def halfway(stack: Stack) -> Iterator[Stack]:
     lab.write("oper", SITE, lab.read("vps", CFG))
     yield stack  # what is left in the stack and of HAProxy's folder every test of the stack makes anew
     lab.write("oper", SITE, before)
+    lab.snat(False)
 
 
 def flow(stack: Stack, name: str) -> tuple[int, list[dict[str, Any]]]:
@@ -68,3 +69,19 @@ def test_two_flows_lead_from_half_way_to_mail_that_sees_its_clients_and_again_do
     assert all(f"{port} over IPv{family}: {word}" in told for family in (4, 6)
                for port, word in ((25, "proven"), (465, "proven"), (993, "likely"), (4190, "likely")))  # fmt: skip
     assert "HAProxy's, on vps" in told
+
+    halfway.lab.snat(True)
+    told = proof(halfway)
+    halfway.lab.snat(False)
+    assert "25 over IPv4: proven" in told, "the header tells the client, whoever brings it"
+    assert "Dovecot does not trust 10.10.10.1, the router's, as mailcow has it" in told
+    halfway.lab.write("vps", CFG, halfway.lab.read("vps", CFG).replace(" send-proxy", ""))
+    halfway.lab.do("vps", "systemctl", "reload", "haproxy")
+    told = proof(halfway)
+    assert "Postfix waited for a PROXY header and got none" in told
+    assert "Dovecot got no PROXY header from 100.64.0.1, HAProxy's, on vps" in told and "does not trust" not in told
+
+
+def proof(stack: Stack) -> str:
+    """The last word of prove-client-address on each lane, as text."""
+    return str([event for event in flow(stack, "prove-client-address")[1] if event["event"] == "step"])

@@ -75,6 +75,19 @@ def test_where_no_header_is_sent_that_is_said(told: Lab, capsys: pytest.CaptureF
     assert steps["port 443"]["state"] == "so"
 
 
+def test_what_the_log_said_before_the_first_question_is_not_about_it(
+    told: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MARGIN", 600.0)
+    told.break_("dovecot-untrusted-proxy")
+    assert "Dovecot does not trust 10.10.10.1" in str(prove(capsys)[1]["port 993"]["words"])
+    told.heal()
+    assert prove(capsys)[0] == 0
+    told.break_("proxy-header-missing")
+    _, steps, _ = prove(capsys)
+    assert "does not trust" not in f"{steps['port 993']['words']} {steps['port 4190']['words']}"
+
+
 def test_nothing_is_asked_for_a_plan(told: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["--lab", "flow", "prove-client-address", "--plan"])
     out = capsys.readouterr().out
