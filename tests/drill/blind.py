@@ -27,7 +27,7 @@ from tests.drill.acts import (
 from tests.drill.faults import ALL, DOVECOT, Drill, _drill
 from tests.drill.unseen import _sysctl
 from tests.reallab import network
-from tests.reallab.addresses import CLIENT, MAILCOW, OPER_HOME, TAILNET, TUNNEL, VPS, VPS6, Machine
+from tests.reallab.addresses import CLIENT, MAILCOW, OPER_HOME, ROUTER, TAILNET, TUNNEL, VPS, VPS6, Machine
 from tests.reallab.lab import RealLab
 
 
@@ -239,6 +239,21 @@ _ALL = (
     _drill("mss-dropped", "vm-filter/from-proxy", ALL, nft(
         "link", "forward", f'iifname "{TUNNEL}" tcp flags syn tcp option maxseg size > 1000 drop;')),
     Drill("scanner-here", ("vps-filter/redirect", "vps-filter/reject"), (993,), _scanner, _no_scanner),
+    # a fourth time, after what the third look had shown was mended
+    _drill("router-resets-14190", "vm-filter/from-proxy", (4190,), nft(
+        "link", "forward", f'iifname "{TUNNEL}" tcp dport 14190 reject with tcp reset;')),
+    _drill("client-restrictions", "daemon/says-no", (465,), main_cf(
+        "smtpd_client_restrictions = reject\nsmtpd_delay_reject = no")),
+    _drill("v4-unreachable-here", "", (), ip(
+        "oper", f"route add unreachable {VPS}/32", f"route del unreachable {VPS}/32")),
+    _drill("switch-off", "", ALL, ip("link", "link set to-mailcow down", "link set to-mailcow up"), "mail"),
+    _drill("tunnel-address-gone", "", ALL, ip(
+        "vps", f"addr del {TAILNET}/32 dev {TUNNEL}", f"addr add {TAILNET}/32 peer {ROUTER} dev {TUNNEL}; "
+        f"route replace 10.10.10.0/24 via {ROUTER} dev {TUNNEL} onlink")),
+    _drill("deny-429", "haproxy-listener/denies", (443,), haproxy(
+        deny("http-request deny deny_status 429"), main=True)),
+    _drill("web-header", "haproxy-listener/denies", (443,), haproxy(
+        lambda t: t.replace("214:80 check", "214:80 check send-proxy"), main=True)),
 )  # fmt: skip
 
 BLIND = {each.id: each for each in _ALL}
@@ -328,5 +343,16 @@ BLIND_TRUTH = {
                          "the mail host is off, Docker, a daemon"),
     "scanner-here": Truth("public", "a program of this machine takes connections to 993 before they leave",
                           "Dovecot answers in plain text, a certificate, HAProxy"),
+    "router-resets-14190": Truth("vm", "the router at home resets connections to 14190",
+                                 "Dovecot does not listen, Docker publishes nothing"),
+    "client-restrictions": Truth("service", "Postfix turns every client of 465 away", "HAProxy, no PROXY header"),
+    "v4-unreachable-here": Truth("", "this machine has no IPv4 route to the proxy: clients have", "anything of a lane"),
+    "switch-off": Truth("vm", "the mail host's cable or switch port at home is dead",
+                        "the mail host is off, proven; the tunnel is down"),
+    "tunnel-address-gone": Truth("tunnel", "the proxy has lost its own address in the tunnel",
+                                 "the mail host is off, its filter, proven"),
+    "deny-429": Truth("haproxy", "HAProxy turns web clients away with 429", "nginx says so"),
+    "web-header": Truth("haproxy", "HAProxy sends nginx a PROXY header, which it takes for a broken request",
+                        "nginx itself turns clients away"),
 }  # fmt: skip
 """The truth of each, by its id."""
