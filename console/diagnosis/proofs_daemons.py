@@ -7,6 +7,7 @@ import re
 from console.diagnosis.log_lines import refused_family, talked_plainly, untrusted_peer
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
 from console.diagnosis.proofs_back import target_of
+from console.diagnosis.sightings import named
 from console.diagnosis.world import DOVECOT, World, hidden, inner
 from console.model import PLAIN_PORTS
 
@@ -131,6 +132,9 @@ def unwanted(world: World, scope: Scope) -> Proof:
     lane, given = world.lanes[port].lane, {"daemon": world.daemon(port), "target": str(target_of(world, port))}
     if lane.proxy_protocol is None or target_of(world, port) in PLAIN_PORTS.values():
         return Proof(False)
+    clients = [named(t.said) for t in world.by_port[port] if t.kind == "talk" and t.at in ("here", "itself")]
+    if any(each and not hidden(each) for each in clients):
+        return Proof(False)  # it names a client of whom only a header can have told
     taken = [t for t in world.by_port[port] if (t.kind, t.at, t.outcome) == ("talk", "vm", "out-of-step")]
     if taken:
         return Proof(True, (f"{given['target']} took the header for a command: {taken[0].said}",), given, 0.4)

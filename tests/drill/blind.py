@@ -247,7 +247,7 @@ _ALL = (
     _drill("v4-unreachable-here", "", (), ip(
         "oper", f"route add unreachable {VPS}/32", f"route del unreachable {VPS}/32")),
     _drill("switch-off", "", ALL, ip("link", "link set to-mailcow down", "link set to-mailcow up"), "mail"),
-    _drill("tunnel-address-gone", "", ALL, ip(
+    _drill("tunnel-address-gone", "vps/route-missing", ALL, ip(
         "vps", f"addr del {TAILNET}/32 dev {TUNNEL}", f"addr add {TAILNET}/32 peer {ROUTER} dev {TUNNEL}; "
         f"route replace 10.10.10.0/24 via {ROUTER} dev {TUNNEL} onlink")),
     _drill("deny-429", "haproxy-listener/denies", (443,), haproxy(

@@ -341,3 +341,8 @@ def test_what_nobody_reaches_proves_no_rule_on_haproxy() -> None:
     assert "vps-filter/haproxy-outbound" not in {
         each.mode.id for cause in explain(World(seen)).causes for each in cause.suspects
     }
+
+
+def test_a_daemon_that_names_the_client_of_a_header_wants_the_header() -> None:
+    seen = read("client-restrictions")
+    assert "daemon/no-header-wanted" not in {s.mode.id for c in explain(World(seen)).causes for s in c.suspects}
