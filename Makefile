@@ -23,7 +23,8 @@ quick: $(READY)
 
 # Every trouble at every change of every flow: of a long flow, make test tries two to four changes a trouble.
 faults: $(READY)
-	COWHAND_WHOLE_TABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/console/flows/test_faults.py $(ARGS)
+	COWHAND_WHOLE_TABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/console/flows/test_faults.py \
+	  tests/reallab/test_stack_certificates.py $(ARGS)
 
 # What needs no root must not lean on it: root may write where a right is lacking, and never notice. Of the long tables of
 # faults one flow's is enough for that: the ledger's, which has every kind of change.

@@ -303,9 +303,11 @@ to_mail_host() { # sets remote and said
 
 push() {
   to_mail_host
-  case $remote in
-  0) ;;
-  255 | 137) failed push 22 "$target was not reached: ${said:-no answer}" ;;
+  case $remote:$said in
+  0:*) ;;
+  255:*'Permission denied'*) failed push 22 "$target did not let the key in: $said" ;;
+  255:*'Host key verification failed'*) failed push 22 "$target has another host key than the one that is pinned" ;;
+  255:* | 137:*) failed push 22 "$target was not reached: ${said:-no answer}" ;;
   *) failed push 23 "$target did not take it (status $remote): ${said:-it did not say why}" ;;
   esac
 }

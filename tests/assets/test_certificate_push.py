@@ -109,7 +109,10 @@ FAILURES: dict[str, tuple[Callable[[ProxyHost], object], int, str, str, bool, bo
     "HAProxy goes on with the old one": (knob("deaf"), 21, "haproxy", "does not show it on 127.0.0.1", False, True),
     "the mail host is away": (knob("ssh", "255 No route to host"), 22, "push", "No route to host", True, False),
     "the mail host has another key": (
-        knob("ssh", "255 Host key verification failed."), 22, "push", "Host key verification failed.", True, False,
+        knob("ssh", "255 Host key verification failed."), 22, "push", "has another host key", True, False,
+    ),
+    "the key is not let in": (
+        knob("ssh", "255 root@mail: Permission denied (publickey)."), 22, "push", "did not let the key in", True, False,
     ),
     "the old script is there": (knob("ssh", "1 sed: broken"), 23, "push", "status 1): sed: broken", True, False),
     "dovecot is stopped": (mail_knob("stopped-dovecot"), 23, "push", "dovecot-mailcow does not run", True, False),
