@@ -70,7 +70,8 @@ class Target(Struct, frozen=True, gc=False):
 class Check(Struct, frozen=True, gc=False):
     """HAProxy's own health check of a target: `kind` is what it proves ("none", "L4", "L6", "L7").
 
-    `tls` says that it begins with TLS, `limit` how many seconds the answer may take (None: a variable decides)."""
+    `tls` says that it begins with TLS, `limit` how many seconds the answer may take (None: a variable decides),
+    `other` that an agent or a program is asked in place of the daemon, or rules that stand elsewhere."""
 
     kind: Literal["none", "L4", "L6", "L7"]
     port: int | None = None
@@ -78,6 +79,7 @@ class Check(Struct, frozen=True, gc=False):
     source: Span | None = None
     tls: bool = False
     limit: float | None = None
+    other: bool = False
 
 
 class Published(Struct, frozen=True):

@@ -12,7 +12,8 @@ class SourceFiles(Struct, frozen=True, forbid_unknown_fields=True):
 
     Without `mailcow_conf`, the mailcow.conf or .env beside the first compose file counts, as it does for compose; so
     do Mailcow's own data/conf/postfix/extra.cf and data/conf/dovecot/extra.conf without `postfix_conf` and
-    `dovecot_conf`. `mounts` are the VM's fstab and drop-ins, `authorized_keys` is the VM's too."""
+    `dovecot_conf`, beside `mailcow_conf` where no compose file is named. `mounts` are the VM's fstab and
+    drop-ins, `authorized_keys` is the VM's too."""
 
     haproxy: tuple[str, ...] = ()
     opentofu: tuple[str, ...] = ()

@@ -77,7 +77,7 @@ def check_never_passes(sources: Sources, topology: Topology) -> Iterator[Finding
     seen: dict[tuple[Span, str], list[Way]] = {}
     for way in sources.routes.ways:
         check = way.server.check
-        if check.kind in ("L6", "L7") and (problem := _fails(sources, way)):
+        if check.kind in ("L6", "L7") and not check.other and (problem := _fails(sources, way)):
             seen.setdefault((check.source or way.server.span, problem), []).append(way)
     for (place, problem), ways in seen.items():
         lanes = words.together(ways)

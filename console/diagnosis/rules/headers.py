@@ -56,7 +56,7 @@ def proxy_header_missing(sources: Sources, topology: Topology) -> Iterator[Findi
 
     def unheard(way: Way) -> bool:
         check, arrival = way.server.check, checked(sources, way)
-        asks = check.kind in ("L6", "L7") and not check.sends_proxy and not greets(way, arrival)
+        asks = check.kind in ("L6", "L7") and not check.other and not check.sends_proxy and not greets(way, arrival)
         return asks and way.headed and arrival.listener.header == "wanted" and not arrival.adds
 
     for way, lanes in _servers(sources, unheard, _asked):
@@ -152,6 +152,7 @@ def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator
             way.ours
             and not (way.headed and _judged(way, "refused"))
             and way.server.check.sends_proxy
+            and not way.server.check.other
             and arrival.listener.header == "refused"
         )
 

@@ -67,16 +67,16 @@ def check(raw: Raw, method: Method, port: int | None, first: Asks, limit: float 
     variable decides."""
     options = raw.options
     if options.get("agent"):
-        return Check("L7", None, False, raw.span)
+        return Check("L7", None, False, raw.span, other=True)
     if not options.get("check"):
         return Check("none", None, False, raw.span)
     if "healthcheck" in options:
-        return Check("L7", port, bool(options.get("v1") or options.get("v2")), raw.span)
+        return Check("L7", port, bool(options.get("v1") or options.get("v2")), raw.span, other=True)
     if limit == UNSET:
         own = options.get("inter")
         limit = seconds(own) if isinstance(own, str) else INTERVAL
     found = _check(raw, method, port, first)
-    return Check(*found, limit)
+    return Check(*found, limit, method.option == "external-check")
 
 
 def _check(raw: Raw, method: Method, port: int | None, first: Asks) -> tuple[Kind, int | None, bool, Span | None, bool]:

@@ -231,3 +231,14 @@ SHARING = {
     ),
 }
 """Containers in the network of another one, which publishes their ports."""
+
+ASKED_ELSEWHERE = {
+    name: Case(f"listen s\n bind :25\n{option} server m 10.9.9.9:10025 send-proxy {words}\n", [], ON_10025)
+    for name, option, words in (
+        ("an agent", "", "agent-check agent-port 9999"),
+        ("a program", " option external-check\n external-check command /bin/true\n", "check port 10025"),
+        ("a program that asks another port", " option external-check\n", "check port 25 check-send-proxy"),
+        ("rules of a section of their own", "", "check healthcheck smtp port 10025"),
+    )
+}
+"""Checks that ask no daemon, or by rules that are not in the section."""

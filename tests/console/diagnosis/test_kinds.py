@@ -27,6 +27,7 @@ from tests.console.diagnosis.kinds import (
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
+    ASKED_ELSEWHERE,
     CHECKED_AS,
     DRAINED,
     MAYBE,
@@ -68,6 +69,7 @@ ALL = {
         ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
+        ("asked elsewhere", ASKED_ELSEWHERE),
     )
     for name, case in cases.items()
 }  # fmt: skip

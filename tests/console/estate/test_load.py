@@ -273,3 +273,20 @@ def test_a_kept_grammar_that_is_spoilt_is_made_again(write: Write, home: Path) -
     grammar.parser.cache_clear()
     assert Reader().load(write(FILES)).topology.instances
     assert len((kept / "hcl.msgpack").read_bytes()) > 10_000
+
+
+def test_mailcow_s_own_files_are_found_beside_mailcow_conf_too(write: Write) -> None:
+    site = write(
+        {
+            "site.toml": '[sources]\nhaproxy = ["h.cfg"]\nmailcow_conf = "opt/mailcow.conf"\n',
+            "h.cfg": LISTEN.format("a", 25, 25),
+            "opt/mailcow.conf": "HTTP_PORT=80\n",
+            "opt/data/conf/postfix/extra.cf": "postscreen_upstream_proxy_protocol = haproxy\n",
+            "opt/data/conf/postfix/master.cf": "smtp inet n - n - 1 postscreen\n",
+            "opt/data/conf/dovecot/extra.conf": "haproxy_trusted_networks = 10.0.0.2\n",
+        }
+    )
+    found = load(site)
+    assert (said(found), [lane.wants_header for lane in found.topology.lanes]) == ([], [True])
+    assert found.sources.dovecot is not None
+    assert found.sources.master is not None

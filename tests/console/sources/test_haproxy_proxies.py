@@ -71,7 +71,7 @@ CHECKS: list[tuple[list[str], Check]] = [
     (["server s 1.1.1.1:25 ssl verify none check port 25"], Check("L4", 25)),
     (["server s 1.1.1.1:25 check check-ssl"], Check("L6", 25)),
     (["server s 1.1.1.1:25 check no-check"], Check("none")),
-    (["server s 1.1.1.1:25 agent-check agent-port 99"], Check("L7")),
+    (["server s 1.1.1.1:25 agent-check agent-port 99"], Check("L7", other=True)),
     (["server s 1.1.1.1:25 cookie check"], Check("none")),
     (["server s 1.1.1.1:25 source 0.0.0.0 usesrc clientip check"], Check("L4", 25)),
     (["option httpchk", "server s 1.1.1.1:80 check"], Check("L7", 80)),
