@@ -11,7 +11,7 @@ from console.events import Prompt
 from console.runner.left_down import of_run
 from screens.text import Line, cells, clip, clock, wrap
 from screens.themes import Ink
-from screens.views.flow_rows import fold, targets
+from screens.views.flow_rows import fold, scripted, targets
 from screens.widgets.bar import Bar
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def agree(app: AppPort, run: RunStatus, prompt: Prompt, everything: bool, settle
         for _, words in plan.loses if plan else ():
             lines += [((f" lost: {row}" if not at else f"       {row}", ink.broken),)
                       for at, row in enumerate(wrap(words, width - 9))]  # fmt: skip
+        for note in plan.notes if plan and scripted(plan) else ():
+            lines += _rows(ink, note, width)
         for action in plan.actions if plan else ():  # what is agreed to is read whole
             lines += [(("   " if not at else "     ", ink.muted), (row, ink.text))
                       for at, row in enumerate(fold(action.text, width - 7))]  # fmt: skip

@@ -159,6 +159,9 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
     for name, words in shown.loses:
         lines += labelled(ink, "LOST", words, width, ink.broken)
         lines += labelled(ink, "", f"to agree, its name is typed: {name}", width, ink.muted)
+    known = [row for at, note in enumerate(shown.notes) for row in labelled(ink, "" if at else "known", note, width)]
+    if first := scripted(shown):
+        lines += known
     host = ""
     results = {done.action: done for done in chosen.actions}
     for action in (*shown.actions, *(done for done in results if done not in shown.actions)):
@@ -166,14 +169,18 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
             host = action.host
             lines.append(((f" {'on':<{LABEL - 1}}", ink.muted), (clip(host, width - LABEL), ink.bright)))
         lines += _action(ink, action, results.get(action), now, width)
-    for at, note in enumerate(shown.notes):
-        lines += labelled(ink, "" if at else "known", note, width)
+    lines += [] if first else known
     lines += labelled(ink, "later", shown.later, width, ink.unknown)
     for at, words in enumerate(shown.rollbacks):
         lines += labelled(ink, "" if at else "reverts", words, width)
     if shown.actions and not chosen.undoing:
         lines += labelled(ink, "undo", shown.undo or "cannot be undone", width, ink.text)
     return lines
+
+
+def scripted(shown: PlanShown) -> bool:
+    """Whether a command is a script of several lines: what it does is then told in words before it is shown."""
+    return any(action.kind == "run" and "\\n" in action.text for action in shown.actions)
 
 
 def _action(ink: Ink, action: ActionShown, done: ActionStatus | None, now: float, width: int) -> list[Line]:

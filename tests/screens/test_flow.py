@@ -11,10 +11,11 @@ import pytest
 from textual.css.scalar import Scalar
 from textual.pilot import Pilot
 
-from console.events import EngineFailed
+from console.events import ActionShown, EngineFailed, PlanShown
 from console.runner.state import RunStatus, StepStatus
 from console.store import journal
 from screens.app import CowhandApp
+from screens.themes import ink
 from screens.view import View
 from screens.views import flow_rows
 from screens.views.flow import Flow
@@ -440,3 +441,14 @@ async def test_a_flow_that_cannot_begin_gives_its_reason_first() -> None:
     made = build_stage(flows(*FORMATTING))
     async with made.run_test():
         assert flow_rows.summary(made.ink, look)[:2] == ("✗", "run certificate-sync first")
+
+
+def test_what_a_script_does_is_told_before_it_is_shown() -> None:
+    def told(command: str) -> list[str]:
+        shown = PlanShown((ActionShown("run", "vm", command),), ("it installs docker",))
+        step = StepStatus("programs", "install Docker", plan=shown)
+        rows = ["".join(text for text, _ in line) for line in flow_rows.plan(ink("dark"), step, 0.0, 60)]
+        return [row.split()[0] for row in rows if row.strip()]
+
+    assert told("sh -c 'set -e\\napt-get install docker'")[:3] == ["known", "on", "runs"]
+    assert told("docker pull x")[:3] == ["on", "runs", "known"]
