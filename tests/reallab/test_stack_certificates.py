@@ -252,5 +252,5 @@ def test_faults_of_a_renewal_are_written_down_and_found_and_then_a_sync_pushes_w
         assert synchronised.exposed().items() <= HOMES.items(), name
     synchronised.flow("certificate-sync")
     assert synchronised.found().keys().isdisjoint({"CH010", "CH027"})
-    kept = {"vps:/var/lib/cowhand/certificate/before.1": 0o600}
+    kept = {f"vps:/var/lib/cowhand/certificate/before.{synchronised.push().fingerprint}.1": 0o600}
     assert synchronised.exposed() == HOMES | kept

@@ -82,10 +82,10 @@ shift 2
 umask 077
 for each do
   number=$((number + 1))
-  [ "$(told "$each")" = "$leaf" ] || cat -- "$each" >"$store/before.$number"
+  [ "$(told "$each")" = "$leaf" ] || cat -- "$each" >"$store/before.$leaf.$number"
 done
 """
-"""Keeps HAProxy's bundles as they are before a push, for its undo."""
+"""Keeps HAProxy's bundles as they are before a push, for its undo; another push keeps its own beside them."""
 
 RETURN = f"""\
 set -eu
@@ -94,7 +94,7 @@ store=$1 leaf=$2 made=$3 config=$4 number=0 changed=
 shift 4
 {TOLD}{OTHERS}for each do
   number=$((number + 1))
-  old=$store/before.$number beside=${{each%/*}}/.cowhand
+  old=$store/before.$leaf.$number beside=${{each%/*}}/.cowhand
   if [ ! -e "$old" ] || cmp -s "$old" "$each"; then continue; fi
   [ "$(told "$each")" = "$leaf" ] || {{ echo "$each was changed since: it is left as it is" >&2; exit 3; }}
   ! others "${{each%/*}}" || {{ echo "others can change ${{each%/*}}: $each is left as it is" >&2; exit 3; }}
@@ -110,7 +110,7 @@ if [ -n "$changed" ]; then
   haproxy -c -f "$config" >/dev/null 2>&1 && systemctl reload haproxy ||
     {{ echo "the bundles are back, and HAProxy does not take them: it shows what it had" >&2; exit 3; }}
 fi
-if [ "$made" = yes ]; then rm -rf -- "$store"; else rm -f -- "$store"/before.*; fi
+if [ "$made" = yes ]; then rm -rf -- "$store"; else rm -f -- "$store/before.$leaf".*; fi
 """
 """Puts HAProxy's bundles back that stood before the push, where what was pushed is still there."""
 

@@ -296,7 +296,7 @@ def test_a_bundle_that_cannot_be_given_back_is_said(why: str, tmp_path: Path) ->
     done = returned(tmp_path, bundle)
     assert done.returncode == 3 and done.stderr
     assert (bundle.read_text() == "".join(OLD)) is (why == "haproxy does not take it")
-    assert (tmp_path / "store/before.1").exists()
+    assert (tmp_path / f"store/before.{leaf(NEW)}.1").exists()
 
 
 def test_a_bundle_that_has_the_pair_already_is_not_kept(tmp_path: Path) -> None:
@@ -305,3 +305,14 @@ def test_a_bundle_that_has_the_pair_already_is_not_kept(tmp_path: Path) -> None:
     assert not list((tmp_path / "store").iterdir())
     assert returned(tmp_path, bundle).returncode == 0
     assert bundle.read_text() == "".join(NEW) and not (tmp_path / "asked").exists()
+
+
+def test_what_another_push_kept_is_left_to_its_own_undo(tmp_path: Path) -> None:
+    bundle = lay(tmp_path, OTHER)
+    kept(tmp_path, bundle)
+    earlier = tmp_path / f"store/before.{leaf(OLD)}.1"
+    earlier.write_text("kept by a push of another pair")
+    bundle.write_text("".join(NEW))
+    assert returned(tmp_path, bundle, "no").returncode == 0
+    assert bundle.read_text() == "".join(OTHER)
+    assert list((tmp_path / "store").iterdir()) == [earlier]
