@@ -346,3 +346,12 @@ def test_what_nobody_reaches_proves_no_rule_on_haproxy() -> None:
 def test_a_daemon_that_names_the_client_of_a_header_wants_the_header() -> None:
     seen = read("client-restrictions")
     assert "daemon/no-header-wanted" not in {s.mode.id for c in explain(World(seen)).causes for s in c.suspects}
+
+
+def test_an_error_of_a_server_that_is_up_may_be_its_own() -> None:
+    seen = read("all-containers-stopped+http-403")
+    assert "haproxy-listener/denies" in {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
+    assert seen.stats is not None
+    up = tuple(msgspec.structs.replace(row, status="UP") for row in seen.stats.servers)
+    seen.stats = msgspec.structs.replace(seen.stats, servers=up)
+    assert "haproxy-listener/denies" not in {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
