@@ -206,12 +206,15 @@ class _Walk:
             low = text.lower()
             if marks & LINE or inside:
                 found.spans += [each for each in lines.spans(text, low, before) if each[0] >= start]
-            if "<" in low and "=" in low:
+            if "<" in low and ("=" in low or "<key>" in low):
                 found.spans += [each for each in elements.spans(text) if each[0] >= start]
             found.spans += [each for each in shapes.spans(text, low, bool(marks & TOKEN)) if each[0] >= start]
             if "</" in low:
                 for name, span in shapes.tags(text):
-                    if names.kind(name) and not values.harmless(text[slice(*span)], "strong"):
+                    listed = name == "key" and text.startswith(
+                        "</key><", span[1]
+                    )  # the name of a property list's value
+                    if names.kind(name) and not listed and not values.harmless(text[slice(*span)], "strong"):
                         found.hide(*span)
         return found
 

@@ -45,8 +45,18 @@ def opened(text: str) -> str:
     return found[1] if "strong" in (names.kind(found[1]), names.kind(told)) else ""
 
 
+@cache
+def _listed() -> re.Pattern[str]:
+    """<key>NAME</key><string>…</string>, as in property lists."""
+    return re.compile(r"<key>([\w.:-]{1,60}+)</key>\s*+<string>([^<>]++)</string>")
+
+
 def spans(text: str) -> Iterator[Span]:
     """Yield the places of values and contents that an element's name, or an attribute of it, calls a secret."""
+    if "<key>" in text:
+        for found in _listed().finditer(text):
+            if names.kind(found[1]) == "strong" and not harmless(found[2], "strong"):
+                yield found.span(2)
     for found in _element().finditer(text):
         kind, values = names.kind(found[1]), []
         told = ""

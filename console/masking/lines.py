@@ -80,6 +80,10 @@ def _statement() -> re.Pattern[str]:
         rf"|\brclone\s++obscure\s++{word}"
         rf"|(?<!\S):\s++(?-i:PSK|EAP|XAUTH|NTLM|(?:RSA|ECDSA|PIN|PKCS12|PKCS8)\s++[^\s\"]++)\s++{word}"
         rf"|\bsend\s++(?:--\s++)?\"(?!(?:yes|exit|quit|logout|no)\\)([^\s\"$\[\\]{{3,}}+)\\[rn]\""
+        rf"|(?-i:^[ \t>]*+(?:APOP|OPER)|\bHELLO\s++[23]\s++AUTH|(?<=[ /])IDENTIFY)\s++[\w.@-]++\s++{word}"
+        rf"|\bconfig\s++set\s++(?:requirepass|masterauth)\s++{word}|\btsig-key\s++\S++\s++(?:hmac-)?\w++\s++{word}"
+        rf"|(?-i:\bUSER\s++\S++\s++/?\s*+PASS)\s++{word}|\bidentify\s++(?-i:(?=\S{{0,60}}?\d)){word}\s*+$"
+        rf"|\bsp_addlogin\s++[^\s,]++,\s++{word}|\bnet\s++user\s++[\w.-]++\s++(?!/){word}"
         rf"|\bhmac-(?:md5|sha\d{{1,3}}):[\w.-]++:{word}"
         rf"|(?<![\w-])(?:[\w-]{{0,40}}_)?users[\"']?\s*+[:=]\s*+[\[\s\"']*+[\w.@*-]++:(?![\s/]){word}"
     )
@@ -88,6 +92,8 @@ def _statement() -> re.Pattern[str]:
 SAID = ("snmp", "com2sec", "trapcommunity", "trapsink", "trap2sink", "informsink", "auth-pass", "unseal", "b2 ", "mc ",
         "rclone", ": psk", ": eap", ": xauth", ": ntlm", ": rsa", ": ecdsa", ": pin", ": pkcs", "hmac-",
         "users", " on >", " on #", "setuser", "send ", "auth_pass",
+        "apop ", "oper ", "hello ", "identify ", "requirepass", "masterauth", "tsig-key", " pass ", "sp_addlogin",
+        "net user",
         "pre-shared", "enable ", "username ", "isakmp", "md5 ", "neighbor ", "-server ")  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that `_statement` finds something in."""
 

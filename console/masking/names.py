@@ -15,14 +15,14 @@ _ANYWHERE = (
     "password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential", "apikey", "authkey",
     "privatekey", "accesskey", "secretkey", "webhook", "dbroot", "basicauth", "authorization", "bearer", "userpass",
     "connectionstring", "privkey", "mnemonic", "recoverycode", "backupcode", "seedphrase", "pushover", "fernet",
-    "hmacencoded", "keydata", "unseal", "activationcode",
+    "hmacencoded", "keydata", "unseal", "activationcode", "verificationcode", "verifycode", "onetimecode", "apihash",
 )  # fmt: skip
 """Parts of a name, without its dashes and dots, that say it wherever they stand."""
 
 _LAST: dict[str, Kind] = {
     "pass": "strong", "pwd": "strong", "pw": "strong", "psk": "strong", "salt": "strong", "dsn": "strong",
     "creds": "strong", "cred": "strong", "jwt": "strong", "key": "weak", "auth": "weak", "pat": "weak",
-    "totp": "strong", "seed": "strong", "private": "weak",
+    "totp": "strong", "seed": "strong", "private": "weak", "pin": "weak", "license": "weak", "licence": "weak",
     "otp": "weak", "hmac": "weak", "sig": "weak", "signature": "weak", "cookie": "weak", "community": "weak",
 }  # fmt: skip
 """Last words of a name that say it."""
@@ -42,12 +42,12 @@ _HARMLESS = terms("""
     audience endpoint url uri version ref arn store engine agent usage ops lookup limit limits rate attempts
     retries strength history reset prompt command cmd program helper title description comment label field
     column header param class authentication generator manager days hours minutes seconds attribute attributes
-    mount mounts separator
+    mount mounts separator second minute hour day
 """)
 """Last words of a name whose value is something about a secret, and not the secret."""
 
 _PUBLIC = terms("""
-    public pub pubkey authorized primary foreign sort partition range known hostkey
+    public pub pubkey recv authorized primary foreign sort partition range known hostkey
 """)
 """Words of names of keys that anybody may see."""
 
@@ -85,6 +85,8 @@ def kind(name: str) -> Kind:
         return ""  # systemd's: the names of files
     if "-" not in name and whole in ("proxypass", "fastcgipass", "uwsgipass", "scgipass", "grpcpass"):
         return ""
+    if last == "tokens" and found[0] in ("max", "min", "num", "total", "n"):
+        return ""  # they are counted
     if any(each in whole for each in _ANYWHERE) and "tokeniz" not in whole:
         return "strong"
     if any(each in _PUBLIC for each in found):

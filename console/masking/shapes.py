@@ -46,7 +46,9 @@ SCHEMES = ("{ssha", "{sha", "{plain", "{clear", "{crypt", "{blf", "{md5", "{smd5
            "{digest", "{scram", "{des-", "{ldap", "{ntlm", "{lanman", "{nt")  # fmt: skip
 HOOKS = ("hooks.slack.com", "api/webhooks/", "webhook.office.com", "webhook.site", "/hooks/", "api.telegram.org/bot",
          "chat.googleapis.com", "hc-ping.com/", "healthchecks.io/ping/", "/api/push/", "cronitor.link/p/",
-         "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/", "gotify://", "//ntfy.sh/")  # fmt: skip
+         "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/", "gotify://", "//ntfy.sh/",
+         "/webhook/", "/webhooks/", "/_webhooks/",
+         "pagerduty.com/integration/", "otpauth-migration://")  # fmt: skip
 
 SAID = ("resp=", "secret,", "sensitive(", "bcrypt(", "kv put", "kv patch", "createuser")
 """Parts of lines that `_said` looks through."""
@@ -92,7 +94,15 @@ def _userinfo() -> re.Pattern[str]:
 def _dsn() -> re.Pattern[str]:
     """user:password@tcp(host), user:password@host:3306, user:password@host/base."""
     return re.compile(
-        r"(?<![\w/.@:-])([\w.+%-]{1,64}+):(?!//)([^\s\"'@]{1,200}+)[\"']?@(?!sha\d)(?:(?:tcp|unix|udp)\(|[\w.-]++(?::\d|/)|\[)"
+        r"(?<![\w/.@:-])([\w.+%-]{1,64}+):(?!//)([^\s\"'@]{1,200}+)[\"']?@(?!sha\d)(?:(?:tcp|unix|udp)\(|[\w.-]++(?::[\d/~]|/)|\[)"
+    )
+
+
+@cache
+def _called() -> re.Pattern[str]:
+    """sip:user:password@host: what is called by a scheme without slashes."""
+    return re.compile(
+        r"(?i)(?<![\w-])(?:sips?|xmpp|im|pres|turns?|stun):(?!//)[^\s:@\"'<>]{1,64}+:([^\s\"'<>@]{1,200}+)@"
     )
 
 
@@ -119,7 +129,8 @@ def _hook() -> re.Pattern[str]:
     return re.compile(
         r"(?i)(?:hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/|webhook\.office\.com/|webhook\.site/"
         r"|/hooks/|api\.telegram\.org/bot|chat\.googleapis\.com/v1/spaces/|hc-ping\.com/|healthchecks\.io/ping/|/api/push/"
-        r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/|gotify://[\w.:-]++/|//ntfy\.sh/)([^\s\"'<>`|,)\]}]++)"
+        r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/|gotify://[\w.:-]++/|//ntfy\.sh/"
+        r"|://[\w.:-]++/(?:[\w.-]++/){0,8}_?webhooks?/|pagerduty\.com/integration/|otpauth-migration://\w++\?data=)([^\s\"'<>`|,)\]}]++)"
     )
 
 
@@ -127,8 +138,8 @@ def _hook() -> re.Pattern[str]:
 def _quoted_word() -> re.Pattern[str]:
     """IDENTIFIED BY 'x', PASSWORD "x", secret 'x': SQL, and configurations that put a blank before the value."""
     return re.compile(
-        r"(?i)\b(?:identified\s++(?:with\s++\S{1,40}\s++)?(?:by|as)(?:\s++password)?|password|passwd|passphrase|secret|token|psk)"
-        r"\s++(?:=\s*+)?(\\?[\"'])"
+        r"(?i)\b(?:identified\s++(?:with\s++\S{1,40}\s++)?(?:by|as)(?:\s++password)?|password|passwd|passphrase|secret|token|psk|as\s++\w++\s++key)"
+        r"(?:\s++(?:=\s*+)?|\()(\\?[\"'])"
     )
 
 
@@ -168,6 +179,10 @@ _PROSE = terms("""
 """)
 
 
+_CALLED = terms("sip sips xmpp im pres turn turns stun mailto acct")
+"""Schemes that stand before a user's name as `user:` stands before a password."""
+
+
 def spans(text: str, low: str, tokens: bool = True) -> Iterator[Span]:
     """Yield the places in a line (`low` is the same in lower case) of what looks like a secret."""
     if tokens:
@@ -177,7 +192,10 @@ def spans(text: str, low: str, tokens: bool = True) -> Iterator[Span]:
             yield found.span()
     if "@" in low:
         yield from _urls(text, low)
-        yield from (found.span(2) for found in _dsn().finditer(text) if not harmless(found[2], "strong"))
+        for found in _dsn().finditer(text):
+            if found[1].lower() not in _CALLED and not harmless(found[2], "strong"):
+                yield found.span(2)
+        yield from (found.span(1) for found in _called().finditer(text) if not harmless(found[1], "strong"))
     if "]" in low and ":" in low:
         yield from (found.span(1) for found in _map().finditer(text) if not harmless(found[1], "strong"))
     if "bearer" in low or "basic" in low:

@@ -28,6 +28,8 @@ class Spoken(Options):
         ):
             at += 1
             value = self.next(at)
+        if value is not None and value.low.strip(".,:!") in ("failed", "required", "rejected", "error", "succeeded"):
+            return
         shouted = self.words[at].plain.isupper() and _answer(value.plain) if value is not None else False
         if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
             self.hide_rest(value)
@@ -75,6 +77,14 @@ class Spoken(Options):
             wanted = len(said) > 2
         if wanted and not harmless(said[-1].plain, "strong"):
             self.hide(said[-1])
+
+    def _linked(self, at: int) -> None:
+        """secure_link_md5 "$uri SECRET" of nginx: what is no variable in it."""
+        for word in self.words[at + 1 : at + 2]:
+            for part in re.finditer(r"[^\s\"'$;]++", self.text[word.start : word.end]):
+                start = word.start + part.start()
+                if self.text[start - 1] != "$" and self.text[start - 2 : start] != "${":
+                    self.found.hide(start, start + len(part[0]))
 
     def _rclone(self, at: int) -> None:
         """rclone config create REMOTE TYPE NAME SECRET."""

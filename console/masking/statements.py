@@ -19,6 +19,7 @@ DEEPEST = 3
 _CONSUMERS = (
     "chpasswd", "--password-stdin", "sudo -s", "passwd --stdin", "--passphrase-fd", "cryptsetup", "stdin", "passwd",
     "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure", "su -",
+    "ssh-add",
 )  # fmt: skip
 """What reads a secret from its standard input."""
 
@@ -40,7 +41,7 @@ _SAID_OF = terms("""
     required wrong missing set unset empty invalid valid optional not needed generated stored hidden known unknown
     changed correct incorrect expired accepted rejected refused absent given there masked secret random asked used
     unused shown ignored default removed rotated weak strong short long authentication auth login protection hash
-    hashes policy prompt
+    hashes policy prompt failed of expires expired in on
 """)
 """What is said of a password in a sentence: "the password is wrong"."""
 
@@ -125,6 +126,10 @@ class Statement(Spoken):
         if value.low in ("is", "was", "are", "now", "->", "=>", "will", "to", "for", "ist", "war", "von", "vom"):
             said = self.words[at + 2 : at + 5]
             last = said[0] if len(said) == 1 and said[0].low.strip(".,!") not in _SAID_OF else None
+            if value.low in ("for", "to", "von", "vom"):
+                # Whose it is follows, and perhaps what it is: Password for bob is X.
+                given = len(said) == 3 and said[1].low in ("is", "was", "ist") and said[2].low not in _SAID_OF
+                last = said[2] if given else None
             if value.low == "for" and len(said) == 2 and said[0].low.endswith(":") and said[1].low not in _SAID_OF:
                 last = said[1]
             value = next((word for word in said if random(word.plain)), last)
@@ -133,6 +138,8 @@ class Statement(Spoken):
             self.hide(value)
             return
         statement = self.first in _CONFIGURATIONS or self.first in _PASSWORDS
+        if not any(word.low.strip("#/;*-+>") for word in self.words[:at]) and value.low.strip(".,!") in _SAID_OF:
+            return
         before = self.words[at - 1].low if at > 0 else ""
         if before == "with":
             statement = at + 2 == len(self.words) and value.low.strip(".,!") not in _SAID_OF
@@ -255,6 +262,8 @@ class Statement(Spoken):
         ]
         if len(given) != 2 or names.kind(given[0].plain) != "strong" or given[0].low.endswith((":", "=")):
             return
+        if self.depth and given[1].plain.isalpha() and given[1].plain.islower():
+            return  # two words in quotes are a title: -m "token handling"
         if given[1].low.strip(".,!") not in _SAID_OF and not harmless(given[1].plain, "strong"):
             self.hide(given[1])
 
@@ -269,7 +278,7 @@ class Statement(Spoken):
             targets += said
         for each in targets:
             folder, _, name = each.strip("\"'").rpartition("/")
-            if folder.endswith("/secrets") or names.kind(name.partition(".")[0]) == "strong":
+            if folder.endswith("/secrets") or any(names.kind(part) == "strong" for part in name.split(".")):
                 return True
         return False
 
@@ -307,6 +316,7 @@ def _format() -> re.Pattern[str]:
 _RULES: dict[str, Callable[[Statement, int], None]] = {
     "stats": Statement._stats, "auth": Statement._auth, "send": Statement._send, "send-lf": Statement._send,
     "send-binary": Statement._send, "send-binary-lf": Statement._send, "cookie": Statement._server,
+    "secure_link_md5": Statement._linked,
     "htpasswd": Statement._passwords_last, "passwd": Statement._passwords_last, "add_user": Statement._passwords_last,
     "change_password": Statement._passwords_last, "wpa_passphrase": Statement._passwords_last,
     "mosquitto_passwd": Statement._passwords_last, "test": Statement._passwords_last, "login": Statement._imap,

@@ -21,6 +21,8 @@ _TRIGGERS = (
     "ticket", "assertion", "saml", "sas=", "verifier", "refresh=", "nonce=", "hash=", "invit", "magic=", "unsubscribe=",
     "confirmation=", "<(", "etcdctl", "proxy-user", "nsupdate", "dig -y", "acl setuser", "user default", " on >",
     " on #",
+    "pin=", "pin:", "pin\"", "pin =", "license", "licence", "secure_link", "sip:", "sips:", "api_hash", "otpauth",
+    "requirepass",
     "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_",
     '"d"', '"k"', '"p"', '"q"', '"dp"', '"dq"', '"qi"', "createuser",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS, *shapes.SAID,

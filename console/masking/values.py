@@ -96,16 +96,28 @@ def expression(value: str) -> bool:
     return _expression().fullmatch(value) is not None
 
 
+@cache
+def _licence() -> re.Pattern[str]:
+    """Names of licences as SPDX has them, and the yes to one."""
+    one = r"(?:MIT(?:-0)?|ISC|Zlib|Unlicense|WTFPL|PostgreSQL|proprietary|commercial|accept(?:ed)?|agree|free|community"
+    one += r"|(?:OpenSSL|SSPL|LicenseRef|0BSD|Apache|[AL]?GPL|MPL|EPL|EUPL|BSD|BSL|CC|CC0|OFL|PSF)[\w.+-]*+)"
+    return re.compile(rf"(?i)\(?{one}(?:(?:\s++(?:OR|AND|WITH)\s++|[/,]\s*+)\(?[\w.+-]++\)?)*+\)?")
+
+
 def _plain(value: str) -> bool:
     """Say whether the value of a name that is no sure sign is a method, or several."""
     if re.fullmatch(r"\d{1,10}:\d{1,10}", value):
         return True  # a community of BGP's
+    if _licence().fullmatch(value):
+        return True
     return all(each.lower() in _METHODS for each in value.replace(",", " ").split())
 
 
 def _runs_without_literals(value: str) -> bool:
     """Say whether a command that is to give a secret holds none itself: `$(cat FILE)`, not `$(echo hunter2)`."""
     inner = value.strip("$()<`\"' ")
+    if value.startswith("`") and re.fullmatch(r"[^\s/$]++", inner):
+        return False  # a string of JavaScript; a command that says a secret has an argument
     if "<<<" in inner:
         return False
     first = inner.split(None, 1)[:1]

@@ -98,6 +98,38 @@ username bob secret 9 ~
 neighbor 10.0.0.1 password ~
 radius-server host h key ~
 ntp authentication-key 1 md5 ~
+PIN=~
+pin: ~
+LICENSE=~
+MAXMIND_LICENSE=~
+https://outlook.office.com/webhook/~
+https://matrix.example.org/_webhooks/~
+https://chat.example.org/api/v4/webhooks/~
+https://events.pagerduty.com/integration/~/enqueue
+otpauth-migration://offline?data=~
+sip:bob:~@sip.example.org
+sips:bob:~@sip.example.org
+turn:bob:~@turn.example.org
+borg init bob:~@host:/repo
+const password = `~`
+api_token: `~`,
+secure_link_md5 "$secure_link_expires$uri ~";
+INSERT INTO users VALUES ('bob', PASSWORD('~'));
+ATTACH DATABASE 'x' AS y KEY '~';
+EXEC sp_addlogin 'bob', '~'
+HELLO 3 AUTH bob ~
+CONFIG SET requirepass ~
+USER bob / PASS ~
+APOP bob ~
+OPER bob ~
+net user bob ~ /add
+tsig-key x hmac-sha256 ~
+ssh-add <<< ~
+echo '~' > /etc/x.secret
+Password for bob is ~
+<key>SOGoSecret</key><string>~</string>
+api_hash = ~
+rspamc -P ~ stat
 """
 
 OVER_LINES = """
@@ -248,4 +280,37 @@ user haproxy
 user www-data www-data;
 10.10.10.214 mail.example.org mail
 ADDITIONAL_SAN=imap.*,smtp.*
+git commit -m "token handling"
+git commit -m "password policy"
+password incorrect
+password authentication is disabled
+password expires in 3 days
+# password of the database
+Enter password for bob
+AUTH failed
+AUTH required
+tokens_per_second = 10
+max_tokens: 4096
+gpg --keyserver keys.openpgp.org --recv-keys 0123456789ABCDEF
+<sip:bob@10.0.0.1:5060>
+sip:sip.example.org:5060;transport=tcp
+mailto:bob@mail.example.org:25
+license: MIT
+License: GPL-3.0-or-later
+LICENSE=Apache-2.0
+"license": "MIT OR Apache-2.0",
+accept_license: yes
+pinned: true
+Pin: release o=Debian
+Pin-Priority: 500
+borg init bob@host:/repo
+scp x bob@host:/y
+const title = `hello`
+https://docs.mailcow.email/manual-guides/u_e-webhooks/
+https://example.org/hooks
+secure_link $arg_md5,$arg_expires;
+secure_link_md5 "$secure_link_expires$uri";
+config set maxmemory 1gb
+<key>SOGoLanguage</key><string>English</string>
+the user may identify himself by mail
 """
