@@ -178,8 +178,8 @@ class Warden:
             str(PROJECT),
             sys.prefix,
             sys.base_prefix,
+            *([self.engine] if self.engine else []),  # compose may lie in it: the outer one first
             *([str(Path(self.compose).parent)] if self.compose else []),
-            *([self.engine] if self.engine else []),
         )
         visible = dict.fromkeys(folders)
         self._spawn(
