@@ -84,6 +84,12 @@ def _statement() -> re.Pattern[str]:
         rf"|\bconfig\s++set\s++(?:requirepass|masterauth)\s++{word}|\btsig-key\s++\S++\s++(?:hmac-)?\w++\s++{word}"
         rf"|(?-i:\bUSER\s++\S++\s++/?\s*+PASS)\s++{word}|\bidentify\s++(?-i:(?=\S{{0,60}}?\d)){word}\s*+$"
         rf"|\bsp_addlogin\s++[^\s,]++,\s++{word}|\bnet\s++user\s++[\w.-]++\s++(?!/){word}"
+        rf"|^[ \t#]*+MONITOR\s++[^\s@]++@\S++\s++\d++\s++\S++\s++{word}"
+        rf"|\b(?:ejabberd|prosody)ctl\s++register\s++\S++\s++\S++\s++{word}|\bkeyctl\s++(?:add|padd)\s++\w++\s++\S++\s++{word}"
+        rf"|\b(?:cargo\s++login|ansible-vault\s++encrypt_string|add-generic-password\s++-w)\s++(?!-){word}"
+        rf"|\bnet\s++use\s++\\\\\S++\s++(?!/){word}|\bcmdkey\s(?:[^\n]{{0,200}}?\s)?/pass:{word}"
+        rf"|\.login\(\s*+[\"'][^\"']*+[\"']\s*+,\s*+{word}"
+        rf"|\b(?:PDO|mysqli?(?:_p?connect)?)\(\s*+(?:[\"'][^\"']*+[\"']\s*+,\s*+){{2}}{word}"
         rf"|\bhmac-(?:md5|sha\d{{1,3}}):[\w.-]++:{word}"
         rf"|(?<![\w-])(?:[\w-]{{0,40}}_)?users[\"']?\s*+[:=]\s*+[\[\s\"']*+[\w.@*-]++:(?![\s/]){word}"
     )
@@ -94,6 +100,9 @@ SAID = ("snmp", "com2sec", "trapcommunity", "trapsink", "trap2sink", "informsink
         "users", " on >", " on #", "setuser", "send ", "auth_pass",
         "apop ", "oper ", "hello ", "identify ", "requirepass", "masterauth", "tsig-key", " pass ", "sp_addlogin",
         "net user",
+        "monitor ", "register ", "keyctl", "cargo login", "encrypt_string", "add-generic", "net use",
+        "cmdkey", ".login(",
+        "pdo(", "mysqli", "mysql_",
         "pre-shared", "enable ", "username ", "isakmp", "md5 ", "neighbor ", "-server ")  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that `_statement` finds something in."""
 

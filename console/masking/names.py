@@ -95,6 +95,8 @@ def kind(name: str) -> Kind:
         return "strong"
     if last.endswith("s") and last[:-1] in _LAST:
         last = last[:-1] if len(found) > 1 else last
+    if last == "value" and len(found) > 1 and kind("_".join(found[:-1])) == "strong":
+        return "strong"
     if last in _LAST:
         return _LAST[last]
     if last.endswith(_ENDS) and last not in _NOT_ENDS:

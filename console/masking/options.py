@@ -15,7 +15,9 @@ _SECRET_OPTIONS = {
     "ipmitool": "P", "mosquitto": "P",
     "useradd": "p", "usermod": "p", "doveadm": "p", "rspamadm": "p", "rspamc": "P",
     "testsaslauthd": "p", "login": "p", "az": "p",
-    "snmp": "cAX", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p", "influx": "p", "smbpasswd": "", "plink": "",
+    "snmp": "cAX",
+    "bcp": "P", "redis-benchmark": "a", "rdesktop": "p", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p",
+    "influx": "p", "smbpasswd": "", "plink": "",
     "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "ssh-keygen": "NP", "mount.cifs": "",
     "ncat": "", "htdigest": "", "tsh": "p",
 }  # fmt: skip

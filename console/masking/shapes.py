@@ -17,7 +17,8 @@ SURE = (
     "shpca_", "lin_api_", "glsa_", "glc_", "swmtkn-1-", "dckr_pat_", "dckr_oat_", "sntrys_", "sntryu_", "pmak-",
     "nrak-", "atatt3", "figd_", "rubygems_", "dp.st.", "dp.pt.", "dp.ct.", "ops_ey", "pypi-age", "sk-ant-", "sk-proj-",
     "cfut_", "tfp_", "hcp_", "pul-", "sbp_", "eab_", "mlsn.", "xkeysib-", "xsmtpsib-", "ntn_", "nvapi-", "pplx-",
-    "dt0c01.", "lsv2_", "ccipat_", "nfp_", "sb_secret_", "sq0csp-", "sq0atp-", "sk1_", "pk1_", "glffct-", "1//0",
+    "dt0c01.", "lsv2_", "ccipat_", "nfp_", "sb_secret_", "sq0csp-", "sq0atp-", "sk1_", "pk1_",
+    "grub.pbkdf2.", "glffct-", "1//0",
 )  # fmt: skip
 """Beginnings of tokens that nothing else has, in lower case. Each is in its issuer's documentation."""
 
@@ -48,7 +49,7 @@ HOOKS = ("hooks.slack.com", "api/webhooks/", "webhook.office.com", "webhook.site
          "chat.googleapis.com", "hc-ping.com/", "healthchecks.io/ping/", "/api/push/", "cronitor.link/p/",
          "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/", "gotify://", "//ntfy.sh/",
          "/webhook/", "/webhooks/", "/_webhooks/",
-         "pagerduty.com/integration/", "otpauth-migration://")  # fmt: skip
+         "pagerduty.com/integration/", "otpauth-migration://", "vmess://")  # fmt: skip
 
 SAID = ("resp=", "secret,", "sensitive(", "bcrypt(", "kv put", "kv patch", "createuser")
 """Parts of lines that `_said` looks through."""
@@ -130,7 +131,7 @@ def _hook() -> re.Pattern[str]:
         r"(?i)(?:hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/|webhook\.office\.com/|webhook\.site/"
         r"|/hooks/|api\.telegram\.org/bot|chat\.googleapis\.com/v1/spaces/|hc-ping\.com/|healthchecks\.io/ping/|/api/push/"
         r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/|gotify://[\w.:-]++/|//ntfy\.sh/"
-        r"|://[\w.:-]++/(?:[\w.-]++/){0,8}_?webhooks?/|pagerduty\.com/integration/|otpauth-migration://\w++\?data=)([^\s\"'<>`|,)\]}]++)"
+        r"|://[\w.:-]++/(?:[\w.-]++/){0,8}_?webhooks?/|pagerduty\.com/integration/|otpauth-migration://\w++\?data=|vmess://)([^\s\"'<>`|,)\]}]++)"
     )
 
 
@@ -232,7 +233,7 @@ def _converters(text: str) -> Iterator[Span]:
 
 
 _KEYED = ("http:", "https:", "redis:", "rediss:", "valkey:", "valkeys:", "nats:", "telegram:", "slack:", "discord:",
-          "pushbullet:")  # fmt: skip
+          "pushbullet:", "trojan:", "vless:", "ss:", "hysteria2:")  # fmt: skip
 """Schemes of URLs in which a name without a password is a key."""
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-from console.masking import names
+from console.masking import names, terms
 from console.masking.options import Options
 from console.masking.values import harmless, random
 from console.masking.words import operator
+
+_OUTCOMES = terms("failed required rejected error succeeded")
+"""What is said of AUTH and LOGIN in a log: "SASL LOGIN authentication failed"."""
 
 
 class Spoken(Options):
@@ -28,7 +31,7 @@ class Spoken(Options):
         ):
             at += 1
             value = self.next(at)
-        if value is not None and value.low.strip(".,:!") in ("failed", "required", "rejected", "error", "succeeded"):
+        if value is not None and value.low.strip(".,:!") in _OUTCOMES:
             return
         shouted = self.words[at].plain.isupper() and _answer(value.plain) if value is not None else False
         if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
@@ -101,7 +104,7 @@ class Spoken(Options):
         """LOGIN user password, as IMAP says it; `docker login` and `vault login` have options."""
         self._passwords_last(at)
         user, value = self.next(at), self.next(at + 1)
-        if user is None or value is None:
+        if user is None or value is None or value.low.strip(".,:!") in _OUTCOMES:
             return
         typed = at == 1 and len(self.text.split()) == 4 and user.low not in ("for", "from", "by", "to", "as", "with")
         typed = typed and re.fullmatch(r"[a-z]?\d{0,4}|\.", self.words[0].low) is not None

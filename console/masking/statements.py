@@ -19,7 +19,7 @@ DEEPEST = 3
 _CONSUMERS = (
     "chpasswd", "--password-stdin", "sudo -s", "passwd --stdin", "--passphrase-fd", "cryptsetup", "stdin", "passwd",
     "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure", "su -",
-    "ssh-add",
+    "ssh-add", "systemd-creds", "debconf-set-selections", "age -",
 )  # fmt: skip
 """What reads a secret from its standard input."""
 
@@ -33,7 +33,7 @@ _DIRECTIVES = terms("""
 """)
 
 _CONFIGURATIONS = terms("""
-    user machine default option login stats peer nmcli alter grant acme
+    user machine default option login stats peer nmcli alter grant acme d-i
 """)
 """First words of lines in which `password X` is an assignment."""
 

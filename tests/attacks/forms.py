@@ -130,6 +130,23 @@ Password for bob is ~
 <key>SOGoSecret</key><string>~</string>
 api_hash = ~
 rspamc -P ~ stat
+$db = new PDO('mysql:host=h', 'bob', '~');
+mysqli_connect('h', 'bob', '~', 'x');
+smtp.login("bob", "~")
+ss://~@h:8388
+trojan://~@h:443
+vmess://~
+ansible-vault encrypt_string ~
+cmdkey /add:h /user:x /pass:~
+net use \\\\h\\x ~ /user:bob
+TLSPSKValue=~
+MONITOR ups@h 1 bob ~ master
+d-i passwd/root-password password ~
+echo "postfix postfix/sasl_pw string ~" | debconf-set-selections
+echo ~ | systemd-creds encrypt - x
+keyctl add user x ~ @u
+prosodyctl register bob h ~
+bcp x in y -U sa -P ~
 """
 
 OVER_LINES = """
@@ -313,4 +330,10 @@ secure_link_md5 "$secure_link_expires$uri";
 config set maxmemory 1gb
 <key>SOGoLanguage</key><string>English</string>
 the user may identify himself by mail
+wss://mail.example.org/ws
+postfix/smtpd[3]: warning: x[10.0.0.1]: SASL LOGIN authentication failed: UGFzc3dvcmQ6
+s.login(user, password)
+key_value: x
+monitor mail.example.org 25
+net use is not known
 """
