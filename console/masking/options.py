@@ -69,7 +69,7 @@ class Options(Words):
             self._user(word)
         elif word.low.startswith("--from-literal="):
             self.hide(word, len("--from-literal="))
-        elif "=" in name or (not word.low.startswith("--") and not names.kind(name)):
+        elif "=" in name or "$" in name or (not word.low.startswith("--") and not names.kind(name)):
             self._letter(at, word)
         elif name in ("user", "proxy-user") and user and (value := self.next(at)):
             self._user(value)

@@ -331,6 +331,8 @@ config set maxmemory 1gb
 <key>SOGoLanguage</key><string>English</string>
 the user may identify himself by mail
 wss://mail.example.org/ws
+mysql -uroot -p"$DBROOT" mailcow
+mysqldump -u root -p$DBPASS mailcow
 postfix/smtpd[3]: warning: x[10.0.0.1]: SASL LOGIN authentication failed: UGFzc3dvcmQ6
 s.login(user, password)
 key_value: x
