@@ -129,7 +129,8 @@ def _alone() -> Iterator[None]:
 
 def load() -> list[Target]:
     """Read targets.toml."""
-    return [Target(**row) for row in tomllib.loads((HERE / "targets.toml").read_text())["target"]]
+    rows = tomllib.loads((HERE / "targets.toml").read_text())["target"]
+    return [Target(module, **row) for row in rows for module in row.pop("modules")]
 
 
 def equivalents() -> dict[str, dict[Identity, str]]:
