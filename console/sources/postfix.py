@@ -66,7 +66,9 @@ MOST = 20
 
 
 def refused(text: str, file: str) -> tuple[InputError, ...]:
-    """Return the lines of main.cf or extra.cf with which no command of Postfix runs (split_nameval, postconf 3.7)."""
+    """Return the lines of main.cf or extra.cf with which no command of Postfix runs (split_nameval, postconf 3.7).
+
+    A byte order mark is told too: the name behind it is another one, and nobody reads it."""
     found: list[InputError] = []
     if text.startswith("\ufeff"):
         problem = "Postfix takes this byte order mark for a part of the first name: save the file as UTF-8 without one"
