@@ -18,7 +18,7 @@ from console.diagnosis.blame import (
 from console.diagnosis.certificates import certificate_trouble, matches
 from console.diagnosis.diagnose import GRAVITY, diagnose
 from console.diagnosis.judge import verdict
-from console.diagnosis.reading import milliseconds
+from console.diagnosis.reading import milliseconds, word_of
 from console.diagnosis.rule import OBSERVED
 from console.diagnosis.tunnel_time import tunnel_slow
 from console.model import HOPS, Certificate, Finding, HopName, Outcome, Protocol, Reading, Rung, Severity, Span, Target
@@ -34,11 +34,24 @@ NOW = 1_700_000_000.0
     [
         (0.0, "<1 ms"), (0.04, "0.1 ms"), (0.14, "0.1 ms"), (0.94, "0.9 ms"), (1.0, "1 ms"), (1.4, "1 ms"),
         (41.3, "41 ms"), (999.0, "999 ms"), (1000.0, "1.0 s"), (1000.4, "1.0 s"), (1340.0, "1.3 s"),
-        (1.6, "2 ms"), (20000.0, "20.0 s"),
+        (1.6, "2 ms"), (20000.0, "20.0 s"), (59000.0, "59.0 s"),
     ],
 )  # fmt: skip
 def test_a_duration_is_written_in_the_unit_that_fits(value: float, words: str) -> None:
     assert milliseconds(value) == words
+
+
+@pytest.mark.parametrize(
+    ("cause", "said", "word"),
+    [
+        ("refused", "HTTP/1.1 502 Bad Gateway", "says 502"),
+        ("refused", "HTTP/1.0 503 Unavailable", "says 503"),
+        ("refused", "no number", "refused"),
+        ("closed", "HTTP/1.1 502 Bad Gateway", "closed"),
+    ],
+)
+def test_a_number_is_a_lamp_s_word_when_the_server_refused_with_it(cause: Cause, said: str, word: str) -> None:
+    assert word_of(ladder("https", cause, said=said)) == word
 
 
 def reading(hop: HopName, outcome: Outcome, lane: str = "a") -> Reading:
