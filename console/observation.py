@@ -341,7 +341,8 @@ class Drifted(Struct, frozen=True):
     """A file that is not the same in the repository, on its host and in what runs; `place` is in the repository's.
 
     `kind` "file": the host has another one; "running": HAProxy runs something else than its file says. `gone` are
-    frontends that do not run though the file has them, `lines` how many lines differ, `diff` shows them."""
+    frontends that do not run though the file has them, `lines` how many lines differ (0: the host has no such file),
+    `diff` shows them."""
 
     file: str
     host: str
