@@ -42,8 +42,8 @@ _BLANKS = {
     "server": "PROXY/SERVER", "who": "another program", "to": "another place than its file says", "wrong": "an address",
     "own": "its own", "places": "an inner address", "address": "the address that its log names", "name": "NAME",
     "said": "an error", "file": "haproxy.cfg", "on": "the proxy", "lines": "the changed lines",
-    "though": "and the server behind HAProxy tells it better", "router": "the router at home",
-    "others": "a server that no file names",
+    "though": "though the server behind HAProxy answers well", "router": "the router at home",
+    "others": "a server that no file names", "frontend": "NAME",
 }  # fmt: skip
 
 

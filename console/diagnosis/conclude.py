@@ -141,7 +141,7 @@ def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
         "daemon": join_words(list(daemons)),
         "ports": ("port " if len(mine) == 1 else "ports ") + join_words([str(port) for port in mine]),
         "target": join_words(list(targets)), "server": join_words(list(servers)) or "of these lanes",
-        "limit": "", "astray": "",
+        "limit": "", "astray": "", "frontend": "NAME",
         "router": "the router at home", "files": "", "only": "", "socket": "", "to": "another place than its file says",
         "count": "", "places": "an inner address", "status": "", "said": "", "why": "", "process": "", "peer": "",
         **suspect.proof.given,

@@ -77,7 +77,7 @@ DAEMONS: tuple[Mode, ...] = (
     row(
         "daemon/slow-greeting", "{daemon} greets on {target} later than anybody waits", 1.8, "vm", each,
         covers=f"talk vm,inside: silent; {END}: silent; check haproxy", forbids=f"talk vm; {END}",
-        fact=back.guess(), finding="CH074", tells="wait longer, once",
+        fact=back.guess(), finding="CH074", tells="connect to {target} on {mail} by hand, and wait two minutes",
     ),
     row(
         "daemon/dies", "{daemon} dies as it starts{why}", 1.2, "service", each,

@@ -51,7 +51,7 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-listener/disabled", "HAProxy's frontend of {ports} was disabled by hand ({status})", 2.6, "public",
         each, covers=f"connect here,itself; {END}", forbids=END, fact=front.disabled, finding="CH046",
-        remedy="enable frontend on HAProxy's stats socket, or reload it",
+        remedy="enable frontend {frontend} on HAProxy's stats socket",
     ),
     row(
         "haproxy-listener/maxconn", "HAProxy takes no more connections on {ports}{count}", 2.2, "haproxy", each,

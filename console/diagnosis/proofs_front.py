@@ -189,7 +189,8 @@ def disabled(world: World, scope: Scope) -> Proof:
     front = world.frontend(scope.ports[0])
     if front is None or front.status not in ("STOP", "PAUSED"):
         return Proof(False)
-    return Proof(True, (f"show stat: frontend {front.name} {front.status}",), {"status": front.status}, 0.2)
+    said = f"show stat: frontend {front.name} {front.status}"
+    return Proof(True, (said,), {"status": front.status, "frontend": front.name}, 0.2)
 
 
 def crowded(world: World, scope: Scope) -> Proof:

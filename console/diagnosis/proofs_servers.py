@@ -18,6 +18,9 @@ HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission"
 WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out")
 """What Postfix and Dovecot log of a header that did not come."""
 
+_NO_SOURCE = re.compile(r"bind to source address")
+"""What HAProxy's check says when the address that it is to come from (`source`) is none of its machine's."""
+
 
 def absent(world: World, scope: Scope) -> Proof:
     """HAProxy's own list has the listener, and no such server."""
@@ -169,10 +172,12 @@ def teaser(world: World, scope: Scope) -> Proof:
 
 
 def hemmed(world: World, scope: Scope) -> Proof:
-    """HAProxy cannot connect where the proxy's machine can: what it dials stands unanswered, and ours does not."""
+    """HAProxy cannot connect where its machine can: from no such source address, or what it dials is not answered."""
     server, to = world.row(scope.ports[0]), _directed(world, scope.ports[0])
     if world.came("connect", "vm", scope.ports[0]) and not world.passes("talk", "vm", scope.ports[0]):
         return Proof(False)  # the proxy's own connection fares no better
+    if server is not None and failing(server) and _NO_SOURCE.search(server.last):
+        return Proof(True, (_shown(server),))
     if server is None or to is None or not _stands(world, to) or not _steady(world):
         return _unconnected(server)
     if not world.passes("talk", "vm", scope.ports[0]):
@@ -318,7 +323,7 @@ def answers_odd(world: World, scope: Scope) -> Proof:
     if not said or not world.well_behind(port) or not up:
         return Proof(False)
     words = (f"behind HAProxy the same server answers {behind.said}" if behind else "",)
-    return Proof(True, words, {"said": said[0], "though": "and the server behind HAProxy tells it better"})
+    return Proof(True, words, {"said": said[0], "though": "though the server behind HAProxy answers well"})
 
 
 def loops_itself(world: World, scope: Scope) -> Proof:

@@ -49,7 +49,7 @@ async def run(host: Host, argv: Sequence[str], timeout: float = TIMEOUT, cap: in
     if len(completed.stdout) >= cap:
         return Answer(text, f"{argv[0]} on {host.name} said more than {cap} bytes", completed.status)
     problem = explain(host.name, argv[0], completed) if completed.status else ""
-    remark = clean(mask(completed.stderr.decode("utf-8", "replace")), 1000)
+    remark = clean(mask(completed.stderr.decode("utf-8", "replace").strip()), 1000)
     return Answer(text, problem, completed.status, remark=remark)
 
 

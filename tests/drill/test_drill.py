@@ -26,7 +26,7 @@ LESS: dict[str, str] = {
     "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
     "no-way-back": "among", "vm-loss": "nothing",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among", "vm-blackhole-back": "among",
-    "wrong-source": "among", "smtps-plain": "among", "here-mtu": "among", "wan-loss": "nothing",
+    "smtps-plain": "among", "here-mtu": "among", "wan-loss": "nothing",
     "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "haproxy-outbound+imap-off": "among",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""

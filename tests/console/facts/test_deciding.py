@@ -58,9 +58,9 @@ def test_a_route_is_a_device_or_the_kernel_s_word_that_there_is_none(said: str, 
 
 
 async def test_what_ip_says_beside_status_two_is_its_answer() -> None:
-    host = StandIn({"ip route get": failed("RTNETLINK answers: Network is unreachable", 2)}, "vps")
+    host = StandIn({"ip route get": failed("RTNETLINK answers: Network is unreachable\n", 2)}, "vps")
     route = await addresses.toward(host, "10.10.10.214")
-    assert isinstance(route, Route) and "Network is unreachable" in route.none
+    assert route == Route("10.10.10.214", none="RTNETLINK answers: Network is unreachable")
     assert await addresses.toward(StandIn({}, "vps"), "10.10.10.214") == "ip: not found on vps"
 
 
