@@ -7,10 +7,11 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from textwrap import shorten, wrap
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from console.commands import opening
 from console.commands.arguments import add_json
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
     from console.engine.vantages import Vantages
     from console.estate.load import Estate
     from console.events import Event
-    from console.model import Finding, Kept, Verdict
+    from console.model import Finding, Kept, Role, Verdict
     from console.observation import Drifted
 
 
-STEP, FIRST = 0.1, 1.4
+STEP, FIRST = 0.1, 0.8
 """Seconds between two looks at what is known so far, and until the first sentence on who has not answered yet."""
 
-SOON = 1.0
-"""Seconds that a way in may take before others are looked from meanwhile."""
+SOON, LATE, UNREAD = 0.5, 1.0, 3.0
+"""Seconds that a way in may take before others are looked from meanwhile, before that is said, and where nobody reads
+along: what is looked at beside a handshake is timed less well."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -91,11 +93,9 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
     keeping = Keeping(keep, crash.report, PATIENCE)
     sweeps = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report, trust, keeping)
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(opening.OPENING):
-                await (opened.open() if _unread(watch) else _opened(estate, opened, watch))
+        async with _opened(opened, watch) as coming:
+            await _swept(sweeps, watch, coming)
         while True:
-            await _swept(sweeps, watch)
             assert sweeps.findings is not None
             watch.tell(sweeps)
             if sweeps.dark not in ("", said) and (arguments.json or not sys.stdout.isatty()):
@@ -104,58 +104,54 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
             if not arguments.watch:
                 return sweeps.findings.verdict
             await asyncio.sleep(max(FLOOR, arguments.every))
+            await _swept(sweeps, watch)
     finally:
         keeping.close()
         await opened.close()
 
 
-async def _opened(estate: Estate, opened: Vantages, watch: Watch) -> None:
-    """Connect to every host; where one keeps us waiting, look from the others meanwhile and tell what that shows.
+@asynccontextmanager
+async def _opened(opened: Vantages, watch: Watch) -> AsyncIterator[dict[Role, asyncio.Future[bool]]]:
+    """Connect to every host, and go on soon: gives those that are still being connected to, each by its role.
 
-    What was seen so is told and not kept: the sweep that counts has every host there is."""
-    from console.engine.sweeps import Sweeps
-    from console.process import crash
-
-    coming = opened.opening()
+    They are given up at the end, or after `OPENING` seconds."""
+    tasks = opened.opening()
+    saying = asyncio.ensure_future(_say_late(opened, tasks, watch))
+    ending = asyncio.get_running_loop().call_later(opening.OPENING, lambda: [task.cancel() for task in tasks.values()])
     try:
-        await asyncio.wait(coming.values(), timeout=SOON)
-        late = [role for role, task in coming.items() if not task.done()]
-        if late:
-            names = join_words([opened.hosts[role].name for role in late])
-            watch.say(f"no way in to {names} so far: tried for {SOON:g} s, and looked from elsewhere meanwhile")
-            ready = {role: opened.hosts[role] for role, task in coming.items() if task.done() and task.result()}
-            missing = {role: f"{host.name} is still being connected to" for role, host in opened.hosts.items()}
-            gone = {role: why for role, why in missing.items() if role not in ready}
-            first = Sweeps(estate.topology, ready, opened.missing | gone, lambda event: None, report=crash.report)
-            looking = asyncio.ensure_future(_looked(first, watch))
-            try:
-                await asyncio.gather(*coming.values())
-            finally:
-                looking.cancel()
-                await asyncio.wait({looking})
-            if not looking.cancelled() and (error := looking.exception()) is not None:
-                raise error
+        await asyncio.wait(tasks.values(), timeout=UNREAD if _unread(watch) else SOON)
+        yield {role: task for role, task in tasks.items() if not task.done()}
     finally:
-        for task in coming.values():
+        ending.cancel()
+        saying.cancel()
+        for task in tasks.values():
             task.cancel()
-        await asyncio.wait(coming.values())
+        await asyncio.wait([*tasks.values(), saying])
+    ended: list[asyncio.Future[Any]] = [*tasks.values(), saying]
+    for each in ended:
+        if not each.cancelled() and (error := each.exception()) is not None:
+            raise error
 
 
-async def _looked(sweeps: Sweeps, watch: Watch) -> None:
-    """Sweep once, and say what is wrong by that."""
-    await _swept(sweeps, watch)
-    if sweeps.findings is not None and sweeps.findings.verdict in ("down", "degraded"):
-        watch.say(sweeps.findings.cause or "")
+async def _say_late(opened: Vantages, tasks: Mapping[Role, asyncio.Future[bool]], watch: Watch) -> None:
+    """At a terminal, say which hosts keep us waiting."""
+    await asyncio.wait(tasks.values(), timeout=LATE)
+    late = [role for role, task in tasks.items() if not task.done()]
+    if late and not _unread(watch):
+        names = join_words([opened.hosts[role].name for role in late])
+        watch.say(f"no way in to {names} so far: tried for {LATE:g} s, and looked from elsewhere meanwhile")
 
 
-async def _swept(sweeps: Sweeps, watch: Watch) -> None:
+async def _swept(
+    sweeps: Sweeps, watch: Watch, coming: Mapping[Role, asyncio.Future[bool]] = MappingProxyType({})
+) -> None:
     """Sweep once, and at a terminal tell what is certain before the slow ladders end."""
     if _unread(watch):
-        await sweeps.sweep()
+        await sweeps.sweep(coming=coming)
         return
     progress = asyncio.create_task(watch.progress(sweeps))
     try:
-        await sweeps.sweep()
+        await sweeps.sweep(coming=coming)
     finally:
         progress.cancel()
 

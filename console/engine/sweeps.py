@@ -20,7 +20,7 @@ from console.events import DisksSeen, Event, FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
 from console.model import Finding, HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneData, SweepData
-from console.probes.sweep import sweep
+from console.probes.sweep import NOBODY, sweep
 from console.probes.trust import Trust
 from console.text import join_words
 
@@ -89,15 +89,19 @@ class Sweeps:
         self._overruled = {key: reading for key, reading in self._overruled.items() if key[0] in lanes}
         self.latencies = {key: kept for key, kept in self.latencies.items() if key[0] in lanes}
 
-    async def sweep(self, force: bool = False) -> SweepData:
-        """Probe everything once; `force` sends every reading with new evidence, changed or not."""
+    async def sweep(self, force: bool = False, coming: Mapping[Role, asyncio.Future[bool]] = NOBODY) -> SweepData:
+        """Probe everything once; `force` sends every reading with new evidence, changed or not.
+
+        Hosts that are `coming` are asked as soon as we are in."""
         self._force, self.early, self._sweeping = force, None, True
         if self.keeping is not None:
             self.keeping.begin(force)
         batches = asyncio.create_task(self._batches())
         comparing = asyncio.create_task(self._comparing())
         try:
-            self.seen = await sweep(self.topology, self.hosts, self._tell, self.missing, self.report, self.trust)
+            self.seen = await sweep(
+                self.topology, self.hosts, self._tell, self.missing, self.report, self.trust, coming
+            )
             self.seen.drifted = await comparing
         finally:
             batches.cancel()

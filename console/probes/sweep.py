@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
+from types import MappingProxyType
 
 from console.diagnosis.early import waiting
 from console.diagnosis.symptoms import ailing
@@ -43,6 +44,10 @@ Tell = Callable[[SweepData, LaneData | None], None]
 """Called whenever something more was seen: of one lane, or (None) of all."""
 
 
+NOBODY: Mapping[Role, asyncio.Future[bool]] = MappingProxyType({})
+"""No host is still being connected to."""
+
+
 async def sweep(
     topology: Topology,
     hosts: Mapping[Role, Host],
@@ -50,12 +55,13 @@ async def sweep(
     missing: Mapping[Role, str] | None = None,
     report: Report = unreported,
     trust: Trust | None = None,
+    coming: Mapping[Role, asyncio.Future[bool]] = NOBODY,
 ) -> SweepData:
     """Ask everything `topology` says there is from the hosts there are; returns when the slowest ladder has ended.
 
     `missing` says, for a role without a host, why; `report` writes down a fault of cowhand's own and returns the path;
-    with `trust`, each certificate that is new to it is asked whether clients would trust it.
-    Nothing that a server does raises."""
+    with `trust`, each certificate that is new to it is asked whether clients would trust it. A host that is `coming`,
+    still being connected to, is asked as soon as that has ended. Nothing that a server does raises."""
     await tls.prepare()
     seen = SweepData(
         topology,
@@ -64,16 +70,18 @@ async def sweep(
         dict(missing or {}),
         at=time.time(),
     )
-    await _Sweep(seen, hosts, tell, report, trust).run()
+    await _Sweep(seen, hosts, tell, report, trust, coming).run()
     seen.ended = True
     return seen
 
 
 class _Sweep:
     def __init__(
-        self, seen: SweepData, hosts: Mapping[Role, Host], tell: Tell, report: Report, trust: Trust | None
-    ) -> None:
+        self, seen: SweepData, hosts: Mapping[Role, Host], tell: Tell, report: Report, trust: Trust | None,
+        coming: Mapping[Role, asyncio.Future[bool]],
+    ) -> None:  # fmt: skip
         self.seen, self.hosts, self.tell, self.report, self.trust = seen, hosts, tell, report, trust
+        self.coming = coming
         self.room = {role: asyncio.Semaphore(at_once(len(hosts), AT_ONCE)) for role in hosts}
         self.crossing: set[str] = set()
         self.crossed = asyncio.Event()
@@ -121,10 +129,18 @@ class _Sweep:
 
     async def _cross(self) -> None:
         """Wait until the tunnel's answers are in, as far as that is a moment."""
-        if self.crossing:
+        if self.crossing and self._in("proxy"):
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self.quiet):
                     await self.crossed.wait()
+
+    def _in(self, role: Role) -> bool:
+        return role not in self.coming or self.coming[role].done()
+
+    async def _let_in(self, role: Role) -> None:
+        """Wait until it is known whether we are in: what that takes is no latency or silence of what is asked there."""
+        if not self._in(role):
+            await asyncio.wait({self.coming[role]})
 
     def _plan(self, lane: LaneData) -> None:
         name = next((name for name in self.seen.topology.public if not _numeric(name)), None)
@@ -134,6 +150,7 @@ class _Sweep:
             lane.service = Ladder(target, self.hosts["mail"].name)
 
     async def _stats(self, host: Host) -> None:
+        await self._let_in("proxy")
         sockets = self.seen.topology.stats_sockets or haproxy_stats.SOCKETS
         self.seen.stats = await haproxy_stats.ask(host, sockets)
         self.tell(self.seen, None)
@@ -193,7 +210,9 @@ class _Sweep:
                 self._served(ladder)
             self.tell(self.seen, lane)
 
+        await self._let_in(role)
         async with self.room[role]:
+            planned.began = time.time()
             try:
                 rest = self._cross if role == "proxy" else None
                 ended = await climb(planned.target, self.hosts[role], place, rest)
@@ -222,6 +241,7 @@ class _Sweep:
 
     async def _disks(self, host: Host) -> None:
         """How full the disks are is asked always: a full one shows in no greeting."""
+        await self._let_in("mail")
         self.seen.disks = (await disks.ask(host)).found
 
     async def _facts(self) -> None:

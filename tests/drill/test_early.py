@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from console.diagnosis.early import certain, waiting
+from console.diagnosis.early import UNANSWERED, certain, waiting
 from console.diagnosis.modes import MODES
-from console.observation import Ladder, SweepData
+from console.model import Rung
+from console.observation import Ladder, ProbeTarget, SweepData
 from tests.drill.record import FAULTS, place, read
 
 CUT = 5.2
@@ -68,6 +69,23 @@ def test_a_way_into_the_mail_host_that_hangs_delays_no_cause() -> None:
     assert "mailcow is off, or hangs" in told.summary and "not known here" in told.summary
 
 
+def test_before_we_are_in_the_proxys_machine_what_was_asked_from_here_tells_once_all_of_it_has_ended() -> None:
+    seen = cut(read("vps-off"), CUT)
+    for lane in seen.lanes.values():
+        lane.vm = Ladder(ProbeTarget("10.10.10.214", 10025, "smtp"), "vps")
+    (told,) = certain(seen, seen.at + CUT)
+    assert told.id == "CH031" and "not known here" in told.summary
+    (ladder, *_) = [each for lane in seen.lanes.values() for each in lane.public.values()]
+    ladder.rungs, ladder.done, ladder.cause, ladder.began = [], False, "", seen.at + CUT - 1
+    assert not certain(seen, seen.at + CUT)
+
+
+def test_a_connection_that_is_dialled_long_enough_counts_as_unanswered_and_no_sooner() -> None:
+    seen = cut(read("vm-off"), 2.0)
+    assert not certain(seen, seen.at + UNANSWERED - 0.1)
+    assert [each.id for each in certain(seen, seen.at + UNANSWERED)] == ["CH032"]
+
+
 @pytest.mark.parametrize(
     ("id", "said"),
     [
@@ -83,3 +101,11 @@ def test_a_way_into_the_mail_host_that_hangs_delays_no_cause() -> None:
 def test_whose_answer_is_waited_for_is_said_at_once(id: str, said: str) -> None:
     seen = cut(read(id), 1.5)
     assert waiting(seen, seen.at + 1.5) == said
+
+
+def test_who_has_begun_tls_is_not_told_to_say_nothing() -> None:
+    seen = cut(read("haproxy-frozen"), 1.5)
+    for lane in seen.lanes.values():
+        for ladder in lane.public.values():
+            ladder.rungs.append(Rung("tls", "ok", "TLSv1.3"))
+    assert waiting(seen, seen.at + 1.5) == ""

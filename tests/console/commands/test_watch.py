@@ -11,9 +11,8 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from console.commands import check
+from console.commands import check, opening
 from console.commands.check import Watch
-from console.engine.sweeps import Sweeps
 from console.engine.vantages import Vantages
 from console.events import FindingsChanged, ReadingsChanged
 from console.hosts.host import Host
@@ -76,51 +75,59 @@ class Late(Local):
             raise
 
 
-def opening(monkeypatch: pytest.MonkeyPatch, late: Late) -> tuple[Any, list[Sweeps], Any]:
-    """`check` at a terminal while it connects: what it does, the looks that it took, and its hosts."""
-    looks: list[Sweeps] = []
-
-    async def swept(sweeps: Sweeps, watch: Watch) -> None:
-        looks.append(sweeps)
-        late.lets_in.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(check, "_swept", swept)
-    monkeypatch.setattr(check, "SOON", 0.0 if late.role == "mail" else 60.0)
-    hosts: dict[Role, Host] = {"here": Local("here", "here"), "proxy": Local("vps", "proxy"), late.role: late}
-    vantages = Vantages(hosts, {}, deque())
-    estate = SimpleNamespace(topology=Topology(lanes=(LANE,)))
-    return check._opened(cast(Any, estate), vantages, Watch("site", (), False)), looks, vantages
+def opened(hosts: dict[Role, Host]) -> Vantages:
+    return Vantages(hosts, {}, deque())
 
 
-async def test_where_a_host_keeps_us_waiting_others_are_looked_from_and_it_is_said(
+async def test_a_host_that_keeps_us_waiting_is_told_of_and_holds_up_no_look_from_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for wait in ("SOON", "LATE", "UNREAD"):
+        monkeypatch.setattr(check, wait, 0.0)
+    monkeypatch.setattr(check, "_unread", lambda watch: False)
     late = Late("mailcow", "mail")
-    connecting, looks, _ = opening(monkeypatch, late)
-    async with asyncio.timeout(60):
-        await connecting
-    (first,) = looks
-    assert "mail" not in first.hosts and first.missing["mail"] == "mailcow is still being connected to"
-    assert "no way in to mailcow so far" in " ".join(capsys.readouterr().out.split())
+    hosts: dict[Role, Host] = {"here": Local("here", "here"), "mail": late}
+    watch, told = Watch("site", (), False), asyncio.Event()
+    monkeypatch.setattr(watch, "say", lambda words: (print(words), told.set()))
+    async with asyncio.timeout(60), check._opened(opened(hosts), watch) as coming:
+        assert not coming["mail"].done()
+        await told.wait()
+        late.lets_in.set()
+        assert await coming["mail"]
+    assert "mailcow so far: tried for 0 s" in capsys.readouterr().out
 
 
-async def test_who_is_in_soon_is_not_spoken_of_and_nothing_is_looked_at_twice(
+async def test_who_is_in_soon_is_not_spoken_of(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for wait in ("SOON", "LATE", "UNREAD"):
+        monkeypatch.setattr(check, wait, 60.0)
     prompt = Late("vps", "proxy")
     prompt.lets_in.set()
-    connecting, looks, _ = opening(monkeypatch, prompt)
-    async with asyncio.timeout(60):
-        await connecting
-    assert (looks, capsys.readouterr().out) == ([], "")
+    async with asyncio.timeout(60), check._opened(opened({"proxy": prompt}), Watch("site", (), False)) as coming:
+        assert not coming
+    assert capsys.readouterr().out == ""
 
 
 async def test_a_host_that_is_still_dialled_when_check_is_stopped_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    late = Late("vps", "proxy")
-    connecting, _, _ = opening(monkeypatch, late)
-    task = asyncio.ensure_future(connecting)
+    monkeypatch.setattr(check, "UNREAD", 0.0)
+    late, stop = Late("vps", "proxy"), asyncio.Event()
+
+    async def looks() -> None:
+        async with check._opened(opened({"proxy": late}), Watch("site", (), False)):
+            await stop.wait()
+
+    task = asyncio.ensure_future(looks())
     await late.asked.wait()
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled() and late.given_up
+
+
+async def test_a_host_that_never_lets_us_in_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "UNREAD", 0.0)
+    monkeypatch.setattr(opening, "OPENING", 0.01)
+    late = Late("vps", "proxy")
+    async with asyncio.timeout(60), check._opened(opened({"proxy": late}), Watch("site", (), False)) as coming:
+        await asyncio.wait(coming.values())
+        assert coming["proxy"].cancelled() and late.given_up

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from console.diagnosis.early import waiting
 from console.errors import Refused
 from console.hosts.host import Host, Stream
 from console.hosts.local import Local
@@ -69,6 +70,32 @@ async def test_a_tunnel_that_takes_its_time_holds_up_nothing_else() -> None:
     answer.set()
     seen = await looking
     assert {lane.vm.cause for lane in seen.lanes.values() if lane.vm} == {"refused"}
+
+
+async def test_a_host_that_is_still_being_connected_to_delays_no_other_and_is_asked_as_soon_as_we_are_in() -> None:
+    notes: list[str] = []
+    answered = asyncio.Event()
+    coming: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    hosts: dict[Role, Host] = {"here": Refusing("here", notes), "proxy": Refusing("proxy", notes)}
+    so_far: list[SweepData] = []
+
+    def tell(seen: SweepData, lane: object) -> None:
+        so_far[:] = [seen]
+        public = [ladder.done for lane in seen.lanes.values() for ladder in lane.public.values()]
+        if len(public) == len(LANES) and all(public):
+            answered.set()
+
+    looking = asyncio.create_task(
+        sweep(Topology(lanes=LANES, public=("192.0.2.10",)), hosts, tell, coming={"proxy": coming})
+    )
+    await asyncio.wait_for(answered.wait(), 60)
+    (seen,) = so_far
+    assert not [note for note in notes if note.startswith("proxy")] and seen.stats is None
+    assert waiting(seen, seen.at + 3) == ""  # nobody was asked anything there whose answer is missing
+    coming.set_result(True)
+    async with asyncio.timeout(60):
+        seen = await looking
+    assert {lane.vm.cause for lane in seen.lanes.values() if lane.vm} == {"refused"} and seen.stats is not None
 
 
 class Faulty(Refusing):
