@@ -91,13 +91,6 @@ def _shared(world: World, cause: Cause) -> str:
     return min(shared, default=UNDECIDED)
 
 
-def unexplained(world: World, tests: Iterable[Test]) -> str:
-    """One sentence on symptoms that nothing explains: lanes and what was seen; "" when there are none."""
-    left = [test for test in tests if test.port]
-    ports = tuple(dict.fromkeys(test.port for test in left))
-    return f"{lanes(ports)}: {seen_on(world, left)}; why is not known here" if ports else ""
-
-
 def seen_on(world: World, tests: Iterable[Test]) -> str:
     """What was seen, the innermost first, each once: "hung up at once from here"."""
     order = ("inside", "vm", "haproxy", "itself", "here")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from console.observation import Ladder, LaneData, Server, SweepData
+from console.observation import Ladder, LaneData, Server, Stats, SweepData
 
 Kind = Literal["connect", "talk", "check", "ping", "way", "name"]
 """connect: a connection was asked for; talk: it was made, and spoken over; check: HAProxy's own; way: our way in."""
@@ -102,7 +102,7 @@ def _refusal(said: str) -> str:
 def _answered(ladder: Ladder) -> str:
     """A web server's answer: one that asks who we are is well, one that sends us to where we are is not."""
     name, said = ladder.target.name, ladder.said
-    if ladder.target.protocol == "https" and name and (match := _REDIRECT.search(said)):
+    if ladder.target.protocol == "https" and (match := _REDIRECT.search(said)):
         return "loop" if match[1].rstrip("/") == f"https://{name}" else PASS
     return PASS
 
@@ -144,9 +144,8 @@ def _climbed(at: At, port: int, ladder: Ladder | None) -> Iterator[Test]:
 
 
 def _checked(seen: SweepData, lane: LaneData) -> Iterator[Test]:
-    row = seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.stats and lane.lane.proxy else None
-    state = row.status.split(" ")[0] if row else ""
-    if row is not None and state in ("UP", "DOWN", "MAINT", "DRAIN"):
+    row = seen.stats.server(lane.lane.proxy, lane.lane.server) if seen.stats else None
+    if row is not None and (state := row.status.split(" ")[0]) in ("UP", "DOWN", "MAINT", "DRAIN"):
         idle = state in ("MAINT", "DRAIN") or row.weight == 0
         came = "down" if failing(row) else "idle" if idle else PASS
         yield Test("check", "haproxy", came, lane.lane.port, said=f"{row.check} {row.last}")
@@ -181,16 +180,16 @@ def _ways(seen: SweepData) -> Iterator[Test]:
 
 def ailing(seen: SweepData) -> bool:
     """Whether anything is amiss that the machines themselves may explain."""
-    stats = seen.stats
-    heard = stats is None or not (stats.stopped or stats.silent)
-    rows = stats.servers if stats else ()
-    idle = any(_idle(seen, lane) for lane in seen.lanes.values()) if rows else False
-    return idle or not heard or any(not test.passed for test in _all(seen) if test.kind != "way")
+    stats = seen.stats or Stats()
+    idle = stats.servers and any(_idle(stats, lane) for lane in seen.lanes.values())
+    return (
+        bool(idle) or stats.stopped or stats.silent or any(not test.passed for test in _all(seen) if test.kind != "way")
+    )
 
 
-def _idle(seen: SweepData, lane: LaneData) -> bool:
+def _idle(stats: Stats, lane: LaneData) -> bool:
     """Whether HAProxy sends nobody to this lane's server, or has no such server."""
-    if seen.stats is None or seen.stats.error or not lane.lane.proxy:
+    if stats.error or not lane.lane.proxy:
         return False
-    row = seen.stats.server(lane.lane.proxy, lane.lane.server)
+    row = stats.server(lane.lane.proxy, lane.lane.server)
     return row is None or not row.status.startswith(("UP", "no check")) or row.weight == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
 from console.diagnosis import symptoms
 from console.diagnosis.symptoms import PASS, Test, ailing, failing, outcome
@@ -122,7 +123,8 @@ def test_only_what_was_tried_and_has_ended_counts(ladder: Ladder, kinds: list[st
     ("status", "weight", "came"),
     [
         ("UP", 100, PASS), ("UP", None, PASS), ("UP", 0, "idle"), ("UP 2/3", 100, "down"), ("DOWN", 100, "down"),
-        ("DOWN 1/2", 100, "down"), ("DOWN (agent)", 100, "down"), ("MAINT", 100, "idle"), ("DRAIN", 100, "idle"),
+        ("DOWN 1/2", 100, "down"), ("DOWN (agent)", 100, "down"), ("MAINT", 100, "idle"),
+        ("MAINT (via imaps/old)", 100, "idle"), ("UP", 1, PASS), ("DRAIN", 100, "idle"),
         ("no check", 100, None), ("NOLB", 100, None), ("", None, None),
     ],
 )  # fmt: skip
@@ -181,6 +183,8 @@ def test_a_way_in_that_is_closed_is_told_from_one_that_leads_nowhere(
 ) -> None:
     ways = [test for test in found(seen_of(**{part: ladder})) if test.kind == "way"]
     assert ways == [Test("way", at, came, said=said)]  # type: ignore[arg-type]
+    nothing = Ladder(ProbeTarget("203.0.113.10", 993, "imaps"), "here", cause="no-way", done=True)
+    assert [test.outcome for test in found(seen_of(**{part: nothing})) if test.kind == "way"] == ["shut"]
     ladder_to_come = a_ladder(done=False)
     assert [test for test in found(seen_of(**{part: ladder_to_come})) if test.kind == "way"] == []
 
@@ -201,6 +205,8 @@ ROW = Server("imaps", "mailcow", "UP", "L4OK", "", 100)
     [
         ({}, False),
         ({"stats": Stats((ROW,))}, False),
+        ({"stats": Stats()}, False),  # it tells of no server at all: a list that we may not see
+        ({"stats": Stats((Server("imaps", "mailcow", "UP", "L4OK", "", 1),))}, False),
         ({"stats": Stats(error="no socket is known")}, False),
         ({"stats": Stats(error="refused", stopped=True)}, True),
         ({"stats": Stats(error="silent", silent=True)}, True),
@@ -215,3 +221,10 @@ ROW = Server("imaps", "mailcow", "UP", "L4OK", "", 100)
 )
 def test_machines_are_asked_where_something_is_amiss_that_they_may_explain(parts: dict[str, object], ill: bool) -> None:
     assert ailing(seen_of(**{**WELL, **parts})) is ill
+
+
+def test_a_lane_without_a_proxy_in_its_files_is_not_looked_for_among_haproxy_s_servers() -> None:
+    seen = seen_of(**WELL, stats=Stats((ROW,)))
+    seen.lanes[LANE.id].lane = replace(LANE, proxy="")
+    assert not ailing(seen)
+    assert {test.kind for test in found(seen)} == {"connect", "talk"}
