@@ -99,8 +99,8 @@ class World:
         some = [
             ladder for lane in self.lanes.values() for ladder in (lane.public.values() if at == "here" else [lane.vm])
         ]
-        dialled = [ladder.rung("connect") for ladder in some if ladder is not None and ladder.connected]
-        return [rung.ms for rung in dialled if rung is not None and rung.ms is not None]
+        took = [ladder.latency for ladder in some if ladder is not None]
+        return [each for each in took if each is not None]
 
     @cached_property
     def dragged(self) -> dict[int, float]:
