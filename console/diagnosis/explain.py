@@ -258,7 +258,7 @@ def _dim(free: list[Suspect], left: frozenset[int], symptoms: tuple[Test, ...]) 
 
 
 def _trimmed(free: list[Suspect], wanted: frozenset[int], dim: frozenset[int]) -> list[Suspect]:
-    """Suspects without the lanes of which only the hop is known; who explains the same, no dearer, is kept once."""
+    """Suspects without the lanes of which only the hop is known, and with what is wanted of what they explain."""
     kept = []
     for each in free:
         if not each.covers & wanted:

@@ -165,6 +165,39 @@ def test_what_was_seen_is_told_from_the_inside_to_the_outside_each_once() -> Non
     assert seen_on(a_world(), some[4:5]) == "no answer"  # of no lane
 
 
+def test_evidence_of_what_broke_no_lane_yet_is_what_proves_it_alone() -> None:
+    assert told(a_world(), mode(), proof=PROVEN, symptoms=())[0].evidence == PROVEN.words
+    assert told(a_world(), mode(), ports=(), proof=PROVEN, symptoms=closed(993))[0].evidence == PROVEN.words
+
+
+def test_rivals_have_the_evidence_of_the_likeliest() -> None:
+    hint = Proof(None, ("show stat: DOWN",))
+    (found,) = told(a_world(), mode(), mode("other"), proof=hint)
+    assert found.evidence == ("show stat: DOWN", "lane 993: hung up at once from here")
+
+
+@pytest.mark.parametrize(
+    ("id", "finding", "hop", "where"),
+    [
+        ("name/astray", "CH036", "public", "laptop"),
+        ("here/offline", "CH070", "public", "laptop"),
+        ("vps/off", "CH031", "public", "laptop"),
+        ("vps/other", "CH070", "public", "vps"),
+        ("tunnel/some", "CH016", "tunnel", "vps"),
+        ("daemon/some", "CH070", "service", "box"),
+        ("haproxy-server/some", "CH050", "haproxy", "haproxy.cfg:993"),
+        ("haproxy-check/some", "CH054", "haproxy", "haproxy.cfg:993"),
+    ],
+)
+def test_a_cause_is_at_a_line_of_the_files_or_at_a_machine(id: str, finding: str, hop: HopName, where: str) -> None:
+    (found,) = told(a_world(), mode(id=id, finding=finding, hop=hop), proof=PROVEN)
+    assert str(found.where) == where
+
+
+def test_a_port_where_nobody_listens_is_critical_whatever_the_catalogue_says_of_files() -> None:
+    assert told(a_world(), mode(finding="CH021"), proof=PROVEN)[0].severity == "critical"
+
+
 @pytest.mark.parametrize(
     ("symptoms", "hop"),
     [

@@ -211,6 +211,7 @@ ROW = Server("imaps", "mailcow", "UP", "L4OK", "", 100)
         ({"stats": Stats(error="refused", stopped=True)}, True),
         ({"stats": Stats(error="silent", silent=True)}, True),
         ({"stats": Stats((Server("imaps", "mailcow", "UP", "L4OK", "", 0),))}, True),
+        ({"stats": Stats((Server("imaps", "mailcow", "no check", "", "", 0),))}, True),
         ({"stats": Stats((Server("imaps", "mailcow", "no check", "", "", 100),))}, False),
         ({"stats": Stats((Server("imaps", "mailcow", "NOLB", "", "", 100),))}, True),
         ({"stats": Stats((Server("imaps", "other", "UP", "L4OK", "", 100),))}, True),  # HAProxy has no such server
