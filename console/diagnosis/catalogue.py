@@ -171,6 +171,12 @@ _ENTRIES = (
     Entry("CH061", "vm-moved", "critical", "incus list on the home server; pin ipv4.address on the instance's nic"),
     Entry("CH062", "tunnel-lossy", "high", "tailscale ping tells whether it goes through a relay; look at the line"),
     Entry("CH093", "tunnel-narrow", "critical", "look what fills the line at home, and at tailscale ping"),
+    Entry(
+        "CH094",
+        "daemon-unknown",
+        "low",
+        'name the mail server\'s own files: compose = ["…"] or mailcow_conf = "…" in [sources], for Mailcow',
+    ),
     Entry("CH063", "tunnel-mtu", "critical", "clamp the MSS at the router, or lower the tunnel's MTU"),
     Entry("CH064", "vm-filters-proxy", "critical", "let the proxy in: nft list ruleset, and netfilter-mailcow's bans"),
     Entry("CH065", "docker-stopped", "critical", "systemctl start docker, then docker compose up -d"),

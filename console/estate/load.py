@@ -100,6 +100,7 @@ class _Loading(LaneFiles):
             inet=dovecot.listeners(self.texts[trust.file], trust.file) if trust else (),
             master=self._master(),
             lists=self.lists(haproxy_files),
+            folder=self.path.absolute().parent.name,
         )
         if not (named.haproxy or named.opentofu or named.compose or self.site.lane):
             self.complain(("sources",), 'nothing to read: name haproxy = ["haproxy.cfg"] in [sources], or a [[lane]]')

@@ -43,6 +43,18 @@ class Listener(Struct, frozen=True, gc=False):
 Listeners = dict[int, Listener]
 """By container port: no two daemons of Mailcow's that clients reach have the same."""
 
+_ANYBODY: Listeners = {
+    25: Listener(None, 25, "smtp", "starttls"),
+    465: Listener(None, 465, "smtps", "tls"),
+    587: Listener(None, 587, "submission", "starttls"),
+    143: Listener(None, 143, "imap", "starttls"),
+    993: Listener(None, 993, "imaps", "tls"),
+    110: Listener(None, 110, "pop3", "starttls"),
+    995: Listener(None, 995, "pop3s", "tls"),
+    4190: Listener(None, 4190, "sieve", "starttls"),
+}
+"""What mail ports speak by their number (IANA), whoever answers there."""
+
 _IMAP: tuple[tuple[str, str, int, Protocol, bool, bool], ...] = (
     ("imap-login", "imap", 143, "imap", False, False),
     ("imap-login", "imaps", 993, "imaps", True, False),
@@ -88,10 +100,14 @@ def listeners(
     environment: EnvFile | None = None,
     compose: Compose | None = None,
     foreign: bool = False,
+    named: bool = True,
 ) -> Listeners:
     """Return the listeners of Postfix, Dovecot and nginx by container port, as the given files decide them.
 
-    `foreign` says that they are not Mailcow's: only what a file says of them is known then."""
+    `foreign` says that they are not Mailcow's: only what a file says of them is known then. Not `named`, nothing says
+    whose they are: a usual port speaks what it does everywhere, and whether it waits for a header nobody knows."""
+    if not named and not foreign:
+        return dict(_ANYBODY)
     found = {each.port: each for each in (() if foreign and master is None else _postfix(postfix, master))}
     found |= _dovecot(inet, foreign)
     found |= {each.port: each for each in (() if foreign else _nginx(environment, compose))}

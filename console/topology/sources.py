@@ -12,7 +12,7 @@ from console.model import Published, Span
 from console.site import Site
 from console.sources.haproxy import Configuration
 from console.sources.haproxy.routes import doors
-from console.topology.containers import edges, is_foreign, on_host, own_addresses, sharing
+from console.topology.containers import edges, is_foreign, is_mailcow, on_host, own_addresses, sharing
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
@@ -34,7 +34,7 @@ class Sources(Struct, frozen=True, dict=True):
 
     `environment` is mailcow.conf, `postfix` extra.cf, `dovecot` extra.conf with its `inet` listeners, `master` the
     services of master.cf; `texts` has each file by its name, `lists` those that HAProxy's conditions name, as written
-    there."""
+    there; `folder` is the name of the site file's folder."""
 
     site: Site = Site()
     haproxy: Configuration | None = None
@@ -52,11 +52,30 @@ class Sources(Struct, frozen=True, dict=True):
     inet: tuple[InetListener, ...] = ()
     master: tuple[Service, ...] | None = None
     lists: dict[str, str] = {}
+    folder: str = ""
+
+    @cached_property
+    def named(self) -> bool:
+        """Whether anything given says that Mailcow stands behind: a file of it, a host for it, or its name somewhere.
+
+        HAProxy's files alone, without its name, may lead to any mail server."""
+        files = (self.environment, self.postfix, self.dovecot, self.master)
+        return (
+            any(each is not None for each in files)
+            or is_mailcow(self.compose)
+            or any(host.role == "mail" for host in self.site.hosts.values())
+            or any(_NAME.search(text) for text in (self.folder, *self.texts, *self.texts.values()))
+        )
 
     @property
     def published(self) -> tuple[Published, ...]:
         """The ports that the compose files publish."""
         return self.compose.published if self.compose else ()
+
+    @cached_property
+    def foreign(self) -> bool:
+        """Whether the compose files set up another mail server than Mailcow."""
+        return self.postfix is None and is_foreign(self.compose, self.environment)
 
     @cached_property
     def ports(self) -> Ports:
@@ -74,7 +93,8 @@ class Sources(Struct, frozen=True, dict=True):
                 self.inet,
                 self.environment,
                 self.compose,
-                self.postfix is None and is_foreign(self.compose, self.environment),
+                self.foreign,
+                self.named,
             ),
             told(self.compose),
             own_addresses(self.compose, self.environment),
@@ -99,4 +119,5 @@ class Sources(Struct, frozen=True, dict=True):
         return Routes(doors(proxies, self.names, self.lists), self.ports, vague)
 
 
+_NAME = re.compile("mailcow", re.IGNORECASE)
 _ADDRESS = re.compile(r"[\d.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")

@@ -16,7 +16,7 @@ SEED = Path(__file__).parents[2] / "assets" / "lab"
 
 
 def read(folder: Path) -> Sources:
-    """Read a folder: *.cfg in C order, *.tf, one *.yml, *.sh."""
+    """Read a folder, as one that is called Mailcow's: *.cfg in C order, *.tf, one *.yml, *.sh."""
 
     def texts(pattern: str) -> list[tuple[str, str]]:
         return [(path.name, path.read_bytes().decode()) for path in sorted(folder.glob(pattern))]
@@ -27,6 +27,7 @@ def read(folder: Path) -> Sources:
         tofu=opentofu.read(tofu) if tofu else None,
         compose=compose.read(composed[0][1], composed[0][0], {}) if composed else None,
         scripts=tuple(shell.read(text, name) for name, text in texts("*.sh")),
+        folder="mailcow",
     )
 
 

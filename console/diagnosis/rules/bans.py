@@ -10,6 +10,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Span, Topology
 from console.sources.haproxy import Configuration
+from console.topology.daemons import DOVECOT, POSTFIX
 from console.topology.lanes import MAIL, Way
 from console.topology.sources import Sources
 
@@ -23,7 +24,8 @@ def proxy_banned(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """Without a PROXY header all clients have the proxy's address; netfilter-mailcow bans it unless it is private."""
     groups: dict[str, list[Way]] = {}
     for way in sources.routes.ways:
-        if way.ours and way.behind in _PLAIN and way.server.proxy_protocol is None and _bannable(way.server.host):
+        mailcow = way.arrival.listener.service in (POSTFIX, DOVECOT) and way.behind in _PLAIN
+        if way.ours and mailcow and way.server.proxy_protocol is None and _bannable(way.server.host):
             groups.setdefault(way.server.host, []).append(way)
     for host, ways in groups.items():
         lanes = tuple([lane for lane in words.together(ways) if lane.protocol in MAIL])

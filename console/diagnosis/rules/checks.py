@@ -8,7 +8,7 @@ from itertools import groupby
 from console.diagnosis import greetings, words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.diagnosis.rules.headers import checked, greets
+from console.diagnosis.rules.headers import anybody, checked, greets
 from console.model import Finding, Span, Topology
 from console.text import address
 from console.topology.daemons import Listener
@@ -49,7 +49,7 @@ def _seeing(way: Way) -> str | None:
             way.headed and listener.header != "refused"
         )
         return "ask for a page: option httpchk" + f", with {' and '.join(words)} on the server line" * bool(words)
-    if way.server.transparent and not way.headed:
+    if (way.server.transparent and not way.headed) or anybody(way):
         return "check what the daemon says: option tcp-check with connect and expect"
     return None
 

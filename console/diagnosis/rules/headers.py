@@ -8,6 +8,7 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import PLAIN_PORTS, Finding, Lane, Span, Topology
+from console.text import join_words
 from console.topology.daemons import NGINX
 from console.topology.lanes import MAIL, Way
 from console.topology.listeners import Arrival
@@ -85,17 +86,34 @@ def _tells_proxy(way: Way) -> bool:
 
 def _hides(way: Way) -> bool:
     """Whether the daemon sees HAProxy in place of every client: no header, and not the client's own address."""
-    if way.server.transparent or way.headed or not _judged(way, "refused"):
-        return False
     listener = way.arrival.listener
+    if way.server.transparent or way.headed or not (_judged(way, "refused") or anybody(way)):
+        return False
     if listener.service == NGINX:
         # In HTTP a header of the request may tell the client's address.
         return way.backend.mode != "http" and listener.wire == "tls"
     return listener.protocol in MAIL and words.carry_mail(way.lanes)
 
 
+def anybody(way: Way) -> bool:
+    """Whether a mail port is dialled of which no file says who answers: what it speaks is known, and no more."""
+    listener = way.arrival.listener
+    return listener.service is None and listener.header == "unknown" and listener.protocol in MAIL
+
+
 def _hidden(sources: Sources, way: Way, lanes: tuple[Lane, ...]) -> Finding:
     listener = way.arrival.listener
+    if anybody(way):
+        return finding(
+            "CH002",
+            f"{words.lanes(lanes)}: no PROXY header: whatever answers at {words.dialled(way)} takes every client for"
+            " HAProxy's address, or waits for the header in vain; no given file tells which",
+            way.server.span,
+            lanes=words.ids(lanes),
+            hop="vm",
+            severity="high",
+            remedy="send-proxy, to a listener that is set to take it",
+        )
     daemon = words.daemon(lanes, way)
     blind = _BLIND.get(listener.protocol or "", "login limits and bans are blind, and its log names nobody")
     wanted = _PROXIED.get(listener.port)
@@ -165,6 +183,35 @@ def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator
             hop="haproxy",
             remedy="check the PROXY port (10xxx, 14190), or drop the header from the check",
         )
+
+
+@static("CH094")
+def daemon_unknown(sources: Sources, topology: Topology) -> Iterator[Finding]:
+    """HAProxy's files alone do not say who answers behind: whether the header is right there cannot be told."""
+    if sources.named or sources.foreign:
+        return
+    ways = [way for way in sources.routes.ways if words.carry_mail(way.lanes) and _open(way)]
+    if not ways:
+        return
+    lanes = words.together(ways)
+    places = tuple(dict.fromkeys(way.server.span for way in ways))
+    targets = list(dict.fromkeys(words.dialled(way) for way in ways))
+    yield finding(
+        "CH094",
+        f"{words.lanes(lanes)}: no given file says what answers at {join_words(targets, 4)}: whether it waits for"
+        " HAProxy's PROXY header cannot be told",
+        places[0],
+        also=places[1:],
+        lanes=words.ids(lanes),
+        hop="vm",
+    )
+
+
+def _open(way: Way) -> bool:
+    """Whether a right header depends on who answers: one is sent, or the port is one that Mailcow has for it."""
+    if way.arrival.entry is not None or not way.arrival.known or way.arrival.direct:
+        return False
+    return (way.headed and way.arrival.listener.header == "unknown") or way.port in PLAIN_PORTS
 
 
 def _doubled(way: Way) -> bool:

@@ -131,7 +131,7 @@ def _absent(sources: Sources, host: str, port: int, lanes: list[Lane]) -> tuple[
         problem = f"{there} {file} publishes on {found} only: nobody answers{unless}"
         other = next((each for each in addresses if each not in _EVERY and not each.startswith("127.")), "")
         return problem, f"publish it on {arrival.host}{f', or dial {other}' if other else ''}", places
-    if arrival.entry is not None or not any(lane.protocol in MAIL for lane in lanes):
+    if arrival.entry is not None or not any(lane.protocol in MAIL for lane in lanes) or not sources.named:
         return "", "", ()
     service = SERVICES.get(arrival.port)
     moved = [entry for entry in ports.assumed if entry.container_port == arrival.port and entry.service == service]

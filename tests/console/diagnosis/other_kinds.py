@@ -12,6 +12,7 @@ def other(image: str, more: str) -> dict[str, str]:
 
 
 STALWART = "ports: ['25:25', '993:993', '10143:10143']"
+EDGE_ALONE = "services:\n  edge:\n    image: haproxy:2.9\n    network_mode: host\n    ports: ['25:25']\n"
 ANOTHER = {
     "a header to its 25": Case(lane(25, "10.9.9.9:25 send-proxy-v2"), [], other("stalwartlabs/stalwart", STALWART)),
     "a header to its 993": Case(
@@ -46,7 +47,7 @@ ANOTHER = {
     "what stands in front of Mailcow is no mail server": Case(
         lane(25, "10.9.9.9:25 send-proxy"),
         ["CH003 critical"],
-        {OVERRIDE: "services:\n  edge:\n    image: haproxy:2.9\n    network_mode: host\n    ports: ['25:25']\n"},
+        {OVERRIDE: EDGE_ALONE, "mailcow.conf": "SMTP_PORT=25\n"},
     ),
 }
 """Mail servers of other makers: of their daemons only what a file says is known."""

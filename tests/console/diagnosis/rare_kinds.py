@@ -45,7 +45,7 @@ CLIENTS_PORT = {
     "the client's, to plain ports": Case(
         "listen s\n bind :25,:465\n server m 10.9.9.9 send-proxy\n",
         ["CH003 critical", "CH003 critical", "CH004 high", "CH004 high"],
-        {OVERRIDE: "services: {}\n"},
+        {OVERRIDE: "services: {postfix-mailcow: {}}\n"},
     ),
     "the client's and 10000": Case(
         "listen s\n bind :25,:465\n server m 10.9.9.9:+10000 send-proxy\n",
@@ -55,12 +55,12 @@ CLIENTS_PORT = {
     "the client's, without a header": Case(
         "listen s\n bind :25,:587\n server m 10.9.9.9\n",
         ["CH002 high", "CH002 high", "CH004 high", "CH004 high"],
-        {OVERRIDE: "services: {}\n"},
+        {OVERRIDE: "services: {postfix-mailcow: {}}\n"},
     ),
     "the client's, which it sees": Case(
         "listen s\n bind :25\n source 0.0.0.0 usesrc clientip\n server m 10.9.9.9\n",
         ["CH004 high"],
-        {OVERRIDE: "services: {}\n"},
+        {OVERRIDE: "services: {postfix-mailcow: {}}\n"},
     ),
 }
 """Server lines without a port of their own."""

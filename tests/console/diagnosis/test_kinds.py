@@ -25,6 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
+from tests.console.diagnosis.open_kinds import NAMELESS
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
     ASKED_ELSEWHERE,
@@ -69,7 +70,7 @@ ALL = {
         ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
-        ("asked elsewhere", ASKED_ELSEWHERE),
+        ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
     )
     for name, case in cases.items()
 }  # fmt: skip

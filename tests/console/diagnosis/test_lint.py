@@ -84,7 +84,7 @@ def test_one_cause_at_many_lines_is_one_finding_that_names_them_all():
 
 
 def test_no_compose_file_means_nothing_about_what_is_published():
-    sources = Sources(haproxy=read(SEED).haproxy)
+    sources = Sources(haproxy=read(SEED).haproxy, folder="mailcow")
     assert {each.id for each in lint(sources, build(sources))} == {"CH004", "CH009", "CH019"}
 
 
@@ -98,7 +98,10 @@ def test_a_lane_that_the_site_declares_counts_as_a_listener():
     text = 'services:\n  postfix-mailcow:\n    ports: ["10.0.0.1:10587:10587"]\n'
     lane = DeclaredLane(587, "submission", "10.0.0.1:10587", proxy_protocol="v1")
     sources = Sources(
-        site=Site(lane=(lane,)), compose=compose.read(text, "c.yml", {}), declared=(Span("site.toml", 7),)
+        folder="mailcow",
+        site=Site(lane=(lane,)),
+        compose=compose.read(text, "c.yml", {}),
+        declared=(Span("site.toml", 7),),
     )
     assert lint(sources, build(sources)) == ()
 
@@ -146,7 +149,9 @@ listen smtp
 )
 def test_only_an_address_that_incus_gives_must_be_pinned(target: str, nic: str, blamed: bool):
     sources = Sources(
-        haproxy=haproxy.parse(ONE.format(target=target), "h.cfg"), tofu=opentofu.read([("m.tf", NIC % nic)])
+        folder="mailcow",
+        haproxy=haproxy.parse(ONE.format(target=target), "h.cfg"),
+        tofu=opentofu.read([("m.tf", NIC % nic)]),
     )
     found = lint(sources, build(sources))
     assert [each.id for each in found] == ["CH024"] * blamed
@@ -154,7 +159,9 @@ def test_only_an_address_that_incus_gives_must_be_pinned(target: str, nic: str, 
 
 
 def test_addresses_are_not_judged_without_an_instance():
-    sources = Sources(haproxy=read(SEED).haproxy, tofu=opentofu.read([("m.tf", 'locals {\n  a = "b"\n}\n')]))
+    sources = Sources(
+        haproxy=read(SEED).haproxy, tofu=opentofu.read([("m.tf", 'locals {\n  a = "b"\n}\n')]), folder="mailcow"
+    )
     assert "CH024" not in {each.id for each in lint(sources, build(sources))}
 
 
@@ -181,7 +188,7 @@ def test_the_static_rules_are_these_and_no_others():
     assert {id for id, _ in STATIC} == {
         "CH001", "CH002", "CH003", "CH004", "CH005", "CH006", "CH007", "CH008", "CH009", "CH010", "CH011", "CH012",
         "CH013", "CH015", "CH017", "CH018", "CH019", "CH020", "CH021", "CH024", "CH025", "CH026", "CH027", "CH080",
-        "CH083",
+        "CH083", "CH094",
     }  # fmt: skip
 
 

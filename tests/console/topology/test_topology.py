@@ -20,7 +20,7 @@ ESTATES = sorted((CASES / "estates").iterdir())
 
 
 def of(config: str, **others: object) -> Topology:
-    return build(Sources(haproxy=haproxy.parse(config, "h.cfg"), **others))  # type: ignore[arg-type]
+    return build(Sources(haproxy=haproxy.parse(config, "h.cfg"), folder="mailcow", **others))  # type: ignore[arg-type]
 
 
 def only(config: str, **others: object) -> Lane:
