@@ -188,6 +188,8 @@ class Route(Struct, frozen=True):
     device: str = ""
     via: str = ""
     none: str = ""
+    source: str = ""
+    """The address that packets to there have as their own."""
 
 
 class Disk(Struct, frozen=True):
@@ -245,8 +247,11 @@ class Asked(Struct):
     """Addresses and ports to which more than one connection of HAProxy's stood unanswered."""
     route: Route | None = None
     """The proxy's route to the mail host."""
+    back: Route | None = None
+    """The mail host's route to the address from which the proxy asks it."""
     pings: dict[str, Ping] = field(default_factory=dict)
-    """Who was pinged: "router" (the tunnel's far end), "vm", "large" (it, with large packets), "gateway" (our own)."""
+    """Who was pinged: "router" (the tunnel's far end), "vm", "large" (it, with large packets), "gateway" (our own),
+    "front" (the proxy's public address, from here)."""
     door: Ladder | None = None
     """The mail host's port 22, connected to from the proxy."""
     guest: Guest | None = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from console.diagnosis.behind import in_words
 from console.diagnosis.catalogue import CATALOGUE, finding
 from console.diagnosis.explain import Cause, Explanation, Suspect
 from console.diagnosis.symptoms import Test
@@ -160,7 +161,14 @@ def _evidence(world: World, suspect: Suspect, cause: Cause) -> tuple[str, ...]:
     """What proves it, then what was seen, then what was well beside it."""
     lines = [clean(word, 200) for word in suspect.proof.words if word]
     lines += [f"{lanes(cause.ports)}: {seen_on(world, cause.symptoms)}"] if cause.ports and cause.symptoms else []
-    return tuple(lines[:MOST])
+    hidden = [f"{_fill(words, _machines(world))}, {lanes(ports)}" for words, ports in in_words(world, hiding(cause))]
+    unseen = [f"not seen meanwhile, neither well nor ill: {'; '.join(hidden)}"] if hidden else []
+    return (*lines[: MOST - len(unseen)], *unseen)
+
+
+def hiding(cause: Cause) -> tuple[int, ...]:
+    """The lanes of a cause that lets no connection through somewhere, or leaves it without an address."""
+    return tuple(dict.fromkeys(t.port for t in cause.symptoms if t.port and t.kind in ("connect", "name")))
 
 
 def hop_of(suspect: Suspect, cause: Cause) -> HopName:

@@ -95,7 +95,7 @@ def _suspects(world: World, mode: Mode) -> list[Suspect]:
             continue
         covers = _covered(world, mode, scope)
         apart = not any(world.symptoms[number].port for number in covers)
-        if apart and not (mode.stands == "apart" and world.symptoms):
+        if apart and mode.stands != "apart":
             continue
         proof = mode.fact(world, scope)
         if apart and proof.holds and proof.beside:

@@ -70,7 +70,7 @@ HAPROXY: tuple[Mode, ...] = (
         "haproxy-listener/denies", "clients of {ports} are told {said}, {though}: HAProxy says so itself (a rule, or "
         "no backend for them), or by what it adds to a request", 1.8, "haproxy",
         where(web),
-        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, fact=servers.answers_odd,
+        covers=f"{END}: says-4xx says-5xx says-no", forbids=END, fact=servers.answers_odd, stands="beside",
         finding="CH049", tells="the deployed haproxy.cfg where {ports} is described",
         remedy="look for http-request deny or return, and for default_backend, in the deployed haproxy.cfg where "
         "{ports} is described",
@@ -90,11 +90,13 @@ HAPROXY: tuple[Mode, ...] = (
         "haproxy-server/maintenance", "HAProxy's server {server} is in maintenance: it sends nobody there", 1.8,
         "haproxy",
         each, covers=f"{NOBODY}; check haproxy: idle", fact=servers.put_away("MAINT"), finding="CH051",
+        stands="beside",
         tells="show stat on HAProxy's stats socket", remedy="enable server {server} on HAProxy's stats socket",
     ),
     row(
         "haproxy-server/drain", "HAProxy's server {server} is drained: it sends nobody new there", 2.2, "haproxy",
         each, covers=f"{NOBODY}; check haproxy: idle", fact=servers.put_away("DRAIN"), finding="CH052",
+        stands="beside",
         tells="show stat on HAProxy's stats socket", remedy="set server {server} state ready on HAProxy's stats "
         "socket, and its weight to 100%",
     ),

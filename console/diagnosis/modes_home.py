@@ -41,15 +41,15 @@ HOME: tuple[Mode, ...] = (
     ),
     row(
         "vm/no-way-back", "{mail} has no way back to {vps}: a route of its is missing or wrong", 2.0, "vm", everything,
-        covers=FAR, forbids=NEAR, needs="ping router", fact=back.unforwarded, finding="CH078", kin="CH016",
+        covers=FAR, forbids=NEAR, needs="ping router", fact=back.backless, finding="CH078", kin="CH016",
         tells="ip route on {mail}",
         remedy="ip route get, on {mail}, of {vps}'s address in the tunnel: it leads to the router",
     ),
     row(
-        "tunnel/loss", "packets are lost between {vps} and {mail}: by the tunnel, or at home", 2.4, "tunnel",
+        "tunnel/loss", "packets are lost between {vps} and {mail}{count}: by the tunnel, or at home", 2.4, "tunnel",
         everything,
         covers=f"connect vm,door: timeout; talk vm: silent closed-3 closed-5 closed headerless; {END}: silent closed-3 "
-        "closed-5 closed headerless; check haproxy; ping router,host,large", fact=back.lossy, stands="apart",
+        "closed-5 closed headerless not-tls; check haproxy; ping router,host,large", fact=back.lossy, stands="apart",
         finding="CH062",
         tells="ping the router's end of the tunnel twenty times from {vps}",
         remedy="tailscale ping from {vps} tells whether it goes through a relay; look at the line at home",

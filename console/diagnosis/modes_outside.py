@@ -85,7 +85,7 @@ OUTSIDE: tuple[Mode, ...] = (
         fact=front.between, finding="CH086", tells="ping -M do -s 1400 {vps} from here; dial from another network",
     ),
     row(
-        "here/loss", "packets are lost on the way between this machine and {vps}", 1.4, "public", everything,
+        "here/loss", "packets are lost on the way between this machine and {vps}{count}", 1.4, "public", everything,
         covers="connect here: timeout; talk here: silent closed-3 closed-5 closed", fact=front.lost_here,
         stands="apart",
         finding="CH087", tells="ping -c 20 {vps} from here; dial from another network",

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
-from console.diagnosis.world import SLOW, World, hidden, inner, resent
+from console.diagnosis.resent import SLOW, resent, resent_checks
+from console.diagnosis.world import World, hidden, inner
 from console.observation import Ping
 from console.text import join_words
+
+FEW = 2
+"""Pings that tell whether anybody answers, and hardly how many are lost."""
 
 AWAITED = 800.0
 """Milliseconds within which a ping's answer surely was awaited: one that came later was not counted, nor lost."""
@@ -78,6 +82,14 @@ def unforwarded(world: World, scope: Scope) -> Proof:
     )
 
 
+def backless(world: World, scope: Scope) -> Proof:
+    """As `unforwarded`; and the mail host's own kernel says that there is no way to the proxy."""
+    proof, back = unforwarded(world, scope), world.asked.back
+    if proof.holds is False or back is None or not back.none or not proof.words:
+        return proof
+    return Proof(True, (f"ip route get {back.address} on {world.name('mail')}: {back.none}", *proof.words), cost=0.4)
+
+
 def off(world: World, scope: Scope) -> Proof:
     """Incus says that it does not run; else the tunnel's far end answers, and nobody at the VM's address."""
     guest = world.asked.guest
@@ -111,21 +123,22 @@ def _nobody(world: World) -> Proof:
 
 
 def lossy(world: World, scope: Scope) -> Proof:
-    """Some connections took whole seconds more than others, or pings were lost in part."""
+    """Some pings were lost and others not, as connections were late; or connections alone took whole seconds more."""
     times = world.times("vm")
-    partly = [
-        p
-        for name, p in world.asked.pings.items()
-        if name in ("router", "vm", "large") and 0 < p.answered < p.sent and (p.fastest or 0.0) < AWAITED
-    ]
-    late = resent(times)
+    late = [*resent(times), *resent_checks(world.seen)]
+    named = {name: world.asked.pings[name] for name in ("router", "vm", "large") if name in world.asked.pings}
+    asked = [ping for name, ping in named.items() if name != "large"]
+    partly = [ping for ping in named.values() if partly_lost(ping, len(late))]
     if partly:
         words = tuple(f"ping {p.address}: {p.answered} of {p.sent} answered" for p in partly)
         # one lost ping may be any machine's; a filter may limit pings of one, or connections, and hardly all of these
-        return Proof(True, words, beside=len({p.address for p in partly}) > 1 or bool(late))
-    if len(late) >= 2:
-        said = f"connections took {max(late) / 1000:.1f} s, others {min(times):.0f} ms: packets were sent again"
-        return Proof(True, (said,), beside=False)  # as where a filter limits new connections
+        beside = len({p.address for p in partly}) > 1 or bool(late)
+        return Proof(True, words, {"count": counted(max(partly, key=lambda p: p.sent - p.answered))}, beside=beside)
+    if asked and all(map(steady, asked)):
+        return Proof(False)  # whoever limits new connections makes them as late
+    if len(resent(times)) >= 2:
+        said = f"connections took {max(times) / 1000:.1f} s, others {min(times):.0f} ms: packets were sent again"
+        return Proof(True, (said,), beside=False)
     return (
         Proof(None, cost=1.8)
         if late or (times and min(times) > SLOW)
@@ -133,6 +146,24 @@ def lossy(world: World, scope: Scope) -> Proof:
         if times and world.asked.pings
         else UNKNOWN
     )
+
+
+def partly_lost(ping: Ping, late: int = 0) -> bool:
+    """Whether some were lost and others not: of many more than one, for one may be any machine's, or one beside two
+    connections that were `late`."""
+    lost = ping.sent - ping.answered
+    enough = lost >= 1 if ping.sent == FEW or late > 1 else lost > 1
+    return ping.answered > 0 and enough and (ping.fastest or 0.0) < AWAITED
+
+
+def steady(ping: Ping) -> bool:
+    """Whether so many were sent that lost packets would show, and none was lost."""
+    return ping.sent > FEW and ping.sent == ping.answered
+
+
+def counted(ping: Ping) -> str:
+    """How many of some pings were answered, as words that stand behind others."""
+    return f" ({ping.answered} of {ping.sent} pings of {ping.address} were answered)"
 
 
 def _drops(world: World) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
-from console.diagnosis.world import World, inner, resent
+from console.diagnosis.proofs_back import counted, partly_lost, steady
+from console.diagnosis.resent import resent
+from console.diagnosis.world import World, inner
 from console.observation import Listener
 from console.text import join_words
 
@@ -57,14 +59,19 @@ def bypassed(world: World, scope: Scope) -> Proof:
 
 
 def lost_here(world: World, scope: Scope) -> Proof:
-    """Connections from here took whole seconds more than others: their first packets were sent again."""
-    times = world.times("here")
+    """Connections from here took whole seconds more than others, and pings were lost in part, or nobody answers any."""
+    times, ping = world.times("here"), world.asked.pings.get("front")
     late = resent(times)
     if not late:
         return Proof(False)
     said = f"connections took {max(late) / 1000:.1f} s, others {min(times):.0f} ms: packets were sent again"
+    if ping is not None and partly_lost(ping, len(late)):
+        words = (f"ping {ping.address} from here: {ping.answered} of {ping.sent} answered", said)
+        return Proof(True, words, {"count": counted(ping)})
+    if ping is not None and steady(ping):
+        return Proof(None, (said,))  # whoever limits new connections makes them as late
     made = set(world.came("connect", "here")) == {"pass"}  # else it may be a filter that limits new connections
-    return Proof(True, (said,), beside=made) if len(late) > 2 else Proof(None, (said,))
+    return Proof(True, (said,), beside=made and bool(world.symptoms)) if len(late) > 2 else Proof(None, (said,))
 
 
 # ── filters and listeners ───────────────────────────────────────────────────────────────────────────────────────────

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
+from console.diagnosis.resent import SLOW
 from console.diagnosis.symptoms import failing
-from console.diagnosis.world import SLOW, World
+from console.diagnosis.world import World
 from console.model import PLAIN_PORTS
 from console.observation import Server
 from console.text import join_words
@@ -44,7 +45,7 @@ def put_away(*states: str) -> Fact:
         if server is None:
             return UNKNOWN if not world.heard else Proof(False)
         state = server.status.split(" ")[0]
-        state = "DRAIN" if state == "UP" and server.weight == 0 else state
+        state = "DRAIN" if server.weight == 0 and state != "MAINT" else state
         if state not in states or _unnamed(server) or _by_agent(server):
             return Proof(False)
         weight = ", weight 0" if server.weight == 0 else ""
@@ -307,16 +308,17 @@ def _taken(world: World, port: int, *places: str) -> str:
 
 
 def answers_odd(world: World, scope: Scope) -> Proof:
-    """The client is told 4xx or 5xx, and the same server tells the proxy something better, or 4xx and there is none.
+    """The client is told 4xx or 5xx, and the same server tells the proxy something better, or there is none.
 
-    Of a server that it has not got HAProxy says 503: of any 4xx then nobody else is the author."""
+    Of a server that it has not got HAProxy says 503 (502 and 504 of one that it has just lost): of anything else then
+    nobody else is the author."""
     port = scope.ports[0]
     said = [
         t.said for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.outcome.startswith("says-")
     ]
     server = world.row(port)
     behind, up = world.lanes[port].vm, server is None or server.status.startswith(("UP", "no check"))
-    own = [each for each in said if re.match(r"(?:HTTP/1\.\d )?4\d\d", each)]
+    own = [each for each in said if re.match(r"(?:HTTP/1\.\d )?(?!50[234])[45]\d\d", each)]
     if own and not up and server is not None and behind is not None and behind.done and not behind.connected:
         given = {"said": own[0], "though": "though HAProxy has no server for them that it could have it from"}
         return Proof(True, (f"show stat: {server.proxy}/{server.name} {server.status}",), given)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 
+from console.diagnosis.resent import SLOW, times
 from console.diagnosis.symptoms import Key, Test, key, tests
 from console.model import Role
 from console.observation import Asked, Container, Frontend, Ladder, Listener, Server, SweepData
@@ -17,9 +18,6 @@ LOGINS = frozenset(("smtps", "submission"))
 POSTFIX = frozenset(("smtp", "smtps", "submission"))
 
 DOVECOT = frozenset(("imap", "imaps", "pop3", "pop3s", "sieve"))
-
-SLOW = 300.0
-"""Milliseconds that a connection takes at least on a way whose delays say nothing of lost packets."""
 
 _HIDDEN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 """What nobody dials from the Internet: a machine with such addresses alone stands behind somebody else's."""
@@ -96,11 +94,7 @@ class World:
 
     def times(self, at: str) -> list[float]:
         """Milliseconds that connections took "from here" or from the proxy to the "vm", those that were made."""
-        some = [
-            ladder for lane in self.lanes.values() for ladder in (lane.public.values() if at == "here" else [lane.vm])
-        ]
-        took = [ladder.latency for ladder in some if ladder is not None]
-        return [each for each in took if each is not None]
+        return times(self.seen, at)
 
     @cached_property
     def dragged(self) -> dict[int, float]:
@@ -202,15 +196,6 @@ class World:
         """Every ladder of a lane."""
         lane = self.lanes[port]
         return [each for each in (*lane.public.values(), lane.vm, lane.service) if each is not None]
-
-
-def resent(times: list[float]) -> list[float]:
-    """The connections that took so much longer than the fastest as one whose first packet was sent once more, or twice.
-
-    Where even the fastest took long, delays say nothing of lost packets."""
-    if not times or min(times) > SLOW:
-        return []
-    return [each for each in times if 950 < each - min(times) < 1500 or 2950 < each - min(times) < 3500]
 
 
 def hidden(address: str) -> bool:

@@ -21,6 +21,7 @@ _LINE = re.compile(r"\d+: (\S+)\s+inet6? ([0-9A-Fa-f.:]+)(?:/\d+)?(?: peer \S+)?
 _TUNNELS = re.compile(r"(?:tailscale|tun|tap|wg|docker|br-|veth|virbr|incusbr|lxdbr)")
 """Devices whose addresses nobody dials from the Internet."""
 _VIA = re.compile(r"\bvia (?:inet6? )?(\S+)")
+_SOURCE = re.compile(r"\bsrc ([0-9A-Fa-f.:]+)")
 _DEVICE = re.compile(r"\bdev (\S+)")
 _NONE = re.compile(
     r"unreachable|No route to host|prohibit|blackhole|RTNETLINK answers: (?:Permission denied|Invalid argument)", re.I
@@ -77,7 +78,10 @@ def parse_route(address: str, text: str) -> Route | None:
     """Read `ip route get`, or the kernel's word that there is no way; None when it is neither."""
     if device := _DEVICE.search(text):
         via = _VIA.search(text)
-        return Route(address, clean(device[1], 20), clean(via[1], 60) if via else "")
+        own = _SOURCE.search(text)
+        return Route(
+            address, clean(device[1], 20), clean(via[1], 60) if via else "", source=clean(own[1], 60) if own else ""
+        )
     return Route(address, none=clean(text.strip().split("\n")[0], 100)) if _NONE.search(text) else None
 
 

@@ -8,7 +8,12 @@ from console.facts.command import run
 from console.hosts.host import Host
 from console.observation import Ping
 
-COUNT = 2
+COUNT, MANY = 2, 20
+"""Pings that tell whether anybody answers, and how many of them are lost."""
+
+APART, LIMIT = {COUNT: "0.3", MANY: "0.2"}, {COUNT: 5.0, MANY: 8.0}
+"""Seconds between two (sooner only root may), and for all of them."""
+
 LARGE = 1232
 """Bytes that, with 28 of headers, are 1260: what a tunnel of MTU 1280 carries, and one that was clamped does not."""
 
@@ -16,10 +21,11 @@ _COUNTED = re.compile(r"(?<!\d)(\d{1,9}) packets transmitted, (\d{1,9}) (?:packe
 _FASTEST = re.compile(r"(?:rtt|round-trip) min/avg/max(?:/mdev|/stddev)? = (\d{1,9}(?:\.\d{1,9})?)/")
 
 
-async def ask(host: Host, address: str, large: bool = False) -> Ping | str:
-    """Ping `address` from `host`; a text says why that could not be done."""
+async def ask(host: Host, address: str, large: bool = False, count: int = COUNT) -> Ping | str:
+    """Ping `address` from `host`, COUNT times or MANY; a text says why that could not be done."""
     size = ("-M", "do", "-s", str(LARGE)) if large else ()
-    answer = await run(host, ("ping", "-n", "-c", str(COUNT), "-i", "0.3", "-W", "1", *size, address))
+    words = ("ping", "-n", "-c", str(count), "-i", APART[count], "-W", "1", *size, address)
+    answer = await run(host, words, LIMIT[count])
     if answer.status < 0:
         return answer.error
     return parse(address, answer.text) or answer.error or f"ping on {host.name} said nothing"

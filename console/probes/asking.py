@@ -11,6 +11,7 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from console.diagnosis.resent import late_across, late_from_here
 from console.errors import HostError, Report, unreported
 from console.facts import (
     addresses,
@@ -24,9 +25,10 @@ from console.facts import (
     programs,
     tailscale,
 )
+from console.facts.pings import MANY
 from console.hosts.host import Host
 from console.model import Role
-from console.observation import Asked, Guest, Ladder, LaneData, Ping, ProbeTarget, SweepData
+from console.observation import Asked, Guest, Ladder, LaneData, Ping, ProbeTarget, Route, SweepData
 from console.probes.ladder import climb
 from console.text import clean
 
@@ -45,20 +47,21 @@ LOOKS, APART = 5, 0.2
 SSH = 22
 
 
-async def ask(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unreported) -> None:
+async def ask(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unreported, brief: bool = False) -> None:
     """Ask every machine there is what it knows, and put the answers into `seen`; returns when all have come.
 
-    What a machine cannot tell, or not in time, is missing afterwards; nothing here raises."""
+    What takes many seconds is left out when it shall be `brief`. What a machine cannot tell, or not in time, is missing
+    afterwards; nothing here raises."""
     seen.asked = Asked()
-    await _all(_questions(_Asking(seen, hosts, seen.asked)), report)
+    await _all(_questions(_Asking(seen, hosts, seen.asked, brief)), report)
 
 
 async def ping(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unreported) -> None:
-    """Ask the proxy's machine alone how long a ping of the mail host takes: all is well, and slow from here."""
+    """Ask alone how long pings of the mail host take, and how many are lost: all is well, and slow or late."""
     seen.asked = Asked()
     asking = _Asking(seen, hosts, seen.asked)
-    if "proxy" in hosts and asking.target:
-        await _all([lambda: asking.ping("vm", hosts["proxy"], asking.target)], report)
+    questions = [asking.pinged] if "proxy" in hosts and asking.target else []
+    await _all([*questions, *([asking.front] if "here" in hosts else [])], report)
 
 
 async def _all(questions: Sequence[Callable[[], Awaitable[None]]], report: Report) -> None:
@@ -77,8 +80,8 @@ async def _all(questions: Sequence[Callable[[], Awaitable[None]]], report: Repor
 
 
 class _Asking:
-    def __init__(self, seen: SweepData, hosts: Mapping[Role, Host], told: Asked) -> None:
-        self.seen, self.hosts, self.told = seen, hosts, told
+    def __init__(self, seen: SweepData, hosts: Mapping[Role, Host], told: Asked, brief: bool = False) -> None:
+        self.seen, self.hosts, self.told, self.brief = seen, hosts, told, brief
 
     @property
     def target(self) -> str:
@@ -139,10 +142,23 @@ class _Asking:
         host, target = self.hosts["proxy"], self.target
         if not target:
             return
-        await asyncio.gather(
-            self.ping("vm", host, target), self.ping("large", host, target, large=True),
-            self._router(host, target), self._door(host, target),
-        )  # fmt: skip
+        await asyncio.gather(self.ping("large", host, target, large=True), self._door(host, target), self.pinged())
+
+    async def pinged(self) -> None:
+        """Who on the way to the mail host answers pings; where some packets seem to be lost, how many of many."""
+        host = self.hosts["proxy"]
+        await asyncio.gather(self.ping("vm", host, self.target), self._router(host, self.target))
+        late, known = late_across(self.seen), {who: self.told.pings.get(who) for who in ("router", "vm")}
+        some = {who: ping for who, ping in known.items() if ping is not None and (late or not ping.lost)}
+        if not self.brief and (late or any(ping.answered < ping.sent for ping in some.values())):
+            await asyncio.gather(*(self.ping(who, host, ping.address, count=MANY) for who, ping in some.items()))
+
+    async def front(self) -> None:
+        """Where connections from here were late: how many pings from here to the proxy are lost."""
+        if late_from_here(self.seen) and not self.brief:
+            found = [address for lane in self.lanes for address, ladder in lane.public.items() if ladder.connected]
+            address = next((each for each in found if ":" not in each), *found[:1])
+            await self.ping("front", self.hosts["here"], address, count=MANY)
 
     async def _router(self, host: Host, target: str) -> None:
         route, _ = await asyncio.gather(addresses.toward(host, target), self._tailnet(host))
@@ -152,8 +168,14 @@ class _Asking:
         self.told.route = route
         peer = self.seen.tailnet.toward(target) if self.seen.tailnet else None
         address = route.via or next((each for each in peer.addresses if ":" not in each), "") if peer else route.via
-        if address:
-            await self.ping("router", host, address)
+        router = [self.ping("router", host, address)] if address else []
+        await asyncio.gather(*router, self._back(route))
+
+    async def _back(self, route: Route) -> None:
+        """The mail host's own route to the proxy, as far as that is in the dark."""
+        if self.cut and route.source and "mail" in self.hosts:
+            back = await addresses.toward(self.hosts["mail"], route.source)
+            self.told.back = back if isinstance(back, Route) else None
 
     async def _tailnet(self, host: Host) -> None:
         if self.cut:
@@ -222,8 +244,8 @@ class _Asking:
     def _answers(self, lane: LaneData) -> bool:
         return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
 
-    async def ping(self, who: str, host: Host, address: str, large: bool = False) -> None:
-        told = await pings.ask(host, address, large)
+    async def ping(self, who: str, host: Host, address: str, large: bool = False, count: int = pings.COUNT) -> None:
+        told = await pings.ask(host, address, large, count)
         if isinstance(told, Ping):
             self.told.pings[who] = told
         else:
@@ -254,6 +276,7 @@ def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
     outside = [each for lane in lanes for each in lane.public.values()]
     if "here" in asking.hosts and any(broken(each) and not reached(each) for each in outside):
         made.append(asking.gateway)
+    made += [asking.front] if "here" in asking.hosts else []
     return made
 
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from console.diagnosis.early import waiting
+from console.diagnosis.resent import late_across, late_from_here
 from console.diagnosis.symptoms import ailing
 from console.diagnosis.tunnel_time import SLOW
 from console.errors import HostError, Report, Unresolved, summarize, unreported
@@ -124,7 +125,7 @@ class _Sweep:
         if ailing(self.seen) or waiting(self.seen, time.time()):
             with suppress(TimeoutError):
                 async with asyncio.timeout(BRIEF):
-                    await asking.ask(self.seen, self.hosts, self.report)
+                    await asking.ask(self.seen, self.hosts, self.report, brief=True)
             self.seen.early = True
 
     async def _cross(self) -> None:
@@ -251,7 +252,9 @@ class _Sweep:
             lane.itself.clear()
         if ailing(self.seen):
             await asking.ask(self.seen, self.hosts, self.report)
-        elif max(self.seen.answered.values(), default=0.0) >= SLOW:
+        elif (
+            max(self.seen.answered.values(), default=0.0) >= SLOW or late_across(self.seen) or late_from_here(self.seen)
+        ):
             await asking.ping(self.seen, self.hosts, self.report)
 
 

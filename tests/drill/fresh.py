@@ -125,6 +125,18 @@ _ALL = (
         "vm-loss", "tunnel/loss", ALL, nft("mailcow", "input", "ip saddr 100.64.0.1 numgen random mod 2 == 0 drop;")
     ),
     _drill(
+        "vm-loss20",
+        "tunnel/loss",
+        ALL,
+        nft(
+            "mailcow",
+            "input",
+            "ip saddr 100.64.0.1 numgen random mod 5 == 0 drop; } chain out { type filter hook output priority -10; "
+            "ip daddr 100.64.0.1 numgen random mod 5 == 0 drop;",
+        ),
+    ),
+    _drill("wan-loss20", "here/loss", ALL, nft("vps", "input", 'iifname "eth0" numgen random mod 5 == 0 drop;')),
+    _drill(
         "two-10993", "haproxy-server/wrong-target", (4190,), haproxy(lambda t: t.replace(":14190 send", ":10993 send"))
     ),
     _drill(

@@ -51,7 +51,8 @@ def told(id: str, truth: tuple[str, ...], seen: SweepData, less: Callable[[Sweep
     copy = msgspec.json.decode(msgspec.json.encode(seen), type=SweepData)
     if less is not None:
         less(copy)
-    return score(id, truth, explain(World(copy)))
+    world = World(copy)
+    return score(id, truth, explain(world), world)
 
 
 def show(drill: Drill, seen: SweepData) -> list[str]:

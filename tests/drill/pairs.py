@@ -22,7 +22,8 @@ _TWO = (
     "own-service-stopped bad-check", "all-containers-stopped wrong-port", "nginx-stopped web-elsewhere",
     "bad-check vm-fw-reject", "haproxy-loop vm-off",
     "own-haproxy-stopped nat-993-to-22", "bad-check nat-993-to-22", "all-containers-stopped http-403",
-    "haproxy-outbound imap-off",
+    "haproxy-outbound imap-off", "http-500 nginx-stopped", "weight-0 no-10025", "maint no-way-back",
+    "rejects-us fw-drop-993", "nginx-stopped vm-loss20",
 )  # fmt: skip
 
 

@@ -8,12 +8,23 @@ from typing import Literal
 
 from msgspec import Struct
 
+from console.diagnosis.behind import unseen
+from console.diagnosis.conclude import RIVALS, hiding
 from console.diagnosis.explain import Explanation, explain
 from console.diagnosis.world import World
 from console.observation import SweepData
 from tests.drill.record import FAULTS, place, read
 
-Grade = Literal["right", "among", "hop", "nothing", "FALSE"]
+Grade = Literal["right", "among", "hidden", "hop", "nothing", "FALSE"]
+"""Hidden: one of two faults is named, and of the other is said that nothing can be seen there meanwhile."""
+
+HIDES = {
+    "front": ("haproxy-listener/", "haproxy-process/", "vps-filter/", "vps/other-program", "here/", "certificate/"),
+    "between": ("haproxy-server/", "haproxy-check/", "dovecot/untrusted-proxy", "daemon/no-header-wanted", "vm-filter/",
+                "tunnel/", "publication/", "postfix/one-family"),
+    "inside": ("daemon/", "dovecot/", "postfix/", "certificate/", "vm/docker-down"),
+}  # fmt: skip
+"""Where a truth would show: in the part of a lane that a told cause may hide."""
 
 
 class Score(Struct, frozen=True):
@@ -25,8 +36,10 @@ class Score(Struct, frozen=True):
     said: tuple[str, ...]
 
 
-def score(id: str, truth: tuple[str, ...], told: Explanation) -> Score:
-    """Grade what is told of a fault: one proven cause that is not true makes it false, whatever else is right."""
+def score(id: str, truth: tuple[str, ...], told: Explanation, world: World | None = None) -> Score:
+    """Grade what is told of a fault: one proven cause that is not true makes it false, whatever else is right.
+
+    With the `world` that was explained, what is said to be hidden counts as that."""
     proven = {cause.suspects[0].mode.id for cause in told.causes if cause.proven}
     groups = [{each.mode.id for each in cause.suspects} for cause in told.causes if not cause.proven]
     said = tuple(" OR ".join(s.mode.id for s in cause.suspects) + ("" if cause.proven else " ?")
@@ -39,16 +52,29 @@ def score(id: str, truth: tuple[str, ...], told: Explanation) -> Score:
         return Score(id, "right", 1, said)
     if all(sizes):
         return Score(id, "among", max(sizes), said)
+    if world is not None and any(sizes):
+        left = [each for each, size in zip(truth, sizes, strict=True) if not size]
+        if all(_hidden(id, each, told, world) for each in left):
+            return Score(id, "hidden", max(sizes), said)
     return Score(id, "hop" if told.unexplained or groups or any(sizes) else "nothing", 0, said)
+
+
+def _hidden(id: str, truth: str, told: Explanation, world: World) -> bool:
+    """Whether a told cause says of every lane of that fault that nothing can be seen where it would show."""
+    mine = [FAULTS[half].ports for half in id.split("+") if half in FAULTS and truth in FAULTS[half].truth]
+    parts = [part for part, heads in HIDES.items() if truth.startswith(heads)]
+    shown: dict[str, set[int]] = {}
+    for cause in told.causes:
+        if cause.proven or len(cause.suspects) <= RIVALS:
+            for part, ports in unseen(world, hiding(cause)).items():
+                shown.setdefault(part, set()).update(ports)
+    return bool(mine) and any({*mine[0]} <= shown.get(part, set()) for part in parts)
 
 
 def scores() -> list[Score]:
     """Grade every fault that was recorded."""
-    found = [
-        score(fault.id, fault.truth, explain(World(read(fault.id))))
-        for fault in FAULTS.values()
-        if place(fault.id).exists()
-    ]
+    worlds = {id: World(read(id)) for id in FAULTS if place(id).exists()}
+    found = [score(id, FAULTS[id].truth, explain(world), world) for id, world in worlds.items()]
     return [*found, score("calm", (), explain(World(read("calm"))))] if place("calm").exists() else found
 
 
@@ -68,7 +94,7 @@ def main() -> int:
         among = f" of {each.rivals}" if each.grade == "among" else ""
         print(f"{each.id:34} {each.grade + among:10} {'; '.join(each.said)[:230]}")
     sums = Counter(each.grade for each in found)
-    print(", ".join(f"{sums[grade]} {grade}" for grade in ("right", "among", "hop", "nothing", "FALSE")))
+    print(", ".join(f"{sums[grade]} {grade}" for grade in ("right", "among", "hidden", "hop", "nothing", "FALSE")))
     return 1 if sums["FALSE"] else 0
 
 

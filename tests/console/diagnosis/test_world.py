@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from console.diagnosis.world import SLOW, World, hidden, inner, resent
+from console.diagnosis.resent import SLOW, resent
+from console.diagnosis.world import World, hidden, inner
 from console.model import Rung, Target, Topology
 from console.observation import (
     Asked,

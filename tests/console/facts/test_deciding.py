@@ -35,15 +35,15 @@ def test_addresses_that_others_can_dial_are_told_from_loopback_tunnels_and_bridg
     [
         (
             "10.10.10.214 dev tailscale0 table 52 src 100.64.0.1 uid 0 \n    cache \n",
-            Route("10.10.10.214", "tailscale0"),
+            Route("10.10.10.214", "tailscale0", source="100.64.0.1"),
         ),
         (
             "10.10.10.214 via 100.64.0.2 dev tailscale0 src 100.64.0.1 uid 0 \n",
-            Route("10.10.10.214", "tailscale0", "100.64.0.2"),
+            Route("10.10.10.214", "tailscale0", "100.64.0.2", source="100.64.0.1"),
         ),
         (
             "10.10.10.214 via 203.0.113.1 dev eth0 src 203.0.113.10 uid 0 \n",
-            Route("10.10.10.214", "eth0", "203.0.113.1"),
+            Route("10.10.10.214", "eth0", "203.0.113.1", source="203.0.113.10"),
         ),
         (
             "RTNETLINK answers: Network is unreachable\n",

@@ -1,0 +1,188 @@
+"""Lost packets are told where they were counted, and nowhere else: late connections alone are a reason to ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from console.diagnosis.conclude import conclude
+from console.diagnosis.diagnose import judge
+from console.diagnosis.explain import explain
+from console.diagnosis.judge import judge_lane
+from console.diagnosis.world import World
+from console.hosts.host import Completed
+from console.hosts.local import Local
+from console.model import Role
+from console.observation import Asked, Ping, Route, SweepData
+from console.probes import asking
+from tests.drill.record import read
+
+VM, ROUTER, FRONT = "10.10.10.214", "100.64.0.2", "203.0.113.10"
+
+
+def late(seen: SweepData, at: str, count: int) -> None:
+    """Let so many connections take a second more than they did."""
+    lanes = list(seen.lanes.values())
+    ladders = [each.vm for each in lanes if each.vm] if at == "vm" else [b for a in lanes for b in a.public.values()]
+    for ladder in ladders[:count]:
+        ladder.rungs = [replace(r, ms=(r.ms or 0) + 1010) if r.name == "connect" else r for r in ladder.rungs]
+
+
+def told(seen: SweepData) -> list[str]:
+    readings = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
+    return [finding.summary for finding in judge(seen, readings)[0]]
+
+
+@pytest.mark.parametrize(
+    ("delayed", "vm", "router", "counted"),
+    [
+        (1, Ping(VM, 20, 14, 0.2), Ping(ROUTER, 20, 20, 0.1), "(14 of 20 pings of 10.10.10.214 were answered)"),
+        (0, Ping(VM, 20, 14, 0.2), Ping(ROUTER, 20, 15, 0.1), "(14 of 20 pings of 10.10.10.214 were answered)"),
+        (2, Ping(VM, 20, 19, 0.2), Ping(ROUTER, 20, 20, 0.1), "(19 of 20 pings of 10.10.10.214 were answered)"),
+        (1, Ping(VM, 20, 19, 0.2), Ping(ROUTER, 20, 20, 0.1), ""),  # one may be any machine's
+        (3, Ping(VM, 20, 20, 0.2), Ping(ROUTER, 20, 20, 0.1), ""),  # late, and nothing is lost
+        (3, Ping(VM, 20, 0), Ping(ROUTER, 20, 20, 0.1), ""),  # it lets no pings in
+        (0, Ping(VM, 20, 14, 0.2), Ping(ROUTER, 20, 20, 0.1), ""),  # it lets few pings in, and every connection
+        (2, Ping(VM, 20, 12, 900.0), Ping(ROUTER, 20, 12, 900.0), ""),  # slower than they were waited for
+    ],
+)
+def test_where_all_is_well_loss_to_the_mail_host_is_told_as_it_was_counted(
+    delayed: int, vm: Ping, router: Ping, counted: str
+) -> None:
+    seen = read("calm")
+    late(seen, "vm", delayed)
+    seen.asked = Asked(pings={"vm": vm, "router": router})
+    found = told(seen)
+    assert len(found) == bool(counted)
+    assert not found or (counted in found[0] and "between vps and mailcow" in found[0])
+
+
+@pytest.mark.parametrize(
+    ("delayed", "front", "counted"),
+    [
+        (1, Ping(FRONT, 20, 15, 0.2), "between this machine and vps (15 of 20 pings of 203.0.113.10 were answered)"),
+        (4, Ping(FRONT, 20, 20, 0.2), ""),
+        (4, Ping(FRONT, 20, 0), ""),  # many a provider lets no ping in
+        (4, None, ""),
+        (0, Ping(FRONT, 20, 15, 0.2), ""),
+    ],
+)
+def test_where_all_is_well_loss_from_here_is_told_as_it_was_counted(
+    delayed: int, front: Ping | None, counted: str
+) -> None:
+    seen = read("calm")
+    late(seen, "here", delayed)
+    seen.asked = Asked(pings={"front": front} if front else {})
+    found = told(seen)
+    assert len(found) == bool(counted) and (not found or counted in found[0])
+
+
+def test_a_filter_that_limits_new_connections_is_no_loss_where_no_ping_is_lost() -> None:
+    seen = read("new-rate-vm")
+    assert seen.asked is not None
+    for who, ping in seen.asked.pings.items():
+        seen.asked.pings[who] = replace(ping, sent=20, answered=20)
+    named = {each.mode.id for cause in explain(World(seen)).causes for each in cause.suspects}
+    assert "vm-filter/from-proxy" in named and "tunnel/loss" not in named
+
+
+# ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Pinging(Local):
+    """A machine that notes what is pinged from it, and answers as `ping` and `ip` do."""
+
+    def __init__(self, role: Role, answered: int) -> None:
+        super().__init__(role, role)
+        self.answered, self.pinged = answered, list[tuple[str, str]]()
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        if argv[0] == "ip":
+            return Completed(0, f"{VM} via {ROUTER} dev tailscale0 src 100.64.0.1 uid 0\n".encode(), b"")
+        assert argv[0] == "ping"
+        count = argv[argv.index("-c") + 1]
+        self.pinged.append((argv[-1], count))
+        said = f"{count} packets transmitted, {min(int(count), self.answered)} received, 0% packet loss\n"
+        return Completed(0, said.encode(), b"")
+
+
+@pytest.mark.parametrize(
+    ("delayed", "answered", "many"), [(0, 2, False), (0, 1, True), (1, 2, True), (1, 0, True), (0, 0, False)]
+)
+async def test_many_pings_are_sent_only_where_some_seem_to_be_lost(delayed: int, answered: int, many: bool) -> None:
+    seen, proxy = read("calm"), Pinging("proxy", answered)
+    late(seen, "vm", delayed)
+    await asking.ping(seen, {"proxy": proxy})
+    few = {(VM, "2"), (ROUTER, "2")}
+    assert {*proxy.pinged} == (few | {(VM, "20"), (ROUTER, "20")} if many else few)
+
+
+@pytest.mark.parametrize("delayed", [0, 1])
+async def test_the_proxy_is_pinged_from_here_only_where_connections_were_late(delayed: int) -> None:
+    seen, here = read("calm"), Pinging("here", 20)
+    late(seen, "here", delayed)
+    await asking.ping(seen, {"here": here})
+    assert here.pinged == [(FRONT, "20")] * delayed
+
+
+# ── the way back, and what is hidden ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("back", "proven"),
+    [
+        (Route("100.64.0.1", none="RTNETLINK answers: Network is unreachable"), True),
+        (Route("100.64.0.1", "eth0", "10.10.10.1"), False),
+        (None, False),
+    ],
+)
+def test_that_there_is_no_way_back_is_the_mail_hosts_own_word(back: Route | None, proven: bool) -> None:
+    seen = read("no-way-back")
+    assert seen.asked is not None
+    seen.asked.back = back
+    (cause,) = explain(World(seen)).causes
+    assert cause.proven is proven and "vm/no-way-back" in {each.mode.id for each in cause.suspects}
+
+
+@pytest.mark.parametrize(
+    ("id", "said"),
+    [
+        ("vm-off", "what HAProxy and mailcow say to each other, lanes 25, 465, 993, 4190 and 443; how the services "
+                   "inside mailcow do, lanes 25, 465, 993, 4190 and 443"),
+        ("fw-drop-993", "what HAProxy does with clients from here, lane 993"),
+        ("own-tunnel-cut", "what HAProxy and mailcow say to each other, lanes 25, 465, 993, 4190 and 443"),
+        ("nginx-502", ""),
+        ("maint", ""),
+    ],
+)  # fmt: skip
+def test_what_a_fault_hides_is_said_to_be_unseen(id: str, said: str) -> None:
+    world = World(read(id))
+    lines = [line for finding in conclude(world, explain(world)) for line in finding.evidence]
+    unseen = [line for line in lines if line.startswith("not seen meanwhile")]
+    assert unseen == ([f"not seen meanwhile, neither well nor ill: {said}"] if said else [])
+
+
+@pytest.mark.parametrize(("said", "own"), [("500 Internal Server Error", True), ("403 Forbidden", True),
+                                           ("503 Service Unavailable", False), ("502 Bad Gateway", False)])  # fmt: skip
+def test_what_haproxy_says_of_a_server_that_is_gone_is_its_own_but_that_it_is_gone(said: str, own: bool) -> None:
+    seen = read("http-500+nginx-stopped")
+    for lane in seen.lanes.values():
+        for ladder in (*lane.public.values(), *lane.itself.values()):
+            ladder.said = re.sub(r"500 Internal Server Error", said, ladder.said)
+    proven = {each.suspects[0].mode.id for each in explain(World(seen)).causes if each.proven}
+    assert ("haproxy-listener/denies" in proven) is own and "daemon/stopped" in proven
+
+
+@pytest.mark.parametrize(
+    ("status", "weight", "drained"), [("DOWN", 0, True), ("DOWN", 100, False), ("MAINT", 0, False)]
+)
+def test_a_server_without_weight_is_drained_though_it_is_down_too(status: str, weight: int, drained: bool) -> None:
+    seen = read("no-10025")
+    assert seen.stats is not None
+    rows = [replace(r, status=status, weight=weight) if r.proxy == "smtp" else r for r in seen.stats.servers]
+    seen.stats = replace(seen.stats, servers=tuple(rows))
+    proven = {each.suspects[0].mode.id for each in explain(World(seen)).causes if each.proven}
+    assert ("haproxy-server/drain" in proven) is drained and "daemon/listener-absent" in proven
