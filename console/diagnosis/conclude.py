@@ -136,7 +136,8 @@ def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
         "ports": ("port " if len(mine) == 1 else "ports ") + join_words([str(port) for port in mine]),
         "target": join_words(list(targets)), "server": join_words(list(servers)) or "of these lanes",
         "limit": "", "astray": "", "frontend": "NAME",
-        "router": "the router at home", "files": "", "only": "", "socket": "", "to": "another place than its file says",
+        "router": "the router at home", "files": "", "only": "", "socket": "",
+        "how": "every port", "to": "another place than its file says",
         "count": "", "places": "an inner address", "status": "", "said": "", "why": "", "process": "", "peer": "",
         **suspect.proof.given,
     }  # fmt: skip

@@ -11,19 +11,19 @@ from console.diagnosis.scopes import each, everything, to_plain_port, web, where
 
 HAPROXY: tuple[Mode, ...] = (
     row(
-        "haproxy-process/stopped", "HAProxy is stopped on {vps}: every port{socket} refuses", 1.0, "haproxy",
-        everything, covers="connect here,itself: refused", forbids=END, fact=front.stopped,
+        "haproxy-process/stopped", "HAProxy is stopped on {vps}: {how}{socket} refuses", 1.0, "haproxy",
+        everything, covers="connect here,itself: refused", forbids=END, fact=front.stopped, stands="apart",
         finding="CH030", kin="CH030", tells="ps -C haproxy on {vps}",
     ),
     row(
         "haproxy-process/frozen", "HAProxy on {vps} hangs: connections are accepted, and nothing is answered", 2.0,
-        "haproxy", everything, covers=f"{END}: silent timeout closed", forbids=END, fact=front.frozen,
+        "haproxy", everything, covers=f"{END}: silent timeout closed", forbids=END, fact=front.frozen, stands="beside",
         finding="CH041", tells="ps -C haproxy -o stat,args on {vps}",
         remedy="kill -CONT its processes on {vps}, or systemctl restart haproxy",
     ),
     row(
         "haproxy-process/maxconn", "HAProxy on {vps} has reached its global maxconn {limit}", 2.5, "haproxy",
-        everything, covers=f"{END}: silent timeout", forbids=END, fact=front.full,
+        everything, covers=f"{END}: silent timeout", forbids=END, fact=front.full, stands="beside",
         finding="CH042", tells="show info on HAProxy's stats socket",
         remedy="raise maxconn in the global section on {vps}; show sess tells who holds the connections",
     ),
@@ -50,7 +50,7 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-listener/disabled", "HAProxy's frontend of {ports} was disabled by hand ({status})", 2.6, "public",
-        each, covers=f"connect here,itself; {END}", forbids=END, fact=front.disabled, finding="CH046",
+        each, covers=f"connect here,itself; {END}", forbids=END, fact=front.disabled, stands="beside", finding="CH046",
         remedy="enable frontend {frontend} on HAProxy's stats socket",
     ),
     row(
@@ -103,13 +103,13 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-server/unresolved", "HAProxy knows no address of its server {server}: it cannot resolve the name, and "
         "sends nobody there", 1.8, "haproxy", each, covers=f"{NOBODY}; check haproxy: idle", fact=servers.unresolved,
-        finding="CH089", tells="show servers state on HAProxy's stats socket",
+        stands="beside", finding="CH089", tells="show servers state on HAProxy's stats socket",
         remedy="look at the server's name and the resolvers section in the deployed haproxy.cfg, or give the address",
     ),
     row(
         "haproxy-server/maxconn", "all connections that HAProxy may make to {server} are taken{count}: clients wait in "
         "its queue", 2.2, "haproxy", each, covers=END, forbids=END, fact=servers.queued, finding="CH090",
-        tells="show stat on HAProxy's stats socket: qcur, scur and slim",
+        stands="beside", tells="show stat on HAProxy's stats socket: qcur, scur and slim",
         remedy="raise maxconn on the server line in haproxy.cfg; show sess tells who holds the connections",
     ),
     row(
@@ -138,7 +138,8 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-check/agent", "an agent that HAProxy asks calls {server} {state}{though}", 0.9, "haproxy", each,
         covers=f"{NOBODY}; check haproxy", forbids="check haproxy", fact=servers.agent_says, finding="CH091",
-        tells="show stat on HAProxy's stats socket", remedy="ask the agent why (agent-check, agent-port and agent-addr "
+        stands="beside", tells="show stat on HAProxy's stats socket",
+        remedy="ask the agent why (agent-check, agent-port and agent-addr "
         "on the server line in haproxy.cfg), or take agent-check out and reload HAProxy",
     ),
     row(

@@ -265,9 +265,13 @@ def substituted(world: World, scope: Scope) -> Proof:
 def stopped(world: World, scope: Scope) -> Proof:
     """No process, or nobody on its stats socket, while it would be known where HAProxy is."""
     stats, running = world.seen.stats, world.asked.haproxy
-    given = {"socket": " and its stats socket" if stats and stats.stopped else ""}
+    given = {"how": "every port", "socket": " and its stats socket" if stats and stats.stopped else ""}
     if world.heard or running:
         return Proof(False)
+    if "refused" not in (*world.came("connect", "here"), *world.came("connect", "itself")):
+        if not (stats is not None and stats.stopped and running == ()) or world.passes("connect", "here"):
+            return UNKNOWN
+        given = {"how": "it has no process,", "socket": " and its stats socket"}
     if (stats is not None and stats.stopped and running is None) or running == ():
         why = "no process haproxy" if running == () else f"nobody listens on {stats.socket if stats else 'its socket'}"
         return Proof(True, (f"{world.name('proxy')}: {why}",), given)

@@ -186,3 +186,21 @@ def test_a_server_without_weight_is_drained_though_it_is_down_too(status: str, w
     seen.stats = replace(seen.stats, servers=tuple(rows))
     proven = {each.suspects[0].mode.id for each in explain(World(seen)).causes if each.proven}
     assert ("haproxy-server/drain" in proven) is drained and "daemon/listener-absent" in proven
+
+
+@pytest.mark.parametrize(
+    ("processes", "stopped", "said"),
+    [
+        ((), True, "HAProxy is stopped on vps: it has no process, and its stats socket refuses"),
+        (None, True, ""),  # nobody could look for its processes, and nobody dialled a port
+        ((), False, ""),
+    ],
+)
+def test_a_stopped_haproxy_is_told_though_the_name_has_no_address_to_dial(
+    processes: tuple[()] | None, stopped: bool, said: str
+) -> None:
+    seen = read("own-haproxy-stopped+dns-none")
+    assert seen.asked is not None and seen.stats is not None
+    seen.asked.haproxy, seen.stats = processes, replace(seen.stats, stopped=stopped)
+    found = [each for each in told(seen) if each.startswith("HAProxy is stopped")]
+    assert found == ([said] if said else [])
