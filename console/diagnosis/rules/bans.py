@@ -8,15 +8,13 @@ from ipaddress import ip_address
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.model import PLAIN_PORTS, Finding, Span, Topology
-from console.sources.haproxy import Configuration
+from console.diagnosis.rules.refusals import Refusals
+from console.model import PLAIN_PORTS, Finding, Topology
 from console.topology.daemons import DOVECOT, POSTFIX
 from console.topology.lanes import MAIL, Way
 from console.topology.sources import Sources
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
-_REFUSALS = frozenset(("reject", "silent-drop", "deny", "tarpit"))
-_RULES = frozenset(("tcp-request", "http-request"))
 
 
 @static("CH008")
@@ -58,7 +56,7 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
     """Mailcow bans by the packets' source, which behind the PROXY header is the proxy's; HAProxy lets everybody in."""
     if sources.haproxy is None:
         return
-    refusing = _refusing(sources.haproxy)
+    refusals = Refusals(sources.haproxy)
     open_doors = [
         (door, lane)
         for door, lane in sources.routes.lanes
@@ -66,34 +64,21 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
         and lane.protocol != "smtp"
         and lane.proxy_protocol
         and lane.service in ("postfix-mailcow", "dovecot-mailcow")
-        and door.frontend.span not in refusing
+        and not refusals.covers(door)
     ]
     if open_doors:
         lanes = [lane for _, lane in open_doors]
         spans = tuple(dict.fromkeys(door.frontend.span for door, _ in open_doors))
+        instead = "nothing here rejects it"
+        if any(refusals.some(door) for door, _ in open_doors):
+            instead = "what HAProxy rejects here goes by something else than a list of clients"
         yield finding(
             "CH009",
             f"{words.lanes(lanes)}: Mailcow bans the packets' source, which behind HAProxy is the tunnel's: a banned"
-            " client still logs in, and nothing here rejects it",
+            f" client still logs in, and {instead}",
             spans[0],
             also=spans[1:],
             lanes=words.ids(lanes),
             hop="haproxy",
             remedy="tcp-request connection reject if { src -f /etc/haproxy/banned.lst }, a list kept from Mailcow's",
         )
-
-
-def _refusing(configuration: Configuration) -> set[Span]:
-    """Return the sections that reject some clients, themselves or by the defaults they stand on."""
-    found: set[Span] = set()
-    named: dict[str, bool] = {}
-    latest = False
-    for section in configuration.sections:
-        refuses = any(line.words[0] in _RULES and _REFUSALS & set(line.words) for line in section.lines)
-        if section.kind == "defaults":
-            latest = refuses
-            if section.name:
-                named[section.name] = refuses
-        elif refuses or (latest if section.base is None else named.get(section.base, False)):
-            found.add(section.span)
-    return found

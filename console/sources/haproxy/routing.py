@@ -6,7 +6,7 @@ followed. What only a request or a running HAProxy decides stays open, and all t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -73,6 +73,22 @@ def take(routes: Sequence[Route], default: str | None, proxy: Proxy, client: Cli
             break
     # Without a default, who meets no rule goes on to nobody named here.
     return replace(_taken(names), sure=False, open=opened) if default is None else _taken([default, *names], opened)
+
+
+def holds(condition: tuple[str, ...], proxy: Proxy, client: Client, files: Mapping[str, str]) -> Truth:
+    """Return whether the `if …` or `unless …` of a rule holds for a client; `files` are those that it may name."""
+    return _Judge(proxy, client, World(files)).condition(condition)
+
+
+def condition_terms(words: tuple[str, ...]) -> list[tuple[tuple[str, ...], ...]]:
+    """Split a condition behind its `if` at each `or`: (name,), ("{", …), each perhaps behind a "!"."""
+    groups: list[list[tuple[str, ...]]] = [[]]
+    for term in _terms(words):
+        if term == ("or",):
+            groups.append([])
+        else:
+            groups[-1].append(term)
+    return [tuple(group) for group in groups]
 
 
 def _taken(names: list[str], opened: bool = False) -> Taken:
