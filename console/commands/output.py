@@ -95,4 +95,17 @@ def emit(document: Any) -> None:
     """Print a document as JSON on stdout."""
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), flush=True)
+    try:
+        encoded = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        encoded = msgspec.json.encode(_encodable(document))
+    print(msgspec.json.format(encoded, indent=2).decode(), flush=True)
+
+
+def _encodable(document: Any) -> Any:
+    """Return a document whose texts have an escape for each byte that was no text: of a folder's name, above all."""
+    if isinstance(document, str):
+        return document.encode("utf-8", "backslashreplace").decode()
+    if isinstance(document, dict):
+        return {_encodable(key): _encodable(value) for key, value in document.items()}
+    return [_encodable(each) for each in document] if isinstance(document, list | tuple) else document

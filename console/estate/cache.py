@@ -74,7 +74,7 @@ def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
     try:
         atomic.sweep(path.parent)
         atomic.write(path, msgspec.msgpack.encode(cached))
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return
 
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 MOST_FILES = 512
 """Files of one estate, those that files name apart (`compose.further`, `opentofu.scope`)."""
 
-MOST_BYTES = 32 << 20
+MOST_BYTES = 8 << 20
 """Bytes of these files."""
 
 

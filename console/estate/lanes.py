@@ -14,6 +14,7 @@ from console.events import EstateRead
 from console.model import Span
 from console.sources.haproxy import Configuration, parse_files
 from console.sources.haproxy.routing import files_of
+from console.text import clean
 from console.topology.build import build
 from console.topology.sources import Sources
 
@@ -89,7 +90,7 @@ class LaneFiles(Files):
 
     def title(self) -> str:
         """Return the estate's name: its own, else its file's or folder's."""
-        return self.site.name or site_file.title(self.path) or "estate"
+        return clean(self.site.name or site_file.title(self.path) or "estate", 120)
 
     def declared(self) -> tuple[Span, ...]:
         """Return the places of the site file's [[lane]] entries."""

@@ -16,6 +16,7 @@ from console.estate.lanes import SHARED, LaneFiles, unquoted
 from console.model import Topology
 from console.site import Site
 from console.sources import authorized_keys, dovecot, mounts, postfix, settings, shell
+from console.sources.haproxy.routes import MOST as MOST_LANES
 from console.sources.mounts import Mounts
 from console.sources.settings import Settings
 from console.sources.shell import Script
@@ -104,6 +105,8 @@ class _Loading(LaneFiles):
         )
         if not (named.haproxy or named.opentofu or named.compose or self.site.lane):
             self.complain(("sources",), 'nothing to read: name haproxy = ["haproxy.cfg"] in [sources], or a [[lane]]')
+        if len(sources.routes.lanes) >= MOST_LANES:
+            self.complain(("sources", "haproxy"), f"{MOST_LANES} ports or more: what follows is not looked at")
         return Estate(
             self.site,
             self.path,

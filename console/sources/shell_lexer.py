@@ -12,6 +12,9 @@ from msgspec.structs import replace
 from console.errors import InputError
 from console.model import Span
 
+MOST_COMMANDS = 10_000
+"""Commands of one script; Mailcow's own update.sh has about a tenth of it."""
+
 DEEPEST = 40
 """Command substitutions inside each other; what is deeper is kept as text."""
 
@@ -110,6 +113,10 @@ class Lexer:
         start, draft = self.at, _Draft("", depth)
         opened = 0
         while self.at < len(self.text):
+            if len(self.found) >= MOST_COMMANDS:
+                self._complain(self.at, f"more than {MOST_COMMANDS} commands: from here on this script is not read")
+                self.at = len(self.text)
+                break
             character = self.text[self.at]
             if character == closer and not opened:
                 self.at += 1

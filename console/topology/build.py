@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
-from console.model import Instance, Lane, Node, Span, Target, Topology
+from msgspec.structs import replace
+
+from console.model import Instance, Lane, Node, Span, Target, Topology, Volume
 from console.site import DeclaredLane
 from console.sources.haproxy.addresses import read
 from console.text import clean
 from console.topology.lanes import WANTED
 from console.topology.listeners import Ports
 from console.topology.sources import Sources
+
+Thing = TypeVar("Thing", Instance, Volume)
 
 
 def build(sources: Sources) -> Topology:
@@ -21,8 +25,7 @@ def build(sources: Sources) -> Topology:
     lanes: dict[str, Lane] = {}
     for lane in found:
         lanes.setdefault(lane.id, lane)
-    instances = sources.tofu.instances if sources.tofu else ()
-    volumes = sources.tofu.volumes if sources.tofu else ()
+    instances, volumes = _shown(sources)
     return Topology(
         tuple(_nodes(sources, tuple(lanes.values()))),
         tuple(lanes.values()),
@@ -32,6 +35,29 @@ def build(sources: Sources) -> Topology:
         sources.site.public.names,
         sources.haproxy.stats_sockets if sources.haproxy else (),
     )
+
+
+LONGEST = 120
+"""Characters of a name, or of what a file says a thing is, that are told."""
+
+
+def _shown(sources: Sources) -> tuple[tuple[Instance, ...], tuple[Volume, ...]]:
+    """Return the machines and volumes of OpenTofu's files as they may be told: any text may stand in its strings."""
+    found = sources.tofu
+    return (_plain(found.instances), _plain(found.volumes)) if found else ((), ())
+
+
+def _plain(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
+    told = []
+    for each in things:
+        texts = {name: value for name in each.__struct_fields__ if isinstance(value := getattr(each, name), str)}
+        changed: dict[str, object] = {
+            name: short for name, value in texts.items() if (short := clean(value, LONGEST)) != value
+        }
+        if isinstance(each, Instance) and (addresses := tuple(map(clean, each.addresses))) != each.addresses:
+            changed["addresses"] = addresses
+        told.append(replace(each, **changed) if changed else each)
+    return tuple(told)
 
 
 def _declared(sources: Sources) -> list[Lane]:
@@ -61,7 +87,7 @@ def _declare(lane: DeclaredLane, place: Span, ports: Ports) -> Lane:
         lane.proxy_protocol,
         tls,
         place,
-        service=service,
+        service=clean(service) if service else None,
         service_port=service_port,
         wants_header=WANTED[ports.at(target.host, target.port).listener.header] if target else None,
     )
@@ -80,15 +106,16 @@ def _nodes(sources: Sources, lanes: tuple[Lane, ...]) -> list[Node]:
             Node("proxy", "proxy", names[0] if len(names) == 1 else "HAProxy", proxies[0].span if proxies else entered),
             Node("tunnel", "tunnel", "tunnel", dialled),
         ]
-    nodes += _machines(sources.tofu.instances if sources.tofu else (), lanes)
+    instances, volumes = _shown(sources)
+    nodes += _machines(instances, lanes)
     services: dict[str, Span] = {}
     for entry in sources.published:
         services.setdefault(entry.service, entry.source)
     for lane in lanes:
         if lane.service:
             services.setdefault(lane.service, (lane.target and lane.target.source) or lane.source)
-    nodes += [Node(f"service:{name}", "service", name, place) for name, place in services.items()]
-    volumes = sources.tofu.volumes if sources.tofu else ()
+    said = {clean(name, LONGEST): place for name, place in services.items()}
+    nodes += [Node(f"service:{name}", "service", name, place) for name, place in said.items()]
     return nodes + [Node(f"volume:{volume.name}", "volume", volume.name, volume.source) for volume in volumes]
 
 

@@ -201,7 +201,7 @@ def _lane(door: Door, choices: tuple[Choice, ...], ours: bool, ports: Ports) -> 
             proxy=clean(backend.name),
             server=clean(server.name),
             check=server.check,
-            service=service,
+            service=clean(service) if service else None,
             service_port=service_port,
             others=tuple(each for each in dict.fromkeys(others) if target is None or not _same(each, target)),
             open=_open(server) or lane.open,

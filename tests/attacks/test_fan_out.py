@@ -274,7 +274,7 @@ def test_a_folder_of_more_files_than_an_estate_has_is_said_and_the_rest_not_open
     estate = load.Reader().load(site)
     problems = [problem for problem in estate.problems if "more than" in problem.problem]
     assert [str(problem) for problem in problems] == [
-        f'{site}:2:12: more than 5 files, or 32 MiB: "conf/5.cfg" and what follows is not read; '
+        f'{site}:2:12: more than 5 files, or 8 MiB: "conf/5.cfg" and what follows is not read; '
         "is this the right folder?"
     ]
     assert [name for name in opened if name.startswith("conf")] == [f"conf/{n}.cfg" for n in range(5)]

@@ -12,23 +12,41 @@ from pathlib import Path
 import pytest
 
 from console.__main__ import main
+from console.diagnosis.lint import lint
 from console.errors import CowhandError
 from console.estate import tables
 from console.facts import certificates, containers, mounts, pings, queue, tailscale, volumes
 from console.hosts import lock
 from console.hosts.host import Completed
 from console.hosts.ssh.routes import read_route
-from console.sources import dovecot
+from console.model import Topology
+from console.sources import dovecot, shell
+from console.sources.haproxy import parse
 from console.sources.opentofu import files
 from console.store.walk import walk
 from console.tofu import show, state, tool
 from console.tofu.use import files_below
+from console.topology.sources import Sources
+
+
+def linted(text: str) -> object:
+    """Read a script and look for findings in it."""
+    return lint(Sources(scripts=(shell.read(text, "hook.sh"),)), Topology())
+
+
+def acl(text: str) -> object:
+    """Read rules of HAProxy's and where its port leads by them."""
+    rules = f"frontend f\n bind :25\n use_backend b if {text}\nbackend b\n server s 192.0.2.1:25\n"
+    return Sources(haproxy=parse(rules, "haproxy.cfg")).routes
+
 
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "certificates": (certificates.parse, ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN TRUSTED CERTIFICATE-----\n")),
     "public key": (certificates.parse_key, ("-----BEGIN PUBLIC KEY-----\n",)),
     "ping": (lambda text: pings.parse("192.0.2.1", text), ("1", "1.", "round-trip min/avg/max = 1")),
     "dovecot": (lambda text: dovecot.listeners(text, "extra.conf"), ("a", "a.", "a b ", "a { ", "a =")),
+    "lint of a script": (lambda text: linted(f"cp {text} /x\n"), ("{", "a|b ", "> x <y ", "$LINEAGE", "{chain")),
+    "use_backend": (lambda text: acl(text), ("{ a } ", "case ")),
     "opentofu": (lambda text: files.parse(f"x = {text[: len(text) // 4]}1\n", "main.tf"), ("1-",)),
 }
 """What reads foreign text, and pieces of which a text is made that brings it to its worst."""

@@ -12,8 +12,9 @@ from console.model import Finding, Topology
 from console.sources.shell import Command, Script, Word
 from console.topology.sources import Sources
 
-_LEAF = re.compile(r"(?:letsencrypt/live/[^/\s]+|\$\{?\w*(?:LINEAGE|lineage)\w*\}?)/cert\.pem\b")
-_CHAIN = re.compile(r"(?:full)?chain\d*\.pem|\{[^}]*(?:full)?chain[^}]*\}")
+# A word may be as long as its file: what may be anything has an end here, or a hostile one would take minutes.
+_LEAF = re.compile(r"(?:letsencrypt/live/[^/\s]{1,255}|\$\{?\w{0,60}(?:LINEAGE|lineage)\w{0,60}\}?)/cert\.pem\b")
+_CHAIN = re.compile(r"(?:full)?chain\d{0,9}\.pem|\{[^{}]{0,200}chain[^{}]{0,200}\}")
 _HAND_ON = REMOTE | {"cat", "cp", "install", "tar", "dd", "tee", "mv", "ln", "curl"}
 _TRANSFORMS = frozenset(("-noout", "-req", "-signkey", "-key", "-x509toreq", "-pubkey"))
 

@@ -14,8 +14,8 @@ from console.sources.shell import Command, Script, Word
 from console.text import clean
 from console.topology.sources import Sources
 
-_UNPINNED = re.compile(r"StrictHostKeyChecking[\s=]+(accept-new|no|off)\b", re.IGNORECASE)
-_KEY = re.compile(r"(?:^|/)(?:[\w.-]*priv)?key[\w.-]*$|\.key$", re.IGNORECASE)
+_UNPINNED = re.compile(r"StrictHostKeyChecking[\s=]{1,9}(accept-new|no|off)\b", re.IGNORECASE)
+_KEY = re.compile(r"(?:^|/)(?:[\w.-]{0,100}priv)?key[\w.-]{0,100}$|\.key$", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"(?:^|/)privkey\d*\.pem$|\.key$")
 _PRIVATE = re.compile(r"0*[0-7]?77")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?/")
@@ -54,8 +54,8 @@ def _readable(script: Script) -> Iterator[Finding]:
     joined = {
         id(redirect.target)
         for command in script.commands
+        if command.redirects and any(_PRIVATE_KEY.search(word.text) for word in command.words[1:])
         for redirect in command.redirects
-        if any(_PRIVATE_KEY.search(word.text) for word in command.words[1:])
     }
     keys = [word for word in written_by(script) if _KEY.search(word.text) or id(word) in joined]
     # cp keeps the mode of the file that it reads, and acme.sh makes its own for the owner alone.

@@ -168,10 +168,11 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
     sets = [command for command in script.commands if command.name == "set"]
     if any("pipefail" in command.texts for command in sets) or "PIPESTATUS" in script.variables:
         return
+    ends = _ends(script.commands)
     pipes = [
         command.span
-        for at, (before, command) in enumerate(zip(script.commands, script.commands[1:], strict=False), 1)
-        if command.after in _PIPES and before.name not in _SURE and _hands_on(_end(script.commands, at))
+        for before, command, end in zip(script.commands, script.commands[1:], ends[1:], strict=False)
+        if command.after in _PIPES and before.name not in _SURE and _hands_on(end)
     ]
     if pipes:
         strict = next((command.span for command in sets if any(_strict(text) for text in command.texts[1:])), pipes[0])
@@ -184,11 +185,13 @@ def _lost_failure(script: Script) -> Iterator[Finding]:
         )
 
 
-def _end(commands: Sequence[Command], at: int) -> Command:
-    """Return the last command of the pipeline that the command at `at` is in."""
-    while at + 1 < len(commands) and commands[at + 1].after in _PIPES:
-        at += 1
-    return commands[at]
+def _ends(commands: Sequence[Command]) -> list[Command]:
+    """Return for each command the last one of its pipeline."""
+    ends = list(commands)
+    for at in range(len(commands) - 2, -1, -1):
+        if commands[at + 1].after in _PIPES:
+            ends[at] = ends[at + 1]
+    return ends
 
 
 def _hands_on(command: Command) -> bool:

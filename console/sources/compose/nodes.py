@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -69,6 +70,10 @@ def _scanner() -> Any:
     return Scanner
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Halves of pairs: "\\ud800" is read as one, and is no character that anything could write."""
+
+
 def is_kind(node: Node, kind: str) -> bool:
     """Say whether a node is a "scalar", "sequence" or "mapping"."""
     return bool(node.id == kind)
@@ -81,4 +86,7 @@ def null(node: Node) -> bool:
 
 def word(node: Node) -> str:
     """Return a scalar's text; "" for a collection."""
-    return str(node.value) if is_kind(node, "scalar") else ""
+    if not is_kind(node, "scalar"):
+        return ""
+    text = str(node.value)
+    return text if text.isascii() else _HALF.sub("\ufffd", text)

@@ -151,7 +151,8 @@ class Scanner:
         line = Line(number, raw, tuple(values), tuple(places), comment)
         if len(values) > MOST_WORDS:
             problem = f"HAProxy takes at most {MOST_WORDS} words on a line and refuses this one: split it"
-            return line, Fault(places[MOST_WORDS][0], problem)
+            less = Line(number, raw, line.words[:MOST_WORDS], tuple(places[:MOST_WORDS]), comment)
+            return less, Fault(places[MOST_WORDS][0], problem)
         return line, None
 
     def _piece(self, raw: str, at: int, stop: int, token: _Token) -> int:

@@ -19,6 +19,9 @@ WIDEST = 64
 MOST_DOORS = 10_000
 """Doors beyond which every range is a wide one, so that a short line cannot make many."""
 
+MOST = 16_384
+"""Doors that are told: what has more is no mail server's, and each of them would be asked."""
+
 MOST_ENDS = 64
 """Backends behind HAProxy's own inner hops that are followed from one frontend."""
 
@@ -77,6 +80,8 @@ def doors(
     for proxy in proxies:
         if proxy.disabled or not proxy.binds:
             continue
+        if len(found) >= MOST:
+            break
         by_port = _by_port(proxy, len(found) > MOST_DOORS)
         # Where that would be too much work, the clients of all ports are told together.
         apart = len(by_port) * (len(proxy.use_backend) + len(proxy.routing.acls)) <= MOST_JUDGED
@@ -99,7 +104,7 @@ def doors(
                         files,
                     )
                 )
-    return tuple(found)
+    return tuple(found[:MOST])
 
 
 def destinations(entries: tuple[Door, ...]) -> Iterator[tuple[Proxy, Server, int, tuple[Door, ...]]]:

@@ -288,7 +288,7 @@ def _terms(words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
         if not word:
             continue
         if word == "{":
-            end = words.index("}", at) if "}" in words[at:] else len(words)
+            end = next((place for place in range(at, len(words)) if words[place] == "}"), len(words))
             yield (*negated, "{", *words[at:end])
             at = end + 1
         else:

@@ -29,6 +29,8 @@ def _unescape(match: re.Match[str]) -> str:
     code = match[1]
     if len(code) > 1:
         number = int(code[1:], 16)
+        if 0xD800 <= number < 0xE000:
+            return "\ufffd"  # half a pair is no character: OpenTofu's reader writes this one, too
         return chr(number) if number < 0x110000 else match[0]
     return _ESCAPED.get(code, match[0])
 
