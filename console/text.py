@@ -36,6 +36,11 @@ def clean(text: str | bytes, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def count(text: str | None) -> int | None:
+    """Return a number in plain digits; None for any other text, and for one longer than a machine counts."""
+    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdecimal() else None
+
+
 def address(host: str, port: int | str) -> str:
     """Return `host:port`, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"

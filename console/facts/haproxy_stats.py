@@ -9,11 +9,12 @@ import asyncio
 import csv
 import io
 import re
+from itertools import islice
 
 from console.errors import HostError, Refused, TimedOut
 from console.hosts.host import Host
 from console.observation import Directed, Frontend, Limits, Server, Stats
-from console.text import clean
+from console.text import clean, count
 
 SOCKETS = ("/run/haproxy/admin.sock", "/run/haproxy.sock", "/var/lib/haproxy/stats")
 """Where distributions and the manual put the socket, tried in this order when the configuration names none."""
@@ -29,6 +30,9 @@ INFO, STATE = "show info", "show servers state"
 CAP = 4 << 20
 """Most bytes read of one answer: about 10,000 servers."""
 
+ROWS = 20_000
+"""Most rows of one answer: short ones would be a million in as many bytes, and take half a minute to read."""
+
 
 def parse(text: str) -> tuple[Server, ...]:
     """Read the servers of `show stat`; raises ValueError when there is no header row with the columns we need."""
@@ -42,9 +46,9 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
         Frontend(
             clean(row.get("pxname", "")),
             clean(row.get("status", "")),
-            _number(row.get("scur")),
-            _number(row.get("slim")),
-            (_number(row.get("dcon")) or 0) + (_number(row.get("dses")) or 0),
+            count(row.get("scur")),
+            count(row.get("slim")),
+            (count(row.get("dcon")) or 0) + (count(row.get("dses")) or 0),
         )
         for row in _rows(text)
         if row.get("svname") == "FRONTEND" and row.get("type", FRONTEND) in ("", FRONTEND)
@@ -53,10 +57,9 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
 
 def parse_info(text: str) -> Limits | None:
     """Read connections and their limit from `show info`; None when it does not tell."""
-    told = dict(re.findall(r"(?m)^(\w+): (\d+)\s*$", text))
-    if "CurrConns" not in told or "Maxconn" not in told:
-        return None
-    return Limits(int(told["CurrConns"]), int(told["Maxconn"]))
+    told = dict(re.findall(r"(?m)^(CurrConns|Maxconn): (\d+)\s*$", text))
+    now, most = count(told.get("CurrConns")), count(told.get("Maxconn"))
+    return None if now is None or most is None else Limits(now, most)
 
 
 def parse_state(text: str) -> dict[str, Directed]:
@@ -64,12 +67,12 @@ def parse_state(text: str) -> dict[str, Directed]:
 
     Its columns: backend, 2 server, 4 address, 18 port, 21 the port that is checked (2.x)."""
     found: dict[str, Directed] = {}
-    for line in text.split("\n"):
+    for line in text.split("\n", ROWS)[:ROWS]:
         words = line.split()
-        if len(words) < 19 or not words[0].isdigit() or not words[18].isdigit():
+        if len(words) < 19 or count(words[0]) is None or (port := count(words[18])) is None:
             continue
-        checked = int(words[21]) if len(words) > 21 and words[21].isdigit() else 0
-        found[f"{clean(words[1])}/{clean(words[3])}"] = Directed(clean(words[4]), int(words[18]), checked)
+        checked = (count(words[21]) or 0) if len(words) > 21 else 0
+        found[f"{clean(words[1])}/{clean(words[3])}"] = Directed(clean(words[4]), port, checked)
     return found
 
 
@@ -82,9 +85,11 @@ def _rows(text: str) -> list[dict[str, str]]:
         raise ValueError(f"show stat has no column {', '.join(sorted(missing))}")
     places = {name: place for place, name in reversed(list(enumerate(header)))}  # the first of a name counts
     try:
-        read = list(csv.reader(io.StringIO(rest, newline="")))
+        read = list(islice(csv.reader(io.StringIO(rest, newline="")), ROWS + 1))
     except csv.Error as error:
         raise ValueError(f"show stat cannot be read: {clean(str(error), 60)}") from None
+    if len(read) > ROWS:
+        raise ValueError(f"show stat has more than {ROWS} rows: not read")
     return [{name: values[place] for name, place in places.items() if place < len(values)} for values in read]
 
 
@@ -98,18 +103,14 @@ def _server(row: dict[str, str]) -> Server | None:
         clean(row.get("status", "")),
         clean(row.get("check_status", "")).removeprefix("* "),
         clean(row.get("last_chk", "") or row.get("check_desc", "")),
-        _number(row.get("weight")),
-        _number(row.get("check_duration")),
-        _number(row.get("scur")),
-        _number(row.get("qcur")),
-        (_number(row.get("econ")) or 0) + (_number(row.get("eresp")) or 0) if "econ" in row else None,
-        _number(row.get("lastchg")),
-        _number(row.get("slim")) or None,
+        count(row.get("weight")),
+        count(row.get("check_duration")),
+        count(row.get("scur")),
+        count(row.get("qcur")),
+        (count(row.get("econ")) or 0) + (count(row.get("eresp")) or 0) if "econ" in row else None,
+        count(row.get("lastchg")),
+        count(row.get("slim")) or None,
     )
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
 
 
 async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5.0) -> Stats:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from console.probes.wire import Broken, Wire
+
+_STATUS = re.compile(r"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?: |$)")
+"""A status line (RFC 9112, 4): whoever puts anything else there has not said that all is well."""
 
 
 async def greet(wire: Wire) -> str:
@@ -12,19 +17,28 @@ async def greet(wire: Wire) -> str:
     await wire.say(
         f"HEAD / HTTP/1.1\r\nHost: {wire.name or 'localhost'}\r\nUser-Agent: cowhand\r\nConnection: close\r\n"
     )
+    status, code, location = await _answer(wire)
+    while code.startswith("1"):  # "100 Continue" and its like come before the answer (RFC 9110, 15.2)
+        status, code, location = await _answer(wire)
+    if code == "400":
+        raise Broken("out-of-step", f"answered {status}", status)
+    if code[0] in "45" and code not in ("401", "405"):
+        raise Broken("refused", f"answered {status}", status)
+    return f"{status} → {location}" if location else status
+
+
+async def _answer(wire: Wire) -> tuple[str, str, str]:
+    """Return a status line, its code, and the Location among its headers."""
     status = await wire.line()
-    if not status.startswith("HTTP/1."):
+    match = _STATUS.match(status)
+    if match is None:
         raise Broken("unexpected", f"not an HTTP answer: {status}", status)
     location = ""
     while header := await wire.line():
         name, _, value = header.partition(":")
         if name.lower() == "location":
             location = value.strip()
-    if status[9:12] == "400":
-        raise Broken("out-of-step", f"answered {status}", status)
-    if status[9:10] in ("4", "5") and status[9:12] not in ("401", "405"):
-        raise Broken("refused", f"answered {status}", status)
-    return f"{status} → {location}" if location else status
+    return status, match[1], location
 
 
 async def capability(wire: Wire) -> tuple[str, ...]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
-from console.probes.wire import Broken, Wire
+from console.probes.wire import Broken, Wire, announces
+
+_GREETING = re.compile(r"\* (?:OK|PREAUTH)(?: |$)")
 
 
 async def greet(wire: Wire) -> str:
     """Return the greeting; raises `Broken` with cause "refused" on BYE."""
     line = await wire.line()
-    if line.startswith(("* OK", "* PREAUTH")):
+    if announces(line):
+        raise Broken("unexpected", f"a greeting that announces more and has no end: {line}", line)
+    if _GREETING.match(line):
         return line
     if line.startswith("* BYE"):
         raise Broken("refused", f"answered {line}", line)

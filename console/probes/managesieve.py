@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.probes.wire import Broken, Wire
+from console.probes.wire import Broken, Wire, announces
 
 
 async def greet(wire: Wire) -> str:
@@ -46,4 +46,6 @@ async def _response(wire: Wire, greeting: bool = False) -> tuple[str, ...]:
             raise Broken("refused", f"answered {line}", line)
         if not line.startswith('"'):
             raise Broken("unexpected", f"not a ManageSieve greeting: {line}", line)
+        if announces(line):
+            raise Broken("unexpected", f"an answer that announces more and has no end: {line}", line)
         lines.append(line)

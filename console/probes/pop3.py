@@ -8,7 +8,7 @@ from console.probes.wire import Broken, Wire
 async def greet(wire: Wire) -> str:
     """Return the greeting; raises `Broken` with cause "refused" on -ERR."""
     line = await wire.line()
-    if line.startswith("+OK"):
+    if line == "+OK" or line.startswith("+OK "):
         return line
     cause = "refused" if line.startswith("-ERR") else "unexpected"
     raise Broken(cause, f"not a POP3 greeting: {line}", line)

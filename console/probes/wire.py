@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 from console.hosts.host import Stream
@@ -13,6 +14,14 @@ LINE = 4096
 
 GREETING = 16384
 """Most bytes read before a greeting is complete."""
+
+
+_LITERAL = re.compile(r"~?\{[0-9]+\+?\}$")
+
+
+def announces(line: str) -> bool:
+    """Whether a line ends as one that announces so many bytes more (RFC 3501, 4.3): clients would wait for them."""
+    return _LITERAL.search(line) is not None
 
 
 class Broken(Exception):

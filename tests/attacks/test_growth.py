@@ -15,13 +15,14 @@ from console.__main__ import main
 from console.diagnosis.lint import lint
 from console.errors import CowhandError
 from console.estate import tables
-from console.facts import certificates, containers, mounts, pings, queue, tailscale, volumes
+from console.facts import certificates, containers, haproxy_stats, mounts, pings, queue, tailscale, volumes
 from console.hosts import lock
 from console.hosts.host import Completed
 from console.hosts.ssh.routes import read_route
 from console.model import Topology
 from console.sources import dovecot, shell
 from console.sources.haproxy import parse
+from console.sources.haproxy.lines import MOST_WORDS
 from console.sources.opentofu import files
 from console.store.walk import walk
 from console.tofu import show, state, tool
@@ -34,19 +35,12 @@ def linted(text: str) -> object:
     return lint(Sources(scripts=(shell.read(text, "hook.sh"),)), Topology())
 
 
-def acl(text: str) -> object:
-    """Read rules of HAProxy's and where its port leads by them."""
-    rules = f"frontend f\n bind :25\n use_backend b if {text}\nbackend b\n server s 192.0.2.1:25\n"
-    return Sources(haproxy=parse(rules, "haproxy.cfg")).routes
-
-
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "certificates": (certificates.parse, ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN TRUSTED CERTIFICATE-----\n")),
     "public key": (certificates.parse_key, ("-----BEGIN PUBLIC KEY-----\n",)),
     "ping": (lambda text: pings.parse("192.0.2.1", text), ("1", "1.", "round-trip min/avg/max = 1")),
     "dovecot": (lambda text: dovecot.listeners(text, "extra.conf"), ("a", "a.", "a b ", "a { ", "a =")),
     "lint of a script": (lambda text: linted(f"cp {text} /x\n"), ("{", "a|b ", "> x <y ", "$LINEAGE", "{chain")),
-    "use_backend": (lambda text: acl(text), ("{ a } ", "case ")),
     "opentofu": (lambda text: files.parse(f"x = {text[: len(text) // 4]}1\n", "main.tf"), ("1-",)),
 }
 """What reads foreign text, and pieces of which a text is made that brings it to its worst."""
@@ -139,3 +133,35 @@ def test_a_walk_is_that_of_python(tmp_path: Path) -> None:
 
     for links in (False, True):
         assert shape(walk(tmp_path, followlinks=links)) == shape(os.walk(tmp_path, followlinks=links))
+
+
+# ── HAProxy's lines and socket ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_of_a_line_that_haproxy_refuses_for_its_words_no_more_is_kept_than_it_takes() -> None:
+    rules = f"frontend f\n    bind :25\n    use_backend b if {'{ a } ' * 1000}\n"
+    [document] = parse(rules, "haproxy.cfg").documents
+    assert max(len(line.words) for line in document.lines) == MOST_WORDS
+    assert len(document.lines[2].tokens()) == MOST_WORDS
+
+
+STAT = "# pxname,svname,status,type\n"
+
+
+@pytest.mark.parametrize("row", ["\n", "a\n", ",,,\n", "a,b,UP,2\n"])
+def test_an_answer_of_a_million_rows_is_refused_before_it_is_read(row: str) -> None:
+    for read in (haproxy_stats.parse, haproxy_stats.parse_frontends):
+        with pytest.raises(ValueError, match="more than 20000 rows"):
+            read(STAT + row * 20_001)
+    assert len(haproxy_stats.parse(STAT + "a,b,UP,2\n" * 20_000)) == 20_000
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "²", "٣", "-1"])
+def test_numbers_of_haproxy_that_are_none_are_no_crash(digits: str) -> None:
+    assert haproxy_stats.parse_info(f"CurrConns: {digits}\nMaxconn: 100\n") is None
+    [server] = haproxy_stats.parse("# pxname,svname,status,type,weight,scur\n" + f"a,b,UP,2,{digits},{digits}\n")
+    assert (server.weight, server.sessions) == (None, None)
+    line = f"4 mail 1 m 10.0.0.1 2 0 1 1 6000 15 3 4 6 0 0 0 - {digits} - 0 {digits} -"
+    assert haproxy_stats.parse_state(line) == {}
+    ported = line.replace(f"- {digits} -", "- 10025 -", 1)
+    assert haproxy_stats.parse_state(ported)["mail/m"].port == 10025
