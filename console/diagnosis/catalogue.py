@@ -171,6 +171,7 @@ _ENTRIES = (
     Entry("CH061", "vm-moved", "critical", "incus list on the home server; pin ipv4.address on the instance's nic"),
     Entry("CH062", "tunnel-lossy", "high", "tailscale ping tells whether it goes through a relay; look at the line"),
     Entry("CH093", "tunnel-narrow", "critical", "look what fills the line at home, and at tailscale ping"),
+    Entry("CH095", "port-without-server", "high", "name the backend (default_backend), or take the listener out"),
     Entry(
         "CH094",
         "daemon-unknown",

@@ -30,6 +30,7 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
         relay,
         speech,
         timeouts,
+        unserved,
         volumes,
     )
 

@@ -67,16 +67,24 @@ class _Settings:
 class _Notes:
     """What a section says about where its connections go, beside `use_backend`."""
 
-    __slots__ = ("acls", "open_bind", "retargets", "servers", "sets")
+    __slots__ = ("acls", "open_bind", "replies", "retargets", "servers", "sets", "stats")
 
     def __init__(self) -> None:
         self.acls: list[tuple[str, ...]] = []
         self.sets: list[tuple[str, ...]] = []
         self.servers: list[Route] = []
-        self.open_bind = self.retargets = False
+        self.open_bind = self.retargets = self.stats = self.replies = False
 
     def routing(self) -> Routing:
-        return Routing(tuple(self.acls), tuple(self.sets), tuple(self.servers), self.open_bind, self.retargets)
+        return Routing(
+            tuple(self.acls),
+            tuple(self.sets),
+            tuple(self.servers),
+            self.open_bind,
+            self.retargets,
+            self.stats,
+            self.replies,
+        )
 
 
 class Builder:
@@ -219,6 +227,8 @@ class _Reader:
         if len(line.words) > 1 and line.words[1] in CHECKS:
             self.settings.asking = line.words[1]
             self.settings.asking_span = line.span(self.file)
+        elif line.words[1:2] in (("transparent",), ("http_proxy",)):
+            self.notes().replies = True
 
     def tcp_check(self, line: Line) -> None:
         # A section's first rule of its own puts away those of its defaults.
@@ -264,11 +274,22 @@ class _Reader:
 
     def rule(self, line: Line) -> None:
         action = line.words[2 if line.words[0] == "tcp-request" else 1 :][:1]
-        if action and action[0].startswith("set-"):
+        if "prometheus-exporter" in line.words:
+            self.notes().stats = True
+        elif action and (action[0] in _ANSWERS or action[0].startswith("lua.")):
+            if action[0] not in _REFUSES or not {"if", "unless"} & set(line.words):
+                self.notes().replies = True
+        elif action and action[0].startswith("set-"):
             if action[0].startswith("set-var"):
                 self.notes().sets.append(line.words)
             elif action[0] in ("set-dst", "set-dst-port"):
                 self.notes().retargets = True
+
+    def stats(self, line: Line) -> None:
+        self.notes().stats = True
+
+    def replies(self, line: Line) -> None:
+        self.notes().replies = True
 
     def source(self, line: Line) -> None:
         self.settings.transparent = "usesrc" in line.words
@@ -276,6 +297,10 @@ class _Reader:
     def disable(self, line: Line) -> None:
         self.settings.disabled = line.words[0] == "disabled"
 
+
+_REFUSES = frozenset(("reject", "silent-drop", "deny", "tarpit"))
+_ANSWERS = _REFUSES | {"redirect", "return", "use-service", "auth", "switch-mode", "set-dst"}
+"""Rules that answer a client, refuse it or lead it on without a server; those that refuse only without a condition."""
 
 _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
     "bind": _Reader.bind,
@@ -293,6 +318,18 @@ _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
     "acl": _Reader.acl,
     "tcp-request": _Reader.rule,
     "http-request": _Reader.rule,
+    "stats": _Reader.stats,
+    "redirect": _Reader.replies,
+    "monitor-uri": _Reader.replies,
+    "errorfile": _Reader.replies,
+    "errorfiles": _Reader.replies,
+    "errorloc": _Reader.replies,
+    "errorloc302": _Reader.replies,
+    "errorloc303": _Reader.replies,
+    "http-error": _Reader.replies,
+    "dispatch": _Reader.replies,
+    "use-fcgi-app": _Reader.replies,
+    "transparent": _Reader.replies,
     "source": _Reader.source,
     "disabled": _Reader.disable,
     "enabled": _Reader.disable,

@@ -74,6 +74,8 @@ def doors(
 ) -> tuple[Door, ...]:
     """Return every TCP port that somebody listens on; of a very wide range only meaningful ports and its first.
 
+    A port where HAProxy shows its own statistics alone is none.
+
     `names` are those that clients ask for, `files` the texts of the files that HAProxy's conditions name."""
     ways = _Ways(proxies, names, files)
     found: list[Door] = []
@@ -89,7 +91,7 @@ def doors(
             clients = ways.clients(proxy, port if apart else 0, listeners)
             behind = ways.behind_all(proxy, clients)
             inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
-            if not inner:
+            if not inner and not ways.shows_statistics(proxy, behind):
                 tls = behind.tls or any(listener.tls for listener in listeners)
                 found.append(
                     Door(
@@ -238,6 +240,13 @@ class _Ways:
     def dialled(self, port: int) -> bool:
         """Whether one of HAProxy's own servers is this port of its own."""
         return str(port) in self.hops
+
+    def shows_statistics(self, proxy: Proxy, behind: _Behind) -> bool:
+        """Whether HAProxy's own statistics are all that is there: no lane of anybody's."""
+        if behind.ends or behind.open or proxy.servers:
+            return False
+        backend = self.backends.get(proxy.default_backend.backend) if proxy.default_backend is not None else None
+        return proxy.routing.stats or (backend is not None and backend.routing.stats and not backend.servers)
 
     def behind_all(self, proxy: Proxy, clients: tuple[Client, ...]) -> _Behind:
         """Return what is behind a proxy for all of these clients."""

@@ -58,13 +58,16 @@ Words = tuple[tuple[str, ...], ...]
 class Routing(Struct, frozen=True, gc=False):
     """What else decides where a connection goes: `acl` lines, rules that set variables, `use-server`.
 
-    `open_bind` says that a listener's port is open, `retargets` that rules choose where a server is dialled."""
+    `open_bind` says that a listener's port is open, `retargets` that rules choose where a server is dialled; `stats`,
+    that HAProxy's own statistics are shown, `replies`, that some clients need no server: a redirect, a service."""
 
     acls: Words = ()
     sets: Words = ()
     servers: tuple[Route, ...] = ()
     open_bind: bool = False
     retargets: bool = False
+    stats: bool = False
+    replies: bool = False
 
 
 PLAIN = Routing()

@@ -35,3 +35,38 @@ NAMELESS = {
     ),
 }
 """What is true whoever answers is told; what is not is said to be open."""
+
+UNSERVED = {
+    "a frontend": Case("frontend f\n bind :993\n", ["CH095 high"]),
+    "a listen": Case("listen f\n bind :25\n", ["CH095 high"]),
+    "a web frontend": Case("frontend f\n mode http\n bind :8080\n", ["CH095 high"]),
+    "an empty backend": Case("frontend f\n bind :25\n default_backend b\nbackend b\n", ["CH095 high"]),
+    "empty ones by rules": Case(
+        "frontend f\n bind :25\n use_backend b if { src 1.2.3.4 }\nbackend b\n", ["CH095 high"]
+    ),
+    "a redirect": Case("frontend f\n mode http\n bind :80\n http-request redirect scheme https\n", []),
+    "the old redirect": Case("frontend f\n mode http\n bind :80\n redirect scheme https if !{ ssl_fc }\n", []),
+    "a page of its own": Case("frontend f\n mode http\n bind :80\n http-request return status 200\n", []),
+    "a backend that answers": Case(
+        "frontend f\n mode http\n bind :80\n default_backend b\n"
+        "backend b\n mode http\n http-request return status 200\n",
+        [],
+    ),
+    "a page for 503": Case("frontend f\n mode http\n bind :80\n errorfile 503 /etc/soon.http\n", []),
+    "a trap": Case("frontend f\n bind :23\n tcp-request connection silent-drop\n", []),
+    "some are turned away, and the rest is given to nobody": Case(
+        "frontend f\n bind :25\n tcp-request connection reject if { src 1.2.3.4 }\n", ["CH095 high"]
+    ),
+    "a name that each connection makes": Case("frontend f\n bind :25\n use_backend %[dst_port]\n", []),
+    "dispatch": Case("listen f\n bind :25\n dispatch 10.9.9.9:25\n", []),
+    "transparent": Case("listen f\n bind :25\n option transparent\n", []),
+    "a disabled server is kept for later": Case("listen f\n bind :25\n server m 10.9.9.9:25 disabled\n", []),
+    "statistics": Case("listen stats\n mode http\n bind :8404\n stats enable\n stats uri /\n", []),
+    "statistics in a backend": Case(
+        "frontend f\n mode http\n bind :8404\n default_backend s\nbackend s\n mode http\n stats uri /\n", []
+    ),
+    "metrics": Case(
+        "frontend m\n mode http\n bind :8405\n http-request use-service prometheus-exporter if { path /metrics }\n", []
+    ),
+}
+"""Ports that HAProxy gives to nobody, and those that need nobody."""

@@ -25,7 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.open_kinds import NAMELESS
+from tests.console.diagnosis.open_kinds import NAMELESS, UNSERVED
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
     ASKED_ELSEWHERE,
@@ -71,6 +71,7 @@ ALL = {
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
+        ("unserved", UNSERVED),
     )
     for name, case in cases.items()
 }  # fmt: skip
@@ -104,6 +105,20 @@ def test_a_lane_knows_whether_its_daemon_waits_for_the_header(
     # Where the plain port itself waits for the header, nobody inside the VM can ask without one.
     asked = inside(found, None)
     assert (asked.port if asked else None) == (None if wanted is None or files else 25)
+
+
+SHOWN = {
+    "statistics": ("listen stats\n mode http\n bind :8404\n stats uri /\n", []),
+    "statistics by a name of its own": ("frontend f\n mode http\n bind :443 ssl crt /x\n stats enable\n", []),
+    "metrics": ("frontend m\n mode http\n bind :9\n http-request use-service prometheus-exporter\n", []),
+    "beside a lane": ("listen w\n mode http\n bind :80\n stats uri /s\n server m 10.9.9.9:80\n", [80]),
+    "a redirect is a lane": ("frontend f\n mode http\n bind :80\n redirect scheme https\n", [80]),
+}
+
+
+@pytest.mark.parametrize(("config", "ports"), SHOWN.values(), ids=SHOWN)
+def test_where_haproxy_shows_itself_alone_is_no_lane(config: str, ports: list[int], tmp_path: Path) -> None:
+    assert [lane.port for lane in load(estate(Case(config, []), tmp_path)).topology.lanes] == ports
 
 
 SEEING = [
