@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from console.diagnosis.catalogue import LONGEST
 from console.diagnosis.diagnose import GRAVITY
 from console.diagnosis.rule import STATIC
 from console.model import Finding, Span, Topology
+from console.text import clean
 from console.topology.sources import Sources
+
+Doubts = dict[int, tuple[int, bool]]
+"""Lines of a file that are only perhaps there: the line of the condition, and whether its `.else` is meant."""
 
 
 def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
@@ -37,7 +42,7 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     quiet = {file: ids for file, text in sources.texts.items() if (ids := _accepted(text))}
     doubtful = {each.file: each.doubtful for each in sources.haproxy.sections} if sources.haproxy else {}
     found = [
-        _doubted(finding, doubtful)
+        _doubted(finding, doubtful, sources.texts)
         for _, rule in STATIC
         for finding in rule(sources, topology)
         if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
@@ -46,17 +51,16 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _doubted(finding: Finding, doubtful: Mapping[str, Collection[int]]) -> Finding:
-    """Say of a finding in HAProxy's files that it stands under an .if which the files do not decide."""
+def _doubted(finding: Finding, doubtful: Mapping[str, Doubts], texts: Mapping[str, str]) -> Finding:
+    """Say of a finding in HAProxy's files under which condition it holds, when the files do not decide that."""
     where = finding.where
     if not doubtful or not isinstance(where, Span) or where.line not in doubtful.get(where.file, ()):
         return finding
-    grave = GRAVITY[finding.severity] < GRAVITY["medium"]
-    return replace(
-        finding,
-        summary=f"{finding.summary} (where the .if above this line holds, which the files do not tell)",
-        severity="medium" if grave else finding.severity,
-    )
+    number, otherwise = doubtful[where.file][where.line]
+    lines = texts.get(where.file, "").split("\n")
+    asked = clean(lines[number - 1].partition("#")[0].strip(), 60) if number <= len(lines) else ""
+    holds = f"where {asked or 'the .if'} on line {number} {'does not hold' if otherwise else 'holds'}"
+    return replace(finding, summary=clean(f"{finding.summary} ({holds}, which the files do not tell)", LONGEST))
 
 
 _ACCEPTED = re.compile(r"(?:#|//).*?\bcowhand: ignore((?:[ ,]+CH\d{3})+)")

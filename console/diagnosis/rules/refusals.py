@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from console.model import Span
-from console.sources.haproxy import Configuration, Door, Proxy, Section
+from console.sources.haproxy import Configuration, Door, Proxy
 from console.sources.haproxy.lines import Line
 from console.sources.haproxy.routing import condition_terms, holds
 from console.sources.haproxy.samples import Client
@@ -15,6 +15,7 @@ _REFUSALS = frozenset(("reject", "silent-drop"))
 _SOURCE = re.compile(r"(?:fc_)?src\b(?!_)")
 _COUNTED = re.compile(r"(?:^|,)(?:src|sc\d?|table)_(?!get_gp|gp)\w+|^(?:fe|be)_\w+|^(?:rand|nbsrv|queue|connslots)\b")
 _MARK = re.compile(r"(?:src|sc\d?|table)_(?:get_)?(gp[ct]\d?)")
+_MARKS = re.compile(r"sc-(?:inc|add|set)-(gp[ct]\d?)")
 _LISTED = re.compile(r",map|,in_table|,lua\.")
 
 MOST_JUDGED = 50_000
@@ -30,8 +31,9 @@ class Refusals:
         self._lines = _with_defaults(configuration)
         self._known: dict[tuple[Span, int], bool] = {}
         self._left = MOST_JUDGED
-        text = " ".join(word for lines in self._lines.values() for line in lines for word in line.words)
-        self._marked = set(re.findall(r"\bsc-(?:inc|add|set)-(gp[ct]\d?)", text))
+        each = {id(lines): lines for pair in self._lines.values() for lines in pair}
+        words = (word for lines in each.values() for line in lines for word in line.words[1:3])
+        self._marked = {match[1] for word in words if (match := _MARKS.match(word))}
         self._marked |= {f"{name}0" for name in self._marked if len(name) == 3}
 
     def some(self, door: Door) -> bool:
@@ -44,8 +46,9 @@ class Refusals:
             return True
         return bool(door.ends) and all(self._listed(end, door) for end in door.ends)
 
-    def _of(self, proxy: Proxy) -> list[Line]:
-        return self._lines.get(proxy.span, [])
+    def _of(self, proxy: Proxy) -> Iterator[Line]:
+        for lines in self._lines.get(proxy.span, ()):
+            yield from lines
 
     def _listed(self, proxy: Proxy, door: Door) -> bool:
         through: set[str] = set()
@@ -118,20 +121,15 @@ def _acls(lines: Iterable[tuple[str, ...]]) -> dict[str, Terms]:
     return found
 
 
-def _with_defaults(configuration: Configuration) -> dict[Span, list[Line]]:
-    """Return the lines of each section, those of the defaults it stands on before its own."""
-    found: dict[Span, list[Line]] = {}
-    named: dict[str, Section] = {}
-    latest: Section | None = None
+def _with_defaults(configuration: Configuration) -> dict[Span, tuple[list[Line], list[Line]]]:
+    """Return the rules of each section, behind those of the defaults it stands on, which are shared."""
+    found: dict[Span, tuple[list[Line], list[Line]]] = {}
+    named: dict[str, list[Line]] = {}
+    latest: list[Line] = []
     for section in configuration.sections:
+        own = [line for line in section.lines if line.words[0] == "tcp-request" or line.words[0] == "http-request"]
         if section.kind == "defaults":
-            latest = section
-            named[section.name] = section
-            continue
-        under = latest if section.base is None else named.get(section.base)
-        found[section.span] = [*_rules(under.lines if under else ()), *_rules(section.lines)]
+            latest = named[section.name] = own
+        else:
+            found[section.span] = (latest if section.base is None else named.get(section.base, []), own)
     return found
-
-
-def _rules(lines: Iterable[Line]) -> Iterator[Line]:
-    return (line for line in lines if line.words[0] == "tcp-request" or line.words[0] == "http-request")

@@ -48,6 +48,11 @@ class Conditions:
         """Line numbers of the `.if`s that are still open, outermost first."""
         return tuple(level.line for level in self._open)
 
+    @property
+    def undecided(self) -> tuple[int, bool]:
+        """The innermost condition that nobody can decide: the line of it, and whether what follows is its `.else`."""
+        return next(((level.asked, level.last) for level in reversed(self._open) if level.active is None), (0, False))
+
     def take(self, words: tuple[str, ...], line: int, variables: Variables) -> str | None:
         """Follow one directive and return what is wrong with it, if anything."""
         directive = words[0]
@@ -59,7 +64,7 @@ class Conditions:
             elif directive == ".endif":
                 self._open.pop()
             else:
-                self._turn(directive, words, variables)
+                self._turn(directive, words, line, variables)
         except BadConditionError as bad:
             return str(bad)
         finally:
@@ -74,11 +79,12 @@ class Conditions:
         self._open.append(level)
         level.choose(False if skipped else evaluate(" ".join(words[1:]), variables))
 
-    def _turn(self, directive: str, words: tuple[str, ...], variables: Variables) -> None:
+    def _turn(self, directive: str, words: tuple[str, ...], line: int, variables: Variables) -> None:
         level = self._open[-1]
         if level.last:
             raise BadConditionError(f"{directive} after .else: an .if has one .else, and it comes last")
         level.last = directive == ".else"
+        level.asked = level.asked if level.last else line
         skipped = _all([above.active for above in self._open[:-1]]) is False
         if skipped or level.done:
             level.choose(False)
@@ -89,12 +95,14 @@ class Conditions:
 
 
 class _Level:
-    """One `.if`: was a branch certainly taken (`done`), perhaps taken (`perhaps`), and is this one active?"""
+    """One `.if`: was a branch certainly taken (`done`), perhaps taken (`perhaps`), and is this one active?
 
-    __slots__ = ("active", "done", "last", "line", "perhaps")
+    `asked` is the line of the latest condition."""
+
+    __slots__ = ("active", "asked", "done", "last", "line", "perhaps")
 
     def __init__(self, line: int) -> None:
-        self.line = line
+        self.line = self.asked = line
         self.active: Truth = None
         self.done = self.perhaps = self.last = False
 

@@ -37,7 +37,8 @@ class Document(Struct, frozen=True):
 
 
 class Section(Struct, frozen=True, gc=False):
-    """A section and the lines that count in it; `doubtful` holds the numbers of the file's lines only perhaps there.
+    """A section and the lines that count in it; `doubtful` holds the numbers of the file's lines only perhaps there,
+    each with the line of the condition that decides it, and whether it stands in the `.else` of that one.
 
     `conditional` says that the header itself is only perhaps there."""
 
@@ -48,7 +49,7 @@ class Section(Struct, frozen=True, gc=False):
     file: str
     header: Line
     lines: list[Line]
-    doubtful: set[int]
+    doubtful: dict[int, tuple[int, bool]]
     conditional: bool = False
 
     @property
@@ -97,7 +98,7 @@ class _Page:
         self.sections: list[Section] = []
         self.problems: list[InputError] = []
         self.section: Section | None = None
-        self.doubtful: set[int] = set()
+        self.doubtful: dict[int, tuple[int, bool]] = {}
         self.astray = False
         self.cut = 0
 
@@ -169,7 +170,7 @@ class _Page:
         else:
             section.lines.append(line)
             if active is None:
-                section.doubtful.add(line.number)
+                section.doubtful[line.number] = self.conditions.undecided
             if section.kind == "global" and keyword.endswith("env"):
                 self.variables.follow(line.words)
 

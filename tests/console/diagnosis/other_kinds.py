@@ -88,15 +88,15 @@ MAYBE = {
         f"{NO_BINDS}.if version_atleast(2.4)\n{SERVERS[0]}.else\n{SERVERS[1]}.endif\n", [], ON_10025
     ),
     "one that not all have": Case(
-        f"{NO_BINDS}.if version_atleast(2.8)\n{SERVERS[0]}.else\n{SERVERS[1]}.endif\n", ["CH002 medium"], ON_10025
+        f"{NO_BINDS}.if version_atleast(2.8)\n{SERVERS[0]}.else\n{SERVERS[1]}.endif\n", ["CH002 high"], ON_10025
     ),
     "a variable of HAProxy's own": Case(
-        f"{NO_BINDS}.if defined(PLAIN)\n{SERVERS[1]}.else\n{SERVERS[0]}.endif\n", ["CH002 medium"], ON_10025
+        f"{NO_BINDS}.if defined(PLAIN)\n{SERVERS[1]}.else\n{SERVERS[0]}.endif\n", ["CH002 high"], ON_10025
     ),
     "a whole section": Case(
         f'{NO_BINDS}{SERVERS[0]}.if streq("$WHERE",test)\n'
         "listen t\n bind :465\n server x 10.9.9.9:465 send-proxy\n.endif\n",
-        ["CH003 medium", "CH004 medium"],
+        ["CH003 critical", "CH004 high"],
         ON_10025,
     ),
     "beside it what is sure is said as ever": Case(

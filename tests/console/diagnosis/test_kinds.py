@@ -147,12 +147,34 @@ def test_a_lane_ends_at_the_server_that_takes_new_clients_from_everywhere(config
     assert (found.server, found.proxy_protocol) == ("new", "v1")
 
 
-def test_what_stands_under_an_if_says_so(tmp_path: Path) -> None:
-    found = load(estate(MAYBE["a variable of HAProxy's own"], tmp_path))
-    said = [each.summary for each in lint(found.sources, found.topology) if each.id == "CH002"]
-    assert [each.endswith("(where the .if above this line holds, which the files do not tell)") for each in said] == [
-        True
-    ]
+CONDITIONS = {
+    "an .if": (".if defined(PLAIN)\n{bad}.endif\n", "where .if defined(PLAIN) on line {n} holds"),
+    "an .else": (".if defined(GOOD) # ours\n.else\n{bad}.endif\n", "where .if defined(GOOD) on line {n} does not hold"),
+    "an .elif": (
+        ".if feature(A)\n.elif feature(B)\n{bad}.endif\n",
+        "where .elif feature(B) on line {m} holds",
+    ),
+    "the inner one of two": (
+        ".if feature(A)\n.if feature(B)\n{bad}.endif\n.endif\n",
+        "where .if feature(B) on line {m} holds",
+    ),
+    "the outer one, where the inner is known": (
+        ".if feature(A)\n.if 1\n{bad}.endif\n.endif\n",
+        "where .if feature(A) on line {n} holds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("under", "said"), CONDITIONS.values(), ids=CONDITIONS)
+def test_what_stands_under_an_if_is_as_grave_as_ever_and_says_the_condition(
+    under: str, said: str, tmp_path: Path
+) -> None:
+    config = "listen s\n bind :25\n" + under.format(bad=" server m 10.9.9.9:25 send-proxy check\n")
+    line = (HEAD + config).split("\n").index(under.split("\n")[0]) + 1
+    found = load(estate(Case(config, []), tmp_path))
+    (sent,) = [each for each in lint(found.sources, found.topology) if each.id == "CH003"]
+    assert sent.severity == "critical"
+    assert sent.summary.endswith(f"({said.format(n=line, m=line + 1)}, which the files do not tell)")
 
 
 def test_a_daemon_is_called_by_its_service_where_it_is_not_mailcow_s(tmp_path: Path) -> None:

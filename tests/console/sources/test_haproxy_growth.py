@@ -96,7 +96,7 @@ SHAPES: dict[str, Callable[[int], list[str]]] = {
 
 def judge(text: str) -> haproxy.Configuration:
     configuration = haproxy.parse(text, "h.cfg")
-    sources = Sources(haproxy=configuration, texts={"h.cfg": text})
+    sources = Sources(haproxy=configuration, texts={"h.cfg": text}, folder="mailcow")
     lint(sources, build(sources))
     assert len(configuration.warnings) <= 50
     return configuration
