@@ -95,11 +95,11 @@ def _suspects(world: World, mode: Mode) -> list[Suspect]:
             continue
         covers = _covered(world, mode, scope)
         apart = not any(world.symptoms[number].port for number in covers)
-        if apart and mode.stands != "apart":
+        if apart and not mode.stands:
             continue
         proof = mode.fact(world, scope)
         if apart and proof.holds and proof.beside:
-            found.append(Suspect(mode, Scope(()), proof, covers))
+            found.append(Suspect(mode, scope if mode.stands == "beside" else Scope(()), proof, covers))
         elif not apart and proof.holds is not False:
             found.append(Suspect(mode, scope, proof, covers))
     return _merged(found)
@@ -111,7 +111,8 @@ def _ruled_out(world: World, mode: Mode, scope: Scope, known: dict[frozenset[Key
         return _cleared(world, mode, scope)
     alike = world.keys.get(scope.ports[0], frozenset())
     if alike not in known:
-        known[alike] = (mode.covers.own.isdisjoint(alike) and not mode.covers.logins) or _cleared(world, mode, scope)
+        idle = mode.covers.own.isdisjoint(alike) and not mode.covers.logins and not mode.stands
+        known[alike] = idle or _cleared(world, mode, scope)
     return known[alike]
 
 

@@ -75,7 +75,7 @@ class Mode(Struct, frozen=True):
     A pass that it `forbids` clears it; a port on which what it `needs` did not pass is none of its own. `finding` is
     the id that names it once it is proven, `kin` those by which it is known among rivals. One that `spreads` is
     taken for the cause on a lane that fits, too, once it is proven on another; one that `stands` "beside" is told when
-    it is proven, though something else explains all that it does; "apart" also where it explains nothing of a lane."""
+    it is proven on a lane that is ill, though something else explains all of it; "apart" where no lane is ill, too."""
 
     id: str
     words: str

