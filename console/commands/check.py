@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STEP, FIRST = 0.1, 0.8
 """Seconds between two looks at what is known so far, and until the first sentence on who has not answered yet."""
 
-SOON, LATE, UNREAD = 0.5, 1.0, 3.0
+SOON, LATE, UNREAD = 0.5, 1.0, 1.5
 """Seconds that a way in may take before others are looked from meanwhile, before that is said, and where nobody reads
 along: what is looked at beside a handshake is timed less well."""
 
