@@ -134,11 +134,13 @@ class Files:
         except OSError as error:
             self.complain(where, f'"{clean(shown, 120)}" {text_file.reason(error)}')
             return None
-        if isinstance(read, InputError):
-            self.problems.append(read)
+        whole, problem = read
+        if problem is not None:
+            self.problems.append(problem)
+        if whole is None:
             return None
-        self.texts[shown] = read
-        return File(shown, str(path), stamp, read)
+        self.texts[shown] = whole
+        return File(shown, str(path), stamp, whole)
 
     def entries(self, key: str, take: Callable[[list[str]], list[str]], pattern: str) -> Iterator[tuple[str, Where]]:
         """Yield the files that the entries of a list stand for, each with the place of its entry."""
@@ -200,11 +202,14 @@ class Files:
         return tuple((name, cache.stamp(Path(name))) for name in sorted(self.memo.asked.get((kind, self.file), ())))
 
 
-def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> str | InputError:
+def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> tuple[str | None, InputError | None]:
+    """Return the text, and what is wrong with it; one with a byte that is not UTF-8 is read all the same."""
     try:
-        return text_file.read(path, shown, largest, lenient=lenient)
+        return text_file.read(path, shown, largest, lenient=lenient), None
+    except text_file.NotUnicodeError as error:
+        return error.text, error
     except InputError as error:
-        return error
+        return None, error
 
 
 def is_a(path: Path, kind: Callable[[int], bool]) -> bool:

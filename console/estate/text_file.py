@@ -11,6 +11,14 @@ LARGEST = 1 << 20
 """Bytes of a file by default; a site's files have about a hundredth of it."""
 
 
+class NotUnicodeError(InputError):
+    """A byte that is not UTF-8; `text` has U+FFFD in its place."""
+
+    def __init__(self, text: str, file: str, line: int, column: int, problem: str) -> None:
+        super().__init__(file, line, column, problem)
+        self.text = text
+
+
 def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = False) -> str:
     """Return a file's text; raises `OSError` when it cannot be opened, `InputError` when it is not text or too large.
 
@@ -42,7 +50,7 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
     except UnicodeDecodeError as error:
         byte = data[error.start]
         problem = f"not UTF-8: byte 0x{byte:02x} stands here; save the file as UTF-8"
-        raise InputError(shown, *place(data, error.start), problem) from None
+        raise NotUnicodeError(data.decode("utf-8", "replace"), shown, *place(data, error.start), problem) from None
 
 
 def place(data: bytes, offset: int) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Listener(Struct, frozen=True, gc=False):
 Listeners = dict[int, Listener]
 """By container port: no two daemons of Mailcow's that clients reach have the same."""
 
-_ANYBODY: Listeners = {
+ANYBODY: Listeners = {
     25: Listener(None, 25, "smtp", "starttls"),
     465: Listener(None, 465, "smtps", "tls"),
     587: Listener(None, 587, "submission", "starttls"),
@@ -107,7 +107,7 @@ def listeners(
     `foreign` says that they are not Mailcow's: only what a file says of them is known then. Not `named`, nothing says
     whose they are: a usual port speaks what it does everywhere, and whether it waits for a header nobody knows."""
     if not named and not foreign:
-        return dict(_ANYBODY)
+        return dict(ANYBODY)
     found = {each.port: each for each in (() if foreign and master is None else _postfix(postfix, master))}
     found |= _dovecot(inet, foreign)
     found |= {each.port: each for each in (() if foreign else _nginx(environment, compose))}

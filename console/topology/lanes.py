@@ -96,8 +96,20 @@ class Routes:
                 mail = any(lane.protocol in MAIL for lane in touched)
             arrival = self.ports.at(server.host, port)
             ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival))
+        if any(way.server.backup for way in ways):
+            ways = self._without_spares(ways)
         hosts = {way.server.host for way in ways if way.ours} or _web_hosts(ways)
         return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
+
+    def _without_spares(self, ways: list[Way]) -> list[Way]:
+        """Return the ways, those to spares on machines of their own as anybody's: another provider's MX, perhaps."""
+        usual = {way.server.host for way in ways if not way.server.backup}
+        return [
+            replace(way, arrival=self.ports.anybody(way.server.host, way.port))
+            if usual and way.server.backup and way.server.host not in usual
+            else way
+            for way in ways
+        ]
 
 
 def _web_host(entries: tuple[Door, ...], taking: _Taking, ports: Ports) -> set[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.model import PLAIN_PORTS, Published, Span
-from console.topology.daemons import DOVECOT, NGINX, POSTFIX, Listener, Listeners, listeners
+from console.topology.daemons import ANYBODY, DOVECOT, NGINX, POSTFIX, Listener, Listeners, listeners
 
 if TYPE_CHECKING:
     from console.sources.compose.env_file import EnvFile
@@ -121,6 +121,15 @@ class Ports:
         if found is None:
             found = self._arrivals[key] = self._follow(host, port)
         return found
+
+    def anybody(self, host: str, port: int) -> Arrival:
+        """Return what is known of a port on a machine of which nothing says that it is the mail server's."""
+        arrival = self.at(host, port)
+        published = arrival.entry is not None and arrival.known and not arrival.elsewhere
+        named = published and arrival.entry is not None and arrival.entry.address not in _ANY
+        if named or arrival.direct or arrival.hops or _normal(host) in self._pinned:
+            return arrival
+        return Arrival(host, port, ANYBODY.get(port) or Listener(None, port))
 
     def _follow(self, host: str, port: int) -> Arrival:
         hops: list[Forward] = []

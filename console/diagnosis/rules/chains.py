@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
-from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words
+from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, meant, values
 from console.model import Finding, Topology
 from console.sources.shell import Command, Script, Word
 from console.topology.sources import Sources
@@ -46,9 +46,10 @@ def _said(places: list[Word], problem: str) -> Finding:
 def _leaf_sent(script: Script) -> Iterator[Word]:
     if any(_CHAIN.search(word.text) for word in all_words(script)):
         return
+    known = values(script)
     for command in all_commands(script):
         if any(name in _HAND_ON for name in (command.name, *(text.rpartition("/")[2] for text in command.texts[:8]))):
-            yield from (word for word in command.words if _LEAF.search(word.text))
+            yield from (word for word in command.words if _LEAF.search(meant(word.text, known)))
             yield from (each.target for each in command.redirects if _LEAF.search(each.target.text))
 
 

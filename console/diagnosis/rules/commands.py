@@ -52,6 +52,32 @@ def written_by(shell: Script) -> Iterator[Word]:
             yield from (word for option, word in pairwise(command.words) if option.text in _ACME_FILES)
 
 
+_USED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+MOST_VALUE = 1000
+"""Characters of what a word's variables stand for that are looked at."""
+
+
+def values(script: Script) -> dict[str, str]:
+    """Return the variables of a script that are set once, to a text that no command makes."""
+    found: dict[str, list[str]] = {}
+    for command in all_commands(script):
+        declares = command.name in ("export", "readonly", "local", "declare")
+        for word in command.words[1:] if declares else command.assignments:
+            name, given, text = word.text.partition("=")
+            if given:
+                found.setdefault(name, []).append(text)
+    return {name: texts[0] for name, texts in found.items() if len(texts) == 1 and "$(" not in texts[0]}
+
+
+def meant(text: str, known: dict[str, str]) -> str:
+    """Return a word with what its variables stand for, and theirs."""
+    for _ in range(3):
+        if "$" not in text or len(text) > MOST_VALUE:
+            break
+        text = _USED.sub(lambda match: known.get(match[1] or match[2], match[0]), text)
+    return text[:MOST_VALUE]
+
+
 _ACME_FILES = ("--key-file", "--fullchain-file", "--cert-file", "--keypath", "--fullchainpath", "--certpath")
 _SSL = "data/assets/ssl"
 

@@ -9,7 +9,7 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules import failures
-from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, written
+from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, meant, values, written
 from console.diagnosis.rules.docker_calls import EXEC_VALUES, Call, calls, inside, signals
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
@@ -231,9 +231,10 @@ def _terminal(script: Script) -> Iterator[Finding]:
 
 def _links(script: Script) -> Iterator[Finding]:
     """What copies the links of certbot's live folder in place of the files that they lead to."""
+    known = values(script)
     for command in all_commands(script):
-        if any(_LIVE.search(word.text) and "$(" not in word.text for word in command.words[1:-1]) and _copies_links(
-            command
+        if _copies_links(command) and any(
+            _LIVE.search(meant(word.text, known)) and "$(" not in word.text for word in command.words[1:-1]
         ):
             yield finding(
                 "CH027",

@@ -255,7 +255,8 @@ def greets(way: Way, arrival: Arrival) -> bool:
 
 def checked(sources: Sources, way: Way) -> Arrival:
     """Return where the check of a way ends up."""
-    return sources.ports.at(way.server.host, _asked(way))
+    asked = _asked(way)
+    return way.arrival if asked == way.port else sources.ports.at(way.server.host, asked)
 
 
 def _asked(way: Way) -> int:

@@ -133,6 +133,8 @@ def _absent(sources: Sources, host: str, port: int, lanes: list[Lane]) -> tuple[
         return problem, f"publish it on {arrival.host}{f', or dial {other}' if other else ''}", places
     if arrival.entry is not None or not any(lane.protocol in MAIL for lane in lanes) or not sources.named:
         return "", "", ()
+    if sources.compose is not None and any(entry.port == port for entry in sources.compose.asleep):
+        return "", "", ()  # a service that is started when it is asked for may answer
     service = SERVICES.get(arrival.port)
     moved = [entry for entry in ports.assumed if entry.container_port == arrival.port and entry.service == service]
     if service is not None and not moved and not ports.tells(service):

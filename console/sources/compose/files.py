@@ -24,12 +24,14 @@ class Compose(Struct, frozen=True):
     """What compose files say. A port without a fixed number of its own on the host is not in `published`.
 
     `environment` is service → name → (value, place); a value is None when it is taken from where compose runs.
-    `services` are the merged trees."""
+    `services` are the merged trees; `asleep` are ports of services with `profiles:`, which start when they are asked
+    for."""
 
     published: tuple[Published, ...] = ()
     environment: dict[str, dict[str, tuple[str | None, Span]]] = {}
     problems: tuple[InputError, ...] = ()
     services: dict[str, Item] = {}
+    asleep: tuple[Published, ...] = ()
 
 
 def read(text: str, file: str, variables: Mapping[str, str]) -> Compose:
@@ -45,14 +47,23 @@ def merge(files: Sequence[tuple[str, str]], variables: Mapping[str, str], texts:
     services: dict[str, Item] = {}
     for file, text in files:
         project.put(services, text, file, variables)
-    reader = _Reader(project.complain)
+    reader, sleeping = _Reader(project.complain), _Reader(project.complain)
+    chosen = {each.strip() for each in variables.get("COMPOSE_PROFILES", "").split(",")}
     environment: dict[str, dict[str, tuple[str | None, Span]]] = {}
     for name, service in services.items():
         if ports := service.get("ports"):
-            reader.ports(name, ports)
+            (reader if _wakes(service, chosen) else sleeping).ports(name, ports)
         if found := dict(project.environment(service, variables)):
             environment[name] = found
-    return Compose(tuple(reader.published), environment, tuple(project.problems), services)
+    problems = tuple(project.problems)
+    return Compose(tuple(reader.published), environment, problems, services, tuple(sleeping.published))
+
+
+def _wakes(service: Item, chosen: set[str]) -> bool:
+    """Whether a service starts with the others: it has no profile, or one that COMPOSE_PROFILES names."""
+    profiles = service.get("profiles")
+    names = [each.text for each in profiles.items] if profiles is not None else []
+    return not names or "*" in chosen or any(name in chosen for name in names)
 
 
 class _Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.console.diagnosis.kinds import CF, CHECKS, OVERRIDE, Case, lane
+from tests.console.diagnosis.kinds import CF, CHECKS, OVERRIDE, Case, lane, published
 from tests.console.diagnosis.other_kinds import EDGE_ALONE
 
 NOBODY = {OVERRIDE: "services: {}\n"}
@@ -70,3 +70,37 @@ UNSERVED = {
     ),
 }
 """Ports that HAProxy gives to nobody, and those that need nobody."""
+
+MAIN = f"listen s\n bind :25\n{CHECKS['smtp']} server mc 10.9.9.9:10025 send-proxy check inter 30s\n"
+SPARE = {
+    "another's MX, with a header": Case(f"{MAIN} server mx2 203.0.113.9:25 send-proxy backup check inter 30s\n", []),
+    "another's MX, without": Case(f"{MAIN} server mx2 mx.example.net:25 backup check inter 30s\n", ["CH002 high"]),
+    "the same machine's plain port": Case(
+        f"{MAIN} server mc2 10.9.9.9:25 send-proxy backup check inter 30s\n", ["CH003 critical"]
+    ),
+    "an address that Docker publishes Mailcow on": Case(
+        f"{MAIN} server mc2 10.9.9.8:25 send-proxy backup check inter 30s\n",
+        ["CH003 critical"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025", "10.9.9.8:25:25")},
+    ),
+    "every server is a spare": Case(lane(25, "10.9.9.9:25 send-proxy backup"), ["CH003 critical"]),
+}
+"""Spare servers on machines of their own."""
+
+ASLEEP = "    profiles: [debug]\n"
+PROFILES = {
+    "a port of a service that is asleep": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        [],
+        {OVERRIDE: published("postfix-mailcow", "0.0.0.0:10025:10025") + ASLEEP},
+    ),
+    "one that .env wakes": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        ["CH006 critical"],
+        {
+            OVERRIDE: published("postfix-mailcow", "0.0.0.0:10025:10025") + ASLEEP,
+            "mailcow.conf": "COMPOSE_PROFILES=debug\n",
+        },
+    ),
+}
+"""Services that are started only when they are asked for."""

@@ -25,7 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.open_kinds import NAMELESS, UNSERVED
+from tests.console.diagnosis.open_kinds import NAMELESS, PROFILES, SPARE, UNSERVED
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
     ASKED_ELSEWHERE,
@@ -71,7 +71,7 @@ ALL = {
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
-        ("unserved", UNSERVED),
+        ("unserved", UNSERVED), ("spare", SPARE), ("profiles", PROFILES),
     )
     for name, case in cases.items()
 }  # fmt: skip
@@ -223,6 +223,29 @@ def test_a_trust_list_that_is_missing_in_the_given_file_is_asked_for_there(tmp_p
     found = load(estate(Case(lane(993, "10.9.9.9:10993 send-proxy", "imaps"), [], files), tmp_path))
     (said,) = [each for each in lint(found.sources, found.topology) if each.id == "CH001"]
     assert "[sources]" not in (said.remedy or "")
+
+
+def test_a_spare_elsewhere_is_not_called_postfix(tmp_path: Path) -> None:
+    found = load(estate(SPARE["another's MX, without"], tmp_path))
+    (said,) = [each.summary for each in lint(found.sources, found.topology) if each.id == "CH002"]
+    assert "whatever answers at mx.example.net:25" in said
+
+
+LATIN = {
+    "docker-compose.override.yml": "services: {postfix-mailcow: {ports: ['0.0.0.0:10025:10025']}}\n",
+    "data/conf/dovecot/extra.conf": "haproxy_trusted_networks = 0.0.0.0/0\n",
+}
+
+
+@pytest.mark.parametrize("name", LATIN)
+def test_a_file_with_a_byte_that_is_no_text_is_read_and_the_byte_told(name: str, tmp_path: Path) -> None:
+    site = estate(Case(lane(25, "10.9.9.9:10025 send-proxy"), [], LATIN), tmp_path)
+    (tmp_path / name).write_bytes(b"# Gr\xfc\xdfe\n" + LATIN[name].encode())
+    found = load(site)
+    assert [str(each) for each in found.problems] == [
+        f"{name}:1:5: not UTF-8: byte 0xfc stands here; save the file as UTF-8"
+    ]
+    assert [each.id for each in lint(found.sources, found.topology)].count("CH006") == 2
 
 
 MX = "MAILCOW_HOSTNAME=mail.example.org\nSKIP_LETS_ENCRYPT=y\nHTTP_REDIRECT=n\n"

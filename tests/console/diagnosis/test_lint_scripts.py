@@ -222,6 +222,11 @@ def test_a_copy_that_fails_unnoticed_is_found_and_one_that_is_looked_at_is_not(t
 LINKS = [
     ("rsync -a $RENEWED_LINEAGE/fullchain.pem m:/ssl/cert.pem", True),
     ("rsync -rt --chmod=F600 /etc/letsencrypt/live/mail.example.org/ m:/ssl/", True),
+    ("LIVE=/etc/letsencrypt/live/mail.example.org\nrsync -a $LIVE/ m:/ssl/", True),
+    ("BASE=/etc/letsencrypt\nLIVE=${BASE}/live/mail.example.org\nrsync -a ${LIVE}/fullchain.pem m:/ssl/", True),
+    ("from=$RENEWED_LINEAGE\nrsync -a $from/ m:/ssl/", True),
+    ("LIVE=/etc/letsencrypt/live/mail.example.org\nLIVE=/srv/copies\nrsync -a $LIVE/ m:/ssl/", False),
+    ("LIVE=/srv/copies\nrsync -a $LIVE/ m:/ssl/", False),
     ("rsync -aL $RENEWED_LINEAGE/fullchain.pem m:/ssl/cert.pem", False),
     ("rsync -a --copy-links ${RENEWED_LINEAGE}/fullchain.pem m:/ssl/cert.pem", False),
     ('rsync -a "$(readlink -f $RENEWED_LINEAGE/fullchain.pem)" m:/ssl/cert.pem', False),
