@@ -209,7 +209,7 @@ def daemon_unknown(sources: Sources, topology: Topology) -> Iterator[Finding]:
 
 def _open(way: Way) -> bool:
     """Whether a right header depends on who answers: one is sent, or the port is one that Mailcow has for it."""
-    if way.arrival.entry is not None or not way.arrival.known or way.arrival.direct:
+    if way.arrival.entry is not None or way.arrival.direct:
         return False
     return (way.headed and way.arrival.listener.header == "unknown") or way.port in PLAIN_PORTS
 

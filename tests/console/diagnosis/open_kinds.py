@@ -10,6 +10,9 @@ NAMELESS = {
     "a header to 993": Case(lane(993, "10.9.9.9:993 send-proxy", "imaps"), ["CH094 low"], NOBODY),
     "one to 10993": Case(lane(993, "10.9.9.9:10993 send-proxy", "imaps"), ["CH094 low"], NOBODY),
     "none to 10025": Case(lane(25, "10.9.9.9:10025"), ["CH094 low"], NOBODY),
+    "one to a tunnel's end, whose server may be any": Case(
+        lane(993, "127.0.0.1:10143 send-proxy-v2", "imap"), ["CH094 low"], NOBODY
+    ),
     "none to 25: whoever answers sees the proxy": Case(lane(25, "10.9.9.9:25"), ["CH002 high"], NOBODY),
     "the client's own address is kept": Case(lane(25, "10.9.9.9:25 source 0.0.0.0 usesrc clientip"), [], NOBODY),
     "nobody is banned by Mailcow there": Case(lane(25, "9.9.9.9:25"), ["CH002 high"], NOBODY),
