@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from console.model import Span
 from console.sources.haproxy import Configuration, Door, Proxy
@@ -31,10 +32,13 @@ class Refusals:
         self._lines = _with_defaults(configuration)
         self._known: dict[tuple[Span, int], bool] = {}
         self._left = MOST_JUDGED
+        self._routes: dict[int, set[str]] = {}
+        self._configuration = configuration
         each = {id(lines): lines for pair in self._lines.values() for lines in pair}
         words = (word for lines in each.values() for line in lines for word in line.words[1:3])
         self._marked = {match[1] for word in words if (match := _MARKS.match(word))}
         self._marked |= {f"{name}0" for name in self._marked if len(name) == 3}
+        self._refusing = any(_refuses(line) for lines in each.values() for line in lines)
 
     def some(self, door: Door) -> bool:
         """Whether any rule there refuses anybody."""
@@ -44,7 +48,34 @@ class Refusals:
         """Whether a list of clients is kept from a door: by its frontend, or by each backend behind it."""
         if self._listed(door.frontend, door):
             return True
-        return bool(door.ends) and all(self._listed(end, door) for end in door.ends)
+        return bool(door.ends) and all(self._listed(end, door) or self._inside(end, door) for end in door.ends)
+
+    def _inside(self, end: Proxy, door: Door) -> bool:
+        """Whether each of HAProxy's own inner frontends that may lead to a backend refuses for it, told who comes."""
+        if not self._refusing or door.frontend is end or end.name in self._names(door.frontend):
+            return False
+        leading = self._inner.get(end.name, [])
+        return bool(leading) and all(told and self._listed(inner, door) for inner, told in leading)
+
+    def _names(self, frontend: Proxy) -> set[str]:
+        key = id(frontend)
+        if key not in self._routes:
+            self._routes[key] = _named(frontend)
+        return self._routes[key]
+
+    @cached_property
+    def _inner(self) -> dict[str, list[tuple[Proxy, bool]]]:
+        """By backend: the inner frontends that lead there, and whether each is told who comes."""
+        told: dict[int, tuple[Proxy, bool]] = {}
+        for _, server, inner, listener in self._configuration.inner_hops:
+            # Without the header an inner frontend sees HAProxy itself.
+            tells = listener.accepts_proxy and server.proxy_protocol is not None
+            told[id(inner)] = (inner, tells and told.get(id(inner), (inner, True))[1])
+        found: dict[str, list[tuple[Proxy, bool]]] = {}
+        for inner, tells in told.values():
+            for name in _named(inner):
+                found.setdefault(name, []).append((inner, tells))
+        return found
 
     def _of(self, proxy: Proxy) -> Iterator[Line]:
         for lines in self._lines.get(proxy.span, ()):
@@ -107,6 +138,16 @@ class Refusals:
         if not _SOURCE.match(expression):
             return ""
         return "list" if turned or "-f" in test or _LISTED.search(expression) else ""
+
+
+def _named(frontend: Proxy) -> set[str]:
+    """Return the backends that a section's lines name; a listen is its own."""
+    names = {route.backend for route in frontend.use_backend}
+    if frontend.default_backend is not None:
+        names.add(frontend.default_backend.backend)
+    elif frontend.kind == "listen":
+        names.add(frontend.name)
+    return names
 
 
 def _refuses(line: Line) -> bool:

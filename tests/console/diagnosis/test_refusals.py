@@ -75,3 +75,23 @@ def test_a_backend_refuses_for_the_lanes_that_end_there(tmp_path: Path) -> None:
     refuse = CONTENT + "reject if { src -f /etc/banned }\n "
     (said,) = told(FRONTEND.format("") + BACK.format() + BACKENDS.format(" ", refuse), tmp_path)
     assert said.startswith("f (993): ")
+
+
+INNER = (
+    "listen f\n bind :993\n server inner 127.0.0.1:2993 {header}\n"
+    "frontend in\n bind 127.0.0.1:2993 accept-proxy\n{rule} default_backend s\n"
+    "backend s\n server m 10.9.9.9:10993 send-proxy\n"
+)
+INSIDE = {
+    "a list that is told who comes": ("send-proxy-v2", CONNECTION + "reject if { src -f /etc/banned }\n", False),
+    "a list that sees HAProxy alone": ("", CONNECTION + "reject if { src -f /etc/banned }\n", True),
+    "a rate": ("send-proxy-v2", CONNECTION + "reject if { src_conn_rate gt 9 }\n", True),
+    "no rule": ("send-proxy-v2", "", True),
+}
+
+
+@pytest.mark.parametrize(("header", "rule", "blamed"), INSIDE.values(), ids=INSIDE)
+def test_a_frontend_inside_refuses_where_it_is_told_who_comes(
+    header: str, rule: str, blamed: bool, tmp_path: Path
+) -> None:
+    assert len(told(INNER.format(header=header, rule=rule), tmp_path)) == blamed
