@@ -27,6 +27,10 @@ HIDES = {
 """Where a truth would show: in the part of a lane that a told cause may hide."""
 
 
+TRUE_TOO = {"own-tunnel-lossy": "tunnel/loss"}
+"""What is true of a fault as well, and need not be told: one packet of twenty may be lost where nobody counts."""
+
+
 class Score(Struct, frozen=True):
     """What came of one fault: `rivals` is among how many its truth was told, `said` what was told."""
 
@@ -45,7 +49,7 @@ def score(id: str, truth: tuple[str, ...], told: Explanation, world: World | Non
     said = tuple(" OR ".join(s.mode.id for s in cause.suspects) + ("" if cause.proven else " ?")
                  + f" @{','.join(map(str, cause.ports))}" for cause in told.causes)  # fmt: skip
     said += tuple(sorted({f"unexplained {t.kind}/{t.at}/{t.port}:{t.outcome}" for t in told.unexplained}))
-    if proven - {*truth}:
+    if proven - {*truth} - {TRUE_TOO.get(half, "") for half in id.split("+")}:
         return Score(id, "FALSE", 0, said)
     sizes = [1 if each in proven else min((len(g) for g in groups if each in g), default=0) for each in truth]
     if all(size == 1 for size in sizes):

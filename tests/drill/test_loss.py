@@ -19,6 +19,7 @@ from console.model import Role
 from console.observation import Asked, Ping, Route, SweepData
 from console.probes import asking
 from tests.drill.record import read
+from tests.drill.score import score
 
 VM, ROUTER, FRONT = "10.10.10.214", "100.64.0.2", "203.0.113.10"
 
@@ -204,3 +205,11 @@ def test_a_stopped_haproxy_is_told_though_the_name_has_no_address_to_dial(
     seen.asked.haproxy, seen.stats = processes, replace(seen.stats, stopped=stopped)
     found = [each for each in told(seen) if each.startswith("HAProxy is stopped")]
     assert found == ([said] if said else [])
+
+
+@pytest.mark.parametrize(("id", "grade"), [("own-tunnel-lossy", "right"), ("own-tunnel-slow", "FALSE")])
+def test_lost_packets_that_are_told_of_a_tunnel_that_loses_some_are_not_false(id: str, grade: str) -> None:
+    seen = read("calm")
+    late(seen, "vm", 1)
+    seen.asked = Asked(pings={"vm": Ping(VM, 20, 17, 0.2)})
+    assert score(id, (), explain(World(seen))).grade == grade
