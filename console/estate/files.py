@@ -127,7 +127,8 @@ class Files:
             return None
         try:
             found = path.stat()
-            if not self._room(path, min(found.st_size, largest), where, shown):
+            # One that is too large is not read at all.
+            if not self._room(path, found.st_size if found.st_size <= largest else 0, where, shown):
                 return None
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             read = self.memo.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))

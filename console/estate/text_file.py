@@ -31,11 +31,12 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
         raise InputError(shown, 1, 1, f"{error.strerror}; name the file itself") from None
     with os.fdopen(handle, "rb") as file:
         # The size of the file, not the limit: a buffer of the limit would be allocated for every file.
-        data = file.read(min(os.fstat(handle).st_size, largest) + 1)
+        expected = os.fstat(handle).st_size
+        data = file.read(expected + 1) if expected <= largest else b""
         if 0 < len(data) <= largest:
             data += file.read(largest + 1 - len(data)) if file.peek(1) else b""
-    if len(data) > largest:
-        size = max(path.stat().st_size, len(data))
+    if len(data) > largest or expected > largest:
+        size = max(expected, len(data))
         problem = f"{_size(size)} is too large, {_size(largest)} is the most; is this the right file?"
         raise InputError(shown, 1, 1, problem)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
