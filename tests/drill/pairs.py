@@ -24,7 +24,8 @@ _TWO = (
     "own-haproxy-stopped nat-993-to-22", "bad-check nat-993-to-22", "all-containers-stopped http-403",
     "haproxy-outbound imap-off", "http-500 nginx-stopped", "weight-0 no-10025", "maint no-way-back",
     "rejects-us fw-drop-993", "rejects-us v6-blackhole", "haproxy-frozen route-missing", "own-haproxy-stopped dns-none",
-    "one-a-wrong no-way-back", "wrong-port dns-wrong", "frontend-disabled nat-993-to-22", "nginx-stopped vm-loss20",
+    "one-a-wrong no-way-back", "wrong-port dns-wrong", "frontend-disabled nat-993-to-22", "nat-993-to-22 loss30",
+    "nginx-stopped vm-loss20",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from console.hosts.local import Local
 from console.model import Role
 from console.observation import Asked, Ping, Route, SweepData
 from console.probes import asking
+from tests.drill.less import without_proxy
 from tests.drill.record import read
 from tests.drill.score import score
 
@@ -213,3 +214,10 @@ def test_lost_packets_that_are_told_of_a_tunnel_that_loses_some_are_not_false(id
     late(seen, "vm", 1)
     seen.asked = Asked(pings={"vm": Ping(VM, 20, 17, 0.2)})
     assert score(id, (), explain(World(seen))).grade == grade
+
+
+def test_who_says_a_plain_word_on_imaps_waits_for_no_header() -> None:
+    """The tunnel lost a header of ours, and Dovecot's log says so: what answers from here is another daemon."""
+    seen = read("nat-993-to-22+loss30")
+    without_proxy(seen)
+    assert "haproxy-server/no-header" not in {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
