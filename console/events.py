@@ -124,12 +124,20 @@ class Prompt(Struct, frozen=True, omit_defaults=True):
 
 
 class ActionShown(Struct, frozen=True, omit_defaults=True):
-    """One change as it is shown: on which host (the operator's word), the exact command or the write, and its diff."""
+    """One change as it is shown: on which host (the operator's word), the exact command or the write, and its diff.
+
+    `text` is one line; `script` are the lines of a command that has several, which can be pasted as they are."""
 
     kind: Literal["run", "write", "copy", "call", "wait"]
     host: str
     text: str
     diff: str = ""
+    script: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text as it is best read."""
+        return self.script or (self.text,)
 
 
 class PlanShown(Struct, frozen=True, omit_defaults=True):

@@ -100,7 +100,8 @@ class Printer:
                 return "\n".join(plan_lines(event.plan))
             case ActionBegan():
                 self._far = event.at
-                return f"    ─ {event.action.host}: {event.action.text}"
+                first, *more = event.action.lines
+                return f"    ─ {event.action.host}: {first}{' …' if more else ''}"
             case ActionProgressed() if event.at - self._far >= PROGRESS:
                 self._far = event.at
                 far = progress(event.done, event.total, event.unit, event.rate, event.left)
@@ -140,7 +141,8 @@ def plan_lines(plan: PlanShown) -> list[str]:
     """Return the lines of a plan."""
     rows = [f"      {note}" for note in plan.notes]
     for action in plan.actions:
-        rows.append(f"    {action.host}: {action.text}")
+        first, *more = action.lines
+        rows += [f"    {action.host}: {first}", *(f"      {row}" for row in more)]
         rows += [f"      {row}" for row in action.diff.split("\n") if row]
     rows += [f"    lost: {words} (type {name})" for name, words in plan.loses]
     rows += [f"    {label}: {words}" for label, words in _rest(plan) if words]

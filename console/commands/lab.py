@@ -15,7 +15,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=argparse.ArgumentParser)
     starting = verbs.add_parser("up", help="start it in the background")
     state = starting.add_mutually_exclusive_group()
-    state.add_argument("--empty", action="store_true", help="the VM as OpenTofu made it: no Docker, no Mailcow")
+    state.add_argument(
+        "--empty", action="store_true", help="machines as they are made and rented: no HAProxy, no Docker, no Mailcow"
+    )
     state.add_argument("--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody, blind checks")
     verbs.add_parser("down", help="end it")
     add_json(verbs.add_parser("status", help="whether it runs, and what is broken"))

@@ -100,7 +100,7 @@ def build() -> argparse.ArgumentParser:
         "--lab", action="store_true", help="the rehearsal estate: joins the running one or starts its own"
     )
     parser.add_argument(
-        "--empty", dest="empty_lab", action="store_true", help="with --lab: its own one, with a VM as OpenTofu made it"
+        "--empty", dest="empty_lab", action="store_true", help="with --lab: a new one, with nothing installed yet"
     )
     parser.add_argument("--read-only", action="store_true", help="remove every action that changes anything")
     parser.add_argument(

@@ -22,7 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     serve.add_argument("--listen", type=int, metavar="FD", help="a listening socket to take over")
     serve.add_argument("--lifeline", type=int, metavar="FD", help="a pipe: the lab ends when its other end closes")
     serve.add_argument("--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody")
-    serve.add_argument("--empty", action="store_true", help="the VM as OpenTofu made it: no Docker, no Mailcow")
+    serve.add_argument(
+        "--empty", action="store_true", help="machines as they are made and rented: no HAProxy, no Docker, no Mailcow"
+    )
     serve.add_argument("--detach", action="store_true", help="go on in the background")
     arguments = parser.parse_args(argv)
     try:

@@ -1,4 +1,4 @@
-"""The VPS as an administrator sees it: HAProxy's file, its check and reload, its process and its addresses."""
+"""The VPS as an administrator sees it: HAProxy's package, file, check and reload, its process and its addresses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,41 @@ _TUNNEL = ("3: tailscale0", f"inet {TAILNET}/32")
 CANDIDATE = f"{CONFIGURATION}.cowhand-candidate"
 
 
+DEFAULT = """\
+global
+\tlog /dev/log\tlocal0
+\tstats socket /run/haproxy/admin.sock mode 660 level admin
+\tuser haproxy
+\tgroup haproxy
+\tdaemon
+
+defaults
+\tlog\tglobal
+\tmode\thttp
+\toption\thttplog
+\toption\tdontlognull
+\ttimeout connect 5000
+\ttimeout client  50000
+\ttimeout server  50000
+"""
+"""The file of Debian's package, but for its folders and error pages."""
+
+
 async def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
     """Run a command of the VPS; None when it is none of its own."""
     match argv:
+        case ("which", "apt-get"):
+            return Done(0, "/usr/bin/apt-get\n")
+        case ("sh", "-c", script) if "apt-get install" in script:
+            return await _install(lab)
+        case ("haproxy", *_) if not lab.installing.haproxy:
+            return Done(127, "", "haproxy: command not found\n")
+        case ("haproxy", "-v"):
+            return Done(0, "HAProxy version 2.8.5-1ubuntu3 2024/04/01 - https://haproxy.org/\n")
+        case ("systemctl", "enable", "--now", "haproxy.service"):
+            lab.proxy.running = True
+            await lab.proxy.apply()
+            return Done(0)
         case ("haproxy", "-c", "-f", path):
             return _check(lab, path)
         case ("systemctl", "reload", "haproxy"):
@@ -51,6 +83,14 @@ async def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
             lab.files.pop((PROXY, f"{path}.previous"), None)
             return done
     return None
+
+
+async def _install(lab: Rehearsal) -> Done:
+    """The package brings its own file where there is none, and starts HAProxy."""
+    lab.installing.haproxy = lab.proxy.running = True
+    lab.files.setdefault((PROXY, CONFIGURATION), DEFAULT.encode())
+    await _reload(lab)
+    return Done(0, "Setting up haproxy (2.8.5-1ubuntu3) ...\n")
 
 
 def _check(lab: Rehearsal, path: str) -> Done:

@@ -19,7 +19,7 @@ def files(seed: bool = False, empty: bool = False) -> dict[tuple[str, str], byte
     """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong.
 
     `seed`: the set-up is half-way, without the override and without Dovecot's trust. `empty`: the VM is as OpenTofu
-    made it, and nothing pushes a certificate to it."""
+    made it, the VPS as it was rented, and nothing pushes a certificate."""
     folder = site_file().parent
     places = {
         (PROXY, CONFIGURATION): "haproxy.cfg",
@@ -35,9 +35,7 @@ def files(seed: bool = False, empty: bool = False) -> dict[tuple[str, str], byte
     )
     if seed:
         del found[MAIL, "/opt/mailcow-dockerized/docker-compose.override.yml"]
-    if empty:
-        found = {(PROXY, CONFIGURATION): found[PROXY, CONFIGURATION]}
-    return found
+    return {} if empty else found
 
 
 def site_file() -> Path:

@@ -79,6 +79,7 @@ class Rehearsal:
         for service in self.services if self.installing.made else ():
             service.start()
         self.pushing.start()
+        self.proxy.running = self.installing.haproxy
         await self.proxy.apply()
 
     async def stop(self) -> None:

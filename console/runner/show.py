@@ -33,7 +33,8 @@ def action(context: StepContext, planned: Action) -> ActionShown:
         case Run(rescue=True):
             return ActionShown("run", host, text, "~ only if what comes before it fails\n")
         case Run():
-            return ActionShown("run", host, text, lines(context, planned.diff.expandtabs()))
+            rows = tuple(lines(context, planned.text).split("\n")) if "\n" in planned.text else ()
+            return ActionShown("run", host, text, lines(context, planned.diff.expandtabs()), rows)
         case Copy():
             return ActionShown("copy", host, text)
         case Call():

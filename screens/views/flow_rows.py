@@ -180,15 +180,15 @@ def plan(ink: Ink, chosen: StepStatus, now: float, width: int) -> list[Line]:
 
 def scripted(shown: PlanShown) -> bool:
     """Whether a command is a script of several lines: what it does is then told in words before it is shown."""
-    return any(action.kind == "run" and "\\n" in action.text for action in shown.actions)
+    return any(action.script for action in shown.actions)
 
 
 def _action(ink: Ink, action: ActionShown, done: ActionStatus | None, now: float, width: int) -> list[Line]:
     """One change: the exact command, or the file and its diff; and what came of it."""
     ended = done is not None and done.ended
     prefix, before, after = VERBS[action.kind]
-    label, text = after if ended else before, action.text.removeprefix(prefix)
-    rows = fold(text, width - LABEL - 3)
+    label = after if ended else before
+    rows = [part for row in action.lines for part in fold(row.removeprefix(prefix), width - LABEL - 3)]
     lines: list[Line] = [((f" {label:<{LABEL - 1}}", ink.muted), (rows[0], ink.bright))]
     lines += [((" " * (LABEL + 2), ink.text), (row, ink.bright)) for row in rows[1:]]
     for row in action.diff.split("\n"):
@@ -331,7 +331,8 @@ def plain(state: RunStatus, at: int) -> str:
     if chosen.plan is not None:
         rows += chosen.plan.notes
         for action in chosen.plan.actions:
-            rows += [f"{action.host}: {action.text}", *action.diff.rstrip("\n").split("\n")]
+            first, *more = action.lines
+            rows += [f"{action.host}: {first}", *more, *action.diff.rstrip("\n").split("\n")]
         rows += [f"lost: {words}" for _, words in chosen.plan.loses]
         rows += [f"undo: {chosen.plan.undo}"] if chosen.plan.undo else []
     for done in chosen.actions:

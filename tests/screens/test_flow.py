@@ -444,11 +444,12 @@ async def test_a_flow_that_cannot_begin_gives_its_reason_first() -> None:
 
 
 def test_what_a_script_does_is_told_before_it_is_shown() -> None:
-    def told(command: str) -> list[str]:
-        shown = PlanShown((ActionShown("run", "vm", command),), ("it installs docker",))
+    def told(command: str, *script: str) -> list[str]:
+        shown = PlanShown((ActionShown("run", "vm", command, script=script),), ("it installs docker",))
         step = StepStatus("programs", "install Docker", plan=shown)
         rows = ["".join(text for text, _ in line) for line in flow_rows.plan(ink("dark"), step, 0.0, 60)]
         return [row.split()[0] for row in rows if row.strip()]
 
-    assert told("sh -c 'set -e\\napt-get install docker'")[:3] == ["known", "on", "runs"]
+    rows = told("sh -c 'set -e\\napt-get install docker'", "sh -c 'set -e", "apt-get install docker'")
+    assert rows[:4] == ["known", "on", "runs", "apt-get"]
     assert told("docker pull x")[:3] == ["on", "runs", "known"]

@@ -14,12 +14,15 @@ from console.errors import HostError
 from console.estate.load import Estate
 from console.facts import addresses, haproxy_stats, programs
 from console.facts.command import explain
-from console.flows import CheckResult, StepContext, done, needed, refused, skipped
+from console.flows import CheckResult, NotYetKnown, StepContext, done, needed, refused, skipped
 from console.flows.haproxy_listeners.wanted import ways
 from console.model import Lane
 from console.observation import Server, Stats
 from console.sources import haproxy
 from console.text import clean, join_words
+
+PROGRAM = "program"
+"""The name of the step after which HAProxy runs."""
 
 LOOK = 20.0
 """Seconds a small command may take: HAProxy reads all certificates to check its file."""
@@ -50,9 +53,11 @@ class Found(Struct, frozen=True):
 
 async def look(context: StepContext) -> Found | CheckResult:
     """Find the file; a result says why this flow has nothing to do, or must not go on."""
-    path = _path(context.estate)
+    path = used(context.estate)
     if isinstance(path, CheckResult):
         return path
+    if context.expects(PROGRAM):
+        raise NotYetKnown("HAProxy does not run yet")
     text = await context.text("proxy", path)
     name = context.name("proxy")
     if text is None:
@@ -69,8 +74,8 @@ async def look(context: StepContext) -> Found | CheckResult:
     return Found(path, text, stats, six, (said, f"its stats socket is {stats.socket}"))
 
 
-def _path(estate: Estate) -> str | CheckResult:
-    """Where the file is in use."""
+def used(estate: Estate) -> str | CheckResult:
+    """Return where HAProxy's file is on the proxy; a result says why there is none that this flow can edit."""
     if estate.sources.haproxy is None:
         return skipped("the site names no file of HAProxy's")
     names = [document.file for document in estate.sources.haproxy.documents]
@@ -90,7 +95,7 @@ async def _not_run(context: StepContext, path: str) -> str:
         raise HostError(told.error)
     named = [file for each in told.found if (file := _named(each.words))]
     if not told.found:
-        return f"HAProxy does not run on {name}: start it first"
+        return f"HAProxy does not run on {name}"
     if not named or any(each != [path] for each in named):
         files = join_words(sorted({file for each in named for file in each})) or "no file that ps shows"
         return f"HAProxy on {name} runs {files}, not {path} alone; say where this file is: [deployed] in site.toml"

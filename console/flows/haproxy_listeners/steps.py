@@ -1,6 +1,7 @@
 """Give HAProxy the listeners that mail needs: checks that prove something, times that let IDLE live, both families.
 
-The file on the proxy is edited, not replaced; HAProxy checks it before it is used, and is reloaded, never restarted.
+HAProxy is installed where it is absent. Its file on the proxy is edited, not replaced; HAProxy checks it before it is
+used, and is reloaded, never restarted.
 When a lane that was well is not any more, or nobody comes back to say so, the file before is put back."""
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from console.errors import InputError
 from console.flows import Ask, CheckResult, Flow, Group, Member, Plan, Step, StepContext, done, needed, refused
 from console.flows.awaiting import mailcow
+from console.flows.haproxy_listeners.program import Program
 from console.flows.haproxy_listeners.reloading import reloading, restore
 from console.flows.haproxy_listeners.running import Found, down, look, prove, unread
 from console.flows.haproxy_listeners.wanted import Wanted, offers, running, wanted
@@ -103,7 +105,7 @@ def _question() -> Ask:
 
 def _steps(context: StepContext) -> list[Step]:
     words = "edit HAProxy's listeners, and reload it"
-    return [File(), Group(NAME, words, [Listeners()], proof)]
+    return [Program(), File(), Group(NAME, words, [Listeners()], proof)]
 
 
 FLOW = Flow(_steps)

@@ -65,7 +65,7 @@ class Programs(Step):
             return _own(there, [each for each in lacking if each not in ("docker", "compose")])
         install = Run("mail", ("sh", "-c", INSTALL, "sh", *lacking), APT, silence=SILENCE)
         notes = (
-            "packages of the distribution; where its docker.io is older than 24 nothing is installed, and that is said",
+            f"packages of the distribution; a docker.io under {OLDEST} is refused: Docker's then, by docker-from=own",
             "docker is enabled, and starts with the machine",
         )
         return Plan((install,), notes, undo="apt-get purge, by hand")

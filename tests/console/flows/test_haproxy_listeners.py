@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from console.estate.load import Estate, load
 from console.events import FlowEvent, StepChanged, StepPlanned
 from console.flows import StepContext
 from console.flows.haproxy_listeners import running
+from console.flows.haproxy_listeners.program import INSTALL
 from console.flows.haproxy_listeners.wanted import offers, wanted
 from console.hosts.programs import program
 from console.lab.client import Lab
@@ -95,6 +99,9 @@ def test_a_listener_that_cannot_be_copied_is_named(estate: Estate) -> None:
         wanted(estate, PATH, theirs, six=True)
 
 
+SOCKET = 'LISTEN 0 20 {}  0.0.0.0:* users:(("{}",pid=7,fd=4))\n'
+
+
 async def ran(root: Path) -> tuple[str, list[FlowEvent]]:
     heard: list[FlowEvent] = []
     ending = await walk(case.CASE, root, heard.append)
@@ -119,7 +126,7 @@ def lay(root: Path, path: str, text: str) -> None:
         (case.CONFIGURATION, "listen a\n bind :25", "refuses /etc/haproxy/haproxy.cfg as it is: parsing: Missing LF"),
         ("bin/ps", "#!/bin/sh\necho 'Ss haproxy -f /etc/haproxy/other.cfg'\n", "runs /etc/haproxy/other.cfg, not"),
         ("bin/ps", "#!/bin/sh\necho 'Ss haproxy -f /etc/haproxy/haproxy.cfg /etc/b.cfg'\n", "/etc/b.cfg"),
-        ("bin/ps", "#!/bin/sh\nexit 1\n", "HAProxy does not run on vps"),
+        ("run/sockets", SOCKET.format("127.0.0.1:25", "exim4"), "exim4 has port 25 on vps: stop and disable it"),
         (case.CONFIGURATION, SEED.replace(":25", ":1").replace("::1 v6only", "::1"), "25 has no listener on the proxy"),
         ("run/closed", "imaps", "imaps/mailcow is DOWN (L4CON): the mail host does not answer there"),
     ],
@@ -143,6 +150,66 @@ async def test_a_server_that_is_not_up_by_its_new_check_has_the_file_before_put_
     assert "imaps/mailcow is DOWN, by L7TOUT; taken back on vps" in said
     assert (root / case.CONFIGURATION).read_bytes() == (root / case.LOADED).read_bytes() == before
     assert not case.CASE.armed(root)
+
+
+@pytest.mark.parametrize(
+    ("sockets", "said"),
+    [
+        (SOCKET.format("0.0.0.0:25", "haproxy"), "done, and verified"),  # HAProxy's own
+        (SOCKET.format("0.0.0.0:2525", "exim4"), "done, and verified"),  # no port of mail's
+        ("LISTEN 0 20 0.0.0.0:25 0.0.0.0:*\n", "done, and verified"),  # HAProxy runs: it may be that one
+        (SOCKET.format("*:25", "exim4") + SOCKET.format("[::1]:465", "exim4"), "exim4 has ports 25 and 465 on vps"),
+    ],
+)
+async def test_only_another_program_on_a_port_of_mail_is_in_the_way(root: Path, sockets: str, said: str) -> None:
+    lay(root, "run/sockets", sockets)
+    assert said in (await ran(root))[0]
+
+
+async def test_who_has_a_port_is_said_though_ss_does_not_show_it_where_no_haproxy_runs(root: Path) -> None:
+    (root / "run/running").unlink()
+    lay(root, "run/sockets", "LISTEN 0 20 0.0.0.0:25 0.0.0.0:*\n")
+    assert "a program that ss does not show has port 25 on vps" in (await ran(root))[0]
+
+
+async def test_a_haproxy_that_is_absent_is_installed_and_one_that_is_stopped_is_started(tmp_path: Path) -> None:
+    case.bare(tmp_path)
+    said, heard = await ran(tmp_path)
+    assert said == "done, and verified"
+    assert (tmp_path / "run/installed").read_text() == "installed\n"
+    words = [each.words for each in heard if isinstance(each, StepChanged) and each.state == "planned"]
+    assert words[0] == "HAProxy is not installed on vps"
+    (tmp_path / "run/running").unlink()
+    said, heard = await ran(tmp_path)
+    assert said == "done, and verified"
+    assert (tmp_path / "run/installed").read_text() == "installed\n"
+    shown = [action.text for each in heard if isinstance(each, StepPlanned) for action in each.plan.actions]
+    assert shown == ["systemctl enable --now haproxy.service"]
+
+
+async def test_a_stopped_haproxy_is_not_started_on_a_file_that_it_refuses(root: Path) -> None:
+    (root / "run/running").unlink()
+    lay(root, case.CONFIGURATION, "listen a\n bind :25")
+    said, _ = await ran(root)
+    assert "Missing LF on last line" in said
+    assert not (root / "run/running").exists()
+
+
+async def test_where_there_is_no_apt_nothing_is_installed(tmp_path: Path) -> None:
+    case.bare(tmp_path)
+    lay(tmp_path, "bin/which", "#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin/which").chmod(0o755)
+    assert "HAProxy is not installed on vps, and there is no apt-get" in (await ran(tmp_path))[0]
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get here")
+def test_apt_takes_what_it_is_asked() -> None:
+    (line,) = (each for each in INSTALL.split("\n") if each.startswith("apt-get install"))
+    argv = [*shlex.split(line), "--simulate"]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    )
+    assert done.returncode == 0 or "Unable to locate package" in done.stderr, done.stderr
 
 
 async def test_a_file_that_haproxy_has_not_read_is_read(root: Path) -> None:

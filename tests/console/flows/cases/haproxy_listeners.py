@@ -1,5 +1,7 @@
 """The proxy of the seed: a folder with its file, small scripts that stand for its tools, and a stats socket.
 
+Its flow's case begins without HAProxy's package; the file is there, as its operator laid it.
+
 What `systemctl reload` has read is a file of its own, and the stats socket answers from that."""
 
 from __future__ import annotations
@@ -23,18 +25,34 @@ WORDS = ("dumb", "closed")
 
 TOOLS = {
     "haproxy": """\
+[ -e "$ROOT/run/installed" ] || { echo 'haproxy: not found' >&2; exit 127; }
+[ "$1" = -v ] && exit 0
 [ "$1 $2" = '-c -f' ] || exit 2
 [ -z "$(tail -c 1 "$3")" ] && grep -q '^listen' "$3" && exit 0
 echo '[ALERT]    (1) : config : parsing: Missing LF on last line, file might have been truncated.' >&2
 exit 1
 """,
     "systemctl": """\
-[ "$1 $2" = 'reload haproxy' ] || exit 5
-sleep "${SLOW:-0}"
+case "$*" in
+'reload haproxy') [ -e "$ROOT/run/running" ] || exit 1; sleep "${SLOW:-0}" ;;
+'enable --now haproxy.service') [ -e "$ROOT/run/running" ] && exit 0; : >"$ROOT/run/running" ;;
+*) exit 5 ;;
+esac
 cp "$ROOT/etc/haproxy/haproxy.cfg" "$ROOT/run/loaded.cfg.new"
 mv "$ROOT/run/loaded.cfg.new" "$ROOT/run/loaded.cfg"
 """,
+    "apt-get": """\
+[ "$1" = install ] || exit 0
+echo installed >>"$ROOT/run/installed"
+cp "$ROOT/etc/haproxy/haproxy.cfg" "$ROOT/run/loaded.cfg"
+: >"$ROOT/run/running"
+""",
+    "dpkg": "exit 0\n",
+    "ss": """\
+[ ! -e "$ROOT/run/sockets" ] || cat "$ROOT/run/sockets"
+""",
     "ps": """\
+[ -e "$ROOT/run/running" ] || exit 1
 echo 'Ss   /usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock'
 """,
     "ip": """\
@@ -106,7 +124,16 @@ def build(root: Path) -> None:
     for path in (CONFIGURATION, LOADED):
         (root / path).write_bytes(text)
     (root / CONFIGURATION).chmod(0o640)
+    for mark in ("run/installed", "run/running"):
+        (root / mark).touch()
     (root / "site.toml").write_text('[sources]\nhaproxy = ["haproxy.cfg"]\n[hosts.vps]\nrole = "proxy"\nlocal = true\n')
+
+
+def bare(root: Path) -> None:
+    """The same machine before HAProxy's package is there."""
+    build(root)
+    for path in ("run/installed", "run/running", LOADED):
+        (root / path).unlink()
 
 
 def hosts(root: Path) -> dict[Role, Host]:
@@ -114,17 +141,18 @@ def hosts(root: Path) -> dict[Role, Host]:
 
 
 def holds(root: Path, step: str) -> bool:
+    if step in ("program", "file"):
+        return (root / "run/running").exists()
     there, read = (root / CONFIGURATION).read_text(), (root / LOADED).read_text()
-    if step == "file":
-        return True
     return there == read and there.count("tcp-check connect") == 5 and "bind :::993 v6only\n    # of mine\n" in there
 
 
 def end(root: Path) -> object:
-    return tree(root, "etc"), (root / LOADED).read_bytes()
+    loaded = root / LOADED
+    return tree(root, "etc"), loaded.read_bytes() if loaded.exists() else b"", (root / "run/running").exists()
 
 
 CASE = Case(
-    registry.find("haproxy-listeners"), build, hosts, holds, end, reboot=rollbacks.reboot, armed=rollbacks.armed,
+    registry.find("haproxy-listeners"), bare, hosts, holds, end, reboot=rollbacks.reboot, armed=rollbacks.armed,
     fire=rollbacks.fire, answers={"submission": "yes"},
 )  # fmt: skip

@@ -1,0 +1,86 @@
+"""HAProxy itself: installed where it is absent, started where it does not run."""
+
+from __future__ import annotations
+
+from console.errors import HostError
+from console.facts import listeners, programs
+from console.flows import CheckResult, Plan, Run, Step, StepContext, done, needed, refused
+from console.flows.haproxy_listeners.running import LOOK, PROGRAM, used
+from console.text import join_words
+from console.topology.lanes import MAIL
+
+APT, START, SILENCE = 1800.0, 120.0, 900.0
+"""Seconds: the package, HAProxy's start, and a program that says nothing."""
+
+INSTALL = """\
+set -e
+export DEBIAN_FRONTEND=noninteractive
+dpkg --configure -a
+apt-get -q update
+apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold haproxy
+systemctl enable --now haproxy.service
+"""
+"""The distribution's package; a haproxy.cfg that is there already stays (dpkg(1), --force-confold)."""
+
+START_IT = ("systemctl", "enable", "--now", "haproxy.service")
+
+NOT_FOUND = 127
+
+
+class Program(Step):
+    """HAProxy runs on the proxy."""
+
+    name, words, patience = PROGRAM, "have HAProxy run on the proxy", 60.0
+
+    async def check(self, context: StepContext) -> CheckResult:
+        """Refuse where another program has a port that HAProxy's file listens on."""
+        path = used(context.estate)
+        if isinstance(path, CheckResult):
+            return path
+        name = context.name("proxy")
+        told = await programs.ask(context.host("proxy"), "haproxy")
+        if told.error:
+            raise HostError(told.error)
+        if held := await _held(context, bool(told.found)):
+            return refused(f"{held} on {name}: stop and disable it, then start this flow again")
+        if told.found:
+            return done(f"HAProxy runs on {name}")
+        if await _is_there(context):
+            return needed(f"HAProxy is installed on {name}, and does not run")
+        if (await context.host("proxy").run(["which", "apt-get"], LOOK)).status:
+            return refused(f"HAProxy is not installed on {name}, and there is no apt-get: install it by hand")
+        return needed(f"HAProxy is not installed on {name}")
+
+    async def plan(self, context: StepContext) -> Plan:
+        """The distribution's package, or the start of the one that is there."""
+        path = used(context.estate)
+        assert isinstance(path, str)
+        if await _is_there(context):
+            start = Run("proxy", START_IT, START, guards=(("haproxy", "-c", "-f", path),))
+            return Plan((start,), ("it starts with the machine from now on",), undo="systemctl disable --now haproxy")
+        install = Run("proxy", ("sh", "-c", INSTALL), APT, silence=SILENCE)
+        notes = (
+            "the package of the distribution; it starts at once, and with the machine",
+            f"{path} stays where it is there; else it is the package's own, and the next steps edit it",
+        )
+        return Plan((install,), notes, undo="apt-get remove haproxy, by hand")
+
+
+async def _is_there(context: StepContext) -> bool:
+    said = await context.host("proxy").run(["haproxy", "-v"], LOOK)
+    return said.status != NOT_FOUND
+
+
+async def _held(context: StepContext, runs: bool) -> str:
+    """Which program has a port of mail's: an Exim or Postfix that came with the machine. "" when none is seen.
+
+    Of a listener whose program we may not see, while HAProxy runs, it cannot be told whether it is HAProxy's."""
+    wanted = {lane.port for _, lane in context.estate.sources.routes.lanes if lane.protocol in MAIL}
+    told = await listeners.ask(context.host("proxy"))
+    found: dict[str, dict[int, None]] = {}
+    for each in told.found:
+        if each.port in wanted and each.process != "haproxy" and (each.process or not runs):
+            found.setdefault(each.process or "a program that ss does not show", {})[each.port] = None
+    return join_words(
+        [f"{who} has port{'s' * (len(ports) > 1)} {join_words(list(map(str, ports)))}" for who, ports in found.items()]
+    )
