@@ -9,7 +9,8 @@ from pathlib import Path
 
 from console.engine.vantages import open_site
 from console.estate.load import load
-from console.observation import Ladder, SweepData
+from console.ladders import Ladder
+from console.observation import SweepData
 from console.probes.sweep import sweep
 
 

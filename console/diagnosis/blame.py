@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from console.diagnosis.symptoms import BUSY, HEADERLESS, outcome
-from console.observation import Ladder, LaneData, SweepData
+from console.ladders import Ladder
+from console.observation import LaneData, SweepData
 
 AT_ONCE = 2.5
 """Seconds within which Dovecot hangs up on a proxy that it distrusts: for a header that got lost it waits 3 s."""

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from console.diagnosis.conclude import RIVALS, conclude, lanes
 from console.diagnosis.explain import Explanation, explain
 from console.diagnosis.world import World
+from console.ladders import Ladder
 from console.model import Finding, Rung
-from console.observation import Ladder, LaneData, SweepData
+from console.observation import LaneData, SweepData
 
 UNANSWERED = 4.4
 """Seconds after which a connection that nobody has answered counts as one without an answer so far.

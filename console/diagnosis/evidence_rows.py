@@ -6,10 +6,12 @@ import time
 
 from msgspec.structs import replace
 
+from console.answers import Peer, Server
 from console.diagnosis.log_lines import exit_words, header_trouble, untrusted_peer
 from console.diagnosis.words import duration
+from console.ladders import Ladder
 from console.model import Outcome, Rung
-from console.observation import Ladder, LaneData, Peer, Server, SweepData
+from console.observation import LaneData, SweepData
 
 _STATES = {
     "NeedsLogin": "logged out; run tailscale up",

@@ -18,8 +18,9 @@ from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.evidence_rows import condemned, contained, logged, tunnelled
 from console.diagnosis.reading import milliseconds, reading, word_of
 from console.diagnosis.tunnel_time import timed, tunnel_slow, tunnel_time
+from console.ladders import Ladder
 from console.model import Lane, Outcome, Reading, Rung
-from console.observation import Ladder, LaneData, SweepData
+from console.observation import LaneData, SweepData
 
 
 def tunnel(seen: SweepData, lane: LaneData) -> Reading | None:

@@ -9,8 +9,9 @@ from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.evidence_rows import condemned, figures, unasked_starttls
 from console.diagnosis.reading import milliseconds, reading, word_of
 from console.diagnosis.symptoms import HEADERLESS
+from console.ladders import Ladder
 from console.model import Outcome, Reading, Rung
-from console.observation import Ladder, LaneData, SweepData
+from console.observation import LaneData, SweepData
 
 
 def public(seen: SweepData, lane: LaneData) -> Reading | None:

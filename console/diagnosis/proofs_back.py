@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from console.answers import Ping
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.resent import SLOW, resent, resent_checks
 from console.diagnosis.world import World, hidden, inner
-from console.observation import Ping
 from console.text import join_words
 
 FEW = 2

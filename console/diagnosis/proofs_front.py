@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from console.answers import Listener
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
 from console.diagnosis.proofs_back import counted, partly_lost, steady
 from console.diagnosis.resent import resent
 from console.diagnosis.world import World, inner
-from console.observation import Listener
 from console.text import join_words
 
 # ── here and the name ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from console.answers import Server
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.resent import SLOW
 from console.diagnosis.symptoms import failing
 from console.diagnosis.world import World
 from console.model import PLAIN_PORTS
-from console.observation import Server
 from console.text import join_words
 
 HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission",)}

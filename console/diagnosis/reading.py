@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from console.diagnosis.blame import overloaded
+from console.ladders import Cause, Ladder
 from console.model import HopName, Outcome, Reading, Rung
-from console.observation import Cause, Ladder, LaneData
+from console.observation import LaneData
 
 _WORDS: dict[Cause, str] = {
     "unresolved": "no address",

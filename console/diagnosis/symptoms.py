@@ -8,7 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from console.observation import Ladder, LaneData, Server, Stats, SweepData
+from console.answers import Server, Stats
+from console.ladders import Ladder
+from console.observation import LaneData, SweepData
 
 Kind = Literal["connect", "talk", "check", "ping", "way", "name"]
 """connect: a connection was asked for; talk: it was made, and spoken over; check: HAProxy's own; way: our way in."""

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 
+from console.answers import Asked, Container, Frontend, Listener, Server
 from console.diagnosis.resent import SLOW, times
 from console.diagnosis.symptoms import Key, Test, key, tests
+from console.ladders import Ladder
 from console.model import Role
-from console.observation import Asked, Container, Frontend, Ladder, Listener, Server, SweepData
+from console.observation import SweepData
 
 LOGINS = frozenset(("smtps", "submission"))
 """Protocols in which Postfix asks Dovecot who may submit, before it greets."""

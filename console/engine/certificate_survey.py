@@ -15,8 +15,8 @@ from console.events import CertificateSurvey
 from console.facts import certificate_places
 from console.facts.certificate_places import UNREADABLE
 from console.hosts.host import Host
+from console.ladders import IMPLICIT_TLS, STARTTLS, ProbeTarget
 from console.model import CertificatePlace, Kept, Lane, Role
-from console.observation import IMPLICIT_TLS, STARTTLS, ProbeTarget
 from console.probes import tls
 from console.probes.ladder import climb
 from console.probes.sweep import MOST_ADDRESSES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from console.hosts.host import Host
+from console.ladders import ProbeTarget
 from console.model import Certificate
-from console.observation import ProbeTarget
 from console.probes.ladder import climb
 
 

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
+from console.answers import Route
 from console.facts.command import run
 from console.hosts.host import Host
-from console.observation import Route
 from console.text import clean
 
 COMMAND = ("ip", "-o", "addr", "show")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from console.answers import Container, Publisher
 from console.facts import compose
 from console.hosts.host import Host
-from console.observation import Container, Publisher
 from console.text import clean
 
 COMMAND = ("ps", "--all", "--format", "json")

@@ -6,9 +6,9 @@ import re
 
 from msgspec import Struct
 
+from console.answers import Disk
 from console.facts.command import run
 from console.hosts.host import Host
-from console.observation import Disk
 from console.text import clean
 
 BYTES = ("df", "-P")

@@ -11,9 +11,9 @@ import io
 import re
 from itertools import islice
 
+from console.answers import Directed, Frontend, Limits, Server, Stats
 from console.errors import HostError, Refused, TimedOut
 from console.hosts.host import Host
-from console.observation import Directed, Frontend, Limits, Server, Stats
 from console.text import clean, count
 
 SOCKETS = ("/run/haproxy/admin.sock", "/run/haproxy.sock", "/var/lib/haproxy/stats")

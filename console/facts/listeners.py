@@ -10,9 +10,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from msgspec import Struct
 
+from console.answers import Listener
 from console.facts.command import run
 from console.hosts.host import Host
-from console.observation import Listener
 from console.text import clean
 
 COMMANDS = (("ss", "-Hltnp"), ("ss", "-ltnp"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from console.answers import Ping
 from console.facts.command import run
 from console.hosts.host import Host
-from console.observation import Ping
 
 COUNT, MANY = 2, 20
 """Pings that tell whether anybody answers, and how many of them are lost."""

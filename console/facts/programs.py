@@ -6,9 +6,9 @@ import re
 
 from msgspec import Struct
 
+from console.answers import Program
 from console.facts.command import run
 from console.hosts.host import Host
-from console.observation import Program
 from console.text import clean
 
 ALL = ("ps", "-eo", "stat=,args=")

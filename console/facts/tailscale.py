@@ -11,9 +11,9 @@ from ipaddress import ip_network
 import msgspec
 from msgspec import Struct
 
+from console.answers import Peer, Tailnet
 from console.facts.command import run
 from console.hosts.host import Host
-from console.observation import Peer, Tailnet
 from console.text import clean
 
 COMMAND = ("tailscale", "status", "--json")

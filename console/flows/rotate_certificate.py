@@ -35,8 +35,8 @@ from console.flows.certificate_sync.commands import PUSH
 from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
 from console.flows.certificate_sync.previous import Pushed
 from console.flows.certificate_sync.steps import asset
+from console.ladders import IMPLICIT_TLS, STARTTLS, ProbeTarget
 from console.model import Certificate
-from console.observation import IMPLICIT_TLS, STARTTLS, ProbeTarget
 from console.probes import tls
 from console.probes.ladder import climb
 from console.runner.read_only import script

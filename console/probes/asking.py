@@ -11,6 +11,7 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from console.answers import Asked, Guest, Ping, Route
 from console.diagnosis.resent import late_across, late_from_here
 from console.errors import HostError, Report, unreported
 from console.facts import (
@@ -27,8 +28,9 @@ from console.facts import (
 )
 from console.facts.pings import MANY
 from console.hosts.host import Host
+from console.ladders import Ladder, ProbeTarget
 from console.model import Role
-from console.observation import Asked, Guest, Ladder, LaneData, Ping, ProbeTarget, Route, SweepData
+from console.observation import LaneData, SweepData
 from console.probes.ladder import climb
 from console.text import clean
 

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from console.errors import NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.facts import connections
 from console.hosts.host import Completed, Host, Stream
+from console.ladders import Cause
 from console.model import Protocol
-from console.observation import Cause
 from console.probes import proxy_header
 from console.probes.ladder import CONNECT, GOODBYE, PATIENCE, PROBES
 from console.probes.tls import TlsStream

@@ -13,8 +13,8 @@ from typing import Literal
 
 from console.errors import HostError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts.host import Host, Stream
+from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import Certificate, Outcome, Protocol, Rung
-from console.observation import Cause, Ladder, ProbeTarget
 from console.probes import bare, http, imap, managesieve, pop3, proxy_header, smtp
 from console.probes.tls import TlsStream
 from console.probes.wire import Broken, Wire

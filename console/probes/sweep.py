@@ -17,8 +17,9 @@ from console.errors import HostError, Report, Unresolved, summarize, unreported
 from console.facts import disks, haproxy_stats
 from console.hosts.descriptors import at_once
 from console.hosts.host import Host
+from console.ladders import Ladder, ProbeTarget
 from console.model import PLAIN_PORTS, Lane, Outcome, Protocol, Role, Rung, Topology
-from console.observation import Ladder, LaneData, ProbeTarget, SweepData
+from console.observation import LaneData, SweepData
 from console.probes import asking, tls
 from console.probes.ladder import climb
 from console.probes.trust import Trust

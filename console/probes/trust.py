@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from console.errors import HostError
 from console.hosts.host import Host
-from console.observation import Ladder
+from console.ladders import Ladder
 from console.probes.ladder import CONNECT, CONVERSATION, PATIENCE, PROBES
 from console.probes.tls import TlsStream
 from console.probes.wire import Broken, Wire

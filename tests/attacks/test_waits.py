@@ -18,7 +18,7 @@ from console.errors import NoWayIn, TimedOut, Unresolved
 from console.hosts import resolver
 from console.hosts.local import Local
 from console.hosts.ssh import config, link, transport
-from console.observation import ProbeTarget
+from console.ladders import ProbeTarget
 from console.probes import ladder
 from tests.console.hosts.conftest import Make, server, ssh
 from tests.console.hosts.ssh_server import Server

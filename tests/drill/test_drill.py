@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.answers import Guest
 from console.diagnosis.conclude import conclude
 from console.diagnosis.diagnose import diagnose, judge
 from console.diagnosis.explain import BUDGET, MOST, Explanation, explain
@@ -16,7 +17,7 @@ from console.diagnosis.judge import judge_lane
 from console.diagnosis.modes import MODES
 from console.diagnosis.world import World
 from console.model import Span
-from console.observation import Drifted, Guest, SweepData
+from console.observation import Drifted, SweepData
 from tests.drill.less import LESS as LESS_TO_SEE
 from tests.drill.record import FAULTS, place, read
 from tests.drill.score import score, scores

@@ -8,8 +8,9 @@ import pytest
 
 from console.diagnosis.early import UNANSWERED, certain, waiting
 from console.diagnosis.modes import MODES
+from console.ladders import Ladder, ProbeTarget
 from console.model import Rung
-from console.observation import Ladder, ProbeTarget, SweepData
+from console.observation import SweepData
 from tests.drill.record import FAULTS, place, read
 
 CUT = 5.2

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Asked, Ping, Route
 from console.diagnosis.conclude import conclude
 from console.diagnosis.diagnose import judge
 from console.diagnosis.explain import explain
@@ -16,7 +17,7 @@ from console.diagnosis.world import World
 from console.hosts.host import Completed
 from console.hosts.local import Local
 from console.model import Role
-from console.observation import Asked, Ping, Route, SweepData
+from console.observation import SweepData
 from console.probes import asking
 from tests.drill.less import without_proxy
 from tests.drill.record import read

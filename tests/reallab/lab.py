@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from console.answers import Server
 from console.facts import haproxy_stats
-from console.observation import Server
 from tests.oracle import compose
 from tests.reallab import network, warden
 from tests.reallab.addresses import TUNNEL, Machine

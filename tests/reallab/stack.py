@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import subprocess
 
+from console.answers import Container, Publisher
 from console.facts import containers
-from console.observation import Container, Publisher
 from tests.reallab.lab import RealLab
 
 FOLDER, PROJECT = "/opt/mailcow-dockerized", "mailcowdockerized"

@@ -11,8 +11,9 @@ import pytest
 
 from console.engine.sweeps import Sweeps
 from console.lab.client import Lab
+from console.ladders import Ladder
 from console.model import HOPS, Outcome, Reading
-from console.observation import Ladder, LaneData
+from console.observation import LaneData
 from tests.console.lab.conftest import until
 from tests.reallab import inside
 from tests.reallab.faults import FAULTS, MAIL, Fault

@@ -11,8 +11,8 @@ import pytest
 
 from console.hosts.host import Host, Stream
 from console.lab.client import Lab, LabHost
+from console.ladders import Ladder, ProbeTarget
 from console.model import PLAIN_PORTS, Protocol, Role
-from console.observation import Ladder, ProbeTarget
 from console.probes.ladder import climb
 from tests.console.lab.conftest import HEADERS, Heard, hear
 from tests.console.lab.test_fingerprints import CLOSED, GREETING, TEASER, Row

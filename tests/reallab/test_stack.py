@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from console.answers import Publisher
 from console.facts import compose, containers, log
+from console.ladders import Ladder, ProbeTarget
 from console.model import Protocol, ProxyVersion
-from console.observation import Ladder, ProbeTarget, Publisher
 from console.probes.ladder import climb
 from tests.reallab.addresses import MAILCOW, VPS
 from tests.reallab.inside import Inside

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.observation import Publisher
+from console.answers import Publisher
 from tests.reallab.stack import EXTRA_CF, EXTRA_CONF, OVERRIDE, Stack
 
 

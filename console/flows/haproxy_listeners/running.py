@@ -9,6 +9,7 @@ import time
 
 from msgspec import Struct
 
+from console.answers import Server, Stats
 from console.drift.tracked import tracked
 from console.errors import HostError
 from console.estate.load import Estate
@@ -17,7 +18,6 @@ from console.facts.command import explain
 from console.flows import CheckResult, NotYetKnown, StepContext, done, needed, refused, skipped
 from console.flows.haproxy_listeners.wanted import ways
 from console.model import Lane
-from console.observation import Server, Stats
 from console.sources import haproxy
 from console.text import clean, join_words
 

@@ -12,8 +12,8 @@ from console.flows import CheckResult, Flow, Step, StepContext, done, refused, s
 from console.flows.asking import AskAll, Round, Unchanged, standing_as
 from console.flows.prove_client_address.judging import Verdict, blocked, found, judge
 from console.flows.prove_client_address.known import Known, learn, titled
+from console.ladders import IMPLICIT_TLS
 from console.model import Lane, Protocol
-from console.observation import IMPLICIT_TLS
 from console.probes.knock import Knock, Question
 from console.text import join_words
 

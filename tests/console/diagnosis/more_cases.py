@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from console.answers import Container, Peer, Server, Stats, Tailnet
+from console.ladders import Ladder
 from console.model import Bind, Rung, Span, Target
-from console.observation import Container, Ladder, LaneData, Peer, Server, Stats, SweepData, Tailnet
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import ALL_OK, BUSY, NOT_TRUSTED, SCREENED, Case, certificate, ladder, stage
 
 MORE: dict[str, Callable[[], SweepData]] = {}

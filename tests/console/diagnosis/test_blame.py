@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from console.answers import Asked, Container, Ping
 from console.diagnosis.blame import (
     container_stopped,
     forwards_wrongly,
@@ -16,8 +17,9 @@ from console.diagnosis.blame import (
     untrusted,
     waits_for_dovecot,
 )
+from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import Rung, Topology
-from console.observation import Asked, Cause, Container, Ladder, LaneData, Ping, ProbeTarget, SweepData
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import a_lane
 from tests.console.diagnosis.test_judge_edges import data, ladder, well
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Server, Stats
 from console.diagnosis.conclude import MOST, RIVALS, conclude, seen_on
 from console.diagnosis.explain import Cause, Explanation, Suspect
 from console.diagnosis.mode import Mode, Pattern, Proof, Scope
 from console.diagnosis.symptoms import Test
 from console.diagnosis.world import World
 from console.model import Finding, HopName, Topology
-from console.observation import LaneData, Server, Stats, SweepData
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import a_lane, certificate, ladder
 
 PORTS = (25, 993)

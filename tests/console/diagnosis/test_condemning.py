@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Server
 from console.diagnosis.evidence_rows import figures
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.lamps import align
 from console.diagnosis.log_lines import untrusted_peer
 from console.model import HopName, Reading, Rung
-from console.observation import Server, SweepData
+from console.observation import SweepData
 from tests.console.diagnosis.test_judge import CASES, stage
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from console.answers import Container, Peer, Tailnet
 from console.diagnosis.evidence_rows import contained, moment, tunnelled
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.tunnel_time import UNTIMED
 from console.model import Rung
-from console.observation import Container, Peer, SweepData, Tailnet
+from console.observation import SweepData
 from tests.console.diagnosis.test_judge import CASES, NOW, stage
 
 LANE = "993/imaps"

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from console.answers import Asked, Ping
 from console.diagnosis.explain import MOST, NEAR, Explanation, explain
 from console.diagnosis.mode import Fact, Mode, Proof, Scope, row
 from console.diagnosis.world import World
 from console.model import Topology
-from console.observation import Asked, LaneData, Ping, SweepData
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import a_lane
 from tests.console.diagnosis.test_symptoms import a_ladder
 

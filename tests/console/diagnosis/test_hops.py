@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Container, Stats
 from console.diagnosis import hops_back, hops_front
 from console.diagnosis.certificates import certificate_trouble
+from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import Rung
-from console.observation import Cause, Container, Ladder, LaneData, ProbeTarget, Stats
+from console.observation import LaneData
 from tests.console.diagnosis.test_blame import lane, sweep
 from tests.console.diagnosis.test_judge import NOW, certificate
 from tests.console.diagnosis.test_judge_edges import ladder, well

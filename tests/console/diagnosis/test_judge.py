@@ -7,11 +7,13 @@ import time
 import pytest
 from msgspec import Struct
 
+from console.answers import Server, Stats
 from console.diagnosis.certificates import matches
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge_lane, verdict
+from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import HOPS, Bind, Certificate, Lane, Protocol, ProxyVersion, Reading, Rung, Span, Target, Topology
-from console.observation import Cause, Ladder, LaneData, ProbeTarget, Server, Stats, SweepData
+from console.observation import LaneData, SweepData
 
 NOW = time.time()
 DAY = 86400.0

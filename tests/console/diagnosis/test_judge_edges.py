@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from console.answers import Stats
 from console.diagnosis.blame import (
     configured_without_header,
     header_missing,
@@ -21,8 +22,9 @@ from console.diagnosis.judge import verdict
 from console.diagnosis.reading import milliseconds, word_of
 from console.diagnosis.rule import OBSERVED
 from console.diagnosis.tunnel_time import tunnel_slow
+from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import HOPS, Certificate, Finding, HopName, Outcome, Protocol, Reading, Rung, Severity, Span, Target
-from console.observation import Cause, Ladder, LaneData, ProbeTarget, Stats, SweepData, Topology
+from console.observation import LaneData, SweepData, Topology
 from tests.console.diagnosis.test_judge import a_lane
 
 DAY = 86400.0

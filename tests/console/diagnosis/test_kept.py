@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from console.diagnosis.diagnose import diagnose, overall
+from console.ladders import Ladder, ProbeTarget
 from console.model import Certificate, CertificatePlace, Kept, Lane, Span, Topology
-from console.observation import Ladder, LaneData, ProbeTarget, SweepData
+from console.observation import LaneData, SweepData
 
 NAME = "mail.example.org"
 DAY = 86400.0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Disk, Server, Stats
 from console.diagnosis.rule import Observed
 from console.diagnosis.rules import observed
+from console.ladders import Ladder, ProbeTarget
 from console.model import Bind, Finding, Lane, Span, Topology
-from console.observation import Disk, Ladder, LaneData, ProbeTarget, Server, Stats, SweepData
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import NOW, a_lane, certificate
 
 IMAPS, SIEVE, SMTP = a_lane(993, "v2", 10993), a_lane(4190, "v2", 14190), a_lane(25, "v2", 10025)

@@ -7,10 +7,12 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Asked, Ping, Server, Stats
 from console.diagnosis import symptoms
 from console.diagnosis.symptoms import PASS, Test, ailing, failing, outcome
+from console.ladders import Ladder, ProbeTarget
 from console.model import Protocol, Rung, Topology
-from console.observation import Asked, Ladder, LaneData, Ping, ProbeTarget, Server, Stats, SweepData
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import a_lane
 
 OURS = "https://mail.example.org"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Asked, Ping, Server, Stats
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.rule import Observed
 from console.diagnosis.rules.observed import tunnel_slow as rule
 from console.model import Reading
-from console.observation import Asked, Ping, Server, Stats, SweepData
+from console.observation import SweepData
 from tests.console.diagnosis.test_judge import CASES, stage
 
 

@@ -5,21 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Asked, Container, Frontend, Ping, Server, Stats
 from console.diagnosis.resent import SLOW, resent
 from console.diagnosis.world import World, hidden, inner
+from console.ladders import Ladder, ProbeTarget
 from console.model import Rung, Target, Topology
-from console.observation import (
-    Asked,
-    Container,
-    Frontend,
-    Ladder,
-    LaneData,
-    Ping,
-    ProbeTarget,
-    Server,
-    Stats,
-    SweepData,
-)
+from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import a_lane
 from tests.console.diagnosis.test_symptoms import a_ladder
 

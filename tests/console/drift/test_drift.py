@@ -21,8 +21,9 @@ from console.estate.load import load
 from console.facts import haproxy_running, incus
 from console.formats import drift as formats
 from console.hosts.host import ANY, Before, Completed, Host, Stream
+from console.ladders import Ladder, ProbeTarget
 from console.model import Lane, Role, Topology
-from console.observation import Drifted, Ladder, LaneData, ProbeTarget, SweepData
+from console.observation import Drifted, LaneData, SweepData
 from console.sources import haproxy
 from tests.console.estates import CASES, SEED
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.engine.certificates import served
 from console.hosts.local import Local
-from console.observation import ProbeTarget
+from console.ladders import ProbeTarget
 
 
 async def test_what_a_port_serves_is_asked_with_and_without_a_name(certificate: Path) -> None:

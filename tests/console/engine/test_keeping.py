@@ -9,8 +9,9 @@ import pytest
 from console.engine.keeping import Keeping
 from console.engine.sweeps import Sweeps
 from console.events import Event, FindingsChanged
+from console.ladders import Ladder, ProbeTarget
 from console.model import Certificate, Kept, Lane, Span, Topology
-from console.observation import Ladder, LaneData, ProbeTarget, SweepData
+from console.observation import LaneData, SweepData
 
 FAILED = Kept(push="version=1\nresult=failed\nreason=no route\n")
 LANE = Lane("imaps", "imaps", 993, (), None, None, "passthrough", Span("haproxy.cfg", 1))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from console.answers import Directed, Disk, Frontend, Limits, Ping, Program, Route
 from console.errors import TimedOut
 from console.facts import addresses, disks, haproxy_stats, incus, listeners, pings, programs
-from console.observation import Directed, Disk, Frontend, Limits, Ping, Program, Route
 from console.runner.read_only import reads
 from tests.console.facts.recorded import StandIn, failed
 

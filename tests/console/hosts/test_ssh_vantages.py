@@ -12,7 +12,7 @@ from console.engine.vantages import open_site
 from console.errors import NoWayIn
 from console.estate.site_file import parse
 from console.hosts.ssh import Ssh
-from console.observation import ProbeTarget
+from console.ladders import ProbeTarget
 from console.probes.ladder import climb
 from console.site import HostEntry, Site
 from tests.console.hosts.conftest import Make

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from cryptography import x509
 
+from console.answers import Server
 from console.diagnosis.catalogue import CATALOGUE
 from console.errors import LabError, Refused, TimedOut
 from console.facts.haproxy_stats import ask
@@ -17,7 +18,6 @@ from console.lab.client import Lab, LabHost, faults
 from console.lab.faults import FAULTS
 from console.lab.plan import site_file
 from console.model import HOPS, Role
-from console.observation import Server
 from console.probes.tls import TlsStream
 from tests.console.lab.conftest import PUBLIC, PUBLIC6, V1, VM, hear, logged, until
 

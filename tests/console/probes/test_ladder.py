@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from console.hosts.local import Local
+from console.ladders import Ladder, ProbeTarget
 from console.model import Protocol, ProxyVersion
-from console.observation import Ladder, ProbeTarget
 from console.probes import ladder as ladders
 from console.probes import wire
 from console.probes.ladder import climb

@@ -13,8 +13,8 @@ import pytest
 
 from console.errors import HostError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts.host import Stream
+from console.ladders import Ladder, ProbeTarget
 from console.model import Certificate, Rung
-from console.observation import Ladder, ProbeTarget
 from console.probes import ladder as ladders
 from console.probes import smtp
 from console.probes.wire import Broken

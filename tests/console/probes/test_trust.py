@@ -20,8 +20,8 @@ from console.diagnosis.certificates import certificate_trouble
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge_lane
 from console.hosts.local import Local
+from console.ladders import ProbeTarget
 from console.model import Bind, Lane, Span, Target, Topology
-from console.observation import ProbeTarget
 from console.probes.ladder import climb
 from console.probes.sweep import sweep
 from console.probes.trust import Trust
