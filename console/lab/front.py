@@ -59,6 +59,11 @@ async def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
             return Done(0)
         case ("haproxy", "-c", "-f", path):
             return _check(lab, path)
+        case ("sh", "-c", script, "sh", path) if "apt-get remove" in script:
+            if lab.files.get((PROXY, path)) != DEFAULT.encode():
+                return Done(3, "", f"{path} is not as the package brought it: HAProxy is in use\n")
+            lab.installing.haproxy = lab.proxy.running = False
+            return Done(0, "Removing haproxy (2.8.5-1ubuntu3) ...\n")
         case ("systemctl", "reload", "haproxy"):
             return await _reload(lab)
         case ("ps", "-C", "haproxy", "-o", "stat=,args="):

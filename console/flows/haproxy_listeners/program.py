@@ -12,15 +12,34 @@ from console.topology.lanes import MAIL
 APT, START, SILENCE = 1800.0, 120.0, 900.0
 """Seconds: the package, HAProxy's start, and a program that says nothing."""
 
-INSTALL = """\
+INSTALL = r"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
-dpkg --configure -a
+dpkg --force-confold --configure -a
 apt-get -q update
-apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold haproxy
+apt-get install -q -y --no-remove --no-install-recommends \
+  -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss haproxy
 systemctl enable --now haproxy.service
-"""
-"""The distribution's package; a haproxy.cfg that is there already stays (dpkg(1), --force-confold)."""
+""".lstrip()
+"""The distribution's package; a haproxy.cfg that is there stays, a deleted one comes back (dpkg(1), --force-conf…)."""
+
+REMOVE = r"""
+set -e
+sum=$(md5sum <"$1" | cut -d' ' -f1)
+if ! dpkg-query -W -f='${Conffiles}\n' haproxy | grep -qF -- "/haproxy.cfg $sum"; then
+  echo "$1 is not as the package brought it: HAProxy is in use" >&2
+  exit 3
+fi
+if [ "$(apt-get -s remove haproxy | grep -c '^Remv ')" != 1 ]; then
+  echo 'other packages need HAProxy' >&2
+  exit 3
+fi
+apt-get remove -q -y haproxy
+""".lstrip()
+"""Takes the installation back while nothing uses it: dpkg keeps the sum of each file under /etc, and those stay."""
+
+HALF = ("half-installed", "unpacked", "half-configured")
+"""dpkg's words for a package whose installation was cut off (dpkg-query(1), db:Status-Status)."""
 
 START_IT = ("systemctl", "enable", "--now", "haproxy.service")
 
@@ -58,17 +77,22 @@ class Program(Step):
         if await _is_there(context):
             start = Run("proxy", START_IT, START, guards=(("haproxy", "-c", "-f", path),))
             return Plan((start,), ("it starts with the machine from now on",), undo="systemctl disable --now haproxy")
-        install = Run("proxy", ("sh", "-c", INSTALL), APT, silence=SILENCE)
+        remove = ("sh", "-c", REMOVE, "sh", path)
+        install = Run("proxy", ("sh", "-c", INSTALL), APT, silence=SILENCE, undo=remove)
         notes = (
             "the package of the distribution; it starts at once, and with the machine",
             f"{path} stays where it is there; else it is the package's own, and the next steps edit it",
         )
-        return Plan((install,), notes, undo="apt-get remove haproxy, by hand")
+        return Plan((install,), notes, undo="apt-get remove haproxy, while its file is as the package brought it")
 
 
 async def _is_there(context: StepContext) -> bool:
-    said = await context.host("proxy").run(["haproxy", "-v"], LOOK)
-    return said.status != NOT_FOUND
+    """Whether the program is there, and dpkg is not in the middle of it: then apt-get has to go on."""
+    host = context.host("proxy")
+    if (await host.run(["haproxy", "-v"], LOOK)).status == NOT_FOUND:
+        return False
+    told = await host.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", "haproxy"], LOOK)
+    return told.stdout.decode("utf-8", "replace").strip() not in HALF
 
 
 async def _held(context: StepContext, runs: bool) -> str:

@@ -106,7 +106,11 @@ def forbidden(ground: Ground, name: str) -> str:
     if there.rootless:
         return f"docker on {name} is rootless: every client would have the address of the host"
     if there.engine and not there.at_least(OLDEST):
-        return f"docker on {name} is {there.engine}, and Mailcow needs {OLDEST} or newer: install Docker's own packages"
+        return (
+            f"docker on {name} is {there.engine}, and Mailcow needs {OLDEST} or newer. Upgrade it as it was installed; "
+            "or remove it (of Debian's: apt-get remove docker.io containerd runc; images and volumes stay), and start "
+            "again with --answer docker-from=own"
+        )
     if there.complaint:
         return f"docker compose refuses Mailcow's files as they are: {there.complaint}"
     if there.volumes and not there.settings:

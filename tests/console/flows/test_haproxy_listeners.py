@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from console.estate.load import Estate, load
 from console.events import FlowEvent, StepChanged, StepPlanned
 from console.flows import StepContext
 from console.flows.haproxy_listeners import running
-from console.flows.haproxy_listeners.program import INSTALL
+from console.flows.haproxy_listeners.program import INSTALL, REMOVE
 from console.flows.haproxy_listeners.wanted import offers, wanted
 from console.hosts.programs import program
 from console.lab.client import Lab
@@ -187,6 +188,51 @@ async def test_a_haproxy_that_is_absent_is_installed_and_one_that_is_stopped_is_
     assert shown == ["systemctl enable --now haproxy.service"]
 
 
+async def test_an_installation_that_was_cut_off_is_gone_on_with_by_apt_and_not_by_a_start(tmp_path: Path) -> None:
+    case.bare(tmp_path)
+    (tmp_path / "run/installed").touch()
+    lay(tmp_path, "bin/dpkg-query", "#!/bin/sh\necho half-configured\n")
+    (tmp_path / "bin/dpkg-query").chmod(0o755)
+    said, heard = await ran(tmp_path)
+    assert said == "done, and verified"
+    shown = [action.text for each in heard if isinstance(each, StepPlanned) for action in each.plan.actions]
+    assert "apt-get install" in shown[0]
+
+
+PACKAGED = b"global\n\tstats socket /run/haproxy/admin.sock\n"
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "status", "words"),
+    [
+        ("", "", 0, ""),
+        ("# mine\n", "", 3, "is not as the package brought it: HAProxy is in use"),
+        ("", "Remv lean [1]", 3, "other packages need HAProxy"),
+    ],
+)
+def test_an_installation_is_taken_back_only_while_nothing_uses_it(
+    tmp_path: Path, mine: str, others: str, status: int, words: str
+) -> None:
+    sum = hashlib.md5(PACKAGED, usedforsecurity=False).hexdigest()
+    tools = {
+        "dpkg-query": f"echo ' /etc/haproxy/haproxy.cfg {sum}'",
+        "apt-get": f"""\
+case "$*" in
+'-s remove haproxy') printf '%s\\n' 'Remv haproxy [2.6]' '{others}' ;;
+'remove -q -y haproxy') : >'{tmp_path}/removed' ;;
+esac""",
+    }
+    for name, text in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    file = tmp_path / "haproxy.cfg"
+    file.write_bytes(PACKAGED + mine.encode())
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    argv = ["sh", "-c", REMOVE, "sh", str(file)]
+    done = subprocess.run(argv, env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, words in done.stderr, (tmp_path / "removed").exists()) == (status, True, status == 0)
+
+
 async def test_a_stopped_haproxy_is_not_started_on_a_file_that_it_refuses(root: Path) -> None:
     (root / "run/running").unlink()
     lay(root, case.CONFIGURATION, "listen a\n bind :25")
@@ -204,7 +250,7 @@ async def test_where_there_is_no_apt_nothing_is_installed(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get here")
 def test_apt_takes_what_it_is_asked() -> None:
-    (line,) = (each for each in INSTALL.split("\n") if each.startswith("apt-get install"))
+    (line,) = (each for each in INSTALL.replace("\\\n", "").split("\n") if each.startswith("apt-get install"))
     argv = [*shlex.split(line), "--simulate"]
     done = subprocess.run(
         argv, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}
