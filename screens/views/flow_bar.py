@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -42,13 +43,25 @@ def agree(app: AppPort, run: RunStatus, prompt: Prompt, everything: bool, settle
             lines += [(("   " if not at else "     ", ink.muted), (row, ink.text))
                       for at, row in enumerate(fold(action.text, width - 7))]  # fmt: skip
         if everything:
-            rest = ", ".join(step.words or step.name for step in run.steps[prompt.step + 1 :])
-            lines += _rows(ink, f"and all that follow, each verified before the next: {rest}" if rest else "", width)
+            lines += _rows(ink, following(run.steps[prompt.step + 1 :]), width)
         if plan and plan.actions and not plan.undo and not chosen.undoing:
             lines.append(((" cannot be undone", ink.degraded),))
         return lines
 
     _typed(app, "all" if everything else "yes", "do it", head, settle)
+
+
+def following(rest: Sequence[StepStatus]) -> str:
+    """What an agreement to all goes on with: each step by its words, or, of a flow of flows, how many each flow has."""
+    if not rest:
+        return ""
+    top = min(len(step.flows) for step in rest)
+    counts = Counter(step.flows[-1] for step in rest if len(step.flows) > top)
+    names = dict.fromkeys(step.flows[-1] if len(step.flows) > top else step.words or step.name for step in rest)
+    named = ", ".join(f"{name} ({counts[name]})" if name in counts else name for name in names)
+    if not counts:
+        return f"and all that follow, each verified before the next: {named}"
+    return f"and the {len(rest)} steps that follow, as far as they are to do, each verified before the next: {named}"
 
 
 def destroy(app: AppPort, run: RunStatus, prompt: Prompt, settle: Settle) -> None:

@@ -19,6 +19,7 @@ from screens.themes import ink
 from screens.view import View
 from screens.views import flow_rows
 from screens.views.flow import Flow
+from screens.views.flow_bar import following
 from screens.widgets.pane import Pane
 from tests.screens.barnyard import build, lay, open_gate, register, typed, unregister, until
 from tests.screens.flow_stage import FORMATTING, flows, seen
@@ -441,6 +442,17 @@ async def test_a_flow_that_cannot_begin_gives_its_reason_first() -> None:
     made = build_stage(flows(*FORMATTING))
     async with made.run_test():
         assert flow_rows.summary(made.ink, look)[:2] == ("✗", "run certificate-sync first")
+
+
+def test_the_flows_of_a_flow_are_told_by_how_many_steps_each_has() -> None:
+    top = StepStatus("reach", "reach the mail host", ("all",))
+    disks = [StepStatus(name, f"{name} a disk", ("all", "volumes")) for name in ("find", "format", "mount")]
+    assert following([*disks[1:], top, *disks]).endswith(": volumes (5), reach the mail host")
+    assert following([*disks[1:], top]).startswith("and the 3 steps that follow, as far as they are to do")
+    assert following(disks) == (
+        "and all that follow, each verified before the next: find a disk, format a disk, mount a disk"
+    )
+    assert following([]) == ""
 
 
 def test_what_a_script_does_is_told_before_it_is_shown() -> None:
