@@ -52,6 +52,13 @@ class DisksSeen(Struct, frozen=True):
     disks: tuple[tuple[str, int], ...]
 
 
+class GuestSeen(Struct, frozen=True):
+    """How Incus has the mail host: `status` is its word; both "" when the last sweep did not ask, or it was mute."""
+
+    name: str = ""
+    status: str = ""
+
+
 class CertificateSurvey(Struct, frozen=True):
     """Every place of a certificate, as of `at` (Unix time). `unseen` says what could not be looked at, a line each.
 
@@ -320,6 +327,7 @@ Event = (
     | ReadingsChanged
     | FindingsChanged
     | DisksSeen
+    | GuestSeen
     | SweepOverdue
     | CertificateSurvey
     | Asked

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from console.events import CertificateSurvey, EngineFailed, EstateRead, FindingsChanged, RunsRead, SweepOverdue
+from console.events import (
+    CertificateSurvey,
+    EngineFailed,
+    EstateRead,
+    FindingsChanged,
+    GuestSeen,
+    RunsRead,
+    SweepOverdue,
+)
 from console.model import HOPS, Finding, HopName, Lane, Outcome, Reading, Span
 from console.questions import Question
 from screens.bridge import TRAIL, News
@@ -62,6 +70,7 @@ class Board:
         self.runs: RunsRead | None = None
         self.disks: dict[str, int] = {}
         """The mail host's file systems: where → how full, in percent; empty when nobody told."""
+        self.guest = GuestSeen()
         self.certificates: CertificateSurvey | None = None
         self.noted = 0.0
         """When the run began whose end the operator has seen."""
@@ -99,12 +108,14 @@ class Board:
             self.questions = news.asked.questions
         if news.disks is not None:
             self.disks = dict(news.disks.disks)
+        if news.guest is not None:
+            self.guest = news.guest
         if news.runs is not None:
             self.runs = news.runs
         if news.certificates is not None:
             self.certificates = news.certificates
         return Change(
-            news.estate is not None or news.disks is not None,
+            news.estate is not None or news.disks is not None or news.guest is not None,
             frozenset(reading.key for reading in news.readings),
             news.findings is not None,
             news.overdue is not None or news.failed is not None,

@@ -18,6 +18,7 @@ from console.events import (
     EstateRead,
     Event,
     FindingsChanged,
+    GuestSeen,
     ReadingsChanged,
     RunsRead,
     SweepOverdue,
@@ -109,6 +110,7 @@ class News(Struct, frozen=True):
     runs: RunsRead | None = None
     disks: DisksSeen | None = None
     certificates: CertificateSurvey | None = None
+    guest: GuestSeen | None = None
     flows: bool = False
     """Whether the engine has anything new to say of flows."""
 
@@ -129,6 +131,7 @@ class Bridge:
         self._runs: RunsRead | None = None
         self._disks: DisksSeen | None = None
         self._certificates: CertificateSurvey | None = None
+        self._guest: GuestSeen | None = None
         self._flows = False
 
     def notify(self, event: Event) -> None:
@@ -151,6 +154,8 @@ class Bridge:
                 self._runs = event
             elif isinstance(event, DisksSeen):
                 self._disks = event
+            elif isinstance(event, GuestSeen):
+                self._guest = event
             elif isinstance(event, CertificateSurvey):
                 self._certificates = event
             else:
@@ -172,10 +177,11 @@ class Bridge:
                 self._runs,
                 self._disks,
                 self._certificates,
+                self._guest,
                 self._flows,
             )
             self._estate = self._findings = self._overdue = self._failed = self._asked = None
-            self._runs = self._disks = self._certificates = None
+            self._runs = self._disks = self._certificates = self._guest = None
             self._readings, self._flows = {}, False
             self._asleep = True
         return news

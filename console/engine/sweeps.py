@@ -16,7 +16,7 @@ from console.diagnosis.judge import judge_lane, verdict
 from console.diagnosis.reading import milliseconds
 from console.engine.keeping import Keeping
 from console.errors import FULL, Report, unreported
-from console.events import DisksSeen, Event, FindingsChanged, ReadingsChanged
+from console.events import DisksSeen, Event, FindingsChanged, GuestSeen, ReadingsChanged
 from console.hosts.host import Host
 from console.model import Finding, HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneData, SweepData
@@ -72,6 +72,7 @@ class Sweeps:
         self._moved: dict[tuple[str, HopName], float] = {}
         """By hop, the time of the sweep that first saw a latency other than the one sent."""
         self._disks: tuple[tuple[str, int], ...] = ()
+        self._guest = GuestSeen()
         self._force = False
         self._drifted: tuple[Drifted, ...] = ()
         self._next = 0.0
@@ -109,6 +110,7 @@ class Sweeps:
         self._tell(self.seen, None)
         self._flush(self.seen)
         self._tell_disks(self.seen)
+        self._tell_guest(self.seen)
         if self._differs():
             self.seen.drifted = await self._comparing()
         if self.keeping is not None:
@@ -128,6 +130,14 @@ class Sweeps:
         if disks and disks != self._disks:
             self._disks = disks
             self.notify(DisksSeen(disks))
+
+    def _tell_guest(self, seen: SweepData) -> None:
+        """Incus is asked after a symptom alone: what it said in another sweep is not true any more."""
+        guest = seen.asked.guest if seen.asked else None
+        told = GuestSeen(guest.name, guest.status) if guest else GuestSeen()
+        if told != self._guest:
+            self._guest = told
+            self.notify(told)
 
     def _differs(self) -> bool:
         """Whether files are due to be compared: a server that they name is absent, or is so no more.

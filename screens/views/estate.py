@@ -156,7 +156,13 @@ class Estate(View):
         pinned: Piece = ("no address is pinned", self.ink.degraded)
         if instance.addresses:
             pinned = (", ".join(instance.addresses), self.ink.text)
-        return [(((kind, self.ink.text),), ""), (((size, self.ink.text), pinned), "")]
+        facts: list[Entry] = [(((kind, self.ink.text),), ""), (((size, self.ink.text), pinned), "")]
+        guest = self.board.guest
+        if guest.status and guest.name == instance.name:
+            runs = guest.status == "Running"
+            lamp: Piece = (f"{MARKS['ok' if runs else 'failed']} ", self.ink.ok if runs else self.ink.broken)
+            facts.append(((lamp, (f"{clean(guest.status).lower()}, says Incus", self.ink.text)), ""))
+        return facts
 
     def _volume(self, volume: Volume) -> tuple[str, str, list[Entry]]:
         path: Piece = ("mount path not said", self.ink.degraded)

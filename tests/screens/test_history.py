@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.events import DisksSeen
+from console.events import DisksSeen, GuestSeen
 from console.model import Outcome, Reading
 from screens.themes import TERMINAL, ink
 from screens.views.history import HOUR, below, spread, strip
@@ -106,3 +106,17 @@ async def test_the_evidence_has_the_spread_of_the_chosen_cell_and_the_map_how_fu
         rows = await settle(pilot, "4")
     assert any("████████████ 96 % used" in row for row in rows)
     assert any("no file system is mounted there" in row for row in rows)  # /var/lib/docker
+
+
+async def test_the_map_says_how_incus_has_the_vm_as_long_as_it_was_asked() -> None:
+    stage = calm()
+    async with build(stage).run_test(size=(80, 40)) as pilot:
+        assert "says Incus" not in "\n".join(await settle(pilot, "4"))
+        stage.say(GuestSeen("mailcow", "Stopped"))
+        assert any("✗ stopped, says Incus" in row for row in await settle(pilot))
+        stage.say(GuestSeen("mailcow", "Running"))
+        assert any("● running, says Incus" in row for row in await settle(pilot))
+        stage.say(GuestSeen("another", "Stopped"))
+        assert "says Incus" not in "\n".join(await settle(pilot)), "another instance than the one of the files"
+        stage.say(GuestSeen("mailcow", "Stopped"), GuestSeen())
+        assert "says Incus" not in "\n".join(await settle(pilot)), "nobody has asked since"

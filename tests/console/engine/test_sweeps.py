@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Asked, Guest
 from console.engine.sweeps import Sweeps, same
 from console.errors import NoWayIn
-from console.events import Event, FindingsChanged, ReadingsChanged
+from console.events import Event, FindingsChanged, GuestSeen, ReadingsChanged
 from console.hosts.host import Stream
 from console.hosts.local import Local
 from console.model import HOPS, Lane, Reading, Rung, Span, Topology
@@ -295,3 +296,12 @@ async def test_latencies_of_every_sweep_are_kept_told_or_not() -> None:
         assert len(sweeps.latencies[f"{port}/smtp", "public"]) == 3
         sweeps.renew(replace(sweeps.topology, lanes=()))
         assert sweeps.latencies == {}
+
+
+def test_how_incus_has_the_mail_host_is_told_once_and_taken_back_when_no_sweep_asked() -> None:
+    sweeps, told = some_sweeps()
+    seen = SweepData(Topology(), {})
+    for guest in (None, Guest("mailcow", "Stopped"), Guest("mailcow", "Stopped", ("10.10.10.214",)), None):
+        seen.asked = Asked(guest=guest)
+        sweeps._tell_guest(seen)
+    assert told == [GuestSeen("mailcow", "Stopped"), GuestSeen()]
