@@ -12,9 +12,15 @@ import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.pilot import Pilot
+
+if TYPE_CHECKING:
+    from console.lab.client import Lab
+    from screens.app import CowhandApp
 
 FOLDER = Path(__file__).parents[1] / "snapshots" / "lab"
 
@@ -48,52 +54,68 @@ def has(*words: str) -> Look:
     return lambda rows: all(any(word in row for row in rows) for word in words)
 
 
-async def drawn(wanted: Callable[[str], Look | None]) -> AsyncIterator[tuple[str, str, Rows]]:
-    """Yield name, SVG and rows of each picture, as soon as `wanted` of its name (None: what it waits for) holds."""
+@asynccontextmanager
+async def opened(empty: bool) -> AsyncIterator[tuple[Lab, CowhandApp, Pilot[None]]]:
+    """The console on a lab of its own, 80×24."""
     from console.__main__ import _engine
     from console.estate.site_file import title
     from console.lab.client import Lab
     from console.lab.plan import site_file
     from screens.app import CowhandApp
 
-    lab = Lab.start_private()
+    lab = Lab.start_private(empty=empty)
     os.environ["COWHAND_LAB"] = lab.name
     path = site_file()
     engine = _engine(argparse.Namespace(lab=True, empty_lab=False, every=2.0), path, None)
     app = CowhandApp(engine, title=title(path), read_only=False, lab=True)
     try:
         async with app.run_test(size=(80, 24)) as pilot:
-
-            async def take(name: str, look: Look) -> tuple[str, str, Rows]:
-                rows = await _until(pilot, wanted(name) or look)
-                return name, app.export_screenshot(title="cowhand"), rows
-
-            yield await take("lanes-calm", has("● well", "5 of 5 lanes"))
-            await asyncio.to_thread(lab.break_, "dovecot-untrusted-proxy")
-            await _until(pilot, has("✗ down", "✗ untrusted"))
-            await pilot.press("n")
-            await pilot.resize_terminal(120, 36)
-            yield await take("lanes-trouble", has("✗ down", "CH001 dovecot"))
-            await pilot.resize_terminal(80, 24)
-            for key, name, word in (("2", "findings", "remedy"), ("3", "sources", "haproxy.cfg"), ("4", "estate", "✗")):
-                await pilot.press(key)
-                yield await take(name, has(word))
-            await asyncio.to_thread(lab.heal)
-            await pilot.press("6")
-            await _until(pilot, has("● well", "mount-volumes", "steps to do"))
-            await pilot.press("slash", *"mount-vol", "enter", "enter")
-            await _until(pilot, has("match them to disks", "do it, step by step"))
-            await pilot.press("d")
-            yield await take("flow", has("to do it, esc to cancel"))
-            await pilot.press("escape", "x")
-            await _until(pilot, has("type stop"))
-            await pilot.press(*"stop", "enter")
-            await _until(pilot, has("■ stopped"))
-            await pilot.press("7")
-            yield await take("journal", has("mount-volumes", "stopped"))
+            yield lab, app, pilot
     finally:
         engine.close()
         lab.close()
+
+
+async def drawn(wanted: Callable[[str], Look | None]) -> AsyncIterator[tuple[str, str, Rows]]:
+    """Yield name, SVG and rows of each picture, as soon as `wanted` of its name (None: what it waits for) holds."""
+    async with opened(empty=False) as (lab, app, pilot):
+
+        async def take(name: str, look: Look) -> tuple[str, str, Rows]:
+            rows = await _until(pilot, wanted(name) or look)
+            return name, app.export_screenshot(title="cowhand"), rows
+
+        yield await take("lanes-calm", has("● well", "5 of 5 lanes"))
+        await asyncio.to_thread(lab.break_, "dovecot-untrusted-proxy")
+        await _until(pilot, has("✗ down", "✗ untrusted"))
+        await pilot.press("n")
+        await pilot.resize_terminal(120, 36)
+        yield await take("lanes-trouble", has("✗ down", "CH001 dovecot"))
+        await pilot.resize_terminal(80, 24)
+        for key, name, word in (("2", "findings", "remedy"), ("3", "sources", "haproxy.cfg"), ("4", "estate", "✗")):
+            await pilot.press(key)
+            yield await take(name, has(word))
+        await asyncio.to_thread(lab.heal)
+        await pilot.press("6")
+        await _until(pilot, has("● well", "mount-volumes", "steps to do"))
+        await pilot.press("slash", *"mount-vol", "enter", "enter")
+        await _until(pilot, has("match them to disks", "do it, step by step"))
+        await pilot.press("d")
+        yield await take("flow", has("to do it, esc to cancel"))
+        await pilot.press("escape", "x")
+        await _until(pilot, has("type stop"))
+        await pilot.press(*"stop", "enter")
+        await _until(pilot, has("■ stopped"))
+        await pilot.press("7")
+        yield await take("journal", has("mount-volumes", "stopped"))
+    async with opened(empty=True) as (_, app, pilot):
+        await _until(pilot, has("0 of 5 lanes"))
+        await pilot.press("6")
+        await _until(pilot, has("first-setup", "steps to do"))
+        await pilot.press("slash", *"first-set", "enter", "enter")
+        await _until(pilot, has("do all that is to do", "steps to do"))
+        await pilot.press(*"jjjjjjjj")
+        rows = await _until(pilot, wanted("first-setup") or has("do all that is to do", "will be"))
+        yield "first-setup", app.export_screenshot(title="cowhand"), rows
 
 
 async def _until(pilot: Pilot[None], look: Look) -> Rows:
