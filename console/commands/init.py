@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import shutil
 import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from console.commands.output import say
@@ -145,7 +147,16 @@ def _tell(setup: SiteSetup, told: Counter[Row]) -> None:
     """Print what has become known since; two machines may say the same."""
     for row in (Counter(setup.rows) - told).elements():
         told[row] += 1
-        say(f"{MARKS[row.mark]} {row.label}{'  ' if row.label else ''}{row.words}")
+        for line in folded(f"{MARKS[row.mark]} {row.label}{'  ' if row.label else ''}{row.words}", "  "):
+            say(line)
+
+
+def folded(text: str, indent: str) -> list[str]:
+    """Return a line broken between words where a terminal would break it inside one; elsewhere it stays a line."""
+    if not sys.stderr.isatty():
+        return [text]
+    width = max(shutil.get_terminal_size().columns, 40)
+    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _offer(question: SetupQuestion) -> str:
@@ -159,13 +170,17 @@ def _put(question: SetupQuestion, number: int) -> str | None:
     """Ask in the terminal; None at the end of the input."""
     print(file=sys.stderr)
     for note in question.notes:
-        say(f"  {note}")
+        for line in folded(f"  {note}", "    "):
+            say(line)
     for value, words in list(question.choices.items())[:SHOWN]:
         say(f"  {value:<14} {words}")
     if len(question.choices) > SHOWN:
         say(f"  … and {len(question.choices) - SHOWN} more")
     default = f" [{question.default}]" if question.default is not None else ""
-    return _line(f"{number}  {clean(question.text, 300)}{clean(default, 200)} ")
+    *rows, last = folded(f"{number}  {clean(question.text, 300)}{clean(default, 200)}", "   ")
+    for row in rows:
+        say(row)
+    return _line(f"{last} ")
 
 
 def _line(prompt: str) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 import assets
 from console.__main__ import main
+from console.commands import init
 from console.estate.site_file import load
 from console.site import HostEntry
 from tests.console.hosts.ssh_server import shut_port
@@ -152,3 +153,12 @@ def test_the_lab_has_its_own_and_read_only_writes_none(seed: Path, capsys: pytes
     assert main(["--lab", "init"]) == 2
     assert main(["--read-only", "init", "--yes"]) == 2
     assert not (seed / "site.toml").exists()
+
+
+def test_a_long_line_is_broken_between_words_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "● mailcow.tf  1 machine: mailcow; 2 volumes: mailcow_var_lib_docker 50GiB and mailcow_opt 10GiB"
+    assert init.folded(line, "  ") == [line]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert init.folded(line, "  ") == [line[: line.index(" mailcow_opt")], "  mailcow_opt 10GiB"]
+    assert init.folded("x" * 100, "  ") == ["x" * 100], "a path stays whole"
