@@ -16,6 +16,7 @@ _ANYWHERE = (
     "privatekey", "accesskey", "secretkey", "webhook", "dbroot", "basicauth", "authorization", "bearer", "userpass",
     "connectionstring", "privkey", "mnemonic", "recoverycode", "backupcode", "seedphrase", "pushover", "fernet",
     "hmacencoded", "keydata", "unseal", "activationcode", "verificationcode", "verifycode", "onetimecode", "apihash",
+    "apiidhash", "pushbullet", "licensekey", "licencekey", "principalkey", "wirelesskey", "updatekey",
 )  # fmt: skip
 """Parts of a name, without its dashes and dots, that say it wherever they stand."""
 
@@ -77,7 +78,7 @@ def kind(name: str) -> Kind:
         return ""
     whole = "".join(found)
     last = found[-1]
-    if whole in ("pushoveruser", "pushoverapp"):
+    if whole in ("pushoveruser", "pushoverapp", "ovhas", "ovhck"):
         return "strong"
     if last in _HARMLESS and not ("webhook" in whole and last in ("url", "uri")):
         return "strong" if "basicauth" in whole else ""

@@ -19,7 +19,7 @@ _SECRET_OPTIONS = {
     "bcp": "P", "redis-benchmark": "a", "rdesktop": "p", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p",
     "influx": "p", "smbpasswd": "", "plink": "",
     "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "ssh-keygen": "NP", "mount.cifs": "",
-    "ncat": "", "htdigest": "", "tsh": "p",
+    "ncat": "", "htdigest": "", "tsh": "p", "doctl": "t", "drone": "t",
 }  # fmt: skip
 """Options of one letter whose value is a secret, by the beginning of the program's name."""
 
@@ -108,7 +108,9 @@ class Options(Words):
                 self.found.hide(
                     word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
                 )
-        elif word.plain in ("-p", "-ap") and self.program not in _PORTS:
+        elif word.plain == "-ap" and value is not None and self.program == "swaks":
+            self.hide(value)
+        elif word.plain == "-ap" or (word.plain == "-p" and self.program not in _PORTS):
             self._perhaps(at, value)
 
     def _below(self, at: int) -> None:

@@ -75,7 +75,12 @@ class Spoken(Options):
         elif program == "test":
             wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
         elif program == "login":
-            wanted = self.words[at - 1].low == "vault" and bool(said)
+            before = self.words[at - 1].low if at > 0 else ""
+            wanted = (
+                bool(said)
+                if before == "vault"
+                else before == "auth" and self.words[0].low == "doveadm" and len(said) > 1
+            )
         else:
             wanted = len(said) > 2
         if wanted and not harmless(said[-1].plain, "strong"):

@@ -19,7 +19,7 @@ DEEPEST = 3
 _CONSUMERS = (
     "chpasswd", "--password-stdin", "sudo -s", "passwd --stdin", "--passphrase-fd", "cryptsetup", "stdin", "passwd",
     "secret create", "gpg ", "htpasswd", "kinit", "smbpasswd", "login", "mosquitto_passwd", "rclone obscure", "su -",
-    "ssh-add", "systemd-creds", "debconf-set-selections", "age -",
+    "ssh-add", "systemd-creds", "debconf-set-selections", "age -", "base64",
 )  # fmt: skip
 """What reads a secret from its standard input."""
 
@@ -145,6 +145,10 @@ class Statement(Spoken):
             statement = at + 2 == len(self.words) and value.low.strip(".,!") not in _SAID_OF
         elif at > 1 and self.words[at - 2].low in ("user", "login", "username"):
             statement = True
+        if at == 0 and len(self.words) > 2:
+            rest = self.text[self.words[2].start :].rstrip()
+            if not rest.isalpha() and " " not in rest and not harmless(rest, "strong"):
+                self.hide_rest(self.words[2])  # GRUB's: password USER SECRET
         if harmless(value.plain, "strong") or not (statement or random(value.plain)):
             return
         if self.first == "user" and self.words[at].low in ("password", "insecure-password"):

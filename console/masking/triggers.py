@@ -22,7 +22,7 @@ _TRIGGERS = (
     "confirmation=", "<(", "etcdctl", "proxy-user", "nsupdate", "dig -y", "acl setuser", "user default", " on >",
     " on #",
     "pin=", "pin:", "pin\"", "pin =", "license", "licence", "secure_link", "sip:", "sips:", "api_hash", "otpauth",
-    "requirepass",
+    "requirepass", "pushbullet", "ovh_", "api_id_hash", "base64", " -ap", "drone",
     "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_",
     '"d"', '"k"', '"p"', '"q"', '"dp"', '"dq"', '"qi"', "createuser",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS, *shapes.SAID,

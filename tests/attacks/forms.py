@@ -98,6 +98,21 @@ username bob secret 9 ~
 neighbor 10.0.0.1 password ~
 radius-server host h key ~
 ntp authentication-key 1 md5 ~
+PUSHBULLET=~
+pushbullet ~
+swaks -ap ~ -t x
+doctl auth init -t ~
+drone -t ~ ls
+export OVH_AS=~
+OVH_CK=~
+LicenseKey ~
+api_id_hash = ~
+echo ~ | base64
+krbPrincipalKey:: ~
+    wireless-key ~
+doveadm auth login bob ~
+update-key ~
+password root ~
 PIN=~
 pin: ~
 LICENSE=~
