@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from console.masking import elements, lines, names, pairs, shapes, values
+from console.masking import elements, lines, names, pairs, public, shapes, values
 from console.masking.blocks import Blocks
 from console.masking.found import LONGEST, WHOLE, Found, Opens
 from console.masking.options import program_of
@@ -84,6 +84,9 @@ class _Walk:
         for row, line in enumerate(self.lines):
             if len(line) > LONGEST:
                 self.marks[row] = PLAIN | LINE
+        if "-----BEGIN CERTIFICATE-----" in text:
+            for row in public.rows(self.lines):
+                self.marks.pop(row, None)
         self._continued_rows()
         self.secrets = self._secrets(low)
         labelled = "sensitive" in low or '"type"' in low or self._labels()
