@@ -52,7 +52,7 @@ def test_two_flows_lead_from_half_way_to_mail_that_sees_its_clients_and_again_do
 
     for name in ("proxy-override", "haproxy-listeners"):
         status, events = flow(halfway, name)
-        assert status == 0, events[-1]
+        assert status == 0, events[-1]["words"]
     assert halfway.read(EXTRA_CONF) == "haproxy_trusted_networks = 100.64.0.1\n"
     assert "10.10.10.214:10025:10025" in halfway.read(OVERRIDE)
     halfway.lab.settle()

@@ -121,7 +121,7 @@ def test_well_is_not_said_without_what_could_not_be_looked_at(
         )
         status, out, err = run(capsys, "--site", str(tmp_path / "site.toml"), "check", "--json")
     told = json.loads(out)
-    assert (status, told["verdict"]) == (0, "well")
+    assert (status, told["verdict"]) == (0, "well"), told
     assert told["cause"] == f"could not look into HAProxy: nobody listens on the stats socket {tmp_path}/stats"
     assert err == told["cause"] + "\n"
     (lane,) = told["lanes"]

@@ -13,6 +13,10 @@ from tests.console.flows.cases.prove_client_address import QUEUE
 from tests.console.flows.servers import Machine, Talking, sieve
 
 SITE = """
+[hosts.mailcow]
+role = "mail"
+ssh = "mailcow"
+
 [[lane]]
 port = 4190
 protocol = "sieve"
