@@ -12,26 +12,32 @@ from console.masking.words import operator
 _OUTCOMES = terms("failed required rejected error succeeded")
 """What is said of AUTH and LOGIN in a log: "SASL LOGIN authentication failed"."""
 
+_PROSE = terms("not no is was command mechanism with without over for from to by as")
+"""What follows AUTH and LOGIN in a sentence, and is no user's name."""
+
+_MECHANISM = re.compile(
+    r"PLAIN|LOGIN|XOAUTH2|OAUTHBEARER|EXTERNAL|NTLM|GSSAPI|(?:CRAM|DIGEST)-MD5|SCRAM-SHA-\d+(?:-PLUS)?", re.IGNORECASE
+)
+"""Names of IANA's list of SASL mechanisms, as servers offer them."""
+
 
 class Spoken(Options):
     """Reads what SMTP, IMAP, POP3 and Redis are told, and commands whose last word is a secret."""
 
     def _auth(self, at: int) -> None:
-        """AUTH of Redis, SMTP and tcp-check; a mechanism's name is none."""
-        value = self.next(at)
+        """AUTH of Redis, SMTP and tcp-check, AUTHENTICATE of IMAP; a mechanism's name is no secret, nor is a user's."""
+        value, word, begun = self.next(at), self.words[at].plain, at
         if self.first in ("tcp-check", "stats") or value is None:
             return
-        while value is not None and value.low.upper() in (
-            "PLAIN",
-            "LOGIN",
-            "XOAUTH2",
-            "CRAM-MD5",
-            "OAUTHBEARER",
-            "EXTERNAL",
-        ):
+        while value is not None and _MECHANISM.fullmatch(value.plain):
             at += 1
             value = self.next(at)
         if value is not None and value.low.strip(".,:!") in _OUTCOMES:
+            return
+        secret = self.next(at + 1)
+        if word == "AUTH" and at == begun and value is not None and secret is not None and len(self.words) == at + 3:
+            if value.low not in _PROSE and secret.low.strip(".,:!") not in _OUTCOMES:  # Redis 6: AUTH user secret
+                self.hide_rest(secret)
             return
         shouted = self.words[at].plain.isupper() and _answer(value.plain) if value is not None else False
         if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
@@ -89,10 +95,9 @@ class Spoken(Options):
     def _linked(self, at: int) -> None:
         """secure_link_md5 "$uri SECRET" of nginx: what is no variable in it."""
         for word in self.words[at + 1 : at + 2]:
-            for part in re.finditer(r"[^\s\"'$;]++", self.text[word.start : word.end]):
-                start = word.start + part.start()
-                if self.text[start - 1] != "$" and self.text[start - 2 : start] != "${":
-                    self.found.hide(start, start + len(part[0]))
+            for part in re.finditer(r"\$\{\w*+\}|\$\w*+|[^\s\"'$;]++", self.text[word.start : word.end]):
+                if not part[0].startswith("$"):
+                    self.found.hide(word.start + part.start(), word.start + part.end())
 
     def _rclone(self, at: int) -> None:
         """rclone config create REMOTE TYPE NAME SECRET."""
@@ -111,11 +116,11 @@ class Spoken(Options):
         user, value = self.next(at), self.next(at + 1)
         if user is None or value is None or value.low.strip(".,:!") in _OUTCOMES:
             return
-        typed = at == 1 and len(self.text.split()) == 4 and user.low not in ("for", "from", "by", "to", "as", "with")
+        typed = at == 1 and len(self.text.split()) == 4 and user.low not in _PROSE
         typed = typed and re.fullmatch(r"[a-z]?\d{0,4}|\.", self.words[0].low) is not None
         if self.words[at].plain != "LOGIN" and not (typed and not harmless(value.plain, "strong")):
             return
-        if user.low.upper() not in ("PLAIN", "CRAM-MD5") and not value.plain.isupper():
+        if typed or not (_MECHANISM.fullmatch(user.plain) or value.plain.isupper()):
             self.hide_rest(value)
 
     def _pass(self, at: int) -> None:

@@ -147,7 +147,8 @@ class Statement(Spoken):
             statement = True
         if at == 0 and len(self.words) > 2:
             rest = self.text[self.words[2].start :].rstrip()
-            if not rest.isalpha() and " " not in rest and not harmless(rest, "strong"):
+            written = rest.isalpha() and value.low not in ("root", "admin")  # "password reset link"
+            if not written and rest.lower() not in _SAID_OF and " " not in rest and not harmless(rest, "strong"):
                 self.hide_rest(self.words[2])  # GRUB's: password USER SECRET
         if harmless(value.plain, "strong") or not (statement or random(value.plain)):
             return
@@ -318,8 +319,9 @@ def _format() -> re.Pattern[str]:
 
 
 _RULES: dict[str, Callable[[Statement, int], None]] = {
-    "stats": Statement._stats, "auth": Statement._auth, "send": Statement._send, "send-lf": Statement._send,
-    "send-binary": Statement._send, "send-binary-lf": Statement._send, "cookie": Statement._server,
+    "stats": Statement._stats, "auth": Statement._auth, "authenticate": Statement._auth, "send": Statement._send,
+    "send-lf": Statement._send, "send-binary": Statement._send, "send-binary-lf": Statement._send,
+    "cookie": Statement._server,
     "secure_link_md5": Statement._linked,
     "htpasswd": Statement._passwords_last, "passwd": Statement._passwords_last, "add_user": Statement._passwords_last,
     "change_password": Statement._passwords_last, "wpa_passphrase": Statement._passwords_last,
