@@ -132,7 +132,13 @@ _ENTRIES = (
         "CH028", "port-25-blocked-here", "low", "judge port 25 from another vantage; this line cannot reach it anywhere"
     ),
     Entry("CH029", "service-stopped", "critical", "start the service: docker compose up -d, then read its log"),
-    Entry("CH030", "haproxy-stopped", "critical", "check its files with haproxy -c, then systemctl start haproxy"),
+    Entry(
+        "CH030",
+        "haproxy-stopped",
+        "critical",
+        "check its files with haproxy -c, then systemctl start haproxy",
+        "haproxy-listeners",
+    ),
     Entry(
         "CH031",
         "proxy-unreachable",
