@@ -304,14 +304,31 @@ _HANDED_ON = re.compile(r" -(?:sf|st)(?: \d+)+| -x \S+")
 
 
 def doubled(world: World, scope: Scope) -> Proof:
-    """Two HAProxies run with different files, or were started apart; one that a reload ends differs by `-sf` alone."""
+    """Two HAProxies listen on the same port, and were started apart; one that a reload ends differs by `-sf` alone.
+
+    Two that have no port in common are nobody's fault: one for the web beside one for mail."""
     running = world.asked.haproxy
     if running is None:
         return UNKNOWN
     started = {_HANDED_ON.sub("", each.words).strip() for each in running if "-f " in each.words}
     files = {tuple(re.findall(r"(?:^| )-f (\S+)", each)) for each in started}
-    if len(started) < 2:
+    shared = _shared(world)
+    if len(started) < 2 or shared is False:
         return Proof(False)
     told = {" ".join(each) for each in files} if len(files) > 1 else {each.partition(" ")[2] for each in started}
     said = "; ".join(sorted(told))
-    return Proof(True, (f"ps: haproxy runs with {said}",), {"files": f": {said}"})
+    return Proof(shared, (f"ps: haproxy runs with {said}",), {"files": f": {said}"})
+
+
+def _shared(world: World) -> bool | None:
+    """Whether two processes of HAProxy's listen on one address and port; None where ss did not show whose sockets are.
+
+    Workers of one master have one socket, which ss shows as one row."""
+    listening = world.asked.listeners.get("proxy")
+    if listening is None or not any(each.pid for each in listening if each.process == "haproxy"):
+        return None
+    owners: dict[tuple[str, int], set[int]] = {}
+    for each in listening:
+        if each.process == "haproxy":
+            owners.setdefault((each.address, each.port), set()).add(each.pid)
+    return any(len(pids) > 1 for pids in owners.values())

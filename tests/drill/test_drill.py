@@ -297,6 +297,25 @@ def test_a_haproxy_that_a_reload_ends_is_no_second_one() -> None:
         assert ("haproxy-process/two" in told) == two
 
 
+@pytest.mark.parametrize(
+    ("shown", "proven"), [("shared", True), ("apart", False), ("no pids", False), ("no ss", False)]
+)
+def test_two_haproxies_are_a_fault_only_where_they_are_seen_on_one_port(shown: str, proven: bool) -> None:
+    """One for the web beside one for mail is how many machines are."""
+    seen = read("leftover")
+    assert seen.asked is not None
+    rows = seen.asked.listeners["proxy"]
+    if shown == "apart":
+        rows = tuple(each for each in rows if each.pid == rows[0].pid)
+    if shown == "no pids":
+        rows = tuple(msgspec.structs.replace(each, pid=0, process="") for each in rows)
+    seen.asked.listeners["proxy"] = rows
+    if shown == "no ss":
+        del seen.asked.listeners["proxy"]
+    told = {cause.suspects[0].mode.id for cause in explain(World(seen)).causes if cause.proven}
+    assert ("haproxy-process/two" in told) is proven
+
+
 def test_of_a_stopped_haproxy_nothing_is_supposed_that_only_a_running_one_does() -> None:
     seen = read("own-haproxy-stopped+nat-993-to-22")
     assert seen.asked is not None

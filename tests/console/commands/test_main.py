@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socketserver
 import subprocess
@@ -108,8 +109,15 @@ def greeting() -> Iterator[int]:
 
 
 def test_well_is_not_said_without_what_could_not_be_looked_at(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    tools = tmp_path_factory.mktemp("bin")  # the HAProxies that other tests run on this machine are none of its own
+    (tools / "ps").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "ps").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     with greeting() as port, greeting() as behind:
         (tmp_path / "haproxy.cfg").write_text(
             f"global\n    stats socket {tmp_path}/stats\nlisten smtp\n    mode tcp\n    bind :{port}\n"
