@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 from msgspec import Struct
 
+from console.diagnosis import rules
 from console.diagnosis.catalogue import CATALOGUE, Entry
 from console.diagnosis.mode import Mode
 from console.diagnosis.modes import MODES
 from console.diagnosis.rule import OBSERVED, STATIC
 
-RULES = (
-    "bans",
-    "channel",
-    "checks",
-    "deploy",
-    "drift",
-    "headers",
-    "mailcow",
-    "observed",
-    "ports",
-    "timeouts",
-    "unseen",
-    "volumes",
-)
+_ELSEWHERE = {
+    "CH007": "A server sees an address of Docker's or its own loopback in place of the client's. The flow "
+    "prove-client-address tells it; a sweep does not.",
+    "CH014": "The TLSA record of the name is not that of the certificate. Nothing here looks for it: that it is not "
+    "told proves nothing.",
+    "CH032": "What is wrong with the lanes was seen; of the causes that would explain it no fact proves one.",
+}
+"""What ids mean that no rule and no row of the table has words for."""
+
 MOST = 4
 """Things that look alike that are named."""
 
@@ -64,8 +61,7 @@ def about(id: str) -> About | None:
     if entry is None:
         return None
     mine = [mode for mode in MODES if mode.finding == id]
-    rules = _rules(id)
-    words = tuple(dict.fromkeys([*(_blank(mode.words) for mode in mine), *rules]))
+    words = tuple(dict.fromkeys([*(_blank(mode.words) for mode in mine), *_rules(id)]))
     proofs = tuple(dict.fromkeys(_first(mode.fact.__doc__) for mode in mine if mode.fact.__doc__))
     remedies = tuple(dict.fromkeys([entry.remedy, *(_blank(mode.remedy) for mode in mine if mode.remedy)]))
     return About(entry, words, _symptoms(mine), proofs, _alike(id, mine), remedies)
@@ -73,9 +69,10 @@ def about(id: str) -> About | None:
 
 def _rules(id: str) -> list[str]:
     """The first sentence of every rule that names this id."""
-    for name in RULES:
-        import_module(f"console.diagnosis.rules.{name}")
-    return [_first(rule.__doc__) for known, rule in (*STATIC, *OBSERVED) if known == id and rule.__doc__]
+    for module in iter_modules(rules.__path__):
+        import_module(f"console.diagnosis.rules.{module.name}")
+    found = [_first(rule.__doc__) for known, rule in (*STATIC, *OBSERVED) if known == id and rule.__doc__]
+    return [*found, *([_ELSEWHERE[id]] if id in _ELSEWHERE else [])]
 
 
 def _first(text: str | None) -> str:

@@ -19,10 +19,10 @@ def explain(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 @pytest.mark.parametrize("id", sorted(CATALOGUE))
-def test_every_id_says_how_it_is_mended_and_leaves_no_blank(id: str) -> None:
+def test_every_id_says_what_it_is_and_how_it_is_mended_and_leaves_no_blank(id: str) -> None:
     found = about(id)
     assert found is not None
-    assert found.remedies
+    assert found.words and found.remedies
     told = [*found.words, *found.seen, *found.proofs, *found.remedies, *(word for row in found.alike for word in row)]
     assert not [words for words in told if "{" in words or "}" in words]
 
