@@ -67,7 +67,8 @@ async def find(context: StepContext) -> Stack:
         raise Refusal(f"docker compose on {name} has {why} ({names})")
     folder = _folder(ours[0])
     stack = Stack(str(ours[0]["Name"]), folder)
-    extra = [each for each in _files(ours[0]) if posixpath.basename(each) not in (BASE, OVERRIDE)]
+    own = (f"{folder}/{BASE}", f"{folder}/{OVERRIDE}")
+    extra = [each for each in _files(ours[0]) if posixpath.normpath(each) not in own]
     if extra:
         raise Refusal(f"compose reads {join_words(extra)} as well, and this flow edits {OVERRIDE} alone")
     await _quiet(context, stack, name)

@@ -138,6 +138,8 @@ SH = "#!/bin/sh\n"
         ("bin/docker", f"{SH}echo '[\"name=rootless\"]'\n", "is rootless"),
         ("bin/docker", f"{SH}[ $1 = info ] && echo '[]'\n", "has no compose v2"),
         ("bin/docker", f"{SH}case $* in *version*) echo v2.26.1;; *) echo '[]';; esac\n", "no Mailcow"),
+        ("run/files", ",/opt/mailcow-dockerized/more.yml", "compose reads /opt/mailcow-dockerized/more.yml as well"),
+        ("run/files", f",/srv/{case.OVERRIDE.rpartition('/')[2]}", "compose reads /srv/docker-compose.override.yml as"),
         ("run/update", "12 bash ./update.sh\n", "update.sh runs"),
         (f"{case.FOLDER}/mailcow.conf", "A=1\nA=2\n", "mailcow.conf gives A more than once"),
         (f"{case.FOLDER}/data/conf/postfix/extra.cf", "myhostname\n", "extra.cf:1: this is no `name = value`"),

@@ -40,7 +40,7 @@ case "$*" in
 'info --format {{json .SecurityOptions}}') echo '["name=seccomp,profile=builtin"]'; exit ;;
 'compose version --short') echo 2.26.1; exit ;;
 'compose ls --all --format json')
-  files=/opt/mailcow-dockerized/docker-compose.yml
+  files=/opt/mailcow-dockerized/docker-compose.yml$(cat "$ROOT/run/files" 2>/dev/null)
   echo "[{\"Name\":\"mailcowdockerized\",\"Status\":\"running(18)\",\"ConfigFiles\":\"$files\"}]"; exit ;;
 esac
 shift 5 # compose --project-directory FOLDER --project-name NAME
