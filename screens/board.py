@@ -99,7 +99,8 @@ class Board:
             self.observed = news.findings
             self.now = max(self.now, news.findings.since)
         if news.findings is not None or news.estate is not None:
-            self.counted = sum(map(self.well, self.lanes)), len(self.lanes)
+            blamed = self._blamed()
+            self.counted = sum(self.well(lane) and lane.id not in blamed for lane in self.lanes), len(self.lanes)
         if news.overdue is not None:
             self.overdue = news.overdue if news.overdue.why else None
         if news.failed is not None:
@@ -147,6 +148,11 @@ class Board:
         """Return what each hop of a lane said last, left to right; None where nobody has asked yet."""
         found = (self.readings.get((lane.id, hop)) for hop in HOPS)
         return [reading.outcome if reading else None for reading in found]
+
+    def _blamed(self) -> frozenset[str]:
+        """The lanes that a cause breaks which was told before their own ladders have ended."""
+        found = self.observed.findings if self.observed is not None else ()
+        return frozenset(id for each in found if each.severity == "critical" for id in each.lanes)
 
     def well(self, lane: Lane) -> bool:
         """Whether something of a lane answered and nothing of it is broken."""

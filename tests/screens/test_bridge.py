@@ -90,6 +90,15 @@ def test_a_lane_is_well_when_something_answered_and_nothing_is_broken() -> None:
     assert not board.well(lane)
 
 
+def test_a_lane_is_not_counted_as_well_beside_a_cause_that_was_told_before_its_own_ladders_ended() -> None:
+    board = Board("benoit")
+    board.take(News(estate=ESTATE, readings=CALM, findings=WELL))
+    assert board.counted == (5, 5)
+    board.take(News(findings=TROUBLE))
+    named = {id for each in TROUBLE.findings for id in each.lanes}
+    assert board.counted == (5 - len(named), 5)
+
+
 def test_a_lane_breaks_at_its_first_failed_hop_and_not_at_a_degraded_one_before() -> None:
     board = Board("benoit")
     lane = LANES[0]
