@@ -94,6 +94,10 @@ class Program(Struct, frozen=True):
         return self.state[:1] in ("T", "t")
 
 
+FEW = 2
+"""Pings that tell whether anybody answers, and hardly how many are lost."""
+
+
 class Ping(Struct, frozen=True):
     """What came of a few pings: how many were sent and answered, and the fastest answer in milliseconds."""
 

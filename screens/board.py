@@ -150,7 +150,7 @@ class Board:
         return [reading.outcome if reading else None for reading in found]
 
     def _blamed(self) -> frozenset[str]:
-        """The lanes that a cause breaks which was told before their own ladders have ended."""
+        """The lanes that a critical finding names: its cause may be told before their own probes have ended."""
         found = self.observed.findings if self.observed is not None else ()
         return frozenset(id for each in found if each.severity == "critical" for id in each.lanes)
 

@@ -16,7 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     starting = verbs.add_parser("up", help="start it in the background")
     state = starting.add_mutually_exclusive_group()
     state.add_argument(
-        "--empty", action="store_true", help="machines as they are made and rented: no HAProxy, no Docker, no Mailcow"
+        "--empty", action="store_true", help="nothing is installed yet: no HAProxy, no Docker, no Mailcow"
     )
     state.add_argument("--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody, blind checks")
     verbs.add_parser("down", help="end it")

@@ -14,13 +14,13 @@ from console.diagnosis.modes import MODES
 from console.diagnosis.rule import OBSERVED, STATIC
 
 _ELSEWHERE = {
-    "CH007": "A server sees an address of Docker's or its own loopback in place of the client's. The flow "
-    "prove-client-address tells it; a sweep does not.",
-    "CH014": "The TLSA record of the name is not that of the certificate. Nothing here looks for it: that it is not "
-    "told proves nothing.",
-    "CH032": "What is wrong with the lanes was seen; of the causes that would explain it no fact proves one.",
+    "CH007": "A server sees Docker's address, or its own loopback, in place of the client's. The flow "
+    "prove-client-address finds this; a sweep does not.",
+    "CH014": "The TLSA record of the name does not match the certificate. cowhand does not check this: no finding does "
+    "not mean that they match.",
+    "CH032": "The lanes are broken, and no fact proves which of the possible causes it is.",
 }
-"""What ids mean that no rule and no row of the table has words for."""
+"""The words for ids that no rule and no row of the table explains."""
 
 MOST = 4
 """Things that look alike that are named."""

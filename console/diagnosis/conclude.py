@@ -163,7 +163,7 @@ def _evidence(world: World, suspect: Suspect, cause: Cause) -> tuple[str, ...]:
     lines = [clean(word, 200) for word in suspect.proof.words if word]
     lines += [f"{lanes(cause.ports)}: {seen_on(world, cause.symptoms)}"] if cause.ports and cause.symptoms else []
     hidden = [f"{_fill(words, _machines(world))}, {lanes(ports)}" for words, ports in in_words(world, hiding(cause))]
-    unseen = [f"not seen meanwhile, neither well nor ill: {'; '.join(hidden)}"] if hidden else []
+    unseen = [f"cannot tell until this is mended: {'; '.join(hidden)}"] if hidden else []
     return (*lines[: MOST - len(unseen)], *unseen)
 
 

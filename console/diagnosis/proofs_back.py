@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import re
 
-from console.answers import Ping
+from console.answers import FEW, Ping
+from console.diagnosis.loss import SLOW, counted, partly_lost, resent, resent_checks, steady
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
-from console.diagnosis.resent import SLOW, resent, resent_checks
 from console.diagnosis.world import World, hidden, inner
 from console.text import join_words
-
-FEW = 2
-"""Pings that tell whether anybody answers, and hardly how many are lost."""
-
-AWAITED = 800.0
-"""Milliseconds within which a ping's answer surely was awaited: one that came later was not counted, nor lost."""
-
 
 # ── the way home ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +129,7 @@ def lossy(world: World, scope: Scope) -> Proof:
         beside = len({p.address for p in partly}) > 1 or bool(late)
         return Proof(True, words, {"count": counted(max(partly, key=lambda p: p.sent - p.answered))}, beside=beside)
     if asked and all(map(steady, asked)):
-        return Proof(False)  # whoever limits new connections makes them as late
+        return Proof(False)  # a filter that limits new connections delays them in the same way
     if len(resent(times)) >= 2:
         said = f"connections took {max(times) / 1000:.1f} s, others {min(times):.0f} ms: packets were sent again"
         return Proof(True, (said,), beside=False)
@@ -147,24 +140,6 @@ def lossy(world: World, scope: Scope) -> Proof:
         if times and world.asked.pings
         else UNKNOWN
     )
-
-
-def partly_lost(ping: Ping, late: int = 0) -> bool:
-    """Whether some were lost and others not: of many more than one, for one may be any machine's, or one beside two
-    connections that were `late`."""
-    lost = ping.sent - ping.answered
-    enough = lost >= 1 if ping.sent == FEW or late > 1 else lost > 1
-    return ping.answered > 0 and enough and (ping.fastest or 0.0) < AWAITED
-
-
-def steady(ping: Ping) -> bool:
-    """Whether so many were sent that lost packets would show, and none was lost."""
-    return ping.sent > FEW and ping.sent == ping.answered
-
-
-def counted(ping: Ping) -> str:
-    """How many of some pings were answered, as words that stand behind others."""
-    return f" ({ping.answered} of {ping.sent} pings of {ping.address} were answered)"
 
 
 def _drops(world: World) -> bool:

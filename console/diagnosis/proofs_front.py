@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from console.answers import Listener
+from console.diagnosis.loss import counted, partly_lost, resent, steady
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
-from console.diagnosis.proofs_back import counted, partly_lost, steady
-from console.diagnosis.resent import resent
 from console.diagnosis.world import World, inner
 from console.text import join_words
 
@@ -69,7 +68,7 @@ def lost_here(world: World, scope: Scope) -> Proof:
         words = (f"ping {ping.address} from here: {ping.answered} of {ping.sent} answered", said)
         return Proof(True, words, {"count": counted(ping)})
     if ping is not None and steady(ping):
-        return Proof(None, (said,))  # whoever limits new connections makes them as late
+        return Proof(None, (said,))  # a filter that limits new connections delays them in the same way
     made = set(world.came("connect", "here")) == {"pass"}  # else it may be a filter that limits new connections
     return Proof(True, (said,), beside=made and bool(world.symptoms)) if len(late) > 2 else Proof(None, (said,))
 
@@ -306,7 +305,7 @@ _HANDED_ON = re.compile(r" -(?:sf|st)(?: \d+)+| -x \S+")
 def doubled(world: World, scope: Scope) -> Proof:
     """Two HAProxies listen on the same port, and were started apart; one that a reload ends differs by `-sf` alone.
 
-    Two that have no port in common are nobody's fault: one for the web beside one for mail."""
+    Two without a common port are no fault: one may serve the web, the other mail."""
     running = world.asked.haproxy
     if running is None:
         return UNKNOWN

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from console.answers import Server
+from console.diagnosis.loss import SLOW
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
-from console.diagnosis.resent import SLOW
 from console.diagnosis.symptoms import failing
 from console.diagnosis.world import World
 from console.model import PLAIN_PORTS
@@ -20,7 +20,7 @@ WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Clie
 """What Postfix and Dovecot log of a header that did not come."""
 
 _NO_SOURCE = re.compile(r"bind to source address")
-"""What HAProxy's check says when the address that it is to come from (`source`) is none of its machine's."""
+"""What HAProxy's check says when its machine does not have the address that `source` names."""
 
 
 def absent(world: World, scope: Scope) -> Proof:
@@ -173,7 +173,7 @@ def teaser(world: World, scope: Scope) -> Proof:
 
 
 def hemmed(world: World, scope: Scope) -> Proof:
-    """HAProxy cannot connect where its machine can: from no such source address, or what it dials is not answered."""
+    """HAProxy cannot connect where its machine can: it lacks its source address, or its connections get no answer."""
     server, to = world.row(scope.ports[0]), _directed(world, scope.ports[0])
     if world.came("connect", "vm", scope.ports[0]) and not world.passes("talk", "vm", scope.ports[0]):
         return Proof(False)  # the proxy's own connection fares no better

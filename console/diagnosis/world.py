@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 from console.answers import Asked, Container, Frontend, Listener, Server
-from console.diagnosis.resent import SLOW, times
+from console.diagnosis.loss import SLOW, times
 from console.diagnosis.symptoms import Key, Test, key, tests
 from console.ladders import Ladder
 from console.model import Role

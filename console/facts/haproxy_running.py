@@ -12,7 +12,7 @@ from msgspec import Struct
 from console.errors import HostError
 from console.facts.haproxy_stats import SOCKETS, tell
 from console.hosts.host import Host
-from console.text import clean
+from console.text import clean, count
 
 FRONTEND = "0"
 
@@ -57,7 +57,7 @@ def parse_servers(text: str) -> dict[tuple[str, str], tuple[str, int]]:
     found: dict[tuple[str, str], tuple[str, int]] = {}
     for line in text.split("\n"):
         words = line.split()
-        if len(words) > 4 and not line.startswith("#") and "/" in words[0] and words[3].isdigit():
+        if len(words) > 4 and not line.startswith("#") and "/" in words[0] and (port := count(words[3])) is not None:
             backend, _, server = words[0].partition("/")
-            found[clean(backend), clean(server)] = clean(words[2]), int(words[3])
+            found[clean(backend), clean(server)] = clean(words[2]), port
     return found

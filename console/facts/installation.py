@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from console.facts.command import run
 from console.hosts.host import Host
-from console.text import clean
+from console.text import clean, count
 
 PROJECT = "mailcowdockerized"
 """The name of Mailcow's compose project (COMPOSE_PROJECT_NAME of generate_config.sh)."""
@@ -227,7 +227,7 @@ def _tagged(image: str) -> str:
 
 
 def _number(text: str) -> int:
-    return int(text) if re.fullmatch(r"\d{1,15}", text) else 0
+    return count(text) or 0
 
 
 def _mode(text: str) -> int:

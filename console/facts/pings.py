@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from console.answers import Ping
+from console.answers import FEW, Ping
 from console.facts.command import run
 from console.hosts.host import Host
 
-COUNT, MANY = 2, 20
-"""Pings that tell whether anybody answers, and how many of them are lost."""
+MANY = 20
+"""Pings that tell how many are lost."""
 
-APART, LIMIT = {COUNT: "0.3", MANY: "0.2"}, {COUNT: 5.0, MANY: 8.0}
+APART, LIMIT = {FEW: "0.3", MANY: "0.2"}, {FEW: 5.0, MANY: 8.0}
 """Seconds between two (sooner only root may), and for all of them."""
 
 LARGE = 1232
@@ -21,8 +21,8 @@ _COUNTED = re.compile(r"(?<!\d)(\d{1,9}) packets transmitted, (\d{1,9}) (?:packe
 _FASTEST = re.compile(r"(?:rtt|round-trip) min/avg/max(?:/mdev|/stddev)? = (\d{1,9}(?:\.\d{1,9})?)/")
 
 
-async def ask(host: Host, address: str, large: bool = False, count: int = COUNT) -> Ping | str:
-    """Ping `address` from `host`, COUNT times or MANY; a text says why that could not be done."""
+async def ask(host: Host, address: str, large: bool = False, count: int = FEW) -> Ping | str:
+    """Ping `address` from `host`, FEW times or MANY; a text says why that could not be done."""
     size = ("-M", "do", "-s", str(LARGE)) if large else ()
     words = ("ping", "-n", "-c", str(count), "-i", APART[count], "-W", "1", *size, address)
     answer = await run(host, words, LIMIT[count])

@@ -40,7 +40,7 @@ from console.model import Certificate
 from console.probes import tls
 from console.probes.ladder import climb
 from console.runner.read_only import script
-from console.text import address, clean, join_words
+from console.text import address, clean, count, join_words
 
 CLOCK = script("sh", """printf '%s %s\\n' "$(date +%s)" "$(stat -L -c %Y -- "$1")" """)
 """The host's own time, and since when the lineage's certificate is there; both in Unix seconds."""
@@ -104,10 +104,10 @@ async def _look(context: StepContext) -> State:
     if version is None:
         raise Refusal(f"{context.name('proxy')} has no certbot: {explain(context.name('proxy'), 'certbot', said)}")
     server = re.search(r"(?m)^server\s*=\s*(https?://\S+)", told)
-    count = told.split()[-1]
+    issued = told.split()[-1]
     return State(
         leaf, float(times[0]), float(times[1]), (int(version[1]), int(version[2])), server[1] if server else "",
-        int(count) if count.isdigit() else 0,
+        count(issued) or 0,
     )  # fmt: skip
 
 

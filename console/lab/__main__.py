@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     serve.add_argument("--lifeline", type=int, metavar="FD", help="a pipe: the lab ends when its other end closes")
     serve.add_argument("--seed", action="store_true", help="half-way: no override, Dovecot trusts nobody")
     serve.add_argument(
-        "--empty", action="store_true", help="machines as they are made and rented: no HAProxy, no Docker, no Mailcow"
+        "--empty", action="store_true", help="nothing is installed yet: no HAProxy, no Docker, no Mailcow"
     )
     serve.add_argument("--detach", action="store_true", help="go on in the background")
     arguments = parser.parse_args(argv)

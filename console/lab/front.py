@@ -63,6 +63,7 @@ async def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
             if lab.files.get((PROXY, path)) != DEFAULT.encode():
                 return Done(3, "", f"{path} is not as the package brought it: HAProxy is in use\n")
             lab.installing.haproxy = lab.proxy.running = False
+            await lab.proxy.apply()
             return Done(0, "Removing haproxy (2.8.5-1ubuntu3) ...\n")
         case ("systemctl", "reload", "haproxy"):
             return await _reload(lab)

@@ -18,8 +18,8 @@ CONFIGURATION = "/etc/haproxy/haproxy.cfg"
 def files(seed: bool = False, empty: bool = False) -> dict[tuple[str, str], bytes]:
     """The files in use on the lab's machines, by machine and path: what the site's own files say, where they belong.
 
-    `seed`: the set-up is half-way, without the override and without Dovecot's trust. `empty`: the VM is as OpenTofu
-    made it, the VPS as it was rented, and nothing pushes a certificate."""
+    `seed`: the set-up is half-way, without the override and without Dovecot's trust. `empty`: nothing is
+    installed on the VM or the VPS, and nothing pushes a certificate."""
     folder = site_file().parent
     places = {
         (PROXY, CONFIGURATION): "haproxy.cfg",

@@ -11,8 +11,8 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from console.answers import Asked, Guest, Ping, Route
-from console.diagnosis.resent import late_across, late_from_here
+from console.answers import FEW, Asked, Guest, Ping, Route
+from console.diagnosis.loss import late_across, late_from_here
 from console.errors import HostError, Report, unreported
 from console.facts import (
     addresses,
@@ -248,7 +248,7 @@ class _Asking:
     def _answers(self, lane: LaneData) -> bool:
         return lane.lane.target is not None and lane.lane.target.host in self.seen.answered
 
-    async def ping(self, who: str, host: Host, address: str, large: bool = False, count: int = pings.COUNT) -> None:
+    async def ping(self, who: str, host: Host, address: str, large: bool = False, count: int = FEW) -> None:
         told = await pings.ask(host, address, large, count)
         if isinstance(told, Ping):
             self.told.pings[who] = told

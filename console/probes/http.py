@@ -7,7 +7,7 @@ import re
 from console.probes.wire import Broken, Wire
 
 _STATUS = re.compile(r"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?: |$)")
-"""A status line (RFC 9112, 4): whoever puts anything else there has not said that all is well."""
+"""A status line (RFC 9112, 4). An answer without one does not show that the server is well."""
 
 
 async def greet(wire: Wire) -> str:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from console.diagnosis.early import waiting
-from console.diagnosis.resent import late_across, late_from_here
+from console.diagnosis.loss import late_across, late_from_here
 from console.diagnosis.symptoms import ailing
 from console.diagnosis.tunnel_time import SLOW
 from console.errors import HostError, Report, Unresolved, summarize, unreported

@@ -21,6 +21,7 @@ from console.runner.context import StepContext
 from console.runner.plan import Action, Plan, Refusal, Rollback, Run, Write
 from console.runner.read_only import script
 from console.runner.step import Step
+from console.text import count
 
 STORE = "/var/lib/cowhand/rollback"
 PROGRAM = f"{STORE}/rollback.sh"
@@ -139,7 +140,7 @@ async def state(context: StepContext, host: str, name: str) -> GuardState:
     words = done.stdout.decode("utf-8", "replace").split()
     if done.status or not words or words[0] not in get_args(Word):
         raise HostError(f"how the rollback {name} stands is not known: {explain(context.name(host), 'sh', done)}")
-    number = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 0
+    number = (count(words[1]) or 0) if len(words) > 1 else 0
     return GuardState(words[0], number, words[3] if words[2:3] == ["after"] else "")  # type: ignore[arg-type]
 
 

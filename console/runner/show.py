@@ -30,11 +30,11 @@ def action(context: StepContext, planned: Action) -> ActionShown:
     match planned:
         case Write():
             return ActionShown("write", host, text, lines(context, planned.diff.expandtabs()))
-        case Run(rescue=True):
-            return ActionShown("run", host, text, "~ only if what comes before it fails\n")
         case Run():
             rows = tuple(lines(context, planned.text).split("\n")) if "\n" in planned.text else ()
-            return ActionShown("run", host, text, lines(context, planned.diff.expandtabs()), rows)
+            rescue = "~ only if what comes before it fails\n"
+            diff = rescue if planned.rescue else lines(context, planned.diff.expandtabs())
+            return ActionShown("run", host, text, diff, rows)
         case Copy():
             return ActionShown("copy", host, text)
         case Call():

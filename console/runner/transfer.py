@@ -8,6 +8,7 @@ from collections.abc import Callable
 from console.errors import FileError
 from console.hosts.host import ABSENT, Completed, Host
 from console.runner.plan import Amount, Copy
+from console.text import count
 
 SMALLEST, LARGEST = 1 << 18, 1 << 23
 """Bytes of a piece: the first is small, for nobody knows yet how fast the way is."""
@@ -101,7 +102,7 @@ async def _begun(source: Host, target: Host, action: Copy, part: str) -> int:
     """How many bytes of an earlier copy can be kept: those that are proven to be the source's."""
     await _run(target, 'rm -f -- "$1" "$1.previous"', action.path + PIECE)
     said = await target.run(["sh", "-c", STATE, "sh", part, str(action.size)], LOOK)
-    at = int(said.stdout) if said.status == 0 and said.stdout.strip().isdigit() else 0
+    at = (count(said.stdout.decode("ascii", "replace").strip()) or 0) if said.status == 0 else 0
     if at and await digest(target, part) != await digest(source, action.source, at):
         return 0
     return at

@@ -27,7 +27,7 @@ def build(sources: Sources) -> Topology:
         lanes.setdefault(lane.id, lane)
     instances, volumes = _shown(sources)
     return Topology(
-        tuple(_nodes(sources, tuple(lanes.values()))),
+        tuple(_nodes(sources, tuple(lanes.values()), instances, volumes)),
         tuple(lanes.values()),
         volumes,
         instances,
@@ -93,7 +93,9 @@ def _declare(lane: DeclaredLane, place: Span, ports: Ports) -> Lane:
     )
 
 
-def _nodes(sources: Sources, lanes: tuple[Lane, ...]) -> list[Node]:
+def _nodes(
+    sources: Sources, lanes: tuple[Lane, ...], instances: tuple[Instance, ...], volumes: tuple[Volume, ...]
+) -> list[Node]:
     nodes: list[Node] = []
     if lanes:
         first = lanes[0]
@@ -106,7 +108,6 @@ def _nodes(sources: Sources, lanes: tuple[Lane, ...]) -> list[Node]:
             Node("proxy", "proxy", names[0] if len(names) == 1 else "HAProxy", proxies[0].span if proxies else entered),
             Node("tunnel", "tunnel", "tunnel", dialled),
         ]
-    instances, volumes = _shown(sources)
     nodes += _machines(instances, lanes)
     services: dict[str, Span] = {}
     for entry in sources.published:

@@ -53,7 +53,7 @@ ANYBODY: Listeners = {
     995: Listener(None, 995, "pop3s", "tls"),
     4190: Listener(None, 4190, "sieve", "starttls"),
 }
-"""What mail ports speak by their number (IANA), whoever answers there."""
+"""The protocol of each mail port by its number (IANA), whatever program answers there."""
 
 _IMAP: tuple[tuple[str, str, int, Protocol, bool, bool], ...] = (
     ("imap-login", "imap", 143, "imap", False, False),

@@ -61,7 +61,7 @@ def following(rest: Sequence[StepStatus]) -> str:
     named = ", ".join(f"{name} ({counts[name]})" if name in counts else name for name in names)
     if not counts:
         return f"and all that follow, each verified before the next: {named}"
-    return f"and the {len(rest)} steps that follow, as far as they are to do, each verified before the next: {named}"
+    return f"and the {len(rest)} steps that follow, if they are needed, each verified before the next: {named}"
 
 
 def destroy(app: AppPort, run: RunStatus, prompt: Prompt, settle: Settle) -> None:

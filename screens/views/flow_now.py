@@ -141,11 +141,11 @@ class Now:
         """The command under way, or the last one, with the end of what it says."""
         ink = self.app.ink
         host: Line = ((f" {action.action.host}  ", ink.muted),)
-        rows = flow_rows.fold(action.action.text, width - cells(host) - 1)
+        rows = [part for line in action.action.lines for part in flow_rows.fold(line, width - cells(host) - 1)]
         ending = flow_rows.result(ink, action, self.moment, width)
         most = max(room - len(ending), 1)
         if len(rows) > most:
-            rows = [*rows[: most - 1], clip("".join(rows[most - 1 :]), width - cells(host) - 1)]
+            rows = [*rows[: most - 1], clip(" ".join(rows[most - 1 :]), width - cells(host) - 1)]
         head: list[Line] = [
             (*(host if not at else ((" " * cells(host), ink.muted),)), (row, ink.bright)) for at, row in enumerate(rows)
         ]

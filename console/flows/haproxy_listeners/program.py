@@ -96,9 +96,9 @@ async def _is_there(context: StepContext) -> bool:
 
 
 async def _held(context: StepContext, runs: bool) -> str:
-    """Which program has a port of mail's: an Exim or Postfix that came with the machine. "" when none is seen.
+    """Name the programs that hold mail ports, such as an Exim that came with the machine; "" when none is seen.
 
-    Of a listener whose program we may not see, while HAProxy runs, it cannot be told whether it is HAProxy's."""
+    While HAProxy runs, a listener whose program ss does not show may be HAProxy's own."""
     wanted = {lane.port for _, lane in context.estate.sources.routes.lanes if lane.protocol in MAIL}
     told = await listeners.ask(context.host("proxy"))
     found: dict[str, dict[int, None]] = {}

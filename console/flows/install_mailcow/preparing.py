@@ -65,7 +65,7 @@ class Programs(Step):
             return _own(there, [each for each in lacking if each not in ("docker", "compose")])
         install = Run("mail", ("sh", "-c", INSTALL, "sh", *lacking), APT, silence=SILENCE)
         notes = (
-            f"packages of the distribution; a docker.io under {OLDEST} is refused: Docker's then, by docker-from=own",
+            f"the distribution's packages; if its docker.io is older than {OLDEST}, start again with docker-from=own",
             "docker is enabled, and starts with the machine",
         )
         return Plan((install,), notes, undo="apt-get purge, by hand")

@@ -11,7 +11,7 @@ from console.errors import HostError
 from console.facts.installation import Container
 from console.flows import StepContext
 from console.hosts.host import Host
-from console.text import clean
+from console.text import clean, count
 
 PATIENCE = 5.0
 """Seconds a connection and an answer may take."""
@@ -42,7 +42,7 @@ class Question(Struct, frozen=True):
 def _status(text: str) -> int:
     """The status of an HTTP answer; 0 when it is none."""
     words = text.split(" ", 2)
-    return int(words[1]) if len(words) > 1 and words[0].startswith("HTTP/") and words[1].isdecimal() else 0
+    return (count(words[1]) or 0) if len(words) > 1 and words[0].startswith("HTTP/") else 0
 
 
 def _page(path: str) -> str:
@@ -93,7 +93,7 @@ def where(values: Mapping[str, str], named: str, port: int, otherwise: str) -> t
     """Address and port by mailcow.conf: `SMTP_PORT` may be ADDRESS:PORT, and the web's address is `HTTP_BIND`."""
     bound, _, number = (values.get(named) or str(port)).rpartition(":")
     address = (bound or (values.get("HTTP_BIND", "") if named == "HTTP_PORT" else "")).strip("[]")
-    return ("" if address in ("0.0.0.0", "::") else address) or otherwise, int(number) if number.isdecimal() else port
+    return ("" if address in ("0.0.0.0", "::") else address) or otherwise, count(number) or port
 
 
 async def ask(

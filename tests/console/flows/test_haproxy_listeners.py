@@ -256,6 +256,9 @@ def test_apt_takes_what_it_is_asked() -> None:
         argv, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}
     )
     assert done.returncode == 0 or "Unable to locate package" in done.stderr, done.stderr
+    forces = {word.split("--force-")[1].split()[0] for word in INSTALL.split("::=")[1:]}
+    known = subprocess.run(["dpkg", "--force-help"], capture_output=True, text=True, check=True).stdout
+    assert forces == {"confold", "confmiss"} and all(f"{force} " in known for force in forces)
 
 
 async def test_a_file_that_haproxy_has_not_read_is_read(root: Path) -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from console.engine.lanes import look
+from console.errors import Refused
 from console.estate.load import load
 from console.events import FlowEvent, StepChanged
 from console.flows import StepContext, registry
+from console.flows.haproxy_listeners.program import INSTALL, REMOVE
 from console.lab.client import Lab
-from console.lab.plan import site_file
+from console.lab.network.addresses import PUBLIC
+from console.lab.plan import CONFIGURATION, site_file
 from console.runner.session import Session
 from tests.console.flows.walking import agree
 
@@ -42,6 +45,33 @@ async def test_from_an_empty_vm_first_setup_makes_every_lane_green_and_leaves_no
         for name in ("mount-volumes", "install-mailcow", "proxy-override", "haproxy-listeners", "certificate-sync"):
             assert await flow(name) == "nothing to do: everything is as it should be", name
         assert lab.status()["mishaps"] == []
+    finally:
+        lab.close()
+
+
+async def test_haproxy_of_the_lab_listens_from_its_installation_to_its_removal() -> None:
+    lab = Lab.start_private(empty=True)
+    try:
+        lab.wait(60)
+        vps, here = lab.hosts()["proxy"], lab.hosts()["here"]
+
+        async def listens() -> bool:
+            try:
+                (await here.connect(PUBLIC[0], 443, 5.0)).close()
+            except Refused:
+                return False
+            return True
+
+        assert not await listens()
+        assert (await vps.run(["sh", "-c", INSTALL], 5.0)).status == 0
+        assert await listens()
+        removal = ["sh", "-c", REMOVE, "sh", CONFIGURATION]
+        kept = await vps.read(CONFIGURATION)
+        await vps.write(CONFIGURATION, kept + b"# mine\n", 0o644)
+        assert b"is not as the package brought it" in (await vps.run(removal, 5.0)).stderr and await listens()
+        await vps.write(CONFIGURATION, kept, 0o644)
+        assert (await vps.run(removal, 5.0)).status == 0
+        assert not await listens()
     finally:
         lab.close()
 

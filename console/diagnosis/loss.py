@@ -1,10 +1,14 @@
-"""Connections that took whole seconds more than their fellows: their first packets were sent again, so some were lost.
+"""Signs of lost packets: connections that took whole seconds more than others, and pings of which some were answered.
 
-It is a reason to ask, and no proof by itself: a filter that limits new connections makes them as late."""
+A late connection is a reason to ask, and no proof: a filter that limits new connections delays them in the same way."""
 
 from __future__ import annotations
 
+from console.answers import FEW, Ping
 from console.observation import SweepData
+
+AWAITED = 800.0
+"""Milliseconds within which a ping's answer surely was awaited: one that came later was not counted, nor lost."""
 
 SLOW = 300.0
 """Milliseconds that a connection takes at least on a way whose delays say nothing of lost packets."""
@@ -44,3 +48,21 @@ def late_across(seen: SweepData) -> bool:
 def late_from_here(seen: SweepData) -> bool:
     """Whether connections from here to the proxy were late."""
     return bool(resent(times(seen, "here")))
+
+
+def partly_lost(ping: Ping, late: int = 0) -> bool:
+    """Whether some were lost and others not: of many more than one, for one may be any machine's, or one beside two
+    connections that were `late`."""
+    lost = ping.sent - ping.answered
+    enough = lost >= 1 if ping.sent == FEW or late > 1 else lost > 1
+    return ping.answered > 0 and enough and (ping.fastest or 0.0) < AWAITED
+
+
+def steady(ping: Ping) -> bool:
+    """Whether so many were sent that lost packets would show, and none was lost."""
+    return ping.sent > FEW and ping.sent == ping.answered
+
+
+def counted(ping: Ping) -> str:
+    """How many of some pings were answered, as words that stand behind others."""
+    return f" ({ping.answered} of {ping.sent} pings of {ping.address} were answered)"
