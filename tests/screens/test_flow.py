@@ -448,7 +448,7 @@ def test_the_flows_of_a_flow_are_told_by_how_many_steps_each_has() -> None:
     top = StepStatus("reach", "reach the mail host", ("all",))
     disks = [StepStatus(name, f"{name} a disk", ("all", "volumes")) for name in ("find", "format", "mount")]
     assert following([*disks[1:], top, *disks]).endswith(": volumes (5), reach the mail host")
-    assert following([*disks[1:], top]).startswith("and the 3 steps that follow, as far as they are to do")
+    assert following([*disks[1:], top]).startswith("and the 3 steps that follow, if they are needed")
     assert following(disks) == (
         "and all that follow, each verified before the next: find a disk, format a disk, mount a disk"
     )
