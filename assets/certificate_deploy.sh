@@ -26,6 +26,7 @@ patience=30  # seconds for the whole input, and for each command in a container
 queue=60     # seconds to wait for another deployment
 settle=20    # seconds until the daemons must show the new certificate
 smallest=86400 # seconds a certificate must still be valid
+largest=8192 # bits of a key: nobody signs a larger one, and to check it would take hours
 # service:port:the protocol that starts TLS; HTTPS_PORT of mailcow.conf stands for 443
 ports='postfix:25:smtp postfix:465: postfix:587:smtp dovecot:110:pop3 dovecot:143:imap dovecot:993: dovecot:995:'
 ports="$ports dovecot:4190:sieve nginx:443:"
@@ -38,6 +39,7 @@ LC_ALL=C
 PATH=$root/usr/local/sbin:$root/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
 export LC_ALL PATH
 unset IFS CDPATH ENV BASH_ENV OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG
+unset input chain key pair # what the caller has exported would hand them on to every command
 nl='
 '
 cr=$(printf '\r')
@@ -116,17 +118,23 @@ take_apart() { # sets chain, key and count
   count=$(printf '%s\n' "$chain" | grep -c BEGIN)
 }
 
+in_time() { # in_time WORD…: a key can be made to keep openssl busy for hours, and with it the lock
+  timeout -s KILL "$patience" "$@" 2>/dev/null
+}
+
 compare() { # whether key and certificate belong together; sets fingerprint and until
-  told=$(printf '%s\n' "$chain" | openssl x509 -noout -fingerprint -sha256 -enddate -dateopt iso_8601 2>/dev/null) ||
+  told=$(printf '%s\n' "$chain" | in_time openssl x509 -noout -fingerprint -sha256 -enddate -dateopt iso_8601) ||
     refuse 'its first certificate cannot be read'
   fingerprint=$(printf '%s\n' "$told" | sed -n 's/^sha256 Fingerprint=//ip' | tr -d ':' | tr A-F a-f)
   until=$(printf '%s\n' "$told" | sed -n 's/^notAfter=\(.*\) \(.*Z\)$/\1T\2/p')
-  found=$(printf '%s\n' "$chain" | openssl storeutl -noout -certs /dev/stdin 2>/dev/null)
+  found=$(printf '%s\n' "$chain" | in_time openssl storeutl -noout -certs /dev/stdin)
   [ "${found##*: }" = "$count" ] || refuse 'a certificate of its chain cannot be read'
-  public=$(printf '%s\n' "$key" | openssl pkey -pubout -passin pass: 2>/dev/null) || refuse 'its key cannot be read'
-  [ "$public" = "$(printf '%s\n' "$chain" | openssl x509 -noout -pubkey 2>/dev/null)" ] ||
+  public=$(printf '%s\n' "$key" | in_time openssl pkey -pubout -passin pass:) || refuse 'its key cannot be read'
+  [ "$public" = "$(printf '%s\n' "$chain" | in_time openssl x509 -noout -pubkey)" ] ||
     refuse 'its key does not belong to its certificate'
-  sound=$(printf '%s\n' "$key" | openssl pkey -check -noout -passin pass: 2>/dev/null)
+  bits=$(printf '%s\n' "$public" | in_time openssl pkey -pubin -noout -text | sed -n 's/.*Public-Key: (\([0-9]*\) bit.*/\1/p')
+  [ "${bits:-0}" -le "$largest" ] || refuse "its key has more than $largest bits"
+  sound=$(printf '%s\n' "$key" | in_time openssl pkey -check -noout -passin pass:)
   [ "$sound" = 'Key is valid' ] || refuse 'its key is damaged'
 }
 
@@ -135,7 +143,7 @@ trust() { # whether clients will take the certificate: its dates, its chain, its
   [ -z "$authority" ] || roots='-no-CApath -CAfile'
   for each; do
     # shellcheck disable=SC2086 # these are several words
-    told=$(openssl verify $roots ${authority:+"$authority"} -no-CAstore -auth_level 2 -purpose sslserver \
+    told=$(timeout -s KILL "$patience" openssl verify $roots ${authority:+"$authority"} -no-CAstore -auth_level 2 -purpose sslserver \
       -verify_hostname "$each" -untrusted "$work/cert.pem" "$work/cert.pem" 2>&1) && continue
     told=$(printf '%s\n' "$told" | sed -n 's/^error \([0-9]*\) at \([0-9]*\) depth lookup.*/\1 \2/p' | head -n 1)
     which='its certificate'
@@ -167,8 +175,23 @@ whole() { # whether key and certificate that are installed now belong together
     [ "$public" = "$(openssl x509 -noout -pubkey -in "$ssl/cert.pem" 2>/dev/null)" ]
 }
 
+others() { # others FOLDER: whether another user could change it, or lay another in its place
+  where=$(cd -P -- "$1" 2>/dev/null && pwd) || return 0
+  last=yes
+  while :; do
+    told=$(stat -c '%u %a' -- "$where") || return 0
+    case ${told% *} in 0 | "$(id -u)") ;; *) return 0 ;; esac
+    case $last${told#* } in no1???) ;; *[2367]? | *[2367]) return 0 ;; esac
+    [ "$where" != / ] || return 1
+    where=${where%/*} last=no
+    where=${where:-/}
+  done
+}
+
 places() { # the files and folders that will be written
   [ -d "$ssl" ] || unready "$ssl is not there"
+  # Who may change it could lay a link in the way, and have the key written where they read it.
+  ! others "$ssl" || unready "$ssl is not a folder that root alone can change: chown root it, or chmod go-w"
   for each in "$ssl/cert.pem" "$ssl/key.pem"; do
     [ ! -L "$each" ] || unready "$each is a symbolic link, which leads nowhere inside the containers"
     [ ! -e "$each" ] || [ -f "$each" ] || unready "$each is not a file"
