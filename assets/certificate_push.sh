@@ -39,6 +39,7 @@ LC_ALL=C
 PATH=$root/usr/local/sbin:$root/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 unset IFS CDPATH ENV BASH_ENV OPENSSL_CONF SSH_AUTH_SOCK
+unset chain secret half # what the caller has exported would hand them on to every command
 nl='
 '
 conf=$root/etc/cowhand/certificate.conf
@@ -290,12 +291,15 @@ to_mail_host() { # sets remote and said
   count=0
   while :; do
     count=$((count + 1))
-    said=$(printf '%s\n---\n%s\n' "$chain" "$secret" | timeout -s KILL "$patience" ssh -F none -T -a -x -i "$root$key" \
+    # The end alone is kept: a mail host that talks for all its time must not fill this one's memory.
+    said=$({ printf '%s\n---\n%s\n' "$chain" "$secret" | timeout -s KILL "$patience" ssh -F none -T -a -x -i "$root$key" \
       -p "$port" -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15 \
       -o "UserKnownHostsFile=$root$known_hosts" -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no \
-      -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o ClearAllForwardings=yes -- "$target" 2>&1 >/dev/null)
-    remote=$?
-    said=$(plain "$(printf '%s\n' "$said" | tail -n 1)")
+      -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o ClearAllForwardings=yes -- "$target" 2>&1 >/dev/null
+      echo "=$?"; } | tail -c 4096)
+    remote=${said##*=}
+    said=${said%=*}
+    said=$(plain "$(printf %s "$said" | tail -n 1)")
     [ "$remote" = 255 ] && [ "$count" -lt "$tries" ] || return 0
     sleep "$pause"
   done

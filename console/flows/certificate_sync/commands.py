@@ -24,13 +24,15 @@ identity=$1 known=$2 target=$3
 try() {
   what=$1 answer=$2
   shift 2
-  said=$(timeout -s KILL 60 ssh -F none -T -a -x -i "$identity" -o BatchMode=yes -o IdentitiesOnly=yes \\
+  said=$({ timeout -s KILL 60 ssh -F none -T -a -x -i "$identity" -o BatchMode=yes -o IdentitiesOnly=yes \\
     -o StrictHostKeyChecking=yes -o ConnectTimeout=15 -o "UserKnownHostsFile=$known" \\
-    -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no "$@" </dev/null 2>&1 >/dev/null)
-  status=$?
+    -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no "$@" </dev/null 2>&1 >/dev/null
+    echo "=$?"; } | tail -c 4096)
+  status=${said##*=}
+  said=${said%=*}
   # shellcheck disable=SC2254 # answer is a pattern
   case $status:$said in $answer) return 0 ;; esac
-  echo "$what, asked for with the key, ended with status $status: $(printf '%s\\n' "$said" | tail -n 1)" >&2
+  echo "$what, asked for with the key, ended with status $status: $(printf %s "$said" | tail -n 1)" >&2
   exit 3
 }
 try 'a command' '10:*refused*' "$target" id

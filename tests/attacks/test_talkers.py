@@ -1,0 +1,82 @@
+"""A host that talks without end fills nobody's memory: not the other host's, and not the console's."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.flows.certificate_sync.commands import TRY
+from tests.assets.mail_host import MailHost
+from tests.assets.pairs import new, old
+from tests.assets.proxy_host import ProxyHost
+
+ROOM = 160 << 20
+"""Bytes of memory that a shell may have here; a host says more than twice as much."""
+
+TALKS = "head -c 400000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo 'refused: the end' >&2; exit 12"
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[ProxyHost]:
+    mail = MailHost(tmp_path / "vm")
+    made = ProxyHost(tmp_path / "vps", mail)
+    made.serve(old())
+    made.renew(new())
+    yield made
+    made.door.close()
+    mail.close()
+
+
+def little_room() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
+
+
+def test_a_mail_host_that_talks_at_a_push_does_not_fill_the_proxys_memory(proxy: ProxyHost) -> None:
+    ssh = proxy.root / "usr/local/bin/ssh"
+    ssh.write_text(f"#!/bin/sh\ncat >/dev/null\n{TALKS}\n")
+    done = subprocess.run(
+        ["sh", str(proxy.hook)],
+        env={"PATH": os.environ["PATH"], "RENEWED_LINEAGE": str(proxy.live)},
+        stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=300, preexec_fn=little_room,
+    )  # fmt: skip
+    assert done.returncode == 23, done
+    assert done.stderr == (
+        b"certificate push: root@10.10.10.214 did not take it (status 12): refused: the end\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_nor_where_the_key_is_tried(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"no {shell}")
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\n{TALKS.replace('exit 12', 'exit 10')}\n")
+    ssh.chmod(0o755)
+    done = subprocess.run(
+        [*shell.split(), "-c", TRY, "sh", "/key", "/known", "root@host"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300, preexec_fn=little_room,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout.startswith("a command and sftp both reach the deploy script alone")
+
+
+def test_the_key_of_the_lineage_is_in_no_environment(proxy: ProxyHost) -> None:
+    seen = proxy.root / "seen"
+    openssl = proxy.root / "usr/local/bin/openssl"
+    openssl.write_text(f'#!/bin/sh\nenv >>\'{seen}\'\nexec /usr/bin/openssl "$@"\n')
+    openssl.chmod(0o755)
+    variables = dict.fromkeys(("chain", "secret", "half", "told", "said"), "x")
+    done = subprocess.run(
+        ["sh", str(proxy.hook)],
+        env={"PATH": os.environ["PATH"], "RENEWED_LINEAGE": str(proxy.live), **variables},
+        stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert seen.exists() and new().key.split("\n")[1] not in seen.read_text()
