@@ -8,8 +8,28 @@
 # may be run again, and after a change that was only half made. COMMAND is run in any case.
 set -u
 
-sum() {
-  if [ -e "$1" ]; then sha256sum <"$1" | cut -d ' ' -f 1; else echo -; fi
+sum() { # sum PATH: of a plain file; a link is not followed, and a pipe not waited for
+  if [ -L "$1" ]; then
+    echo link
+  elif [ -f "$1" ]; then
+    sha256sum <"$1" | cut -d ' ' -f 1
+  elif [ -e "$1" ]; then
+    echo other
+  else
+    echo -
+  fi
+}
+
+again() { # again FILE NEW SUM: makes NEW as FILE is; in a folder that a container writes in, too, nobody's link is followed
+  umask 077
+  rm -f -- "$2"
+  set -C
+  exec 8<"$1" 9>"$2" || return
+  set +C
+  cat <&8 >&9 && [ "$(sha256sum </proc/self/fd/9 | cut -d ' ' -f 1)" = "$3" ] &&
+    chown "$(stat -L -c %u:%g /proc/self/fd/8)" /proc/self/fd/9 &&
+    chmod "$(stat -L -c %a /proc/self/fd/8)" /proc/self/fd/9 && { sync /proc/self/fd/9 2>/dev/null || sync; } &&
+    [ "$(stat -c %d:%i -- "$2")" = "$(stat -L -c %d:%i /proc/self/fd/9)" ]
 }
 
 put_back() { # put_back PATH BEFORE AFTER
@@ -28,8 +48,7 @@ put_back() { # put_back PATH BEFORE AFTER
     echo "$1.previous is not the file before: $1 is left as it is" >&2
     return 3
   fi
-  cp -p -- "$1.previous" "$1.cowhand-back" || return 5
-  sync "$1.cowhand-back" 2>/dev/null || sync
+  (again "$1.previous" "$1.cowhand-back" "$2") || return 5
   mv -f -T -- "$1.cowhand-back" "$1"
 }
 

@@ -101,8 +101,14 @@ deadline() { # sets left: seconds until time is up; after a restart of the host 
   [ "$left" -ge 0 ] || left=0
 }
 
+ours() { # ours PID: whether root or this user has begun that process; anybody can have one with any words
+  field='' real=''
+  while read -r field real _; do [ "$field" != Uid: ] || break; done 2>/dev/null <"/proc/$1/status"
+  [ "$field" = Uid: ] && { [ "$real" = 0 ] || [ "$real" = "$(id -u)" ]; }
+}
+
 lives() { # lives PID: whether that process is another one of this script, and about NAME
-  [ "$1" != $$ ] && [ -r "/proc/$1/cmdline" ] || return 1
+  [ "$1" != $$ ] && [ -r "/proc/$1/cmdline" ] && ours "$1" || return 1
   case " $(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null)" in
   *" $0 "*" $name "*) return 0 ;;
   *) return 1 ;;

@@ -1,0 +1,142 @@
+"""What a host takes back by itself, as root: no link that somebody laid is written through, nobody else's process counts.
+
+A container that has Mailcow's conf mounted writes there as root; any user may have a process with our words."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import assets
+from tests.attacks.conftest import MALLORY, Mallory
+
+ASSETS = Path(assets.__file__).parent
+SHELLS = ("dash", "bash", "busybox sh")
+
+
+def total(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Conf:
+    """A folder of Mailcow's with a file that a change has left, and the version before; `precious` is elsewhere."""
+
+    def __init__(self, top: Path, shell: str) -> None:
+        self.folder, self.shell, self.precious = top / "conf", shell.split(), top / "precious"
+        self.folder.mkdir()
+        self.file = self.folder / "extra.conf"
+        self.file.write_text("new\n")
+        self.before = self.folder / "extra.conf.previous"
+        self.before.write_text("old\n")
+        self.before.chmod(0o604)
+        self.precious.write_text("precious\n")
+        self.precious.chmod(0o600)
+
+    def take_back(self) -> subprocess.CompletedProcess[bytes]:
+        words = [*self.shell, ASSETS / "put_back.sh", self.file, total("old\n"), total("new\n"), "--", "true"]
+        return subprocess.run(words, check=False, capture_output=True, timeout=120)
+
+    def check_precious(self) -> None:
+        assert self.precious.read_text() == "precious\n" and self.precious.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture(params=SHELLS)
+def conf(request: pytest.FixtureRequest, tmp_path: Path) -> Conf:
+    if shutil.which(request.param.split()[0]) is None:
+        pytest.skip(f"no {request.param}")
+    return Conf(tmp_path, request.param)
+
+
+def test_a_link_laid_where_the_file_is_made_anew_is_not_written_through(conf: Conf) -> None:
+    (conf.folder / "extra.conf.cowhand-back").symlink_to(conf.precious)
+    done = conf.take_back()
+    assert (done.returncode, done.stderr) == (0, b"")
+    conf.check_precious()
+    assert not conf.file.is_symlink() and conf.file.read_text() == "old\n"
+    assert conf.file.stat().st_mode & 0o777 == 0o604
+    assert sorted(each.name for each in conf.folder.iterdir()) == ["extra.conf", "extra.conf.previous"]
+
+
+@pytest.mark.parametrize("name", ["extra.conf", "extra.conf.previous"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_is_no_plain_file_is_neither_followed_nor_waited_for(name: str, kind: str, conf: Conf) -> None:
+    path = conf.folder / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":  # to a file with the very content that is looked for
+        other = conf.folder.parent / "other"
+        other.write_text("new\n" if name == "extra.conf" else "old\n")
+        path.symlink_to(other)
+    else:
+        path.mkdir()
+    done = conf.take_back()
+    assert done.returncode == 3 and b"is left as it is" in done.stderr
+    conf.check_precious()
+    assert kind == "pipe" or path.is_symlink() is (kind == "link")
+
+
+# ── the watchdog of a timed rollback ────────────────────────────────────────────────────────────────────────────────
+
+
+class Store:
+    """A host's folder of rollbacks, with one that is armed for another hundred seconds."""
+
+    def __init__(self, top: Path) -> None:
+        self.program = top / "var/lib/cowhand/rollback/rollback.sh"
+        self.program.parent.mkdir(parents=True)
+        shutil.copy(ASSETS / "rollback.sh", self.program)
+        (top / "proc").symlink_to("/proc")
+        self.dir, self.back = self.program.parent / "flow.step.host", top / "taken-back"
+        self.dir.mkdir()
+        (self.dir / "armed").touch()
+        (self.dir / "back").write_text(f"exec touch '{self.back}'\n")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        due = int(time.clock_gettime(time.CLOCK_BOOTTIME)) + 100
+        (self.dir / "clock").write_text(f"{boot} {due}\n")
+
+    def ask(self, verb: str) -> str:
+        words = ["sh", self.program, verb, "flow.step.host"]
+        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.fixture
+def store(top: Path) -> Store:
+    return Store(top)
+
+
+@contextmanager
+def imitated(store: Store, user: int) -> Iterator[int]:
+    """A process of a user with the words of our watchdog; its number."""
+    words = ["sh", "-c", "echo there; read -r _", store.program, "wait", "flow.step.host"]
+    process = subprocess.Popen(words, stdin=-1, stdout=-1, user=user, group=user, extra_groups=[])
+    assert process.stdout is not None and process.stdout.readline() == b"there\n"
+    try:
+        yield process.pid
+    finally:
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize(("user", "word"), [(MALLORY, "unwatched"), (0, "armed")])
+def test_a_process_of_another_user_is_not_taken_for_the_watchdog(
+    user: int, word: str, store: Store, mallory: Mallory
+) -> None:
+    with imitated(store, user) as pid:
+        (store.dir / "pid").write_text(f"{pid}\n")
+        assert store.ask("state").split()[0] == word
+
+
+@pytest.mark.parametrize(("user", "taken"), [(MALLORY, True), (0, False)])
+def test_nor_for_one_that_takes_the_change_back(user: int, taken: bool, store: Store, mallory: Mallory) -> None:
+    with imitated(store, user) as pid:
+        (store.dir / "armed").rename(store.dir / f"firing.{pid}")
+        store.ask("once")
+        assert store.back.exists() is taken
