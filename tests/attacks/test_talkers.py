@@ -6,15 +6,22 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncssh
 import pytest
 
+from console.errors import NoWayIn
 from console.flows.certificate_sync.commands import TRY
 from tests.assets.mail_host import MailHost
 from tests.assets.pairs import new, old
 from tests.assets.proxy_host import ProxyHost
+from tests.console.hosts.conftest import Make, server, ssh
+from tests.console.hosts.ssh_server import Server
+
+__all__ = ["server", "ssh"]
 
 ROOM = 160 << 20
 """Bytes of memory that a shell may have here; a host says more than twice as much."""
@@ -80,3 +87,56 @@ def test_the_key_of_the_lineage_is_in_no_environment(proxy: ProxyHost) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done
     assert seen.exists() and new().key.split("\n")[1] not in seen.read_text()
+
+
+# ── the console ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SAYS = 96
+"""MiB that a server says to a command that says nothing."""
+
+
+@pytest.fixture
+async def talker(server: Server) -> AsyncIterator[Server]:
+    """A server that answers each command with as much as it can."""
+    piece = b"x" * (1 << 20)
+
+    async def talk(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        for _ in range(SAYS):
+            process.stdout.write(piece)
+            await process.stdout.drain()
+        process.exit(0)
+
+    class Front(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            return False
+
+    acceptor = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Front, server_host_keys=[server.host_key], process_factory=talk, encoding=None
+    )
+    server.port = acceptor.get_port()
+    yield server
+    acceptor.close()
+
+
+async def test_what_a_server_says_to_the_first_question_is_not_kept(talker: Server, ssh: Make) -> None:
+    host = ssh(talker.configure(key=False))
+    tracemalloc.start()
+    try:
+        await host.open()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < SAYS << 19
+
+
+async def test_a_server_that_only_speaks_compressed_is_not_spoken_to(server: Server, ssh: Make) -> None:
+    """One packet of it may unfold to a thousand times its size."""
+    acceptor = await asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[server.host_key], encoding=None, compression_algs=["zlib@openssh.com", "zlib"]
+    )
+    server.port = acceptor.get_port()
+    try:
+        with pytest.raises(NoWayIn, match="no algorithm in common"):
+            await ssh(server.configure(key=False)).open()
+    finally:
+        acceptor.close()

@@ -39,7 +39,8 @@ def options(attempt: Attempt, certificates: bool) -> dict[str, Any]:
         "keepalive_interval": resolved.alive[0],
         "keepalive_count_max": resolved.alive[1],
         "tcp_keepalive": resolved.keepalive,
-        "compression_algs": "zlib@openssh.com,zlib,none" if resolved.compression else "none,zlib@openssh.com,zlib",
+        # one packet that is compressed may unfold to 256 MiB: only where the operator wants it
+        "compression_algs": "zlib@openssh.com,zlib,none" if resolved.compression else "none",
         "utf8_decode_errors": "replace",
     }
     for directive, argument, ours in _algorithms():

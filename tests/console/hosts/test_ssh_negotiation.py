@@ -58,7 +58,7 @@ def test_everything_is_ours_and_nothing_is_read_or_offered_that_was_not_configur
         "keepalive_interval": 15,
         "keepalive_count_max": 3,
         "tcp_keepalive": True,
-        "compression_algs": "none,zlib@openssh.com,zlib",
+        "compression_algs": "none",
         "utf8_decode_errors": "replace",
     }
 
