@@ -34,3 +34,12 @@ def _check(mode: int) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
         raise NotPlainError
+
+
+def read_plain(path: Path, largest: int) -> bytes:
+    """Return a plain file's content; raises `OSError`, also for what is none, and for more than `largest` bytes."""
+    with os.fdopen(open_plain(path), "rb") as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest} bytes")
+    return data

@@ -74,6 +74,11 @@ class Resolved(Struct, frozen=True):
             return self.key_alias
         return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
 
+    @property
+    def route(self) -> str:
+        """What tells this machine from another with the same address elsewhere: its key's name and the way to it."""
+        return " ".join((self.known_as, *self.jumps, self.proxy or ""))
+
     def allowed(self, name: str) -> tuple[str, ...]:
         """The algorithms of that directive, in order; () when nothing says."""
         return dict(self.algorithms).get(name, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from console.hosts.ssh.config import Resolved
 from console.hosts.ssh.known_hosts import shorten
 from console.questions import Credentials, Question
 from console.secret import Secret
+from console.store.plain import read_plain
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Identities:
         certificates: list[asyncssh.SSHCertificate] = []
         for path in self.resolved.certificates:
             try:
-                certificates.append(asyncssh.read_certificate(path))
+                certificates.append(asyncssh.import_certificate(_read(path)))
             except (OSError, ValueError):
                 self.notes.append(f"{shorten(path)}: no certificate can be read from it")
         named: list[asyncssh.SSHKeyPair] = []
@@ -98,6 +100,9 @@ class Identities:
         name = shorten(path)
         try:
             mode, data = _private(path)
+            for end in BESIDE:  # asyncssh reads them too
+                with suppress(FileNotFoundError):
+                    _read(path.with_name(path.name + end))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -172,14 +177,25 @@ def question_id(path: Path) -> str:
 def _opens(load: object, path: Path, secret: Secret) -> bool:
     assert callable(load)
     try:
-        load(path.read_bytes(), secret.reveal())
+        load(_read(path), secret.reveal())
     except (ValueError, OSError):
         return False
     return True
 
 
+BESIDE = ("-cert.pub", ".pub")
+"""Endings of the files that belong to a key: its certificate and its public half."""
+
+LARGEST = 1 << 20
+"""Bytes of a key's file: a configuration may name a device, or a pipe that nobody writes to."""
+
+
+def _read(path: Path) -> bytes:
+    return read_plain(path, LARGEST)
+
+
 def _private(path: Path) -> tuple[int, bytes]:
-    return path.stat().st_mode & 0o777, path.read_bytes()
+    return path.stat().st_mode & 0o777, _read(path)
 
 
 def _encrypted(data: bytes) -> bool:
@@ -198,7 +214,7 @@ def _public(path: Path) -> bytes | None:
 
     for file in (path.with_name(path.name + ".pub"), path):
         try:
-            return asyncssh.read_public_key(file).public_data
+            return asyncssh.import_public_key(_read(file)).public_data
         except (OSError, ValueError):
             continue
     return None

@@ -16,6 +16,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from console.store.plain import open_plain
 from console.text import clean
 
 Marker = Literal["", "cert-authority", "revoked"]
@@ -165,7 +166,8 @@ def _bare(name: str) -> str:
 
 def _read(file: Path) -> Iterator[Line]:
     try:
-        text = file.read_bytes()[: 16 << 20].decode("utf-8", "replace")
+        with os.fdopen(open_plain(file), "rb") as opened:
+            text = opened.read(16 << 20).decode("utf-8", "replace")
     except OSError:
         return
     for number, raw in enumerate(text.split("\n"), 1):

@@ -75,7 +75,7 @@ class Attempt:
         self.note("password")
         if self.sent is not None or self.unanswered:
             return None
-        id = f"password:{self.where}:{self.resolved.port}"
+        id = f"password:{self.where}:{self.resolved.port}:{self.resolved.route}"
         secret = self.credentials.kept(id)
         if secret is None:
             question = Question(
