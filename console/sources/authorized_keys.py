@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 
 from msgspec import Struct
 
@@ -20,6 +21,19 @@ class Entry(Struct, frozen=True):
 # sshd(8), AUTHORIZED_KEYS FILE FORMAT: options are split at commas, and quotes keep commas and blanks inside.
 _OPTION = re.compile(r'([A-Za-z][\w@.-]*)(?:="((?:[^"\\]|\\.)*)")?(,|[ \t]+)')
 _KEY = re.compile(r"(?:ssh-|ecdsa-|sk-)[\w@.-]+[ \t]+[A-Za-z0-9+/=.]+(.*)")
+
+
+_KIND = re.compile(r"ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp\d+|sk-[a-z0-9-]+@openssh\.com")
+
+
+def is_key(kind: str, blob: str) -> bool:
+    """Whether a blob is a key of that kind, in its one spelling: any other word may stand in somebody else's line."""
+    try:
+        data = b64decode(blob, validate=True)
+    except ValueError:
+        return False
+    begins = data.startswith(len(kind).to_bytes(4, "big") + kind.encode()) and len(data) > 32
+    return begins and b64encode(data).decode() == blob and _KIND.fullmatch(kind) is not None
 
 
 def read(text: str, file: str) -> tuple[Entry, ...]:

@@ -12,6 +12,7 @@ from console.facts import certificates
 from console.flows import Ask, NotYetKnown, Refusal, StepContext
 from console.flows.awaiting import mailcow
 from console.runner.read_only import script
+from console.sources import authorized_keys
 from console.text import clean, join_words
 from console.topology.lanes import MAIL
 
@@ -239,6 +240,6 @@ async def public_key(context: StepContext) -> str:
     if text is None and context.expects("key"):
         raise NotYetKnown("the key is made first")
     words = (text or "").split()
-    if len(words) < 2 or not re.fullmatch(r"[\w@.-]+", words[0]) or not re.fullmatch(r"[A-Za-z0-9+/=]+", words[1]):
+    if len(words) < 2 or not authorized_keys.is_key(words[0], words[1]):
         raise Refusal(f"{KEY}.pub on {context.name('proxy')} holds no public key")
     return f"{words[0]} {words[1]}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from console.flows.certificate_sync.ground import AUTHORITY, DEPLOY, FOLDER, KEY, KNOWN, Ground
 from console.sources import authorized_keys
+
+_PATTERN = re.compile(r"!?[\w*?.:/-]+", re.ASCII)
 
 COMMENT = "cowhand certificate push"
 PATH = "/root/.ssh/authorized_keys"
@@ -24,10 +28,29 @@ def source(text: str, key: str) -> str:
     return next((each.options.get("from", "") for each in entries if key in rows[each.span.line - 1]), "")
 
 
+def narrows(source: str) -> bool:
+    """Whether from="…" can have this, and lets not everybody in by one of its patterns; its words may be a host's."""
+    parts = source.split(",")
+    return all(_PATTERN.fullmatch(each) and each.strip("*?.:!") and not each.endswith("/0") for each in parts)
+
+
 def allows(text: str, key: str, wanted: str) -> bool:
     """Whether the key stands in the file once, in the entry that is wanted."""
     rows = [row for row in text.split("\n") if key.split()[1] in row.split() and not row.lstrip().startswith("#")]
     return len(rows) == 1 and (rows[0] == wanted or rows[0].startswith(f"{wanted} "))
+
+
+def strangers(text: str, key: str) -> list[str]:
+    """The entries of the key that let it do something else than push; each by what it may do and its comment."""
+    found = []
+    rows = text.split("\n")
+    for each in authorized_keys.read(text, PATH):
+        if key.split()[1] not in rows[each.span.line - 1].split():
+            continue
+        command = each.options.get("command", "")
+        if command.split()[:1] != [DEPLOY]:
+            found.append(f"{f'to run {command}' if command else 'for everything'}, as {each.comment or 'nobody'}")
+    return found
 
 
 def allow(text: str, key: str, wanted: str) -> str:

@@ -232,10 +232,19 @@ class Allow(Part):
     async def plan(self, context: StepContext) -> Plan:
         """One line more, or one line changed."""
         key, text, wanted = await self._wanted(context)
+        self._own(context, lines.strangers(text, key))
         write = await context.edit("mail", lines.PATH, lines.allow(text, key, wanted))
         if write.before is None:
             write = await context.edit("mail", lines.PATH, lines.allow(text, key, wanted), 0o600)
         return Plan((*await folder(context, "mail", "/root/.ssh", 0o700), write), undo="the file from before")
+
+    def _own(self, context: StepContext, there: list[str]) -> None:
+        """Ask whose key it is that is there already: a proxy that lies could name an operator's, and lock them out."""
+        proxy, mail = context.name("proxy"), context.name("mail")
+        text = f"{proxy} says that it pushes with a key that {mail} lets in already, {join_words(there)}. Whose is it?"
+        choices = {"own": f"{proxy}'s alone: it may only push from now on", "other": "somebody else's: change nothing"}
+        if there and context.ask(Ask("pusher", text, choices)) != "own":
+            raise Refusal(f"{KEY}.pub on {proxy} is somebody else's")
 
     async def _wanted(self, context: StepContext) -> tuple[str, str, str]:
         found, key = await ground(context), await public_key(context)
@@ -243,7 +252,7 @@ class Allow(Part):
         there = lines.source(text, key) or await _source(context, found.address)
         question = f"From which address does {context.name('mail')} see {context.name('proxy')}?"
         source = context.ask(Ask("from", question, kind="host", given=there or None))
-        if not source or source.strip("*?.:,!") == "" or any(each in source for each in ' "\\\t'):
+        if not lines.narrows(source):
             raise Refusal(f'{clean(source, 60)} cannot stand in from="…"')
         return key, text, lines.line(found, key, source, authority(context) is not None)
 

@@ -112,7 +112,11 @@ async def test_both_hosts_are_synchronised_and_an_undo_restores_them_to_the_byte
         return await run(self, words, timeout, cap)
 
     monkeypatch.setattr(case.Machine, "run", watched)
-    ending = await walk(case.CASE, tmp_path, told.append)
+
+    async def operator(prompt: Prompt) -> str | None:
+        return "own" if prompt.key == "pusher" else await agree(prompt)
+
+    ending = await walk(case.CASE, tmp_path, told.append, operator=operator)
     assert ending == Ending("done", "done, and verified", ""), ending
     assert (tmp_path / case.SSL / "cert.pem").read_text() == case.pair(2)[0]
     assert (tmp_path / case.SSL / "key.pem").read_text() == case.pair(2)[1]

@@ -26,7 +26,7 @@ LIVE = f"vps/etc/letsencrypt/live/{NAME}"
 SSL = "vm/opt/mailcow-dockerized/data/assets/ssl"
 HOOK = "vps/etc/letsencrypt/renewal-hooks/deploy/mailcow-cert-push.sh"
 KEY = "vps/root/.ssh/id_ed25519_mailcow_deploy"
-PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMadeHere"
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG1hZGUgaGVyZSBmb3IgdGhlIHRlc3Qgb2YgYSBwdXNo"
 OTHERS = "# mine\nssh-rsa AAAAB3NzaC1yc2E= bob@desk\n"
 CONF = "MAILCOW_HOSTNAME=mail.example.org\nSKIP_LETS_ENCRYPT=n\n# the end\n"
 
