@@ -61,9 +61,9 @@ def _step(context: StepContext, flow: str, step: Step, found: CheckResult, plan:
         yield f"# To take it back: {show.line(context, plan.undo)}"
     if plan.later:
         yield f"# Not exact yet: {show.line(context, plan.later)}. Make the runbook again after the steps before."
-    yield f"say {line([f'{step.name}: {step.words}'])}"
+    yield f"say {line([f'{step.name}: {show.line(context, step.words)}'])}"
     for loss in plan.loses:
-        yield f"agree {line([loss.name, show.line(context, loss.words)])}"
+        yield f"agree {line([show.line(context, loss.name), show.line(context, loss.words)])}"
     for action in plan.actions:
         if isinstance(action, Run) and action.rescue:
             yield f"# If that failed, on {context.name(action.host)}: {show.line(context, action.text)}"
@@ -83,29 +83,32 @@ def _action(context: StepContext, action: Action) -> Iterator[str]:
     match action:
         case Run():
             yield from _run(context, action)
-        case Write():
+        case Write() if is_plain(action.path):
             yield from _write(context, action)
-        case Copy():
+        case Copy() if is_plain(f"{action.path}{action.source}"):
             yield f"sum=$([ ! -e {line([action.path])} ] || sha256sum < {line([action.path])} | cut -d ' ' -f 1)"
             words = f"{action.text}, with the sum {action.sha256}, and go on from here"
             yield f'[ "$sum" = {action.sha256} ] || {{ echo {line([show.line(context, words)])} >&2; exit 1; }}'
         case Wait():
             yield f"say {line(['waiting until ' + show.line(context, action.words)])}"
-            yield f"until {line(action.argv)} >/dev/null; do sleep {action.every:g}; done"
+            yield f"until {_shown(action.argv)} >/dev/null; do sleep {action.every:g}; done"
         case Call():
             words = f"{show.line(context, action.text)} is left to you: then go on from here"
+            yield f"echo {line([words])} >&2; exit 1"
+        case _:  # a name that a host has made up: printed, it could steer the terminal
+            words = f"{show.line(context, action.text)} is left to you, for that name is not plain"
             yield f"echo {line([words])} >&2; exit 1"
 
 
 def _run(context: StepContext, action: Run) -> Iterator[str]:
     for test in action.guards:
-        yield f"{line(test)} >/dev/null || {{ echo {line(['a guard did not hold: ' + line(test)])} >&2; exit 1; }}"
-    text = line(action.argv)
-    if not text.replace("\n", "").isprintable():
-        yield f"# {show.line(context, text)}"
-        text = spelled(action.argv)
-    if context.redact(text) != text or action.stdin is not None or action.environment:
-        yield f"# It has a secret in it, which is not written here: {show.line(context, text)}"
+        words = f"a guard did not hold: {show.line(context, line(test))}"
+        yield f"{_shown(test)} >/dev/null || {{ echo {line([words])} >&2; exit 1; }}"
+    written, text = line(action.argv), _shown(action.argv)
+    if text != written:
+        yield f"# {show.line(context, written)}"
+    if context.redact(written) != written or action.stdin is not None or action.environment:
+        yield f"# It has a secret in it, which is not written here: {show.line(context, written)}"
         yield "echo 'a command with a secret is left to you: see the runbook' >&2; exit 1"
         return
     if action.well == (0,):
@@ -130,13 +133,20 @@ def _write(context: StepContext, action: Write) -> Iterator[str]:
     yield f'if [ "$sum" != {_sum(action.after)} ]; then'
     before = "''" if action.before is None else _sum(action.before)
     yield f'[ "$sum" = {before} ] || {{'
-    yield f"  echo {line([action.path + ' is not as it was when the runbook was written'])} >&2; exit 1; }}"
+    was = f"{show.line(context, action.path)} is not as it was when the runbook was written"
+    yield f"  echo {line([was])} >&2; exit 1; }}"
     if action.before is not None:
         yield f"cp -p -- {path} {kept}; cp -p -- {path} {draft}"
     yield from _content(action.after, text, draft)
     yield f"chmod {action.mode:04o} {draft}"
     yield f"mv -f -- {draft} {path}"
     yield "fi"
+
+
+def _shown(argv: Sequence[str]) -> str:
+    """A command that steers no terminal when the runbook is printed: byte by byte where it is not plain."""
+    text = line(argv)
+    return text if is_plain(text.replace("\n", "")) else spelled(argv)
 
 
 def _content(data: bytes, text: str | None, draft: str) -> Iterator[str]:
