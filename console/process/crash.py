@@ -54,8 +54,10 @@ def install() -> None:
     import resource
     import threading
 
-    # A core has every passphrase that was typed; what we start inherits this, and may raise it again.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # A core has every passphrase that was typed; what we start inherits this, and may raise it again. With a limit of 0
+    # Linux still hands one to a program that kernel.core_pattern names, as apport is; with 1 it does not (coredump.c).
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard if hard == 0 else 1, hard))
 
     def hook(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):

@@ -305,12 +305,26 @@ def _weak(paths: Sequence[Path]) -> str:
     return ""
 
 
+def _own_group(gid: int) -> bool:
+    """Whether a group is this user's alone, as Debian makes one for each: who is in another may write, too."""
+    import grp
+    import pwd
+
+    if os.geteuid() == 0:
+        return False
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return gid == os.getegid() == os.geteuid()  # an account without a name: the two numbers are its own
+    return gid == user.pw_gid and group.gr_name == user.pw_name and {*group.gr_mem} <= {user.pw_name}
+
+
 def _others(path: Path, found: os.stat_result, above: bool) -> str:
     if found.st_uid not in (0, os.geteuid()):
         from console.store.safe_folder import user_name
 
         return f"{clean(str(path))} belongs to {user_name(found.st_uid)}, who could change what would run"
-    loose = found.st_mode & (0o022 if os.geteuid() == 0 else 0o002)
+    loose = found.st_mode & (0o002 if _own_group(found.st_gid) else 0o022)
     if loose and not (above and found.st_mode & stat.S_ISVTX):
         return f"other users can change {clean(str(path))} (mode {stat.S_IMODE(found.st_mode):04o})"
     return ""

@@ -1,0 +1,71 @@
+"""Who is in the group of a shared folder could change what runs between the look at it and its start."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.store import trust
+from console.store.trust import TrustError, Use
+from tests.attacks.conftest import MALLORY, Mallory
+
+SHARED = 64200
+"""A group that others are in."""
+
+
+def use(folder: Path) -> Use:
+    """What would run: a file of the folder."""
+    return Use("tofu", ("/bin/true",), "because", lines=("a line",), files=(folder / "main.tf",))
+
+
+@pytest.fixture
+def clone(mallory: Mallory) -> Path:
+    """A working copy of that user's own."""
+    folder = mallory.folder / "clone"
+    mallory.does("mkdir clone; echo x > clone/main.tf")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["clone", "clone/main.tf", "."])
+def test_what_a_group_can_change_is_not_trusted(name: str, clone: Path, mallory: Mallory) -> None:
+    path = mallory.folder / name
+    with mallory.acting():
+        kept = trust.seal(clone, [use(clone)])
+    os.chown(path, MALLORY, SHARED)
+    path.chmod(0o2775 if path.is_dir() else 0o664)
+    with mallory.acting():
+        with pytest.raises(TrustError, match=r"other users can change"):
+            trust.seal(clone, [use(clone)])
+        assert "other users can change" in trust.doubt_of(kept, use(clone))
+
+
+def test_a_group_of_ones_own_is_nobody_else(clone: Path, mallory: Mallory) -> None:
+    clone.chmod(0o2775)
+    with mallory.acting():
+        assert trust.doubt_of(trust.seal(clone, [use(clone)]), use(clone)) == ""
+
+
+@pytest.mark.parametrize(
+    ("group", "members", "own"),
+    [
+        ("mallory", [], True),
+        ("mallory", ["mallory"], True),
+        ("mallory", ["mallory", "eve"], False),
+        ("users", [], False),
+    ],
+)
+def test_a_group_is_ones_own_when_it_has_ones_name_and_no_other_member(
+    group: str, members: list[str], own: bool, mallory: Mallory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def user(_: int) -> Any:
+        return pwd.struct_passwd(("mallory", "x", MALLORY, MALLORY, "", "/", "/bin/sh"))
+
+    monkeypatch.setattr(pwd, "getpwuid", user)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((group, "x", MALLORY, members)))
+    with mallory.acting():
+        assert trust._own_group(MALLORY) is own
