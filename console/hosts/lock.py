@@ -7,9 +7,11 @@ the run. It does not outlive the host's start, and the same site of the same use
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from math import isfinite
 
 import msgspec
 from msgspec import Struct
@@ -34,6 +36,9 @@ PATIENCE = 15.0
 
 PARTING = 3.0
 """Seconds that are waited for a host to take its lock back."""
+
+LATEST = 253402300799.0
+"""The end of the year 9999 in Unix seconds: a host may say anything."""
 
 HELD = 4
 """The script's status when the lock is somebody else's, or nobody's when it was to be renewed."""
@@ -107,7 +112,7 @@ class Holder(Struct, frozen=True):
 
     def __str__(self) -> str:
         who = self.console
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(min(max(self.since, 0.0), LATEST)))
         return (
             f"the run {clean(who.run, 60)} of {clean(who.flow, 60)}: process {who.pid} of {clean(who.user, 40)} on "
             f"{clean(who.host, 60)}, since {when}, last heard of {self.quiet:.0f} s ago"
@@ -170,9 +175,17 @@ def _holder(done: Completed) -> Holder | None:
     if len(lines) < 3:
         return None
     try:
-        return Holder(msgspec.json.decode(lines[2], type=Console), float(lines[1]), float(lines[0]))
+        console = msgspec.json.decode(lines[2], type=Console)
+        since, quiet = float(lines[1]), float(lines[0])
+        if not (_RUN.fullmatch(console.run) and isfinite(since) and isfinite(quiet)):
+            raise ValueError
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return Holder(Console("?", "?", 0, "?", "?"), 0.0, 0.0)
+    return Holder(console, since, quiet)
+
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
+"""What a run may be called: it is typed to take its lock over."""
 
 
 def _clock() -> float:

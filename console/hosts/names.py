@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from console.text import clean, is_plain
@@ -48,3 +49,13 @@ def complaint(destination: str) -> str:
         f'"{clean(destination, 60)}" cannot be an SSH destination: its {part} is not one that OpenSSH takes; '
         'write an alias, "user@host" or "ssh://user@host:port"'
     )
+
+
+def numeric(name: str) -> bool:
+    """Whether a host's word is an address; Python takes whatever stands behind its % for an interface."""
+    bare, sign, zone = name.partition("%")
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        return False
+    return not sign or re.fullmatch(r"[\w.-]{1,15}", zone, re.ASCII) is not None

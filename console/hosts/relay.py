@@ -9,6 +9,7 @@ from typing import Any
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut, Unreachable, Unresolved
 from console.hosts.become import REFUSES
+from console.hosts.names import numeric
 from console.hosts.process import Dialogue, Process
 from console.text import clean
 
@@ -56,7 +57,7 @@ cat <&3
 kill 0
 """
 
-_OPEN = re.compile(rb"relay: open (?:(\S+) (\d+) ([\d.]+))?\n|starting data transfer loop")
+_OPEN = re.compile(rb"relay: open (?:(\S{1,60}) (\d{1,5}) (\d{1,9}\.\d{1,9}))?\n|starting data transfer loop")
 
 _SAYS: tuple[tuple[re.Pattern[str], type[HostError], str], ...] = (
     (re.compile(r"refused|reset by peer", re.I), Refused, "{} refused the connection"),
@@ -85,7 +86,7 @@ def tcp(tool: str, address: str, port: int, timeout: float) -> list[str]:
     """The command that connects its own input and output to address:port."""
     limit = f"{timeout:g}"
     if tool == "python3":
-        return [tool, "-c", _PYTHON, "tcp", address, str(port), limit]
+        return [tool, "-I", "-c", _PYTHON, "tcp", address, str(port), limit]
     if tool == "socat":
         place = f"TCP6:[{address}]" if ":" in address else f"TCP:{address}"
         return [tool, "-d", "-d", "STDIO", f"{place}:{port},connect-timeout={limit},nodelay"]
@@ -95,7 +96,7 @@ def tcp(tool: str, address: str, port: int, timeout: float) -> list[str]:
 def unix(tool: str, path: str, timeout: float) -> list[str] | None:
     """The command that connects its own input and output to a socket; None when the tool cannot."""
     if tool == "python3":
-        return [tool, "-c", _PYTHON, "unix", path, "0", f"{timeout:g}"]
+        return [tool, "-I", "-c", _PYTHON, "unix", path, "0", f"{timeout:g}"]
     if tool == "socat":
         return None if re.search(r"[,:!\"'\\(\[{]", path) else [tool, "-d", "-d", "STDIO", f"UNIX-CONNECT:{path}"]
     return None
@@ -157,9 +158,8 @@ class CommandStream:
                 said += data
                 await dialogue.hear(self.process, said)
                 if not opened.done() and (match := _OPEN.search(said)):
-                    if match[1]:
-                        self._local = match[1].decode("ascii", "replace"), int(match[2])
-                        self.took = float(match[3])
+                    if match[1] and numeric(address := match[1].decode("ascii", "replace")):
+                        self._local, self.took = (address, int(match[2])), float(match[3])
                     opened.set_result(True)
                 del said[: max(0, len(said) - 4096)]
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
@@ -187,7 +188,8 @@ class StepContext:
     async def mode(self, which: str, path: str, otherwise: int) -> int:
         """A file's mode, or another where it cannot be told."""
         said = await self.host(which).run(["stat", "-L", "-c", "%a", "--", path], STAT)
-        return int(said.stdout, 8) if said.status == 0 else otherwise
+        told = re.fullmatch(rb"[0-7]{1,5}\n?", said.stdout) if said.status == 0 else None
+        return int(told[0], 8) if told else otherwise
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -83,7 +83,7 @@ def test_an_openssl_that_does_not_end_is_ended(verb: str, mail: MailHost) -> Non
 def test_no_command_has_the_key_in_its_environment(shell: str, mail: MailHost) -> None:
     """The caller has exported variables of those names: sh would export what is put into them."""
     seen = mail.root / "seen"
-    mail.executable("openssl", f'#!/bin/sh\nenv >>\'{seen}\'\nexec /usr/bin/openssl "$@"\n')
+    mail.executable("openssl", f"#!/bin/sh\nenv >>'{seen}'\nexec /usr/bin/openssl \"$@\"\n")
     variables = dict.fromkeys(("input", "chain", "key", "pair", "public", "told"), "x")
     words = [*shell.split(), *mail.words()[1:]]
     done = subprocess.run(
@@ -105,8 +105,8 @@ def test_no_key_is_written_where_another_user_could_read_it(way: str, mail: Mail
         f"cd '{mail.ssl}' && mv .cowhand .moved && mkdir '{mallory.folder}/x' && cd '{mallory.folder}/x' &&"
         f" : >key.pem && chmod 666 key.pem && ln key.pem ../kept && ln -s '{mallory.folder}/x' '{mail.ssl}/.cowhand'"
     )
-    script = f"import os, subprocess\nsubprocess.run(['sh', '-c', {swap!r}], user={MALLORY}, group={MALLORY}, extra_groups=[])"
-    (mail.root / "swap.py").write_text(script)
+    who = f"user={MALLORY}, group={MALLORY}, extra_groups=[]"
+    (mail.root / "swap.py").write_text(f"import subprocess\nsubprocess.run(['sh', '-c', {swap!r}], {who})\n")
     docker = (mail.root / "usr/local/bin/docker").read_text().replace("#!/bin/sh\n", "", 1)
     mail.executable("docker", f"#!/bin/sh\n'{sys.executable}' '{mail.root}/swap.py' >/dev/null 2>&1\n{docker}")
     done = mail.push(new().pushed)

@@ -1,4 +1,4 @@
-"""What a host takes back by itself, as root: no link that somebody laid is written through, nobody else's process counts.
+"""What a host takes back by itself, as root: nobody's link is written through, nobody else's process counts.
 
 A container that has Mailcow's conf mounted writes there as root; any user may have a process with our words."""
 

@@ -53,9 +53,7 @@ def test_a_mail_host_that_talks_at_a_push_does_not_fill_the_proxys_memory(proxy:
         stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=300, preexec_fn=little_room,
     )  # fmt: skip
     assert done.returncode == 23, done
-    assert done.stderr == (
-        b"certificate push: root@10.10.10.214 did not take it (status 12): refused: the end\n"
-    )
+    assert done.stderr == b"certificate push: root@10.10.10.214 did not take it (status 12): refused: the end\n"
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
@@ -77,7 +75,7 @@ def test_nor_where_the_key_is_tried(shell: str, tmp_path: Path) -> None:
 def test_the_key_of_the_lineage_is_in_no_environment(proxy: ProxyHost) -> None:
     seen = proxy.root / "seen"
     openssl = proxy.root / "usr/local/bin/openssl"
-    openssl.write_text(f'#!/bin/sh\nenv >>\'{seen}\'\nexec /usr/bin/openssl "$@"\n')
+    openssl.write_text(f"#!/bin/sh\nenv >>'{seen}'\nexec /usr/bin/openssl \"$@\"\n")
     openssl.chmod(0o755)
     variables = dict.fromkeys(("chain", "secret", "half", "told", "said"), "x")
     done = subprocess.run(

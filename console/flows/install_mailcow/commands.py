@@ -107,10 +107,13 @@ rm -f -- {MARK}
 """.lstrip()
 """Runs generate_config.sh with all answers given. Replaces only what an interrupted run left."""
 
-_CLONED = re.compile(r"(Receiving objects|Resolving deltas|Updating files): +\d+% \((\d+)/(\d+)\)")
+_CLONED = re.compile(r"(Receiving objects|Resolving deltas|Updating files): +\d+% \((\d{1,15})/(\d{1,15})\)")
 _LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
 
 PULLED = ("Pull complete", "Already exists")
+
+MOST_LAYERS = 1000
+"""Layers of one image that are counted: Docker's own limit is 127."""
 
 
 def cloning(line: str) -> Amount | None:
@@ -124,16 +127,20 @@ class Layers:
 
     def __init__(self, image: str) -> None:
         self.image = image
-        self._states: dict[str, str] = {}
+        self._states: dict[str, bool] = {}
+        self._there = 0
 
     def __call__(self, line: str) -> Amount | None:
         """Take a line; returns how far it is when the line tells of a layer."""
         match = _LAYER.match(line.strip())
         if match is None:
             return None
-        self._states[match[1]] = match[2]
-        there = sum(state.startswith(PULLED) for state in self._states.values())
-        return Amount(there, len(self._states), "layers", self.image)
+        layer, there = match[1], match[2].startswith(PULLED)
+        if layer not in self._states and len(self._states) >= MOST_LAYERS:
+            return None
+        self._there += there - self._states.get(layer, False)
+        self._states[layer] = there
+        return Amount(self._there, len(self._states), "layers", self.image)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Layers) and other.image == self.image

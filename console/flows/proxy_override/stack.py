@@ -59,7 +59,7 @@ async def find(context: StepContext) -> Stack:
     name = context.name("mail")
     await _docker(context, name)
     told = await _json(context, ("docker", "compose", "ls", "--all", "--format", "json"), name)
-    projects = [each for each in told if isinstance(each, dict)]
+    projects = [each for each in (told if isinstance(told, list) else ()) if isinstance(each, dict)]
     ours = [each for each in projects if await _is_mailcow(context, each)]
     if len(ours) != 1:
         names = join_words([clean(str(each.get("Name", ""))) for each in ours or projects]) or "no project at all"
@@ -160,25 +160,41 @@ async def _ports(context: StepContext, stack: Stack, name: str) -> Stack:
     """The stack with the ports of Postfix and Dovecot, as compose works them out and as the containers have them."""
     whole = await _json(context, stack.compose("config", "--format", "json"), name)
     services = whole.get("services", {}) if isinstance(whole, dict) else {}
-    configured = [
-        Binding(service, str(each.get("host_ip", "")), int(each.get("published") or 0), int(each.get("target") or 0))
-        for service in (POSTFIX, DOVECOT)
-        for each in services.get(service, {}).get("ports", ())
-        if each.get("protocol", "tcp") == "tcp"
-    ]
+    try:
+        configured = [binding for service in (POSTFIX, DOVECOT) for binding in _declared(services, service)]
+    except _STRANGE:
+        raise HostError(f"docker compose config on {name}: not what was asked for") from None
     if not {POSTFIX, DOVECOT} <= {*services}:
         raise Refusal(f"{stack.folder} has no {POSTFIX} and {DOVECOT}: this is not Mailcow's compose project")
     rows = await context.host("mail").run(stack.compose("ps", "--format", "json", POSTFIX, DOVECOT), LOOK)
     if rows.status:
         raise HostError(explain(name, "docker", rows))
-    running = [binding for row in _rows(rows.stdout) for binding in _published(row)]
+    try:
+        running = [binding for row in _rows(rows.stdout) for binding in _published(row)]
+    except _STRANGE:
+        raise HostError(f"docker compose ps on {name}: not what was asked for") from None
     return Stack(stack.project, stack.folder, tuple(configured), tuple(running))
+
+
+_STRANGE = (ValueError, TypeError, AttributeError, KeyError)
+"""What comes of JSON in which something is of another kind than docker makes it."""
+
+
+def _declared(services: dict[str, Any], service: str) -> list[Binding]:
+    """The ports of one service, as `docker compose config` tells them."""
+    return [
+        Binding(service, str(each.get("host_ip", "")), int(each.get("published") or 0), int(each.get("target") or 0))
+        for each in services.get(service, {}).get("ports", ())
+        if each.get("protocol", "tcp") == "tcp"
+    ]
 
 
 def _published(row: dict[str, Any]) -> list[Binding]:
     """The ports of one container, as `docker compose ps` tells them."""
     return [
-        Binding(str(row.get("Service", "")), str(each.get("URL", "")), each["PublishedPort"], each["TargetPort"])
+        Binding(
+            str(row.get("Service", "")), str(each.get("URL", "")), int(each["PublishedPort"]), int(each["TargetPort"])
+        )
         for each in row.get("Publishers") or ()
         if each.get("PublishedPort") and each.get("Protocol", "tcp") == "tcp"
     ]

@@ -14,12 +14,13 @@ from console.hosts import files, relay, shell
 from console.hosts.become import Become
 from console.hosts.host import ANY, Before, Completed, Stream, feeding
 from console.hosts.marks import marked, plainly
+from console.hosts.names import numeric
 from console.hosts.process import Dialogue, attend, bounded, called, lost, unbounded
 from console.hosts.resolver import ADDRESSES
 from console.hosts.ssh.channel import ForwardedStream, RemoteProcess
 from console.hosts.ssh.link import Link
 from console.hosts.ssh.opening import FAILED, FORBIDDEN, NotOpened, Places, T, beats, hang_up, patiently, reason
-from console.hosts.ssh.routes import Routes, numeric
+from console.hosts.ssh.routes import Routes
 from console.model import Role
 from console.questions import Asker, Credentials
 from console.text import clean

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from console.errors import HostError
 from console.hosts.host import Completed
+from console.hosts.names import numeric
 from console.hosts.process import Dialogue
 
 if TYPE_CHECKING:
@@ -77,11 +78,3 @@ def read_route(text: str) -> str | None:
 
 def _told(task: asyncio.Task[str | None]) -> bool:
     return not task.cancelled() and task.exception() is None and task.result() is not None
-
-
-def numeric(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -164,4 +164,4 @@ def test_words_that_mean_nothing_known_are_left_alone() -> None:
 def test_a_socket_path_that_a_tool_would_misread_is_left_to_the_others() -> None:
     assert relay.unix("socat", "/run/a,b.sock", 5) is None
     assert relay.unix("bash", "/run/a.sock", 5) is None
-    assert os.path.isabs(relay.unix("python3", "/run/a.sock", 5)[4])  # type: ignore[index]  # noqa: PTH117
+    assert os.path.isabs(relay.unix("python3", "/run/a.sock", 5)[5])  # type: ignore[index]  # noqa: PTH117
