@@ -14,12 +14,14 @@ import pytest
 
 from console.__main__ import main
 from console.diagnosis.lint import lint
+from console.drift import shown
 from console.errors import CowhandError
 from console.estate import tables
 from console.facts import certificates, containers, haproxy_stats, mounts, pings, queue, tailscale, volumes
 from console.hosts import lock
 from console.hosts.host import Completed
 from console.hosts.ssh.routes import read_route
+from console.mask import mask
 from console.model import Topology
 from console.sources import dovecot, shell
 from console.sources.haproxy import parse
@@ -42,7 +44,13 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "ping": (lambda text: pings.parse("192.0.2.1", text), ("1", "1.", "round-trip min/avg/max = 1")),
     "dovecot": (lambda text: dovecot.listeners(text, "extra.conf"), ("a", "a.", "a b ", "a { ", "a =")),
     "lint of a script": (lambda text: linted(f"cp {text} /x\n"), ("{", "a|b ", "> x <y ", "$LINEAGE", "{chain")),
-    "opentofu": (lambda text: files.parse(f"x = {text[: len(text) // 4]}1\n", "main.tf"), ("1-",)),
+    "opentofu": (lambda text: files.parse(f"x = {text[: len(text) // 4]}1\n", "main.tf"), ("1-", "!")),
+    "haproxy": (lambda text: parse(f"listen a\n  bind :25 {text}\n{text}", "haproxy.cfg"), ("a ", "  server a b\n")),
+    "masking": (mask, ("a.", "pass=", "pass=\n", "a.b.pass ", "user:", "password: >-\n ", "-----BEGIN ")),
+    "drift": (
+        lambda text: shown.diff([f"x {text}"], [text], "ours", "theirs", "/etc/haproxy/haproxy.cfg"),
+        ("a.", "pass="),
+    ),
 }
 """What reads foreign text, and pieces of which a text is made that brings it to its worst."""
 

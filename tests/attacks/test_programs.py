@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
+import os
+import pickle
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
 
+from console.__main__ import main
 from console.engine.vantages import open_site
 from console.errors import NoWayIn
+from console.estate import cache as cached
+from console.estate import tables
 from console.estate.load import load
 from console.hosts import programs, relay
 from console.hosts.local import Local
@@ -19,6 +26,7 @@ from console.hosts.ssh.transport import Proxy
 from console.mend import haproxy
 from console.mend.plan import plan
 from console.site import Site
+from console.sources.opentofu import grammar
 from console.tofu import tool
 from console.tofu.refine import refined
 
@@ -152,3 +160,48 @@ async def test_the_keys_of_a_cloud_reach_the_tool_that_needs_them_alone(monkeypa
     here = open_site(Site()).named["here"]
     asked = [await here.run(["env", *words, "env"], 5) for words in ((), tool.SETTINGS)]
     assert ["geheim" in done.stdout.decode() for done in asked] == [False, True]
+
+
+# ── caches (B13 e) ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Planted:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.mark),)
+
+
+def test_a_cache_that_is_a_folder_of_the_clone_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file that is ever kept there is a pickle: with the sum of it in front, and without."""
+    clone, mark = tmp_path / "clone", tmp_path / "run"
+    site, cache = clone / "site.toml", clone / "cache" / "cowhand"
+    cache.mkdir(parents=True, mode=0o700)
+    (clone / "main.tf").write_text('resource "incus_instance" "m" {\n  name = "m"\n}\n')
+    site.write_text('[sources]\nopentofu = ["main.tf"]\n')
+    monkeypatch.setenv("XDG_CACHE_HOME", str(clone / "cache"))
+    monkeypatch.setattr(tables, "shipped", lambda: tmp_path / "not there")
+    tables.keep()
+    known = grammar.parser()  # to make it takes seconds
+    monkeypatch.setattr(grammar, "_compiled", lambda text, postlex: known)
+    monkeypatch.setattr(grammar, "_load", [tables._found])
+    monkeypatch.setattr(grammar, "_save", [])
+    data = pickle.dumps(Planted(mark))
+    kept = (tables.NAME, f"estate-{zlib.crc32(os.fsencode(site.absolute())):08x}.msgpack")
+    try:
+        for content in (data, hashlib.sha256(data).digest() + data, hashlib.sha256(data).hexdigest().encode() + data):
+            for name in kept:
+                (cache / name).write_bytes(content)
+            grammar.parser.cache_clear()
+            assert main(["--site", str(site), "lint"]) == 0
+            assert grammar.parser() is known and [*tables._found()] == [content]
+            assert cached.read(site) is None
+            assert not mark.exists()
+    finally:
+        grammar.parser.cache_clear()
+    capsys.readouterr()

@@ -141,3 +141,19 @@ def test_a_long_file_of_hashed_names_is_gone_through_a_few_times(
     found = known_hosts.KnownHosts([file])
     assert found.check_key("vps.example.org", b"x").state == "unknown"
     assert lines <= len(made) <= 4 * lines
+
+
+# ── host certificates (B13 h) ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_certificate_that_names_no_host_is_good_for_none(server: Server, ssh: Make) -> None:
+    authority = asyncssh.generate_private_key("ssh-ed25519")
+    server.host_certificate = authority.generate_host_certificate(server.host_key, "any host", principals=[])
+    await server.start()
+    file = server.configure()
+    line = authority.export_public_key("openssh").decode().strip()
+    (server.folder / "known_hosts").write_text(f"@cert-authority * {line}\n")
+    _, ask = answering(None)
+    with pytest.raises(NoWayIn, match=r"is not known|you did not accept it"):
+        await ssh(file, ask=ask).open()
+    assert server.logins == 0
