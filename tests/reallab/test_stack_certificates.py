@@ -223,6 +223,34 @@ def test_rotations_by_certbot_alone_cost_no_client_a_handshake(synchronised: Ren
     assert synchronised.search.seen == set() and synchronised.exposed() == HOMES
 
 
+def test_a_rotation_by_the_flow_costs_no_client_a_handshake_and_a_rehearsal_changes_nothing(
+    synchronised: Renewing,
+) -> None:
+    lab, authority = synchronised.lab, synchronised.authority
+    old = authority.serial()
+    # What was issued within the hour is used by a retry, and nothing is ordered.
+    lab.do("vps", "touch", "-d", "2 hours ago", f"/etc/letsencrypt/live/{MAIL_NAME}/fullchain.pem")
+    with Load(lab, authority.root) as load, synchronised.search.watching(authority.keys):
+        synchronised.flow("rotate-certificate", "--answer", "renew=yes")
+        new = authority.serial()
+        assert new != old
+        before = files(lab)
+        synchronised.flow("rotate-certificate", "--answer", "renew=test")
+        assert authority.serial() == new
+        after = files(lab)
+    assert {each.wrong for each in load.told} == {""}
+    places = {each.place for each in load.told}
+    assert len(places) == sum(len(addresses) * len(ports) for _, addresses, ports in CLIENTS)
+    assert {each.serial for each in load.told} == {old, new}
+    last = {each.place: each.serial for each in load.told}
+    assert {*last.values()} == {new}
+    state = f"vps:{certificate_push.STATE}"
+    assert {name for name in before | after if before.get(name) != after.get(name)} <= {state}
+    assert synchronised.push().result == "ok"
+    assert synchronised.found().keys().isdisjoint({"CH010", "CH027"})
+    assert synchronised.search.seen == set() and synchronised.exposed().items() <= HOMES.items()
+
+
 def test_faults_of_a_renewal_are_written_down_and_found_and_then_a_sync_pushes_what_was_issued(
     synchronised: Renewing,
 ) -> None:
