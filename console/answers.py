@@ -15,7 +15,7 @@ class Server(Struct, frozen=True):
 
     `weight` and `took` (milliseconds of its last check) are None where HAProxy does not tell, and so are the sessions
     and queued connections that it has, its errors since HAProxy began, and the seconds since its state changed; `limit`
-    is its own maxconn, None for none."""
+    is its own maxconn, None for none, and `secured` are the TLS sessions that HAProxy began there (since 2.3)."""
 
     proxy: str
     name: str
@@ -29,16 +29,22 @@ class Server(Struct, frozen=True):
     errors: int | None = None
     changed: int | None = None
     limit: int | None = None
+    secured: int | None = None
 
 
 class Frontend(Struct, frozen=True):
-    """A frontend's line of `show stat`: connections it has and may have (None: no word), and how many it denied."""
+    """A frontend's line of `show stat`: connections it has and may have (None: no word), and how many it denied.
+
+    `mode` is "tcp" or "http" (since 1.7; "" before); `secured` are the TLS sessions in which it was the server itself
+    (since 2.3; None before)."""
 
     name: str
     status: str = ""
     connections: int | None = None
     limit: int | None = None
     denied: int = 0
+    mode: str = ""
+    secured: int | None = None
 
     @property
     def full(self) -> bool:
@@ -180,6 +186,8 @@ class Asked(Struct):
     """The proxy's route to the mail host."""
     back: Route | None = None
     """The mail host's route to the address from which the proxy asks it."""
+    outward: tuple[Route, ...] | None = None
+    """This machine's own routes to the proxy, of both families; to anywhere where the name has none of a family."""
     pings: dict[str, Ping] = field(default_factory=dict)
     """Who was pinged: "router" (the tunnel's far end), "vm", "large" (it, with large packets), "gateway" (our own),
     "front" (the proxy's public address, from here)."""

@@ -4,6 +4,7 @@ Where nothing proves one, its rivals are all said, with "or something not known 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from console.diagnosis.behind import in_words
@@ -99,8 +100,14 @@ def seen_on(world: World, tests: Iterable[Test]) -> str:
     told: dict[str, None] = {}
     for test in some:
         where = _FROM.get(test.at, "")
-        told[f"{_WORDS.get(test.outcome, test.said or test.outcome)} {where}".strip()] = None
+        told[f"{_came(test)} {where}".strip()] = None
     return _fill(join_words(list(told)[:3]), _machines(world)) or "no answer"
+
+
+def _came(test: Test) -> str:
+    """What came of a test, in words; who hung up after a second or two did not do so at once."""
+    later = re.match(r"closed (after \d+ s)", test.said) if test.outcome == "closed-0" else None
+    return f"hung up {later[1]}" if later else _WORDS.get(test.outcome, test.said or test.outcome)
 
 
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────

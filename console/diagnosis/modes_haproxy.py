@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from console.diagnosis import proofs_drift as drift
 from console.diagnosis import proofs_front as front
+from console.diagnosis import proofs_listeners as listeners
 from console.diagnosis import proofs_servers as servers
 from console.diagnosis.mode import Mode, row
-from console.diagnosis.patterns import END, NOBODY, TAKEN
-from console.diagnosis.scopes import each, everything, to_plain_port, web, where, with_header
+from console.diagnosis.patterns import CLOSED, END, NOBODY, TAKEN
+from console.diagnosis.scopes import each, everything, mail, speaks_tls, to_plain_port, web, where, with_header
 
 HAPROXY: tuple[Mode, ...] = (
     row(
@@ -74,6 +75,24 @@ HAPROXY: tuple[Mode, ...] = (
         finding="CH049", tells="the deployed haproxy.cfg where {ports} is described",
         remedy="look for http-request deny or return, and for default_backend, in the deployed haproxy.cfg where "
         "{ports} is described",
+    ),
+    row(
+        "haproxy-listener/mode-http", "HAProxy treats {ports} as the web's (mode http): it waits for a request, "
+        "and clients of {daemon} send none", 1.8, "haproxy", where(mail), covers=END, forbids=END,
+        fact=listeners.for_web, stands="beside", finding="CH096",
+        remedy="say mode tcp where {ports} is described in the deployed haproxy.cfg, then reload it",
+    ),
+    row(
+        "haproxy-listener/wraps-tls", "HAProxy ends the TLS of clients of {ports} itself, and passes on without any "
+        "to {target} of {mail}, where {daemon} waits for TLS", 1.8, "haproxy", where(speaks_tls),
+        covers=f"{END}: silent {CLOSED}", forbids=END, needs="talk vm", fact=listeners.ends_tls, finding="CH097",
+        remedy="take ssl and crt from the bind lines of {ports} in the deployed haproxy.cfg, then reload it",
+    ),
+    row(
+        "haproxy-listener/timeout", "HAProxy hangs up on clients of {ports} after {patience} s, and {daemon} "
+        "greets after {greets} s: timeout client, timeout server or a rule is shorter than that", 1.8, "haproxy",
+        where(mail), covers=f"{END}: {CLOSED}", forbids=END, needs="talk vm", fact=listeners.impatient, finding="CH098",
+        remedy="give {ports} at least a minute: timeout client and timeout server in the deployed haproxy.cfg",
     ),
     row(
         "haproxy-server/absent", "HAProxy has no server {server}: who connects to {ports} is hung up on", 1.8,

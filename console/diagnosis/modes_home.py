@@ -72,7 +72,8 @@ HOME: tuple[Mode, ...] = (
         "vm-filter/from-proxy", "packets from {vps} to {target} of {mail} are dropped or rejected on their way: by a "
         "firewall or a ban there, or by a rule of the router between or of {vps}", 1.2, "vm", each,
         covers=f"connect vm: timeout unreachable refused; {END}; check haproxy", forbids=f"connect vm; {END}",
-        fact=back.dropped, finding="CH064", tells="nft list ruleset and netfilter-mailcow's bans on {mail}",
+        fact=back.dropped, finding="CH064", stands="beside",
+        tells="nft list ruleset and netfilter-mailcow's bans on {mail}",
         remedy="nft list ruleset on {mail}, then on the router at home and on {vps}; docker compose logs "
         "netfilter-mailcow: let {vps} in",
     ),

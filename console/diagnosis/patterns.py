@@ -8,6 +8,7 @@ NOBODY = f"{END}: closed-0 closed-3 closed-5 closed silent timeout tls says-5xx"
 
 FAR = f"connect vm,door: timeout unreachable; {NOBODY}; check haproxy; ping host,large"
 NEAR = "connect vm,door; talk vm; ping host"
+CLOSED = "closed-0 closed-3 closed-5 closed"
 INSIDE = f"connect vm,inside; talk vm,inside; {NOBODY}; check haproxy"
 TAKEN = "out-of-step closed-0 tls not-tls odd says-no says-5xx says-4xx"
 LOGIN = "logins talk vm,inside,here,itself; logins check haproxy"

@@ -202,11 +202,19 @@ def dropped(world: World, scope: Scope) -> Proof:
     open_ = [each for each in known if not inner(each.address)]
     if not open_ or any(each.waiting for each in open_):
         return Proof(None, given=given) if open_ else Proof(False)
+    came = {*world.came("connect", "vm", port)}
     return Proof(
         True,
         (f"{world.name('mail')} answers {world.name('proxy')} otherwise, and listens on {given['target']}",),
         given,
+        beside=came == {"timeout"} and _steady(world),
     )
+
+
+def _steady(world: World) -> bool:
+    """Whether the proxy's other connections were answered at once, and all its pings: no packets are lost there."""
+    times, pings = world.times("vm"), [ping for who in ("router", "vm") if (ping := _ping(world, who)) is not None]
+    return bool(times) and max(times) < SLOW and all(0 < ping.sent == ping.answered for ping in pings)
 
 
 def no_container(world: World, scope: Scope) -> Proof:

@@ -10,11 +10,20 @@ from console.diagnosis.mode import UNKNOWN, Proof, Scope
 from console.diagnosis.world import World, inner
 from console.text import join_words
 
+_NO_ROUTE = re.compile(r"[Nn]etwork is unreachable")
+"""The kernel's word for no route at all: one that was laid to forbid an address is told otherwise."""
+
 # ── here and the name ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def offline(world: World, scope: Scope) -> Proof:
-    """Our own gateway is silent: not a proof, for many let no ping in, but it makes the rest likelier."""
+    """Our own kernel knows no way out, of either family.
+
+    That our own gateway is silent is no proof, for many let no ping in; but it makes the rest likelier."""
+    out = world.asked.outward or ()
+    if len({":" in each.address for each in out}) == 2 and all(_NO_ROUTE.search(each.none) for each in out):
+        words = tuple(f"ip route get {each.address} on {world.name('here')}: {each.none}" for each in out)
+        return Proof(True, words, cost=0.2)
     ping = world.asked.pings.get("gateway")
     if ping is None:
         return UNKNOWN

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from console.diagnosis.mode import Scope
 from console.diagnosis.symptoms import Test
-from console.diagnosis.world import DOVECOT, World
+from console.diagnosis.world import DOVECOT, POSTFIX, World
 
 Ports = Callable[[World, int], bool]
 
@@ -126,6 +126,11 @@ def speaks_tls(world: World, port: int) -> bool:
 def of_dovecot(world: World, port: int) -> bool:
     """Whether Dovecot answers on this lane, behind a PROXY header."""
     return world.lanes[port].lane.protocol in DOVECOT and world.lanes[port].lane.proxy_protocol is not None
+
+
+def mail(world: World, port: int) -> bool:
+    """Whether a mail daemon is behind this lane: it speaks first, or begins with TLS, and knows no request."""
+    return world.lanes[port].lane.protocol in POSTFIX | DOVECOT
 
 
 def web(world: World, port: int) -> bool:

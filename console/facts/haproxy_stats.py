@@ -11,6 +11,8 @@ import io
 import re
 from itertools import islice
 
+from msgspec.structs import replace
+
 from console.answers import Directed, Frontend, Limits, Server, Stats
 from console.errors import HostError, Refused, TimedOut
 from console.hosts.host import Host
@@ -49,10 +51,18 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
             count(row.get("scur")),
             count(row.get("slim")),
             (count(row.get("dcon")) or 0) + (count(row.get("dses")) or 0),
+            clean(row.get("mode", "")),
+            count(row.get("ssl_sess")),
         )
         for row in _rows(text)
         if row.get("svname") == "FRONTEND" and row.get("type", FRONTEND) in ("", FRONTEND)
     )
+
+
+def recounted(servers: tuple[Server, ...], text: str) -> tuple[Server, ...]:
+    """Return the servers as they were told, with the TLS sessions of a later `show stat`; raises ValueError."""
+    now = {(each.proxy, each.name): each.secured for each in parse(text)}
+    return tuple(replace(each, secured=now.get((each.proxy, each.name))) for each in servers)
 
 
 def parse_info(text: str) -> Limits | None:
@@ -110,6 +120,7 @@ def _server(row: dict[str, str]) -> Server | None:
         (count(row.get("econ")) or 0) + (count(row.get("eresp")) or 0) if "econ" in row else None,
         count(row.get("lastchg")),
         count(row.get("slim")) or None,
+        count(row.get("ssl_sess")),
     )
 
 

@@ -48,6 +48,12 @@ LOOKS, APART = 5, 0.2
 
 SSH = 22
 
+ANY = ("192.0.2.1", "2001:db8::1")
+"""An address of each family that is nobody's (RFC 5737, RFC 3849): packets to it would leave as to any other."""
+
+MOST_ROUTES = 4
+"""Routes of one family that this machine is asked for."""
+
 
 async def ask(seen: SweepData, hosts: Mapping[Role, Host], report: Report = unreported, brief: bool = False) -> None:
     """Ask every machine there is what it knows, and put the answers into `seen`; returns when all have come.
@@ -121,8 +127,9 @@ class _Asking:
                 again = await haproxy_stats.tell(host, stats.socket, "show stat", 5)
             self.told.limits = haproxy_stats.parse_info(info)
             self.told.directed = haproxy_stats.parse_state(state) or None
-            with suppress(ValueError):  # what it denied is counted after our own probes only
-                self.seen.stats = replace(stats, frontends=haproxy_stats.parse_frontends(again))
+            with suppress(ValueError):  # what it denied or secured is counted after our own probes only
+                servers = haproxy_stats.recounted(stats.servers, again)
+                self.seen.stats = replace(stats, servers=servers, frontends=haproxy_stats.parse_frontends(again))
 
     async def dialling(self) -> None:
         """Where connections of HAProxy's stand unanswered: two or more of them, for one may have lost a packet.
@@ -232,6 +239,16 @@ class _Asking:
         if address:
             await self.ping("gateway", self.hosts["here"], address)
 
+    async def outward(self) -> None:
+        """This machine's own ways out, where nobody is reached."""
+        dialled = dict.fromkeys(address for lane in self.lanes for address in lane.public)
+        kinds = [[each for each in dialled if (":" in each) == six] or [ANY[six]] for six in (False, True)]
+        routes = await asyncio.gather(
+            *(addresses.toward(self.hosts["here"], each) for some in kinds for each in some[:MOST_ROUTES])
+        )
+        told = tuple(each for each in routes if isinstance(each, Route))
+        self.told.outward = told if len(told) == len(routes) else None
+
     # ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
@@ -279,7 +296,7 @@ def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
         made.append(asking.guest)
     outside = [each for lane in lanes for each in lane.public.values()]
     if "here" in asking.hosts and any(broken(each) and not reached(each) for each in outside):
-        made.append(asking.gateway)
+        made += [asking.gateway, asking.outward]
     made += [asking.front] if "here" in asking.hosts else []
     return made
 

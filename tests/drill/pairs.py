@@ -25,7 +25,7 @@ _TWO = (
     "haproxy-outbound imap-off", "http-500 nginx-stopped", "weight-0 no-10025", "maint no-way-back",
     "rejects-us fw-drop-993", "rejects-us v6-blackhole", "haproxy-frozen route-missing", "own-haproxy-stopped dns-none",
     "one-a-wrong no-way-back", "wrong-port dns-wrong", "frontend-disabled nat-993-to-22", "nat-993-to-22 loss30",
-    "nginx-stopped vm-loss20",
+    "nginx-stopped vm-loss20", "own-service-silent out-drop-10993", "mode-http auth-hung",
 )  # fmt: skip
 
 

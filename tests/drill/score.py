@@ -27,8 +27,9 @@ HIDES = {
 """Where a truth would show: in the part of a lane that a told cause may hide."""
 
 
-TRUE_TOO = {"own-tunnel-lossy": "tunnel/loss"}
-"""What is true of a fault as well, and need not be told: one packet of twenty may be lost where nobody counts."""
+TRUE_TOO = {"own-tunnel-lossy": "tunnel/loss", "master-hung": "daemon/hung"}
+"""What is true of a fault as well, and need not be told: one packet of twenty may be lost where nobody counts, and
+Postfix's halted master shows only where it has to start a process."""
 
 
 class Score(Struct, frozen=True):

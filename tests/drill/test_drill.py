@@ -23,8 +23,8 @@ from tests.drill.record import FAULTS, place, read
 from tests.drill.score import score, scores
 
 LESS: dict[str, str] = {
-    "vps-off": "among", "here-offline": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
-    "smtpd-busy": "among", "wraps-tls": "hop", "mode-http": "hop", "timeouts": "hop",
+    "vps-off": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
+    "smtpd-busy": "among",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among",
     "smtps-plain": "among", "here-mtu": "among", "rejects-us+fw-drop-993": "hidden",
     "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "haproxy-outbound+imap-off": "among",

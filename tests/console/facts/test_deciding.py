@@ -8,7 +8,7 @@ from console.answers import Directed, Disk, Frontend, Limits, Ping, Program, Rou
 from console.errors import TimedOut
 from console.facts import addresses, disks, haproxy_stats, incus, listeners, pings, programs
 from console.runner.read_only import reads
-from tests.console.facts.recorded import StandIn, failed
+from tests.console.facts.recorded import StandIn, failed, text
 
 ADDRESSES = """\
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
@@ -188,6 +188,24 @@ def test_haproxy_tells_its_limits_where_its_servers_are_and_what_it_denied() -> 
     assert front.full
     (server,) = haproxy_stats.parse(STAT)
     assert (server.weight, server.took) == (0, 12)
+
+
+def test_a_frontend_tells_its_mode_and_its_tls_sessions_and_an_old_haproxy_does_not() -> None:
+    told = {
+        version: {(each.mode, each.secured) for each in haproxy_stats.parse_frontends(text("haproxy_stats", version))}
+        for version in ("1.5.0.txt", "1.8.0.txt", "2.6.12.txt", "3.4.0.txt")
+    }
+    assert told["1.5.0.txt"] == {("", None)}
+    assert told["1.8.0.txt"] <= {("tcp", None), ("http", None)}
+    assert told["2.6.12.txt"] | told["3.4.0.txt"] <= {("tcp", 0), ("http", 0)}
+    assert ("tcp", 0) in told["2.6.12.txt"] and ("tcp", 0) in told["3.4.0.txt"]
+
+
+def test_tls_sessions_are_counted_later_than_all_else_that_a_server_tells() -> None:
+    before = haproxy_stats.parse(STAT.replace("last_chk,", "last_chk,ssl_sess,").replace("L4OK,12,,", "L4OK,12,,0,"))
+    later = STAT.replace("last_chk,", "last_chk,ssl_sess,").replace(",UP,0,2,L4OK,12,,", ",DOWN,0,2,L4OK,12,,7,")
+    (server,) = haproxy_stats.recounted(before, later)
+    assert (server.status, server.secured) == ("UP", 7)
 
 
 def test_connections_that_nobody_accepts_are_counted() -> None:

@@ -1,0 +1,136 @@
+"""HAProxy's listeners that do the wrong thing with clients: each is told where facts show it, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from console.answers import Ping, Route
+from console.diagnosis.explain import explain
+from console.diagnosis.world import World
+from console.observation import SweepData
+from tests.drill.record import read
+
+
+def told(seen: SweepData) -> set[str]:
+    """Return what is proven."""
+    return {cause.suspects[0].mode.id for cause in explain(World(seen)).causes if cause.proven}
+
+
+def with_front(seen: SweepData, name: str, **changed: object) -> SweepData:
+    assert seen.stats is not None
+    fronts = tuple(replace(each, **changed) if each.name == name else each for each in seen.stats.frontends)
+    seen.stats = replace(seen.stats, frontends=fronts)
+    return seen
+
+
+@pytest.mark.parametrize("mode", ["tcp", "", "health"])
+def test_only_a_frontend_in_http_mode_is_called_the_webs(mode: str) -> None:
+    assert told(read("mode-http")) == {"haproxy-listener/mode-http"}
+    assert told(with_front(read("mode-http"), "sieve", mode=mode)) == set()
+
+
+def test_a_web_lane_in_http_mode_is_as_it_should_be() -> None:
+    seen = read("nginx-stopped")
+    assert told(with_front(seen, "https", mode="http")) == {"daemon/stopped"}
+
+
+def test_a_frontend_in_http_mode_is_told_beside_what_hangs_behind_it() -> None:
+    seen = with_front(read("auth-hung"), "sieve", mode="http")
+    assert told(seen) == {"dovecot/auth-hung", "haproxy-listener/mode-http"}
+
+
+@pytest.mark.parametrize(("front", "server"), [(0, 0), (None, 0), (4, 2), (4, None)])
+def test_tls_ends_early_only_where_haproxy_counts_clients_sessions_and_none_with_the_server(
+    front: int | None, server: int | None
+) -> None:
+    assert told(read("wraps-tls")) == {"haproxy-listener/wraps-tls"}
+    seen = with_front(read("wraps-tls"), "imaps", secured=front)
+    assert seen.stats is not None
+    rows = (replace(each, secured=server) if each.proxy == "imaps" else each for each in seen.stats.servers)
+    seen.stats = replace(seen.stats, servers=tuple(rows))
+    assert told(seen) == set()
+
+
+def test_where_our_own_handshake_failed_it_is_not_haproxy_that_ends_tls_in_vain() -> None:
+    seen = read("wraps-tls")
+    for ladder in seen.lanes["993/imaps"].public.values():
+        ladder.rungs[:] = [replace(each, outcome="failed") if each.name == "tls" else each for each in ladder.rungs]
+    assert told(seen) == set()
+
+
+HANGUP = "Nov 27 09:06:19 mx haproxy/postscreen[773]: HANGUP after {} from [203.0.113.50]:33134 in tests before SMTP"
+
+
+@pytest.mark.parametrize(
+    ("lines", "proven"),
+    [
+        ((HANGUP.format(2), HANGUP.format(2)), True),
+        ((HANGUP.format("1.9"), HANGUP.format("2.1")), True),
+        ((HANGUP.format(2),), False),  # one client may have gone by itself
+        ((HANGUP.format("0.4"), HANGUP.format("0.4")), False),
+        ((HANGUP.format(5), HANGUP.format(5)), False),
+        ((HANGUP.format(2).replace("haproxy/", "postfix/"),) * 2, False),  # not through the proxy
+        ((HANGUP.format(2).replace("HANGUP after 2 from", "DISCONNECT"),) * 2, False),
+        ((), False),
+    ],
+)
+def test_haproxy_is_impatient_only_where_postscreen_saw_it_hang_up_at_that_time(
+    lines: tuple[str, ...], proven: bool
+) -> None:
+    seen = read("timeouts")
+    seen.logs = {"postfix-mailcow": lines}
+    assert told(seen) == ({"haproxy-listener/timeout"} if proven else set())
+
+
+@pytest.mark.parametrize("after", [(0.2, 0.2), (1.4, 2.2)])
+def test_clients_that_are_hung_up_on_at_once_or_at_any_time_prove_no_timeout(after: tuple[float, float]) -> None:
+    seen = read("timeouts")
+    lane = seen.lanes["25/smtp"]
+    for ladders in (lane.public, lane.itself):
+        for ladder, seconds in zip(ladders.values(), after, strict=True):
+            ladder.after = seconds
+    assert told(seen) == set()
+
+
+def test_a_daemon_that_greets_sooner_than_haproxy_hangs_up_is_not_waited_for_too_briefly() -> None:
+    seen = read("timeouts")
+    ladder = seen.lanes["25/smtp"].vm
+    assert ladder is not None
+    ladder.rungs[:] = [replace(each, ms=40.0) if each.name == "greeting" else each for each in ladder.rungs]
+    assert told(seen) == set()
+
+
+# ── this machine, and a filter behind a daemon that hangs ───────────────────────────────────────────────────────────
+
+NONE = "RTNETLINK answers: Network is unreachable"
+OUT = (Route("203.0.113.10", none=NONE), Route("2001:db8:113::10", none=NONE))
+
+
+@pytest.mark.parametrize(
+    ("outward", "proven"),
+    [
+        (OUT, True),
+        (OUT[:1], False),  # the other family may have a way
+        ((OUT[0], Route("2001:db8:113::10", "wan0", "fe80::1")), False),
+        ((OUT[0], Route("2001:db8:113::10", none="RTNETLINK answers: Permission denied")), False),  # one is forbidden
+        ((), False),
+        (None, False),
+    ],
+)
+def test_this_machine_is_called_offline_only_where_its_kernel_has_no_way_of_either_family(
+    outward: tuple[Route, ...] | None, proven: bool
+) -> None:
+    seen = read("here-offline")
+    assert seen.asked is not None
+    seen.asked.outward = outward
+    assert told(seen) == ({"here/offline"} if proven else set())
+
+
+def test_a_filter_is_told_beside_a_daemon_that_hangs_but_not_where_packets_are_lost() -> None:
+    both = {"daemon/hung", "vm-filter/from-proxy"}
+    assert told(read("own-service-silent+out-drop-10993")) == both
+    seen = read("own-service-silent+out-drop-10993")
+    assert seen.asked is not None
+    seen.asked.pings["vm"] = Ping("10.10.10.214", 2, 1, 0.3)
+    assert told(seen) == both - {"vm-filter/from-proxy"}
