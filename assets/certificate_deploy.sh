@@ -171,8 +171,8 @@ setting() { # setting KEY: prints its value in mailcow.conf
 }
 
 whole() { # whether key and certificate that are installed now belong together
-  public=$(openssl pkey -pubout -passin pass: -in "$ssl/key.pem" 2>/dev/null) &&
-    [ "$public" = "$(openssl x509 -noout -pubkey -in "$ssl/cert.pem" 2>/dev/null)" ]
+  public=$(in_time openssl pkey -pubout -passin pass: -in "$ssl/key.pem") &&
+    [ "$public" = "$(in_time openssl x509 -noout -pubkey -in "$ssl/cert.pem")" ]
 }
 
 others() { # others FOLDER: whether another user could change it, or lay another in its place
@@ -190,6 +190,8 @@ others() { # others FOLDER: whether another user could change it, or lay another
 
 places() { # the files and folders that will be written
   [ -d "$ssl" ] || unready "$ssl is not there"
+  # What is looked at now is what is written in: a link on the way there may lead elsewhere later.
+  ssl=$(cd -P -- "$ssl" 2>/dev/null && pwd) || unready "$ssl cannot be entered"
   # Who may change it could lay a link in the way, and have the key written where they read it.
   ! others "$ssl" || unready "$ssl is not a folder that root alone can change: chown root it, or chmod go-w"
   for each in "$ssl/cert.pem" "$ssl/key.pem"; do
@@ -306,7 +308,7 @@ served() { # served [SHA256]: whether every door shows it (none: what it showed 
 back() { # back WORDS: the previous pair takes its place again
   why=$1
   [ -n "$intact" ] || end 14 "not served: $why; there was no usable pair before, so the new one stays"
-  mv -f -- "$work/back/key.pem" "$work/back/cert.pem" "$ssl/" 2>/dev/null && sync "$ssl" || {
+  (enter "$work/back" && mv -f -- key.pem cert.pem "$ssl/") 2>/dev/null && sync "$ssl" || {
     kept=$work work='' # what is in it may be needed
     end 14 "not served: $why; the previous pair could not be put back from $kept/back"
   }
@@ -319,9 +321,28 @@ blocks() { # blocks KIND NAME: prints the blocks of that kind that are installed
   tr -d '\r' <"$ssl/$2.pem" | sed -n "/^-----BEGIN $1-----/,/^-----END $1-----/p"
 }
 
-write() { # write TEXT FILE
-  printf '%s\n' "$1" 2>/dev/null >"$2" && sync "$2" 2>/dev/null && [ "$(cat "$2")" = "$1" ]
+# The folder of the pair is also that of a container, whose root could lay links in it at any moment: what is written
+# there is written from within a folder that was entered, as a new file, and what is kept is never read.
+
+enter() { # enter FOLDER: status 1 when it is not that very folder, without a link on the way
+  cd -P -- "$1" 2>/dev/null && [ "$(pwd -P)" = "$1" ]
 }
+
+write() ( # write TEXT FILE: a new one, through nobody's link
+  rm -f -- "$2" && set -C && printf '%s\n' "$1" 2>/dev/null >"$2" && sync "$2" 2>/dev/null && [ "$(cat "$2")" = "$1" ]
+)
+
+hold() ( # the installed pair itself, to put it back; in another folder it would not be moved back by one rename
+  enter "$work/back" || exit
+  ln -- "$ssl/key.pem" "$ssl/cert.pem" . 2>/dev/null || { # a file system without hard links
+    rm -f -- key.pem cert.pem
+    cp -pP -- "$ssl/key.pem" "$ssl/cert.pem" . 2>/dev/null
+  } || exit
+  for each in key.pem cert.pem; do
+    [ ! -L "$each" ] && [ -f "$each" ] || exit
+  done
+  sync key.pem cert.pem . 2>/dev/null
+)
 
 keep() { # the installed pair, for --restore; the same pair twice does not push the one before out
   [ -n "$intact" ] || return 0
@@ -336,20 +357,19 @@ deploy() { # deploy NAME…
   places "$@"
   work=$ssl/.cowhand
   rm -rf -- "$work" 2>/dev/null
-  mkdir -- "$work" "$work/back" 2>/dev/null || {
+  mkdir -- "$work" 2>/dev/null && (enter "$work" && mkdir -- back) 2>/dev/null || {
     work=''
     unready "$ssl cannot be written"
   }
-  write "$chain" "$work/cert.pem" && chmod 644 "$work/cert.pem" || unready "$ssl cannot be written"
+  (enter "$work" && umask 022 && write "$chain" cert.pem) || unready "$ssl cannot be written"
   [ -n "$restore" ] || trust "$@"
   intact=
   ! whole || intact=yes
   daemons
-  write "$key" "$work/key.pem" && sync "$work/cert.pem" "$work" || unready "$ssl cannot be written"
+  (enter "$work" && write "$key" key.pem && sync cert.pem . 2>/dev/null) || unready "$ssl cannot be written"
   keep || unready "$store cannot be written"
-  [ -z "$intact" ] || { cp -p -- "$ssl/key.pem" "$ssl/cert.pem" "$work/back/" && cmp -s "$ssl/key.pem" "$work/back/key.pem" &&
-    cmp -s "$ssl/cert.pem" "$work/back/cert.pem" && sync "$work/back"/*; } 2>/dev/null || unready "$ssl cannot be written"
-  mv -f -- "$work/key.pem" "$work/cert.pem" "$ssl/" 2>/dev/null && sync "$ssl" || back 'it could not be put in place'
+  [ -z "$intact" ] || hold || unready "$ssl cannot be written"
+  (enter "$work" && mv -f -- key.pem cert.pem "$ssl/") 2>/dev/null && sync "$ssl" || back 'it could not be put in place'
   reload || back "$wrong"
   served "$fingerprint" || back "$wrong"
   rm -rf -- "$work"

@@ -339,9 +339,15 @@ take() { # take TOKEN: status 1 when another was faster
   settled "$dir"
 }
 
-end() { # end VARIABLE=VALUE: ends every process that has this in its environment
+end() { # end VARIABLE=VALUE: ends every process of root or this user that has this in its environment
+  # Another user's is not even read: they can have a read of it wait for ever, and their number be another's by now.
+  wanted=$1
+  set --
+  for each in /proc/[0-9]*; do
+    ! ours "${each#/proc/}" || set -- "$@" "$each/environ"
+  done
   # shellcheck disable=SC2013 # paths without blanks
-  for each in $(grep -alszxF -- "$1" /proc/[0-9]*/environ); do
+  for each in $(grep -alszxF -- "$wanted" "$@"); do
     each=${each#/proc/}
     kill -KILL "${each%/environ}" 2>/dev/null
   done

@@ -14,7 +14,7 @@ from console.text import clean
 BYTES = ("df", "-P")
 INODES = ("df", "-Pi")
 
-_LINE = re.compile(r"(\S+(?: \S+)*?)\s+\d+\s+\d+\s+-?\d+\s+(\d+)%\s+(/.*)")
+_LINE = re.compile(r"(\S+(?: \S+)*?)\s+\d+\s+\d+\s+-?\d+\s+(\d{1,9})%\s+(/.*)")
 _FOREIGN = re.compile(r"/dev/(?:loop|sr)\d|shm$|overlay$|devtmpfs$")
 """Devices that are full by nature, or shown a second time: images, Docker's layers."""
 _SYSTEM = ("/dev", "/proc", "/sys", "/run/user", "/snap", "/boot", "/run/credentials")

@@ -77,8 +77,8 @@ if complaint=$(compose -q 2>&1); then :; else say complaint "$complaint"; fi
 exit 0
 """
 
-_SOCKET = re.compile(r"LISTEN\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+(?:\s+users:\(\(\"([^\"]*)\",pid=(\d+))?")
-_VERSION = re.compile(r"(?:\d+:)?v?(\d+)\.\d+")
+_SOCKET = re.compile(r"LISTEN\s+\d+\s+\d+\s+(\S+):(\d{1,5})\s+\S+(?:\s+users:\(\(\"([^\"]*)\",pid=(\d{1,9}))?")
+_VERSION = re.compile(r"(?:\d+:)?v?(\d{1,9})\.\d+")
 
 
 class Socket(Struct, frozen=True):

@@ -103,7 +103,10 @@ def after(text: str, earliest: datetime) -> str:
 def _moment(line: str, near: datetime) -> datetime | None:
     """When a line was written; a syslog time has no year, so the one that puts it nearest to `near` is meant."""
     if match := _ISO.match(line):
-        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3] or ''}")
+        try:
+            moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3] or ''}")
+        except ValueError:
+            return None
         return moment if moment.tzinfo else moment.replace(tzinfo=near.tzinfo)
     match = _SYSLOG.match(line)
     if match is None or match[1] not in _MONTHS:
@@ -120,7 +123,7 @@ def _moment(line: str, near: datetime) -> datetime | None:
 async def _clock(host: Host) -> datetime | None:
     """The machine's own time, in its own zone."""
     answer: Answer = await run(host, ("date", "+%s %z"))
-    match = re.match(r"(\d+) ([+-])(\d\d)(\d\d)\s*$", answer.text)
+    match = re.match(r"(\d{1,10}) ([+-])([01]\d)(\d\d)\s*$", answer.text)
     if match is None:
         return None
     offset = timedelta(hours=int(match[3]), minutes=int(match[4])) * (-1 if match[2] == "-" else 1)

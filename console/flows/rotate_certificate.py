@@ -94,13 +94,13 @@ async def _look(context: StepContext) -> State:
         raise Refusal(f"{found.lineage}/fullchain.pem {error}") from None
     clock = await proxy.run(["sh", "-c", CLOCK, "sh", f"{found.lineage}/fullchain.pem"], LOOK)
     times = clock.stdout.decode("ascii", "replace").split()
-    if clock.status or len(times) != 2:
+    if clock.status or len(times) != 2 or not all(re.fullmatch(r"\d{1,12}(\.\d{1,12})?", each) for each in times):
         raise HostError(explain(context.name("proxy"), "stat", clock))
     settings = f"/etc/letsencrypt/renewal/{found.name}.conf"
     words = ["sh", "-c", CERTBOT, "sh", settings, f"/etc/letsencrypt/archive/{found.name}"]
     said = await proxy.run(words, LOOK)
     told = said.stdout.decode("utf-8", "replace")
-    version = re.search(r"certbot (\d+)\.(\d+)", told)
+    version = re.search(r"certbot (\d{1,9})\.(\d{1,9})", told)
     if version is None:
         raise Refusal(f"{context.name('proxy')} has no certbot: {explain(context.name('proxy'), 'certbot', said)}")
     server = re.search(r"(?m)^server\s*=\s*(https?://\S+)", told)

@@ -81,9 +81,10 @@ _NO_COMMAND = re.compile(rb"^(?:/[^ ]*/)?env: [^\n]*No such file or directory\s*
 async def find(host: Host, mark: str) -> tuple[int, ...] | None:
     """The processes on a host that have the mark; None where that cannot be told. Raises `HostError`."""
     done = await host.run(["sh", "-c", FIND, "sh", f"{VARIABLE}={mark}"], LOOK)
-    if done.status:
+    found = [re.fullmatch(rb"/proc/(\d{1,9})/environ", each) for each in done.stdout.split()]
+    if done.status or None in found:
         return None
-    return tuple(sorted(int(each.split(b"/")[2]) for each in done.stdout.split()))
+    return tuple(sorted(int(each[1]) for each in found if each))
 
 
 async def signal(host: Host, mark: str, name: str) -> None:

@@ -88,7 +88,7 @@ def _action(context: StepContext, action: Action) -> Iterator[str]:
         case Copy() if is_plain(f"{action.path}{action.source}"):
             yield f"sum=$([ ! -e {line([action.path])} ] || sha256sum < {line([action.path])} | cut -d ' ' -f 1)"
             words = f"{action.text}, with the sum {action.sha256}, and go on from here"
-            yield f'[ "$sum" = {action.sha256} ] || {{ echo {line([show.line(context, words)])} >&2; exit 1; }}'
+            yield f'[ "$sum" = {line([action.sha256])} ] || {{ echo {line([show.line(context, words)])} >&2; exit 1; }}'
         case Wait():
             yield f"say {line(['waiting until ' + show.line(context, action.words)])}"
             yield f"until {_shown(action.argv)} >/dev/null; do sleep {action.every:g}; done"

@@ -319,12 +319,20 @@ def _own_group(gid: int) -> bool:
     return gid == user.pw_gid and group.gr_name == user.pw_name and {*group.gr_mem} <= {user.pw_name}
 
 
+def _listed(path: Path) -> bool:
+    """Whether a list of its own says who may change a file: the group's bits are then what the longest of them may."""
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except (OSError, AttributeError):  # it has none, or this system tells of none
+        return False
+
+
 def _others(path: Path, found: os.stat_result, above: bool) -> str:
     if found.st_uid not in (0, os.geteuid()):
         from console.store.safe_folder import user_name
 
         return f"{clean(str(path))} belongs to {user_name(found.st_uid)}, who could change what would run"
-    loose = found.st_mode & (0o002 if _own_group(found.st_gid) else 0o022)
+    loose = found.st_mode & (0o002 if _own_group(found.st_gid) and not _listed(path) else 0o022)
     if loose and not (above and found.st_mode & stat.S_ISVTX):
         return f"other users can change {clean(str(path))} (mode {stat.S_IMODE(found.st_mode):04o})"
     return ""

@@ -112,3 +112,50 @@ def test_no_key_is_written_where_another_user_could_read_it(way: str, mail: Mail
     done = mail.push(new().pushed)
     assert not (mallory.folder / "kept").exists() or "PRIVATE KEY" not in (mallory.folder / "kept").read_text()
     assert done.returncode == 12 and b"is not a folder that root alone can change" in done.stderr
+
+
+# ── the folder of the pair is mounted in a container too, whose root is root ────────────────────────────────────────
+
+LAID = {
+    "the folder beside": 'mv .cowhand moved && ln -s "$there" .cowhand',
+    "the new key": 'ln -sf "$there/key.pem" .cowhand/key.pem',
+    "the new certificate": 'ln -sf "$there/cert.pem" .cowhand/cert.pem',
+    "the folder for what is kept": 'rmdir .cowhand/back && ln -s "$there" .cowhand/back',
+    "what is kept": 'ln -s "$there/key.pem" "$there/cert.pem" .cowhand/back/',
+    "the installed key": 'ln -sf "$there/key.pem" key.pem',
+}
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+@pytest.mark.parametrize("what", LAID)
+def test_a_link_that_a_container_lays_is_neither_written_through_nor_read(
+    what: str, shell: str, mail: MailHost
+) -> None:
+    """It acts while the daemons are asked for; what it can read of the host's is looked at at each call."""
+    there, seen = mail.root / "there", mail.root / "seen"
+    there.mkdir()
+    for name in ("key.pem", "cert.pem"):
+        (there / name).write_text(f"precious {name}\n")
+        (there / name).chmod(0o600)
+    script = f"cd '{mail.ssl}' && there='{there}'\n[ -e '{seen}' ] || {{ {LAID[what]}; }}\n"
+    script += f'for each in .cowhand/back/*; do [ -L "$each" ] || cat "$each"; done >>\'{seen}\' 2>&1'
+    docker = (mail.root / "usr/local/bin/docker").read_text().replace("#!/bin/sh\n", "", 1)
+    mail.executable("docker", f"#!/bin/sh\n({script})\n{docker}")
+    words = [*shell.split(), *mail.words()[1:]]
+    subprocess.run(words, input=new().pushed, capture_output=True, check=False, timeout=120)
+    assert seen.exists() and (what == "the folder for what is kept" or "precious" not in seen.read_text())
+    for name in ("key.pem", "cert.pem"):
+        assert (there / name).read_text() == f"precious {name}\n" and (there / name).stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in there.iterdir()) == ["cert.pem", "key.pem"]
+
+
+def test_a_link_on_the_way_that_leads_elsewhere_later_is_not_followed_again(mail: MailHost, mallory: Mallory) -> None:
+    """Mailcow's folder is named by a link of another user's, who turns it round while the daemons are asked for."""
+    link, theirs = mallory.folder / "mailcow", mallory.folder / "theirs"
+    mallory.does('ln -s "$1" mailcow; mkdir -p theirs/data/assets/ssl/.cowhand/back', mail.ssl.parents[2])
+    docker = (mail.root / "usr/local/bin/docker").read_text().replace("#!/bin/sh\n", "", 1)
+    mail.executable("docker", f"#!/bin/sh\nln -sfT '{theirs}' '{link}'\n{docker}")
+    mail.lay(mail.program.replace("folder=$root$folder", f"folder='{link}'"))
+    mail.push(new().pushed)
+    assert link.readlink() == theirs
+    assert [each for each in theirs.rglob("*") if not each.is_dir()] == []

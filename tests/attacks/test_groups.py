@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,16 @@ def test_a_group_is_ones_own_when_it_has_ones_name_and_no_other_member(
     monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((group, "x", MALLORY, members)))
     with mallory.acting():
         assert trust._own_group(MALLORY) is own
+
+
+def test_a_list_that_lets_another_user_in_is_no_group_of_ones_own(clone: Path, mallory: Mallory) -> None:
+    """A folder above may have given it: then the group's bits say what the longest entry of the list may."""
+    tags = ((1, 7, -1), (2, 7, SHARED), (4, 7, -1), (16, 7, -1), (32, 5, -1))  # owner, one user, group, mask, others
+    entries = b"".join(struct.pack("<HHi", *each) for each in tags)
+    try:
+        os.setxattr(clone, "system.posix_acl_access", struct.pack("<I", 2) + entries)
+    except OSError:
+        pytest.skip("this file system has no lists")
+    assert clone.stat().st_mode & 0o777 == 0o775
+    with mallory.acting(), pytest.raises(TrustError, match=r"other users can change"):
+        trust.seal(clone, [use(clone)])

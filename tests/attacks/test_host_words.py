@@ -7,6 +7,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncssh
@@ -14,10 +15,11 @@ import pytest
 
 from console.estate.load import load
 from console.events import Prompt
+from console.facts import disks, installation, log
 from console.flows import Plan, Run, Step, needed
 from console.flows.certificate_sync import lines
 from console.flows.install_mailcow.commands import MOST_LAYERS, Layers, cloning
-from console.hosts import lock
+from console.hosts import lock, marks
 from console.hosts.host import Completed
 from console.hosts.local import Local
 from console.hosts.names import numeric
@@ -33,6 +35,7 @@ from console.runner import runbook
 from console.runner.context import StepContext
 from console.runner.plan import Copy, Loss, Wait, Write
 from console.secret import Secret
+from tests.attacks.conftest import Mallory
 from tests.console.flows.cases import certificate_sync as sync
 from tests.console.flows.walking import agree, walk
 
@@ -288,3 +291,54 @@ async def test_a_key_that_is_a_pipe_or_a_device_is_neither_waited_for_nor_read(
 def test_known_hosts_that_are_a_pipe_or_a_device_know_nobody(kind: Callable[[Path], None], tmp_path: Path) -> None:
     kind(tmp_path / "known")
     assert KnownHosts([tmp_path / "known"]).lines == ()
+
+
+@pytest.mark.parametrize("name", ["id.pub", "id-cert.pub"])
+async def test_a_key_is_used_without_what_cannot_be_read_beside_it(name: str, mallory: Mallory) -> None:
+    """OpenSSH, too, goes on without them: a certificate that root has left there is no reason to refuse the key."""
+    folder = mallory.folder
+    key = mallory.owns(
+        folder / "id", asyncssh.generate_private_key("ssh-ed25519").export_private_key("openssh").decode()
+    )
+    key.chmod(0o600)
+    (folder / name).write_text("root's\n")
+    (folder / name).chmod(0o600)
+    with mallory.acting():
+        assert await Identities(Resolved("a", "host", 22, "root", identities=(key,), only=True), Credentials()).next()
+
+
+# ── numbers and moments that are none ───────────────────────────────────────────────────────────────────────────────
+
+VAST = "9" * 5000
+"""More digits than Python reads as a number."""
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["garbage", "/proc/x/environ", f"/proc/{VAST}/environ", "/proc/1/environ /proc//environ", EVIL],
+    ids=["words", "letters", "vast", "nothing", "escapes"],
+)
+async def test_processes_that_are_none_are_not_taken_for_ours(said: str) -> None:
+    assert await marks.find(Says(said.encode()), "mark") is None
+    assert await marks.find(Says(b"/proc/7/environ\n/proc/5/environ\n"), "mark") == (5, 7)
+
+
+@pytest.mark.parametrize("said", ["2026-99-99 99:99:99", "0000-01-01 00:00:00Z", "2026-01-01T00:00:00+99:99"])
+def test_a_line_of_a_log_with_a_moment_that_is_none_belongs_to_the_one_before(said: str) -> None:
+    text = f"2026-01-01T00:00:00Z old\n{said} x\n2026-03-01T00:00:00Z young\n{said} y"
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    assert log.after(text, since) == f"2026-03-01T00:00:00Z young\n{said} y"
+
+
+@pytest.mark.parametrize(
+    "said", [f"{VAST} +0000", "1 +9999", "9999999999 +2359", "x"], ids=["vast", "zone", "late", "none"]
+)
+async def test_a_clock_that_is_none_is_not_read(said: str) -> None:
+    found = await log._clock(Says(said.encode()))
+    assert found is None or found.year == 2286
+
+
+def test_a_number_that_nobody_counts_is_none() -> None:
+    assert installation._socket(f'LISTEN 0 1 0.0.0.0:{VAST} 0.0.0.0:* users:(("x",pid=1') is None
+    assert installation.major_of(f"{VAST}.1") is None
+    assert disks.parse(f"/dev/sda1 1 1 1 {VAST}% /a\n/dev/sdb1 1 1 1 5% /b\n") == (disks.Disk("/b", 5, 0),)

@@ -140,3 +140,20 @@ def test_nor_for_one_that_takes_the_change_back(user: int, taken: bool, store: S
         (store.dir / "armed").rename(store.dir / f"firing.{pid}")
         store.ask("once")
         assert store.back.exists() is taken
+
+
+def test_a_process_of_another_user_is_not_ended_as_a_command_of_the_change(store: Store, mallory: Mallory) -> None:
+    """Its number may be another's by the time it is ended; and a user can have a read of it wait for ever."""
+    words = ["sh", "-c", "echo there; read -r _"]
+    env = {"COWHAND_GUARD": str(store.dir), "PATH": os.environ["PATH"]}
+    processes = [
+        subprocess.Popen(words, stdin=-1, stdout=-1, env=env, user=user, group=user, extra_groups=[])
+        for user in (0, MALLORY)
+    ]
+    for each in processes:
+        assert each.stdout is not None and each.stdout.readline() == b"there\n"
+    store.ask("fire")
+    assert store.back.exists() and processes[0].wait(60) == -9
+    assert processes[1].poll() is None
+    processes[0].communicate()
+    processes[1].communicate(b"\n")

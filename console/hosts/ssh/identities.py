@@ -101,7 +101,7 @@ class Identities:
         try:
             mode, data = _private(path)
             for end in BESIDE:  # asyncssh reads them too
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, PermissionError, IsADirectoryError):  # it goes on without those
                     _read(path.with_name(path.name + end))
         except FileNotFoundError:
             return []

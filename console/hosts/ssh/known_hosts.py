@@ -10,13 +10,15 @@ import hmac
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
-from console.store.plain import open_plain
+from console.store.plain import NotPlainError, open_plain
+from console.store.safe_folder import open_place
 from console.text import clean
 
 Marker = Literal["", "cert-authority", "revoked"]
@@ -114,14 +116,20 @@ def matches(hosts: str, name: str) -> bool:
 
 
 def add(file: Path, name: str, key: bytes, hashed: bool) -> None:
-    """Append a key for a host, unless it stands there; raises OSError. A new file is 0600, a new folder 0700."""
+    """Append a key for a host, unless it stands there. A new file is 0600, a new folder 0700.
+
+    Raises OSError, also where another user could redirect what is written."""
     if any(line.key == key and matches(line.hosts, name) and not line.marker for line in _read(file)):
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     hosts = hash_name(name) if hashed else name
     text = f"{hosts} {kind_of(key)} {base64.b64encode(key).decode()}\n"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open_place(file) as place:  # root may have another user's home folder, and a link of theirs in it
+        descriptor = os.open(place.name, flags, 0o600, dir_fd=place.folder)
     with os.fdopen(descriptor, "r+b", buffering=0) as handle:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotPlainError
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             text = "\n" + text
