@@ -194,11 +194,21 @@ def _proven(world: World, candidates: list[Suspect]) -> list[Suspect]:
         if suspect.covers - explained:
             kept.append(suspect)
             explained |= suspect.covers
-        elif suspect.mode.stands and suspect.proof.beside:
-            # one of every lane: of which it is the fault cannot be told
-            scope = suspect.scope if len(suspect.scope.ports) < len(world.lanes) else Scope(())
-            kept.append(Suspect(suspect.mode, scope, suspect.proof, frozenset()))
-    return [each for each in kept if _is_needed(each, kept)]
+        elif _stands(suspect):
+            kept.append(_beside(world, suspect))
+    needed = [each if _is_needed(each, kept) else _beside(world, each) for each in kept]
+    return [each for each in needed if each.covers or _stands(each)]
+
+
+def _stands(suspect: Suspect) -> bool:
+    """Whether it is told though others explain all that it would."""
+    return bool(suspect.mode.stands) and suspect.proof.beside
+
+
+def _beside(world: World, suspect: Suspect) -> Suspect:
+    """The same, explaining nothing; one of every lane is of none: of which it is the fault cannot be told."""
+    scope = suspect.scope if len(suspect.scope.ports) < len(world.lanes) else Scope(())
+    return Suspect(suspect.mode, scope, suspect.proof, frozenset())
 
 
 def _is_needed(suspect: Suspect, kept: list[Suspect]) -> bool:

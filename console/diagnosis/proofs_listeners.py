@@ -33,13 +33,14 @@ def for_web(world: World, scope: Scope) -> Proof:
 def ends_tls(world: World, scope: Scope) -> Proof:
     """HAProxy counts TLS sessions of its own where the files have none, ours stand, and then nobody greets.
 
-    It begins none with the server, which answers TLS well."""
+    It begins none with the server, which answers TLS well, or which nobody reaches: then it was surely HAProxy."""
     port = scope.ports[0]
     front, server, lane = world.frontend(port), world.row(port), world.lanes[port].lane
     if front is None or server is None or lane.tls != "passthrough" or not front.secured or server.secured != 0:
         return Proof(False)
     ours = [each for each in _fronts(world, port) if each.done]
-    if not ours or not all(_secured(each) for each in ours) or not _secured(world.lanes[port].vm):
+    behind = world.lanes[port].vm
+    if not ours or not all(map(_secured, ours)) or behind is None or (behind.connected and not _secured(behind)):
         return Proof(False)
     words = (
         f"show stat: frontend {front.name} was the server of {front.secured} TLS sessions, "

@@ -19,6 +19,12 @@ HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission"
 WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out")
 """What Postfix and Dovecot log of a header that did not come."""
 
+_LOGINS = {
+    "imap": "imap-login: ", "imaps": "imap-login: ", "pop3": "pop3-login: ", "pop3s": "pop3-login: ",
+    "sieve": "managesieve-login: ",
+}  # fmt: skip
+"""Which of Dovecot's processes takes the clients of a protocol."""
+
 _NO_SOURCE = re.compile(r"bind to source address")
 """What HAProxy's check says when its machine does not have the address that `source` names."""
 
@@ -234,12 +240,18 @@ def headerless(world: World, scope: Scope) -> Proof:
             return Proof(True, (f"the daemon says: {test.said}",))
         timely = not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ())
         # HAProxy's own retries take as long: the daemon must say so, too
-        if timely and _straight(world, port) and world.logged(WAITED, port):
+        if timely and _straight(world, port) and _waited(world, port):
             return Proof(True, (f"the daemon waited for a header: {test.said}",))
     if protocol == "smtp":
         return Proof(False)  # postscreen and smtpd say what they miss
-    logged = world.logged(WAITED, port)
+    logged = _waited(world, port)
     return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
+
+
+def _waited(world: World, port: int) -> str:
+    """The line in which the daemon of this lane says that it waited in vain: Dovecot's of another lane say nothing."""
+    mark = _LOGINS.get(world.lanes[port].lane.protocol, "")
+    return next((line for line in world.log(port) if mark in line and WAITED.search(line)), "")
 
 
 def shared(world: World, scope: Scope) -> Proof:

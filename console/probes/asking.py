@@ -90,6 +90,8 @@ async def _all(questions: Sequence[Callable[[], Awaitable[None]]], report: Repor
 class _Asking:
     def __init__(self, seen: SweepData, hosts: Mapping[Role, Host], told: Asked, brief: bool = False) -> None:
         self.seen, self.hosts, self.told, self.brief = seen, hosts, told, brief
+        self.seen_running = asyncio.Event()
+        """Set once it is known how HAProxy's processes are, or that nobody can tell."""
 
     @property
     def target(self) -> str:
@@ -111,9 +113,12 @@ class _Asking:
         self._note(f"who listens on {self.hosts[role].name}", found.error)
 
     async def haproxy(self) -> None:
-        found = await programs.ask(self.hosts["proxy"], "haproxy")
-        self.told.haproxy = None if found.error else found.found
-        self._note("HAProxy's processes", found.error)
+        try:
+            found = await programs.ask(self.hosts["proxy"], "haproxy")
+            self.told.haproxy = None if found.error else found.found
+            self._note("HAProxy's processes", found.error)
+        finally:
+            self.seen_running.set()
 
     async def socket(self) -> None:
         stats = self.seen.stats
@@ -197,7 +202,14 @@ class _Asking:
         self.told.door = await climb(asked, host)
 
     async def itself(self, lane: LaneData, address: str, planned: Ladder) -> None:
-        lane.itself[address] = await climb(planned.target, self.hosts["proxy"])
+        """What the proxy itself is told at its public address: where HAProxy is halted, whether it is let in at all.
+
+        A halted one says nothing to anybody, for as long as one waits."""
+        await self.seen_running.wait()
+        running = self.told.haproxy
+        halted = bool(running) and all(each.halted for each in running or ())
+        target = replace(planned.target, depth="connect") if halted else planned.target
+        lane.itself[address] = await climb(target, self.hosts["proxy"])
 
     # ── the mail host ───────────────────────────────────────────────────────────────────────────────────────────────
 

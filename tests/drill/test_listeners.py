@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 from msgspec.structs import replace
 
 from console.answers import Ping, Route
 from console.diagnosis.explain import explain
 from console.diagnosis.world import World
+from console.hosts.host import Completed, Host
+from console.hosts.local import Local, SocketStream
+from console.ladders import Ladder, ProbeTarget
 from console.observation import SweepData
+from console.probes import asking
+from console.probes.ladder import climb as really_climb
+from tests.drill.less import without_proxy
 from tests.drill.record import read
 
 
@@ -57,6 +66,30 @@ def test_where_our_own_handshake_failed_it_is_not_haproxy_that_ends_tls_in_vain(
     for ladder in seen.lanes["993/imaps"].public.values():
         ladder.rungs[:] = [replace(each, outcome="failed") if each.name == "tls" else each for each in ladder.rungs]
     assert told(seen) == set()
+
+
+@pytest.mark.parametrize("spoken", [True, False])
+def test_tls_that_ends_early_is_told_beside_a_dead_tunnel_but_not_beside_a_daemon_without_tls(spoken: bool) -> None:
+    """Where nobody reaches the daemon, a handshake that stands was surely HAProxy's."""
+    seen, cut = read("wraps-tls"), read("own-tunnel-cut")
+    for id, lane in seen.lanes.items():
+        if spoken:
+            lane.vm = cut.lanes[id].vm
+        elif lane.vm is not None:
+            rungs = [replace(each, outcome="failed") if each.name == "tls" else each for each in lane.vm.rungs]
+            lane.vm = replace(lane.vm, rungs=rungs, cause="tls")
+    assert ("haproxy-listener/wraps-tls" in told(seen)) == spoken
+
+
+def test_what_dovecot_says_of_a_header_on_one_lane_is_no_proof_on_another() -> None:
+    """A packet that was lost may have had it."""
+    seen = read("bad-check")
+    without_proxy(seen)
+    line = "Nov 28 12:43:18 mx dovecot: {}-login: Error: haproxy: Client timed out (rip=100.64.0.1)"
+    seen.logs["dovecot-mailcow"] = (line.format("managesieve"),)
+    assert told(seen) == set()
+    seen.logs["dovecot-mailcow"] = (line.format("imap"),)
+    assert told(seen) == {"haproxy-server/no-header"}
 
 
 HANGUP = "Nov 27 09:06:19 mx haproxy/postscreen[773]: HANGUP after {} from [203.0.113.50]:33134 in tests before SMTP"
@@ -134,3 +167,43 @@ def test_a_filter_is_told_beside_a_daemon_that_hangs_but_not_where_packets_are_l
     assert seen.asked is not None
     seen.asked.pings["vm"] = Ping("10.10.10.214", 2, 1, 0.3)
     assert told(seen) == both - {"vm-filter/from-proxy"}
+
+
+# ── a HAProxy that is halted is not waited for again ────────────────────────────────────────────────────────────────
+
+
+class Silent(Local):
+    """Stands for the proxy: all its connections are taken, and nobody says a word; its HAProxy is in `state`."""
+
+    def __init__(self, port: int, state: str) -> None:
+        super().__init__("vps", "proxy")
+        self.port, self.state = port, state
+
+    async def connect(self, address: str, port: int, timeout: float) -> SocketStream:
+        return await super().connect("127.0.0.1", self.port, timeout)
+
+    async def run(self, argv: Sequence[str], timeout: float, cap: int = 1 << 20) -> Completed:
+        if argv[0] == "ps":
+            return Completed(0, f"{self.state} /usr/sbin/haproxy -f /etc/haproxy/haproxy.cfg\n".encode(), b"")
+        return Completed(127, b"", b"not found")
+
+
+@pytest.mark.parametrize(("state", "depth"), [("Ts", "connect"), ("Ss", "greeting")])
+async def test_of_a_halted_haproxy_the_proxy_asks_itself_only_whether_it_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, state: str, depth: str
+) -> None:
+    asked: list[str] = []
+
+    async def climb(target: ProbeTarget, host: Host, *rest: object) -> Ladder:
+        asked.append(target.depth)
+        return await really_climb(replace(target, depth="connect"), host)
+
+    monkeypatch.setattr(asking, "climb", climb)
+    seen = read("haproxy-frozen")
+    for lane in seen.lanes.values():
+        lane.itself.clear()
+    async with await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0) as server:
+        await asking.ask(seen, {"proxy": Silent(server.sockets[0].getsockname()[1], state)})
+    assert seen.asked is not None and seen.asked.haproxy is not None
+    assert {each for each in asked if each != "connect"} == ({"greeting"} if depth == "greeting" else set())
+    assert all(each.connected for lane in seen.lanes.values() for each in lane.itself.values())
