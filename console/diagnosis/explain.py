@@ -317,6 +317,6 @@ def _within_set(small: tuple[Suspect, ...], large: tuple[Suspect, ...]) -> bool:
 
 def _cause(suspects: tuple[Suspect, ...], covers: frozenset[int], symptoms: tuple[Test, ...]) -> Cause:
     shown = tuple(symptoms[number] for number in sorted(covers))
-    lanes = {test.port for test in shown if test.port}
-    ports = tuple(port for port in suspects[0].scope.ports if port in lanes)
+    lanes = dict.fromkeys(test.port for test in shown if test.port)  # in the order of the estate, as symptoms are
+    ports = tuple(port for port in lanes if port in suspects[0].scope.ports)
     return Cause(suspects, shown, ports or suspects[0].scope.ports)

@@ -240,8 +240,8 @@ def headerless(world: World, scope: Scope) -> Proof:
             return Proof(True, (f"the daemon says: {test.said}",))
         timely = not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ())
         # HAProxy's own retries take as long: the daemon must say so, too
-        if timely and _straight(world, port) and _waited(world, port):
-            return Proof(True, (f"the daemon waited for a header: {test.said}",))
+        if timely and _straight(world, port) and (logged := _waited(world, port)):
+            return Proof(True, (logged, f"the daemon waited for a header: {test.said}"))
     if protocol == "smtp":
         return Proof(False)  # postscreen and smtpd say what they miss
     logged = _waited(world, port)
