@@ -18,6 +18,7 @@ from console.events import Prompt
 from console.facts import disks, installation, log
 from console.flows import Plan, Run, Step, needed
 from console.flows.certificate_sync import lines
+from console.flows.certificate_sync.ground import HOOKS, MOST
 from console.flows.install_mailcow.commands import MOST_LAYERS, Layers, cloning
 from console.hosts import lock, marks
 from console.hosts.host import Completed
@@ -342,3 +343,11 @@ def test_a_number_that_nobody_counts_is_none() -> None:
     assert installation._socket(f'LISTEN 0 1 0.0.0.0:{VAST} 0.0.0.0:* users:(("x",pid=1') is None
     assert installation.major_of(f"{VAST}.1") is None
     assert disks.parse(f"/dev/sda1 1 1 1 {VAST}% /a\n/dev/sdb1 1 1 1 5% /b\n") == (disks.Disk("/b", 5, 0),)
+
+
+async def test_a_proxy_with_thousands_of_hooks_is_not_asked_for_each_of_them(tmp_path: Path) -> None:
+    sync.build(tmp_path)
+    for number in range(MOST + 1):
+        (tmp_path / f"vps{HOOKS}" / f"hook{number}").write_text("")
+    ending = await walk(sync.CASE, tmp_path, lambda event: None)
+    assert ending is not None and ending.outcome == "refused" and f"more than {MOST} files" in ending.words

@@ -15,6 +15,7 @@ import pytest
 
 from console.errors import NoWayIn
 from console.flows.certificate_sync.commands import TRY
+from console.hosts.ssh.login import SLICE
 from tests.assets.mail_host import MailHost
 from tests.assets.pairs import new, old
 from tests.assets.proxy_host import ProxyHost
@@ -125,6 +126,22 @@ async def test_what_a_server_says_to_the_first_question_is_not_kept(talker: Serv
     finally:
         tracemalloc.stop()
     assert peak < SAYS << 19
+
+
+async def test_a_server_that_talks_without_end_leaves_the_other_hosts_their_turn(
+    talker: Server, ssh: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All hosts are asked by one thread: what it does with one read of a server is what all others wait for."""
+    taken: list[int] = []
+    take = asyncssh.SSHClientConnection.data_received
+
+    def count(connection: asyncssh.SSHClientConnection, data: bytes, datatype: int | None = None) -> None:
+        taken.append(len(data))
+        take(connection, data, datatype)
+
+    monkeypatch.setattr(asyncssh.SSHClientConnection, "data_received", count)
+    await ssh(talker.configure(key=False)).open()
+    assert sum(taken) > 1 << 20 and max(taken) <= SLICE
 
 
 async def test_a_server_that_only_speaks_compressed_is_not_spoken_to(server: Server, ssh: Make) -> None:

@@ -125,6 +125,8 @@ async def _hook(context: StepContext) -> tuple[str, bool]:
     """Where the hook belongs: over one that sends a pair by ssh already, else in a file of its own."""
     said = await context.host("proxy").run(["ls", "-1", HOOKS], LOOK)
     names = said.stdout.decode("utf-8", "replace").split("\n") if said.status == 0 else []
+    if len([*filter(None, names)]) > MOST:
+        raise Refusal(f"{HOOKS} on {context.name('proxy')} has more than {MOST} files: nobody can say which one pushes")
     found = []
     for each in filter(re.compile(r"[\w][\w.-]*").fullmatch, names):
         if each.endswith((".previous", "~")):

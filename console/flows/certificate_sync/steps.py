@@ -42,6 +42,7 @@ from console.flows.certificate_sync.ground import (
     KEY,
     KNOWN,
     LOOK,
+    MOST,
     SETTINGS,
     banner,
     caller,
@@ -153,7 +154,7 @@ class Pin(Part):
         found = await ground(context)
         rows = []
         said = await context.host("mail").run(["sh", "-c", SSHD], LOOK)
-        keys = [each for each in said.stdout.decode("utf-8", "replace").split("\n") if each.startswith("/")]
+        keys = [each for each in said.stdout.decode("utf-8", "replace").split("\n") if each.startswith("/")][:MOST]
         for path in keys or HOST_KEYS:
             half = await context.text("mail", f"{path}.pub")
             if half is None and path in keys:
