@@ -48,7 +48,7 @@ def first_findings(findings: Sequence[Finding], most: int = 3) -> list[str]:
     rows = [f"{counted(len(findings), 'finding')} in the files, the gravest first:"]
     for each in findings[:most]:
         place = str(each.where) if isinstance(each.where, Span) else each.where
-        rows.append(f"  {each.id} {place}  {clean(each.summary, 120)}")
+        rows.append(f"  {each.id} {place}  {clean(each.summary, 400)}")
     if len(findings) > most:
         rows.append(f"  and {len(findings) - most} more: `cowhand lint` has them all")
     return rows
