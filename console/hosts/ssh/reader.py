@@ -82,6 +82,13 @@ def _load(paths: list[Path], me: str, user: str | None, host: str, port: int | N
         _percent_expand: set[str] = set()  # noqa: RUF012
         _no_split = {*SSHClientConfig._no_split, "knownhostscommand"}  # noqa: RUF012
 
+        guarded = False
+
+        def parse(self, path: Path) -> None:
+            if self.guarded:  # what it includes is parsed by this, too
+                _check(path)
+            super().parse(path)
+
         def _match(self, option: str, args: list[str]) -> None:
             if {"exec", "localnetwork"} & {word.lower().lstrip("!") for word in args}:
                 self._error("Match exec and localnetwork need OpenSSH's own ssh, which is not installed here")
@@ -98,6 +105,7 @@ def _load(paths: list[Path], me: str, user: str | None, host: str, port: int | N
         config = Reader(None, False, False, final, me, user or (), host, port or ())  # type: ignore[arg-type]
         for path in paths:
             if required or os.access(path, os.R_OK):
+                config.guarded = not required and path != SYSTEM
                 config.parse(path)
         return config
 
@@ -108,3 +116,10 @@ def _load(paths: list[Path], me: str, user: str | None, host: str, port: int | N
     if options.get("CanonicalizeHostname"):
         raise ValueError("CanonicalizeHostname needs OpenSSH's own ssh, which is not installed here")
     return options
+
+
+def _check(path: Path) -> None:
+    """Raise `ValueError` for a file that another user could change: its ProxyCommand would be theirs (as OpenSSH)."""
+    found = path.stat()
+    if found.st_uid not in (0, os.getuid()) or found.st_mode & 0o022:
+        raise ValueError(f"{path} can be changed by others: chown it, or chmod go-w")
