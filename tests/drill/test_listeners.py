@@ -17,6 +17,7 @@ from console.ladders import Ladder, ProbeTarget
 from console.observation import SweepData
 from console.probes import asking
 from console.probes.ladder import climb as really_climb
+from tests.console.facts.recorded import StandIn, failed
 from tests.drill.less import without_proxy
 from tests.drill.record import read
 
@@ -207,3 +208,48 @@ async def test_of_a_halted_haproxy_the_proxy_asks_itself_only_whether_it_is_let_
     assert seen.asked is not None and seen.asked.haproxy is not None
     assert {each for each in asked if each != "connect"} == ({"greeting"} if depth == "greeting" else set())
     assert all(each.connected for lane in seen.lanes.values() for each in lane.itself.values())
+
+
+# ── this machine's own ways ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("dialled", "asked"),
+    [
+        (("203.0.113.10", "2001:db8:113::10"), ("203.0.113.10", "2001:db8:113::10")),
+        (("203.0.113.10",), ("203.0.113.10", "2001:db8::1")),  # the name has none of that family
+        (("2001:db8:113::10",), ("192.0.2.1", "2001:db8:113::10")),
+    ],
+)
+async def test_where_nobody_is_reached_this_machine_is_asked_for_its_ways_of_both_families(
+    dialled: tuple[str, ...], asked: tuple[str, ...]
+) -> None:
+    seen = read("here-offline")
+    for lane in seen.lanes.values():
+        lane.public = {address: ladder for address, ladder in lane.public.items() if address in dialled}
+    here = StandIn({"ip route get": failed(NONE, 2)}, "here")
+    await asking.ask(seen, {"here": here})
+    assert seen.asked is not None and seen.asked.outward == tuple(Route(each, none=NONE) for each in asked)
+    assert told(seen) == {"here/offline"}
+
+
+async def test_a_machine_that_cannot_be_asked_for_its_ways_is_not_called_offline() -> None:
+    seen = read("here-offline")
+    await asking.ask(seen, {"here": StandIn({}, "here")})
+    assert seen.asked is not None and seen.asked.outward is None
+    assert told(seen) == set()
+
+
+async def test_where_somebody_is_reached_nobody_asks_for_ways_out() -> None:
+    here = StandIn({}, "here")
+    await asking.ask(read("auth-hung"), {"here": here})
+    assert not [each for each in here.asked if each.startswith("ip route get")]
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_filter_is_told_beside_a_hanging_daemon_only_where_others_are_answered_at_once(slow: bool) -> None:
+    seen = read("own-service-silent+out-drop-10993")
+    vm = seen.lanes["25/smtp"].vm
+    assert vm is not None
+    vm.rungs[:] = [replace(each, ms=1100.0) if slow and each.name == "connect" else each for each in vm.rungs]
+    assert ("vm-filter/from-proxy" in told(seen)) is not slow
