@@ -82,6 +82,14 @@ def test_tls_that_ends_early_is_told_beside_a_dead_tunnel_but_not_beside_a_daemo
     assert ("haproxy-listener/wraps-tls" in told(seen)) == spoken
 
 
+def test_while_the_daemon_may_still_answer_tls_nobody_is_said_to_have_ended_it() -> None:
+    seen = read("wraps-tls")
+    vm = seen.lanes["993/imaps"].vm
+    assert vm is not None
+    seen.lanes["993/imaps"].vm = replace(vm, rungs=vm.rungs[:1], done=False, said="")
+    assert told(seen) == set()
+
+
 def test_what_dovecot_says_of_a_header_on_one_lane_is_no_proof_on_another() -> None:
     """A packet that was lost may have had it."""
     seen = read("bad-check")
