@@ -81,6 +81,11 @@ class Renewing(Struct, frozen=True):
         found = self.search.files(self.authority.keys())
         return {name: mode for name, mode in found.items() if not (name.startswith(OWN) and mode == 0o600)}
 
+    def keys(self) -> tuple[str, ...]:
+        """Every private key: certbot's, and the one that pushes, once it is made."""
+        made = self.lab.root("vps") / KEY[1:]
+        return (*self.authority.keys(), *((made.read_text(),) if made.is_file() else ()))
+
 
 class Fault(Struct, frozen=True):
     """What is broken on a machine before certbot renews, how it is mended, what the hook leaves, what `check` finds.
@@ -191,19 +196,24 @@ def synchronised(renewing: Renewing) -> Renewing:
 
 def test_a_sync_is_proven_by_a_push_and_its_undo_restores_both_hosts_to_the_byte(renewing: Renewing) -> None:
     before = files(renewing.lab)
-    renewing.flow("certificate-sync")
-    assert renewing.push().result == "ok"
-    assert "CH010" not in renewing.found()
-    argv = [COWHAND, "--site", SITE, "journal", "--json"]
-    runs = json.loads(renewing.lab.do("oper", *argv))["runs"]
-    renewing.flow("certificate-sync", "--undo", runs[0]["run"])
+    with renewing.search.watching(renewing.keys):
+        renewing.flow("certificate-sync")
+        assert renewing.push().result == "ok"
+        assert "CH010" not in renewing.found()
+        made = renewing.lab.read("vps", KEY)
+        assert renewing.search.files((made,)) == {f"vps:{KEY}": 0o600}
+        assert renewing.exposed().items() <= HOMES.items()
+        argv = [COWHAND, "--site", SITE, "journal", "--json"]
+        runs = json.loads(renewing.lab.do("oper", *argv))["runs"]
+        renewing.flow("certificate-sync", "--undo", runs[0]["run"])
     assert files(renewing.lab) == before
+    assert renewing.search.seen == set() and renewing.search.files((made,)) == {}
 
 
 def test_rotations_by_certbot_alone_cost_no_client_a_handshake(synchronised: Renewing) -> None:
     lab, authority = synchronised.lab, synchronised.authority
     rotations: list[tuple[float, float, str, str]] = []
-    with Load(lab, authority.root) as load, synchronised.search.watching(authority.keys):
+    with Load(lab, authority.root) as load, synchronised.search.watching(synchronised.keys):
         for _ in range(ROTATIONS):
             old, began = authority.serial(), time.monotonic()
             assert authority.renew().returncode == 0
@@ -230,7 +240,7 @@ def test_a_rotation_by_the_flow_costs_no_client_a_handshake_and_a_rehearsal_chan
     old = authority.serial()
     # What was issued within the hour is used by a retry, and nothing is ordered.
     lab.do("vps", "touch", "-d", "2 hours ago", f"/etc/letsencrypt/live/{MAIL_NAME}/fullchain.pem")
-    with Load(lab, authority.root) as load, synchronised.search.watching(authority.keys):
+    with Load(lab, authority.root) as load, synchronised.search.watching(synchronised.keys):
         synchronised.flow("rotate-certificate", "--answer", "renew=yes")
         new = authority.serial()
         assert new != old
@@ -262,7 +272,7 @@ def test_faults_of_a_renewal_are_written_down_and_found_and_then_a_sync_pushes_w
         fault, before = FAULTS[name], (authority.serial(), lab.read("vps", certificate_push.STATE))
         lab.do(fault.machine, "sh", "-c", fault.broken)
         try:
-            with synchronised.search.watching(authority.keys):
+            with synchronised.search.watching(synchronised.keys):
                 assert authority.renew().returncode == 0, name
             assert authority.serial() != before[0]
             found = synchronised.found()
