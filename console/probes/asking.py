@@ -156,16 +156,18 @@ class _Asking:
         host, target = self.hosts["proxy"], self.target
         if not target:
             return
-        await asyncio.gather(self.pinged(self.ping("large", host, target, large=True)), self._door(host, target))
+        await asyncio.gather(self.pinged(large=True), self._door(host, target))
 
-    async def pinged(self, *beside: Awaitable[None]) -> None:
-        """Who on the way to the mail host answers pings; where some packets seem to be lost, how many of many."""
+    async def pinged(self, large: bool = False) -> None:
+        """Who on the way to the mail host answers pings, large ones as well or not; where some packets seem to be
+        lost, how many of many."""
         host = self.hosts["proxy"]
+        beside = [self.ping("large", host, self.target, large=True)] if large else []
         await asyncio.gather(self.ping("vm", host, self.target), self._router(host, self.target), *beside)
         late, known = late_across(self.seen), {who: self.told.pings.get(who) for who in ("router", "vm")}
         some = {who: ping for who, ping in known.items() if ping is not None and (late or not ping.lost)}
-        large = self.told.pings.get("large")
-        partly = [ping for ping in (*some.values(), large) if ping is not None and 0 < ping.answered < ping.sent]
+        asked = (*some.values(), self.told.pings.get("large"))
+        partly = [ping for ping in asked if ping is not None and 0 < ping.answered < ping.sent]
         if not self.brief and (late or partly):
             await asyncio.gather(*(self.ping(who, host, ping.address, count=MANY) for who, ping in some.items()))
 
