@@ -9,6 +9,8 @@ from console.errors import InputError
 from console.estate import text_file
 from console.estate.boundary import Boundary
 from console.setup.kinds import Kind, kind_of, worth_reading
+from console.store.folders import configuration_folder
+from console.text import clean
 
 DEPTH = 2
 """Sub-folders below the folder itself that are looked into."""
@@ -54,6 +56,20 @@ def _text(path: Path) -> str:
         return text_file.read(path, path.name, lenient=True)
     except (OSError, InputError):
         return ""  # its name decides; what is wrong with it is said when it is read as what it is
+
+
+def stays_here(path: Path) -> None:
+    """Raise `InputError` for a file to be written that is a link out of its folder and the repository around it.
+
+    A clone may have laid it, so that what is written becomes a file that a shell reads. Links in the operator's own
+    configuration folder are theirs."""
+    folder = path.absolute().parent
+    own = Path(os.path.realpath(folder)) == Path(os.path.realpath(configuration_folder()))
+    if path.is_symlink() and not own and not Boundary(folder, ()).holds(path):
+        where = clean(os.path.realpath(path), 200)
+        raise InputError(
+            str(path), 0, 0, f"is a link to {where}, outside of this folder: nothing is written through it; remove it"
+        )
 
 
 def check(folder: Path, kind: Kind, written: str) -> None:

@@ -80,6 +80,7 @@ class SiteSetup:
         """Read the site file that is there, find files and read them; `named` are the operator's own, "none" for none.
 
         Raises `InputError` with the place of what cannot be used."""
+        site_files.stays_here(self.path)
         if self.path.exists():
             self.before = site_file.read(self.path)
             self.old = self.site = site_file.parse(self.before, str(self.path))
@@ -371,9 +372,7 @@ class SiteSetup:
         return "\n".join(lines)
 
     def write(self) -> None:
-        """Write the copies, then the site file, each whole or not at all; raises `InputError`.
-
-        The site file must be as it was when the set-up began."""
+        """Write the copies, then the site file as it was begun with, each whole or not at all; raises `InputError`."""
         from console.store import atomic
         from console.store.safe_folder import why
 
@@ -384,8 +383,11 @@ class SiteSetup:
             folder = self.path.absolute().parent
             for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
                 missing.mkdir(mode=0o700)  # each of them: `parents=True` leaves those above to the umask
-            for name, content in self.copies.items():
-                atomic.write(self.path.parent / name, content.encode("utf-8", "surrogateescape"))
+            copies = {self.path.parent / name: content for name, content in self.copies.items()}
+            for path in (self.path, *copies):
+                site_files.stays_here(path)
+            for path, content in copies.items():
+                atomic.write(path, content.encode("utf-8", "surrogateescape"))
             atomic.write(self.path, text.encode())
         except OSError as error:
             raise InputError(str(self.path), 0, 0, f"the site file cannot be written: {why(error)}") from None
