@@ -38,7 +38,7 @@ DAEMONS: tuple[Mode, ...] = (
     row(
         "daemon/listener-absent", "{daemon} runs on {mail} and does not listen on {target}", 1.0, "vm", each,
         covers=f"connect vm,inside: refused; {END}; check haproxy", forbids="connect vm",
-        fact=daemons.unserved, finding="CH070", kin="CH029", tells="ss -ltn on {mail}",
+        fact=daemons.unserved, finding="CH070", kin="CH029", stands="beside", tells="ss -ltn on {mail}",
         remedy="look at {daemon}'s configuration on {mail} for the listener of {target}, then restart it",
     ),
     row(

@@ -94,7 +94,24 @@ def unserved(world: World, scope: Scope) -> Proof:
         return Proof(False)
     if known:
         return Proof(False)  # it is bound to an inner address
-    return Proof(True, (f"{container.service} runs ({container.words}), and ss shows nobody on {target}",), given)
+    words = (f"{container.service} runs ({container.words}), and ss shows nobody on {target}",)
+    return Proof(True, words, given, beside=_others_listen(world, port))
+
+
+def _others_listen(world: World, port: int) -> bool:
+    """Whether ss shows another port of the same service there: where Docker publishes without its proxy, it shows none.
+
+    The lane must lead where most do: of another machine ss told nothing."""
+    target = world.lanes[port].lane.target
+    return (
+        target is not None
+        and target.host == world.target
+        and any(
+            world.listeners("mail", target_of(world, other))
+            for other in world.lanes
+            if other != port and world.service(other) == world.service(port)
+        )
+    )
 
 
 def says_no(world: World, scope: Scope) -> Proof:

@@ -26,6 +26,7 @@ _TWO = (
     "rejects-us fw-drop-993", "rejects-us v6-blackhole", "haproxy-frozen route-missing", "own-haproxy-stopped dns-none",
     "one-a-wrong no-way-back", "wrong-port dns-wrong", "frontend-disabled nat-993-to-22", "nat-993-to-22 loss30",
     "nginx-stopped vm-loss20", "own-service-silent out-drop-10993", "mode-http auth-hung",
+    "no-way-back listener-removed",
 )  # fmt: skip
 
 

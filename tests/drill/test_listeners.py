@@ -261,3 +261,18 @@ def test_a_filter_is_told_beside_a_hanging_daemon_only_where_others_are_answered
     assert vm is not None
     vm.rungs[:] = [replace(each, ms=1100.0) if slow and each.name == "connect" else each for each in vm.rungs]
     assert ("vm-filter/from-proxy" in told(seen)) is not slow
+
+
+@pytest.mark.parametrize("shown", ["others", "none", "elsewhere"])
+def test_that_a_daemon_does_not_listen_is_told_beside_a_dead_way_where_ss_shows_its_other_ports(shown: str) -> None:
+    """Docker may publish ports that ss does not show; and of another machine it told nothing."""
+    seen = read("no-way-back+listener-removed")
+    assert seen.asked is not None
+    if shown == "none":
+        seen.asked.listeners["mail"] = tuple(each for each in seen.asked.listeners["mail"] if each.port == 22)
+    if shown == "elsewhere":
+        lane = seen.lanes["993/imaps"].lane
+        assert lane.target is not None
+        seen.lanes["993/imaps"].lane = replace(lane, target=replace(lane.target, host="10.10.10.99"))
+    found = told(seen)
+    assert "vm/no-way-back" in found and ("daemon/listener-absent" in found) == (shown == "others")
