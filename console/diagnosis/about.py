@@ -14,7 +14,7 @@ from console.diagnosis.modes import MODES
 from console.diagnosis.rule import OBSERVED, STATIC
 
 _ELSEWHERE = {
-    "CH007": "A server sees Docker's address, or its own loopback, in place of the client's. The flow "
+    "CH007": "A server sees Docker's address, or a loopback address, in place of the client's. The flow "
     "prove-client-address finds this; a sweep does not.",
     "CH014": "The TLSA record of the name does not match the certificate. cowhand does not check this: no finding does "
     "not mean that they match.",

@@ -40,7 +40,8 @@ class Known(Struct, frozen=True):
                 gate = parsed == network[1]
                 return ("Docker's gateway" if gate else "an address in Docker's own network"), "CH007"
         if parsed.is_loopback:
-            return f"{self.mail_name}'s own loopback", "CH007"
+            words = f"loopback: {self.mail_name}'s own, or {self.proxy_name}'s where a program there dials HAProxy"
+            return words, "CH007"
         if address in self.proxy:
             return f"HAProxy's, on {self.proxy_name}", "CH002"
         if address in self.mail:
