@@ -27,6 +27,10 @@ MOST_NAMES = 100
 """Public names: each is asked on every lane, at every address it has."""
 
 
+MOST_HOSTS = 100
+"""Machines of a site: two or three, in what people have."""
+
+
 def find(explicit: Path | None = None) -> Path | None:
     """Return the site file: the one named, else $COWHAND_SITE, ./site.toml, or the one in the XDG folder.
 
@@ -310,6 +314,9 @@ def _either(words: tuple[str, ...] | list[str]) -> str:
 
 
 def _hosts(site: Site) -> Iterator[Complaint]:
+    if len(site.hosts) > MOST_HOSTS:
+        yield ("hosts",), f"{len(site.hosts)} hosts are more than {MOST_HOSTS}; keep those of this mail server"
+        return
     for name, host in site.hosts.items():
         where: Where = ("hosts", name)
         label = f"[hosts.{clean(name, 40)}]"

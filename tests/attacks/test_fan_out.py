@@ -201,6 +201,22 @@ def test_many_services_that_are_given_the_same_many_variables_do_not_fill_the_me
     assert "services are given more than 100000 variables" in done.stderr
 
 
+DOUBLED = "A0=0123456789\n" + "".join(f"A{n}=${{A{n - 1}}}$A{n - 1}\n" for n in range(1, 64))
+
+
+@pytest.mark.parametrize("name", ["mailcow.conf", "compose.yml"])
+def test_variables_of_variables_do_not_fill_the_memory(name: str, lay: Lay) -> None:
+    text = {"mailcow.conf": DOUBLED, "compose.yml": "services: {}\n"}
+    if name == "compose.yml":
+        # Each of its texts alone would have room.
+        text["mailcow.conf"] = "A=" + "x" * 10_000 + "\n"
+        text[name] = "x-a: [" + ", ".join(['"$A$A$A$A$A$A$A$A$A$A"'] * 9_000) + "]\n"
+    site = lay({"site.toml": '[sources]\ncompose = ["compose.yml"]\nmailcow_conf = "mailcow.conf"\n', **text})
+    done = limited(40, 700, LINT, str(site))
+    assert done.returncode == 2, done.stderr[-500:]
+    assert f"{name}:" in done.stderr and "variables bring more than 1048576 characters" in done.stderr
+
+
 # ── OpenTofu: modules, copies, devices, files of expressions ────────────────────────────────────────────────────────
 
 

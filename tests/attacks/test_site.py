@@ -225,6 +225,15 @@ def test_a_key_of_half_a_million_parts_is_refused_before_it_is_read(
             site_file.parse(text, "site.toml")
 
 
+def test_more_hosts_than_any_site_has_are_refused_before_the_ways_between_them_are_walked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ways = "".join(f'[hosts.h{n}]\nrole = "mail"\nvia = "h{n + 1}"\nincus = "a"\n' for n in range(3000))
+    (tmp_path / "site.toml").write_text(ways + '[hosts.h3000]\nrole = "mail"\nlocal = true\n')
+    assert main(["--site", str(tmp_path / "site.toml"), "lint"]) == 2
+    assert "3001 hosts are more than 100" in capsys.readouterr().err
+
+
 def test_a_name_of_many_labels_is_no_such_key() -> None:
     name = ".".join(["ip6"] * 34)
     assert site_file.parse(f'[public]\nnames = ["{name}"]\n', "site.toml").public.names == (name,)

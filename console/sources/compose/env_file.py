@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.model import Span
-from console.sources.compose.expansion import expand
+from console.sources.compose.expansion import Room, expand
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
@@ -38,6 +38,7 @@ def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFi
     spans: dict[str, Span] = {}
     problems: list[InputError] = []
     known = ChainMap(values, dict(around or {}))
+    room, full = Room(), False
     for binding in bindings(text.removeprefix("\ufeff")):
         original = binding.original.string
         start = original[: len(original) - len(original.lstrip())]
@@ -52,8 +53,13 @@ def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFi
             problems.append(InputError(file, line, column, "this is no name of a variable"))
         elif binding.key is not None and binding.value is not None and (match := _KEY.match(body)):
             begin = column + match.start("key")
-            value = binding.value if match["quote"] == "'" else expand(binding.value, known).text
-            values[binding.key] = value
+            values[binding.key] = binding.value
+            if match["quote"] != "'":
+                found = expand(binding.value, known, room)
+                values[binding.key] = found.text
+                if found.overflows and not full:
+                    problems.append(InputError(file, line, column, found.problem or ""))
+                full = full or found.overflows
             spans[binding.key] = Span(file, line, begin, begin + len(match["key"]))
     return EnvFile(values, spans, tuple(problems))
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from console.errors import InputError
 from console.model import Span
-from console.sources.compose.expansion import expand
+from console.sources.compose.expansion import Room, expand
 from console.sources.compose.nodes import Node, is_kind, null, word
 from console.text import clean
 
@@ -50,6 +50,7 @@ class Convert:
     def __init__(self, file: str, variables: Mapping[str, str], complain: Callable[[InputError], None]) -> None:
         self.file, self.variables, self.complain = file, variables, complain
         self.looked = 0
+        self.room, self.full = Room(), False
         self.made: dict[int, Item | None] = {}
 
     def item(self, node: Node) -> Item:
@@ -81,9 +82,10 @@ class Convert:
         text = word(node)
         if "$" not in text:
             return Item("scalar", self.span(node), text, null(node), _tag(node))
-        found = expand(text, self.variables)
-        if found.problem:
+        found = expand(text, self.variables, self.room)
+        if found.problem and not (found.overflows and self.full):
             self._say(node, clean(found.problem, 160))
+        self.full = self.full or found.overflows
         variable = found.names[0] if found.names else None
         return Item(
             "scalar", self.span(node), found.text, tag=_tag(node), variable=variable, broken=found.problem is not None
