@@ -12,6 +12,7 @@ from console.diagnosis.catalogue import CATALOGUE, Entry
 from console.diagnosis.mode import Mode
 from console.diagnosis.modes import MODES
 from console.diagnosis.rule import OBSERVED, STATIC
+from console.diagnosis.words import OUTCOMES
 
 _ELSEWHERE = {
     "CH007": "A server sees Docker's address, or a loopback address, in place of the client's. The flow "
@@ -33,6 +34,7 @@ _PLACES = {
 }  # fmt: skip
 _KINDS = {"connect": "a connection", "talk": "a conversation", "check": "", "ping": "a ping of", "way": "our way in to",
           "name": "the public name"}  # fmt: skip
+_CAME = OUTCOMES | {"says-4xx": "answers 4xx", "says-5xx": "answers 5xx", "says-no": "refuses in words", "down": "down"}
 _BLANKS = {
     "vps": "the proxy", "mail": "the mail host", "host": "the mail host", "ports": "a port", "lanes": "these lanes",
     "names": "a lane", "daemon": "a service", "target": "a port", "every": "every lane", "family": "one address family",
@@ -40,7 +42,8 @@ _BLANKS = {
     "own": "its own", "places": "an inner address", "address": "the address that its log names", "name": "NAME",
     "said": "an error", "file": "haproxy.cfg", "on": "the proxy", "lines": "the changed lines",
     "though": "though the server behind HAProxy answers well", "router": "the router at home",
-    "others": "a server that no file names", "frontend": "NAME",
+    "others": "a server that no file names", "frontend": "NAME", "socket": "its stats socket", "limit": "N",
+    "status": "STOP", "patience": "N", "greets": "more than N", "checked": "N", "meant": "another", "state": "down, ",
 }  # fmt: skip
 
 
@@ -84,7 +87,7 @@ def _blank(words: str) -> str:
         def __missing__(self, key: str) -> str:
             return _BLANKS.get(key, "")
 
-    return " ".join(words.format_map(Blanks()).split()) or "the public name has no address"
+    return " ".join(words.format_map(Blanks()).split()).replace(" ,", ",")
 
 
 def _symptoms(mine: list[Mode]) -> tuple[str, ...]:
@@ -98,7 +101,7 @@ def _symptoms(mine: list[Mode]) -> tuple[str, ...]:
 
 def _some(outcomes: list[str]) -> str:
     different = list(dict.fromkeys(outcomes))
-    return ", ".join(different) if len(different) <= MOST else "any failure"
+    return ", ".join(_CAME.get(each, each) for each in different) if len(different) <= MOST else "any failure"
 
 
 def _alike(id: str, mine: list[Mode]) -> tuple[tuple[str, str, str], ...]:

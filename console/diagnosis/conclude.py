@@ -11,6 +11,7 @@ from console.diagnosis.behind import in_words
 from console.diagnosis.catalogue import CATALOGUE, finding
 from console.diagnosis.explain import Cause, Explanation, Suspect
 from console.diagnosis.symptoms import Test
+from console.diagnosis.words import OUTCOMES
 from console.diagnosis.world import World
 from console.model import Finding, HopName, Severity, Span
 from console.text import clean, join_words
@@ -22,15 +23,6 @@ RIVALS = 5
 MOST = 6
 """Lines of evidence that are shown."""
 
-_WORDS = {
-    "refused": "refused", "timeout": "no answer", "unreachable": "no way there", "closed-0": "hung up at once",
-    "closed-3": "hung up after 3 s", "closed-5": "hung up after 5 s", "closed": "hung up", "silent": "silent",
-    "tls": "TLS fails", "not-tls": "plain text instead of TLS", "headerless": "asks for a PROXY header",
-    "out-of-step": "takes the header for a command", "loop": "redirects to itself", "busy": "too busy",
-    "idle": "HAProxy sends nobody there", "down": "HAProxy's check fails",
-    "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
-    "unheard": "could not be asked", "odd": "a strange answer",
-}  # fmt: skip
 _FROM = {"here": "from here", "itself": "from {vps} itself", "vm": "from {vps} to {mail}", "inside": "inside {mail}"}
 _AT_PROXY: frozenset[HopName] = frozenset(("public", "haproxy", "tunnel"))
 
@@ -107,7 +99,7 @@ def seen_on(world: World, tests: Iterable[Test]) -> str:
 def _came(test: Test) -> str:
     """What came of a test, in words; who hung up after a second or two did not do so at once."""
     later = re.match(r"closed (after \d+ s)", test.said) if test.outcome == "closed-0" else None
-    return f"hung up {later[1]}" if later else _WORDS.get(test.outcome, test.said or test.outcome)
+    return f"hung up {later[1]}" if later else OUTCOMES.get(test.outcome, test.said or test.outcome)
 
 
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────

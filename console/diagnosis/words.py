@@ -12,6 +12,17 @@ from console.topology.lanes import MAIL, Way
 MOST = 6
 """Lanes that a sentence names."""
 
+OUTCOMES = {
+    "refused": "refused", "timeout": "no answer", "unreachable": "no way there", "closed-0": "hung up at once",
+    "closed-3": "hung up after 3 s", "closed-5": "hung up after 5 s", "closed": "hung up", "silent": "silent",
+    "tls": "TLS fails", "not-tls": "plain text instead of TLS", "headerless": "asks for a PROXY header",
+    "out-of-step": "takes the header for a command", "loop": "redirects to itself", "busy": "too busy",
+    "idle": "HAProxy sends nobody there", "down": "HAProxy's check fails",
+    "lost": "no ping comes back", "no-way": "cannot be asked", "none": "no address",
+    "unheard": "could not be asked", "odd": "a strange answer",
+}  # fmt: skip
+"""What came of a test that did not pass, in words; of the rest its own are told."""
+
 _DAEMONS = {"postfix-mailcow": "Postfix", "dovecot-mailcow": "Dovecot", "nginx-mailcow": "nginx"}
 
 

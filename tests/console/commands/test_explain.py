@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from string import Formatter
 
 import pytest
 
 from console.commands import main
+from console.diagnosis import about as about_module
 from console.diagnosis.about import about
 from console.diagnosis.catalogue import CATALOGUE
 from console.diagnosis.modes import MODES
@@ -24,7 +26,25 @@ def test_every_id_says_what_it_is_and_how_it_is_mended_and_leaves_no_blank(id: s
     assert found is not None
     assert found.words and found.remedies
     told = [*found.words, *found.seen, *found.proofs, *found.remedies, *(word for row in found.alike for word in row)]
-    assert not [words for words in told if "{" in words or "}" in words]
+    assert not [words for words in told if "{" in words or "}" in words or " ," in words or "  " in words]
+
+
+OPTIONAL = {"also", "over", "count", "how", "files", "only", "why", "astray", "process", "peer"}
+"""What a sentence can do without; each brings its own blank or comma."""
+
+
+def test_a_sentence_misses_no_word_that_it_needs() -> None:
+    def names(words: str) -> set[str]:
+        return {name for _, name, _, _ in Formatter().parse(words) if name}
+
+    used = {name for mode in MODES for words in (mode.words, mode.remedy, mode.tells) for name in names(words or "")}
+    assert {name for name in used - OPTIONAL if about_module._blank(f"{{{name}}}") == ""} == set()
+
+
+def test_what_nothing_tells_apart_is_not_said_to_be_told(capsys: pytest.CaptureFixture[str]) -> None:
+    out = " ".join(explain(capsys, "CH098").split())
+    assert "calls PROXY/SERVER down, though it answers CH091:" in out
+    assert "a conversation from here: hung up, hung up at once, hung up after 3 s, hung up after 5 s" in out
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.id)
