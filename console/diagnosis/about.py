@@ -37,7 +37,7 @@ _KINDS = {"connect": "a connection", "talk": "a conversation", "check": "", "pin
 _CAME = OUTCOMES | {"says-4xx": "answers 4xx", "says-5xx": "answers 5xx", "says-no": "refuses in words", "down": "down"}
 _BLANKS = {
     "vps": "the proxy", "mail": "the mail host", "host": "the mail host", "ports": "a port", "lanes": "these lanes",
-    "names": "a lane", "daemon": "a service", "target": "a port", "every": "every lane", "family": "one address family",
+    "names": "a lane", "daemon": "a service", "target": "a port", "every": "every lane", "family": "IPv6 (or IPv4)",
     "server": "PROXY/SERVER", "who": "another program", "to": "another place than its file says", "wrong": "an address",
     "own": "its own", "places": "an inner address", "address": "the address that its log names", "name": "NAME",
     "said": "an error", "file": "haproxy.cfg", "on": "the proxy", "lines": "the changed lines",
@@ -87,7 +87,10 @@ def _blank(words: str) -> str:
         def __missing__(self, key: str) -> str:
             return _BLANKS.get(key, "")
 
-    return " ".join(words.format_map(Blanks()).split()).replace(" ,", ",")
+    if words == "{said}":
+        return "the public name has no address"
+    general = words.replace(", {lanes}", "").replace("public {ports}", "a public port")
+    return " ".join(general.format_map(Blanks()).split()).replace(" ,", ",")
 
 
 def _symptoms(mine: list[Mode]) -> tuple[str, ...]:
