@@ -40,7 +40,7 @@ HOME: tuple[Mode, ...] = (
         tells="incus list: its state and address",
     ),
     row(
-        "vm/no-way-back", "{mail} has no way back to {vps}: a route of its is missing or wrong", 2.0, "vm", everything,
+        "vm/no-way-back", "{mail} has no way back to {vps}: its route there is missing or wrong", 2.0, "vm", everything,
         covers=FAR, forbids=NEAR, needs="ping router", fact=back.backless, finding="CH078", kin="CH016",
         tells="ip route on {mail}",
         remedy="ip route get, on {mail}, of {vps}'s address in the tunnel: it leads to the router",
