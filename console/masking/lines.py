@@ -87,6 +87,7 @@ def _statement() -> re.Pattern[str]:
         rf"|^[ \t#]*+MONITOR\s++[^\s@]++@\S++\s++\d++\s++\S++\s++{word}"
         rf"|\b(?:ejabberd|prosody)ctl\s++register\s++\S++\s++\S++\s++{word}|\bkeyctl\s++(?:add|padd)\s++\w++\s++\S++\s++{word}"
         rf"|\b(?:cargo\s++login|ansible-vault\s++encrypt_string|add-generic-password\s++-w)\s++(?!-){word}"
+        rf"|\bvault\s++token\s++create\s[^\n|;&]{{0,200}}?-id[=\s]\s*+{word}"
         rf"|\bnet\s++use\s++\\\\\S++\s++(?!/){word}|\bcmdkey\s(?:[^\n]{{0,200}}?\s)?/pass:{word}"
         rf"|\.login\(\s*+[\"'][^\"']*+[\"']\s*+,\s*+{word}"
         rf"|\b(?:PDO|mysqli?(?:_p?connect)?)\(\s*+(?:[\"'][^\"']*+[\"']\s*+,\s*+){{2}}{word}"
@@ -99,7 +100,7 @@ SAID = ("snmp", "com2sec", "trapcommunity", "trapsink", "trap2sink", "informsink
         "rclone", ": psk", ": eap", ": xauth", ": ntlm", ": rsa", ": ecdsa", ": pin", ": pkcs", "hmac-",
         "users", " on >", " on #", "setuser", "send ", "auth_pass",
         "apop ", "oper ", "hello ", "identify ", "requirepass", "masterauth", "tsig-key", " pass ", "sp_addlogin",
-        "net user",
+        "net user", "token create",
         "monitor ", "register ", "keyctl", "cargo login", "encrypt_string", "add-generic", "net use",
         "cmdkey", ".login(",
         "pdo(", "mysqli", "mysql_",

@@ -48,7 +48,7 @@ SCHEMES = ("{ssha", "{sha", "{plain", "{clear", "{crypt", "{blf", "{md5", "{smd5
 HOOKS = ("hooks.slack.com", "api/webhooks/", "webhook.office.com", "webhook.site", "/hooks/", "api.telegram.org/bot",
          "chat.googleapis.com", "hc-ping.com/", "healthchecks.io/ping/", "/api/push/", "cronitor.link/p/",
          "/api/v1/heartbeat/", "/with/key/", "open-apis/bot/v2/hook/", "gotify://", "//ntfy.sh/",
-         "/webhook/", "/webhooks/", "/_webhooks/",
+         "/webhook/", "/webhooks/", "/_webhooks/", "/bot",
          "pagerduty.com/integration/", "otpauth-migration://", "vmess://")  # fmt: skip
 
 SAID = ("resp=", "secret,", "sensitive(", "bcrypt(", "kv put", "kv patch", "createuser")
@@ -129,7 +129,7 @@ def _key44() -> re.Pattern[str]:
 def _hook() -> re.Pattern[str]:
     return re.compile(
         r"(?i)(?:hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/|webhook\.office\.com/|webhook\.site/"
-        r"|/hooks/|api\.telegram\.org/bot|chat\.googleapis\.com/v1/spaces/|hc-ping\.com/|healthchecks\.io/ping/|/api/push/"
+        r"|/hooks/|api\.telegram\.org/bot|/bot(?=\d{5,12}:[\w-]{20})|chat\.googleapis\.com/v1/spaces/|hc-ping\.com/|healthchecks\.io/ping/|/api/push/"
         r"|cronitor\.link/p/|/api/v1/heartbeat/|/with/key/|/open-apis/bot/v2/hook/|gotify://[\w.:-]++/|//ntfy\.sh/"
         r"|://[\w.:-]++/(?:[\w.-]++/){0,8}_?webhooks?/|pagerduty\.com/integration/|otpauth-migration://\w++\?data=|vmess://)([^\s\"'<>`|,)\]}]++)"
     )

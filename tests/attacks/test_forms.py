@@ -55,5 +55,15 @@ def test_an_option_without_a_value_hides_nothing_of_the_line_below() -> None:
         assert mask(text) == text
 
 
+def test_the_token_of_a_bot_is_hidden_whichever_server_it_is_for_and_the_id_of_a_new_token_too() -> None:
+    token = "7123456789:AAHk3kd93kdkd93kdkd93kdkd93kdkd93kd"
+    for text in ("https://tg.example.org/bot~/getMe", "  location /bot~/ {", "path_beg /bot~/"):
+        assert token not in mask(text.replace("~", token)) and "/bot" in mask(text.replace("~", token))
+    assert mask("location /bot/12 {") == "location /bot/12 {" and mask("/bottom:10") == "/bottom:10"
+    for text in ("vault token create -id=~", "vault token create -ttl 1h -id ~ -policy x"):
+        assert mask(text.replace("~", "hunter2x")) == text.replace("~", DOTS)
+    assert mask("vault token create -policy=mail -ttl=1h") == "vault token create -policy=mail -ttl=1h"
+
+
 def test_the_name_of_an_acme_key_is_no_token() -> None:
     assert mask("eab_hmac_key = hunter2x") == f"eab_hmac_key = {DOTS}"
