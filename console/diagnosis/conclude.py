@@ -119,7 +119,7 @@ def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
     mine_lanes = [world.lanes[port].lane for port in mine if port in world.lanes]
     named = [lane.name for lane in mine_lanes]
     every = "every lane" if len(mine) == len(world.lanes) else lanes(mine)
-    targets = dict.fromkeys(str(lane.target.port) for lane in mine_lanes if lane.target)
+    targets = dict.fromkeys(str(lane.target.port) for lane in mine_lanes if lane.target and lane.target.port)
     rows = {port: world.row(port) for port in mine if port in world.lanes}
     servers = dict.fromkeys(
         f"{row.proxy}/{row.name}" if row else f"{lane.proxy}/{lane.server}"
@@ -133,7 +133,7 @@ def _names(world: World, cause: Cause, suspect: Suspect) -> dict[str, str]:
         "over": f" over {family}" if family else "",
         "daemon": join_words(list(daemons)),
         "ports": ("port " if len(mine) == 1 else "ports ") + join_words([str(port) for port in mine]),
-        "target": join_words(list(targets)), "server": join_words(list(servers)) or "of these lanes",
+        "target": join_words(list(targets)) or "the port", "server": join_words(list(servers)) or "of these lanes",
         "limit": "", "astray": "", "frontend": "NAME",
         "router": "the router at home", "files": "", "only": "", "socket": "",
         "how": "every port", "to": "another place than its file says",

@@ -11,7 +11,7 @@ from console.diagnosis.explain import Cause, Explanation, Suspect
 from console.diagnosis.mode import Mode, Pattern, Proof, Scope
 from console.diagnosis.symptoms import Test
 from console.diagnosis.world import World
-from console.model import Finding, HopName, Topology
+from console.model import Finding, HopName, Target, Topology
 from console.observation import LaneData, SweepData
 from tests.console.diagnosis.test_judge import a_lane, certificate, ladder
 
@@ -91,6 +91,14 @@ def test_a_server_is_named_by_haproxy_s_own_row_where_no_file_has_it() -> None:
     assert told(world, mode("{server}"), proof=PROVEN)[0].summary == "web/nginx"
     world.lanes[993].lane = replace(lane, proxy="")
     assert told(world, mode("{server}"), proof=PROVEN)[0].summary == "of these lanes"
+
+
+def test_a_port_that_no_file_gives_is_not_called_0() -> None:
+    world = a_world()
+    lane = world.lanes[993].lane
+    for target in (Target("10.10.10.214", 0, lane.source), None):
+        world.lanes[993].lane = replace(lane, target=target)
+        assert told(world, mode("{target}"), proof=PROVEN)[0].summary == "the port"
 
 
 def test_rivals_say_what_would_tell_them_apart_each_once() -> None:
