@@ -150,7 +150,9 @@ def test_a_tool_that_never_stops_talking_leaves_no_traceback_and_no_descriptor()
         [sys.executable, "-X", "dev", "-c", ENDLESS], capture_output=True, text=True, timeout=300,
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    # On a busy machine asyncio says there what was slow, which is not asked here.
+    said = [row for row in done.stderr.splitlines() if not (row.startswith("Executing ") and " took " in row)]
+    assert (done.returncode, done.stdout, said) == (0, "", [])
 
 
 async def test_what_a_command_leaves_running_and_talking_is_ended_with_it(tmp_path: Path) -> None:
