@@ -171,6 +171,19 @@ def test_an_answer_of_a_million_rows_is_refused_before_it_is_read(row: str) -> N
     assert len(haproxy_stats.parse(STAT + "a,b,UP,2\n" * 20_000)) == 20_000
 
 
+def test_a_header_of_many_names_is_not_gone_through_for_each_row() -> None:
+    """Sizes are of the whole answer: half of it is header, half is rows, so that their product grows by 64."""
+
+    def answer(size: int) -> str:
+        names = ",".join(f"c{n}" for n in range(size // 12))
+        return f"# pxname,svname,status,{names}\n" + "a,b,UP\n" * (size // 14)
+
+    small, large = (answer(size) for size in (30_000, 240_000))
+    assert len(haproxy_stats.parse(small)) == 30_000 // 14
+    first = max(spent(haproxy_stats.parse, small), ENOUGH / 8)
+    assert spent(haproxy_stats.parse, large) / first < 24
+
+
 @pytest.mark.parametrize("digits", ["9" * 5000, "²", "٣", "-1"])
 def test_numbers_of_haproxy_that_are_none_are_no_crash(digits: str) -> None:
     assert haproxy_stats.parse_info(f"CurrConns: {digits}\nMaxconn: 100\n") is None
