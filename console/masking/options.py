@@ -28,6 +28,10 @@ _GLUED = ("mysql", "maria", "mydumper", "sshpass", "7z", "7za", "rar", "unrar", 
 """Programs that take -pSECRET in one word."""
 
 
+_GLUED_LETTERS = {"ldap": "w", "snmp": "cAX", "zip": "P", "unzip": "P"}
+"""Options of one letter whose secret may be the rest of the word, as getopt and Info-ZIP read them: -wSECRET."""
+
+
 _USER = {"curl": "uUE", "http": "a", "https": "a", "lftp": "u", "smbclient": "U", "rpcclient": "U", "ab": "AP",
          "net": "U", "xh": "a", "mcurl": "u", "etcdctl": "",
          "nsupdate": "y", "dig": "y", "delv": "y"}  # fmt: skip
@@ -108,10 +112,17 @@ class Options(Words):
                 self.found.hide(
                     word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
                 )
+        elif len(word.plain) > 2 and letter in self._glued() and not harmless(word.plain[2:], "strong"):
+            self.found.hide(
+                word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
+            )
         elif word.plain == "-ap" and value is not None and self.program == "swaks":
             self.hide(value)
         elif word.plain == "-ap" or (word.plain == "-p" and self.program not in _PORTS):
             self._perhaps(at, value)
+
+    def _glued(self) -> str:
+        return next((each for name, each in _GLUED_LETTERS.items() if self.program.startswith(name)), "")
 
     def _below(self, at: int) -> None:
         """The value is on the next line, unless something stands here: --password "" gives none."""

@@ -78,6 +78,8 @@ class Spoken(Options):
             wanted = at > 0 and self.words[at - 1].low.endswith("openssl") and bool(said) and "stdin" not in options
         elif program in ("add_user", "change_password", "authenticate_user", "wpa_passphrase"):
             wanted = len(said) > 1
+        elif program in ("authtoken", "add-authtoken"):
+            wanted = len(said) == 1 and any(word.low.rpartition("/")[2] == "ngrok" for word in self.words[:at])
         elif program == "test":
             wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
         elif program == "login":

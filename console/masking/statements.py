@@ -325,6 +325,7 @@ _RULES: dict[str, Callable[[Statement, int], None]] = {
     "secure_link_md5": Statement._linked,
     "htpasswd": Statement._passwords_last, "passwd": Statement._passwords_last, "add_user": Statement._passwords_last,
     "change_password": Statement._passwords_last, "wpa_passphrase": Statement._passwords_last,
+    "authtoken": Statement._passwords_last, "add-authtoken": Statement._passwords_last,
     "mosquitto_passwd": Statement._passwords_last, "test": Statement._passwords_last, "login": Statement._imap,
     "pass": Statement._pass, "config": Statement._rclone,
 }  # fmt: skip

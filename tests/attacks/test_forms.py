@@ -67,3 +67,21 @@ def test_the_token_of_a_bot_is_hidden_whichever_server_it_is_for_and_the_id_of_a
 
 def test_the_name_of_an_acme_key_is_no_token() -> None:
     assert mask("eab_hmac_key = hunter2x") == f"eab_hmac_key = {DOTS}"
+
+
+def test_a_secret_that_is_the_rest_of_its_option_is_hidden() -> None:
+    for text in (
+        "ldapadd -x -D cn=admin -w~",
+        "ldapsearch -x '-w~' -b dc=x",
+        "snmpget -v2c -c~ host",
+        "snmpwalk -v3 -u bob -A~ -X~ host",
+        "zip -P~ a.zip b",
+        "unzip -P~ a.zip",
+        "ngrok authtoken ~",
+        "ngrok config add-authtoken ~",
+        "/usr/local/bin/ngrok config add-authtoken '~'",
+    ):
+        shown = mask(text.replace("~", "Zq9planted"))
+        assert "Zq9planted" not in shown and shown.replace("'", "") == text.replace("~", DOTS).replace("'", "")
+    for text in ("ldapsearch -x -W -b dc=x", "zip -r -9 a.zip b", "snmpget -v2c -Cc host", "ngrok http 80"):
+        assert mask(text) == text
