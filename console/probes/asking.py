@@ -254,7 +254,7 @@ class _Asking:
             await self.ping("gateway", self.hosts["here"], address)
 
     async def outward(self) -> None:
-        """This machine's own ways out, where nobody is reached."""
+        """Ask this machine which routes it has to the public addresses, or to nobody's where there are none."""
         dialled = dict.fromkeys(address for lane in self.lanes for address in lane.public)
         kinds = [[each for each in dialled if (":" in each) == six] or [ANY[six]] for six in (False, True)]
         routes = await asyncio.gather(
