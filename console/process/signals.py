@@ -7,7 +7,8 @@ they do not, restore the terminal without waiting for it and end the process.
 No Python code runs while a C call holds the interpreter's lock: a long regular expression, a power of big numbers. So a
 second process, forked before anything is imported, hears of signals through the descriptor that the interpreter's C
 handler writes to. When the console neither ends nor says that it has heard, that process kills it and restores the
-terminal."""
+terminal. It also looks after the terminal itself: a kernel tells of a closed one to the leader of its session, and a
+leader such as make does not pass it on."""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ class Leaver:
 
     def install(self) -> None:
         """Install the handlers; called from the main thread, before there is another, for it forks."""
-        self.told = Second(self.attributes).told
+        self.told = Second(self.attributes, passes_on=True).told
         for number in TAKEN:
             signal.signal(number, lambda received, _: self.asked.put(received))
         threading.Thread(target=self._wait, name="leaver", daemon=True).start()
@@ -96,9 +97,17 @@ def _restore(attributes: Attributes | None, codes: bytes = RESTORE) -> None:
 
 
 class Second:
-    """The process that ends this one when nothing else can: forked at once, it hears of signals through `told`."""
+    """The process that ends this one when nothing else can: forked at once, it hears of signals through `told`.
 
-    def __init__(self, attributes: Attributes | None, codes: bytes = RESTORE, orderly: float = ORDERLY) -> None:
+    With `passes_on` it sends this one SIGHUP when the terminal on stderr is closed."""
+
+    def __init__(
+        self,
+        attributes: Attributes | None,
+        codes: bytes = RESTORE,
+        orderly: float = ORDERLY,
+        passes_on: bool = False,
+    ) -> None:
         hears, self.told = os.pipe()
         os.set_blocking(self.told, False)
         console = os.getpid()
@@ -108,7 +117,10 @@ class Second:
                 os.close(self.told)
                 for number in (*TAKEN, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
                     signal.signal(number, signal.SIG_IGN)
-                _second(hears, console, attributes, codes, orderly)
+                watch = select.poll()
+                if passes_on and attributes is not None:
+                    watch.register(2, 0)  # a closed terminal is told of unasked
+                _second(hears, watch, console, attributes, codes, orderly)
             finally:
                 os._exit(0)
         os.close(hears)
@@ -144,13 +156,23 @@ def time_limit(said: bytes, deadline: float | None, now: float, orderly: float =
     return deadline
 
 
-def _second(hears: int, console: int, attributes: Attributes | None, codes: bytes, orderly: float) -> None:
-    """Wait for the end of the console, and bring it about when a signal did not."""
+def _second(
+    hears: int, watch: select.poll, console: int, attributes: Attributes | None, codes: bytes, orderly: float
+) -> None:
+    """Wait for the end of the console, and bring it about when a signal did not; `watch` has the terminal, or none."""
     deadline: float | None = None
+    watch.register(hears, select.POLLIN)
     while True:
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([hears], [], [], timeout)[0]:
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        events = dict(watch.poll(timeout))
+        if not events:
             break
+        for descriptor in events.keys() - {hears}:
+            watch.unregister(descriptor)
+            if os.getppid() == console:
+                os.kill(console, signal.SIGHUP)
+        if hears not in events:
+            continue
         said = os.read(hears, 4096)
         if not said:
             return  # it has ended

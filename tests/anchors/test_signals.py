@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,23 @@ def test_a_dropped_link_ends_the_console_and_its_lab(console: Terminal) -> None:
     console.hang_up()
     assert console.leave() in (128 + signal.SIGHUP, -signal.SIGHUP)
     assert gone(lab)
+
+
+def test_a_closed_terminal_ends_the_console_whose_parent_leads_the_session(environment: dict[str, str]) -> None:
+    """make is such a parent: the kernel sends SIGHUP to it alone, and it waits for its child."""
+    terminal = Terminal(["/bin/sh", "-c", 'trap : HUP; "$@"; exit 7', "sh", *COWHAND], environment=environment)
+    terminal.wait("lanes well")
+    started = all_children(terminal.pid)
+    started |= {child for pid in started for child in all_children(pid)}
+    terminal.hang_up()
+    try:
+        assert terminal.leave() == 7
+        assert len(started) > 2
+        assert gone(started)
+    finally:
+        for pid in started:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_kill_nine_leaves_no_lab_behind(console: Terminal) -> None:
