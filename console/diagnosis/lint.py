@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from msgspec.structs import replace
 
@@ -41,8 +41,9 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
 
     quiet = {file: ids for file, text in sources.texts.items() if (ids := _accepted(text))}
     doubtful = {each.file: each.doubtful for each in sources.haproxy.sections} if sources.haproxy else {}
+    sections = {each.span for each in sources.haproxy.proxies} if any(doubtful.values()) and sources.haproxy else set()
     found = [
-        _doubted(finding, doubtful, sources.texts)
+        _doubted(finding, doubtful, sources.texts, sections)
         for _, rule in STATIC
         for finding in rule(sources, topology)
         if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
@@ -51,12 +52,20 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _doubted(finding: Finding, doubtful: Mapping[str, Doubts], texts: Mapping[str, str]) -> Finding:
+def _doubted(
+    finding: Finding, doubtful: Mapping[str, Doubts], texts: Mapping[str, str], sections: Container[Span]
+) -> Finding:
     """Say of a finding in HAProxy's files under which condition it holds, when the files do not decide that."""
     where = finding.where
     if not doubtful or not isinstance(where, Span) or where.line not in doubtful.get(where.file, ()):
         return finding
-    number, otherwise = doubtful[where.file][where.line]
+    doubt = doubtful[where.file][where.line]
+    if where in sections and any(
+        doubtful.get(place.file, {}).get(place.line) != doubt for place in finding.also if place in sections
+    ):
+        # It is told of several sections at once, which do not stand under the same condition.
+        return finding
+    number, otherwise = doubt
     lines = texts.get(where.file, "").split("\n")
     asked = clean(lines[number - 1].partition("#")[0].strip(), 60) if number <= len(lines) else ""
     holds = f"where {asked or 'the .if'} on line {number} {'does not hold' if otherwise else 'holds'}"

@@ -10,7 +10,7 @@ from console.model import Instance, Lane, Node, Span, Target, Topology, Volume
 from console.site import DeclaredLane
 from console.sources.haproxy.addresses import read
 from console.text import clean
-from console.topology.lanes import WANTED
+from console.topology.lanes import MOST_OTHERS, WANTED
 from console.topology.listeners import Ports
 from console.topology.sources import Sources
 
@@ -24,7 +24,7 @@ def build(sources: Sources) -> Topology:
     found += [lane for lane in _declared(sources) if lane.port not in listening]
     lanes: dict[str, Lane] = {}
     for lane in found:
-        lanes.setdefault(lane.id, lane)
+        lanes[lane.id] = _both(lanes[lane.id], lane) if lane.id in lanes else lane
     instances, volumes = _shown(sources)
     return Topology(
         tuple(_nodes(sources, tuple(lanes.values()), instances, volumes)),
@@ -34,6 +34,21 @@ def build(sources: Sources) -> Topology:
         sources.published,
         sources.site.public.names,
         sources.haproxy.stats_sockets if sources.haproxy else (),
+    )
+
+
+def _both(one: Lane, other: Lane) -> Lane:
+    """Return a lane of two sections of one name, in branches of an `.if` that nobody decides: what either may do."""
+    known = {bind.address for bind in one.binds}
+    further = [each for each in (other.target, *other.others) if each is not None]
+    targets = dict.fromkeys(each for each in (one.target, *one.others) if each is not None)
+    said = {(each.host, each.port) for each in targets}
+    others = [each for each in further if (each.host, each.port) not in said]
+    return replace(
+        one,
+        binds=(*one.binds, *[bind for bind in other.binds if bind.address not in known]),
+        others=(*one.others, *others)[:MOST_OTHERS],
+        open=one.open or other.open,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -92,7 +93,7 @@ class Routes:
         mail = False
         for backend, server, port, leading in destinations(tuple(door for door, _ in self.lanes)):
             if leading is not before:
-                before, touched = leading, tuple([lanes[id(door)] for door in leading])
+                before, touched = leading, once([lanes[id(door)] for door in leading])
                 mail = any(lane.protocol in MAIL for lane in touched)
             arrival = self.ports.at(server.host, port)
             ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival))
@@ -110,6 +111,14 @@ class Routes:
             else way
             for way in ways
         ]
+
+
+def once(lanes: Sequence[Lane]) -> tuple[Lane, ...]:
+    """Return lanes, each once: two sections of one name may stand in the branches of an `.if`."""
+    found: dict[str, Lane] = {}
+    for lane in lanes:
+        found.setdefault(lane.id, lane)
+    return tuple(found.values())
 
 
 def _web_host(entries: tuple[Door, ...], taking: _Taking, ports: Ports) -> set[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.model import PLAIN_PORTS, Published, Span
+from console.sources.haproxy.addresses import loopback
 from console.topology.daemons import ANYBODY, DOVECOT, NGINX, POSTFIX, Listener, Listeners, listeners
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Ports:
             daemon = self.daemons.get(number)
             if daemon is not None and daemon.service in self._on_host:
                 return Arrival(here, number, daemon, None, (), tuple(hops), adds, True, True)
-        if entry is None and _loopback(here) and number not in self.daemons:
+        if entry is None and loopback(here) and number not in self.daemons:
             # A tunnel's end, or another program of the machine that HAProxy is on.
             return _open(here, number, hops, adds)
         return Arrival(here, number, self._listener(entry, number), entry, elsewhere, tuple(hops), adds, sure)
@@ -165,7 +166,7 @@ class Ports:
     def _forward(self, host: str, port: int) -> Forward | None:
         here = _normal(host)
         found = self._exact.get((here, port)) or self._exact.get((here, 0))
-        if found is not None or here in self._pinned or _loopback(here):
+        if found is not None or here in self._pinned or loopback(here):
             return found
         # A device that listens on all addresses of its host does so on none of the VM's.
         named = [entry for entry in self._published.get(port, ()) if entry.address not in _ANY]
@@ -180,7 +181,7 @@ class Ports:
             return next((entry for entry in reached if entry.address not in _ANY), reached[0]), (), True
         if not entries:
             return None, (), True
-        if not _numeric(host) and not all(_loopback(entry.address) for entry in entries):
+        if not _numeric(host) and not all(loopback(entry.address) for entry in entries):
             return entries[0], (), False
         return entries[0], tuple(entries), True
 
@@ -299,7 +300,3 @@ def _numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _loopback(host: str) -> bool:
-    return host.startswith("127.") or host in ("::1", "localhost")

@@ -11,7 +11,7 @@ from console.diagnosis.rule import static
 from console.diagnosis.rules.refusals import Refusals
 from console.model import PLAIN_PORTS, Finding, Topology
 from console.topology.daemons import DOVECOT, POSTFIX
-from console.topology.lanes import MAIL, Way
+from console.topology.lanes import MAIL, Way, once
 from console.topology.sources import Sources
 
 _PLAIN = frozenset(PLAIN_PORTS.values())
@@ -67,7 +67,7 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
         and not refusals.covers(door)
     ]
     if open_doors:
-        lanes = [lane for _, lane in open_doors]
+        lanes = once([lane for _, lane in open_doors])
         spans = tuple(dict.fromkeys(door.frontend.span for door, _ in open_doors))
         instead = "nothing here rejects it"
         if any(refusals.some(door) for door, _ in open_doors):

@@ -52,12 +52,12 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
     yield from _http(sources)
     elsewhere = _served_elsewhere(sources, found)
     for condemned in found.values():
-        places = [each for each in condemned if any(lane.id not in elsewhere for lane in each[1])]
+        places = [each for each in condemned if any(id(lane) not in elsewhere for lane in each[1])]
         if not places:
             continue
         way, lanes, problem = places[0]
         if len(places) > 1 or elsewhere:
-            told = {lane.id: lane for _, each, _ in places for lane in each if lane.id not in elsewhere}
+            told = {lane.id: lane for _, each, _ in places for lane in each if id(lane) not in elsewhere}
             lanes = tuple(told.values())
         port = better(sources, lanes[0], way)
         aim = f"use {port}" if port else "no port of the daemon that is known does"
@@ -74,22 +74,24 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
         )
 
 
-def _served_elsewhere(sources: Sources, found: Mapping[int, list[Mismatch]]) -> set[str]:
-    """Return the lanes that have another backend too, which speaks as they do: where they go is not decided here."""
-    condemned: dict[str, set[int]] = {}
+def _served_elsewhere(sources: Sources, found: Mapping[int, list[Mismatch]]) -> set[int]:
+    """Return which lanes have another backend too, which speaks as they do: where they go is not decided here.
+
+    One of the same name stands in another branch of an `.if`: which of them counts is told with the condition."""
+    condemned: dict[int, set[str]] = {}
     for places in found.values():
         for way, lanes, _ in places:
             for lane in lanes:
-                condemned.setdefault(lane.id, set()).add(id(way.backend))
+                condemned.setdefault(id(lane), set()).add(way.backend.name)
     if not condemned:
         return set()
-    others: set[str] = set()
+    others: set[int] = set()
     looked: set[tuple[int, int]] = set()
     for way in sources.routes.ways:
         if (key := (id(way.backend), id(way.lanes))) not in looked:
             looked.add(key)
             others.update(
-                lane.id for lane in way.lanes if lane.id in condemned and id(way.backend) not in condemned[lane.id]
+                id(lane) for lane in way.lanes if id(lane) in condemned and way.backend.name not in condemned[id(lane)]
             )
     return others
 

@@ -11,7 +11,7 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import Finding, Lane, Protocol, Span, Topology
 from console.sources.haproxy import Door, Proxy, Timeout
-from console.topology.lanes import MAIL
+from console.topology.lanes import MAIL, once
 from console.topology.sources import Sources
 
 IDLE = 1800.0
@@ -41,7 +41,8 @@ def idle_cut(sources: Sources, topology: Topology) -> Iterator[Finding]:
             short.setdefault(limits.places, (limits, []))[1].append(lane)
         elif limits.missing:
             bare.append((limits, lane))
-    for places, (limits, lanes) in short.items():
+    for places, (limits, found) in short.items():
+        lanes = once(found)
         least = min(limit.seconds or IDLE for _, limit in limits.short)
         settings = " and ".join(f"timeout {name} {words.duration(limit.seconds or 0)}" for name, limit in limits.short)
         yield finding(
@@ -60,7 +61,7 @@ def idle_cut(sources: Sources, topology: Topology) -> Iterator[Finding]:
 def _unset(bare: list[tuple[_Limits, Lane]]) -> Finding:
     places = tuple(dict.fromkeys(place for limits, _ in bare for place in limits.places))
     missing = dict.fromkeys(name for limits, _ in bare for name in limits.missing)
-    lanes = [lane for _, lane in bare]
+    lanes = once([lane for _, lane in bare])
     settings = " and no ".join(f"timeout {name}" for name in missing)
     # Only IMAP's and ManageSieve's clients are silent for long.
     idles = any(lane.protocol in _IDLING for lane in lanes)

@@ -65,3 +65,18 @@ def _with_port(transport: Transport, host: str, port: str) -> Address:
     if dash and _PORT.match(low) and _PORT.match(high) and int(low) <= int(high) < 65536:
         return Address(transport, host, int(low), int(high))
     return Address(transport, host, None, None, unread=port)
+
+
+def loopback(host: str) -> bool:
+    """Whether an address, or localhost, is this machine's own."""
+    return host.startswith("127.") or host in ("::1", "localhost")
+
+
+def own_door(local: bool, host: str, port: int | None, anywhere: bool = False) -> str:
+    """Return what tells HAProxy's own sockets and loopback ports apart; "" for an address that is another machine's.
+
+    `anywhere` takes the address of a listener on every address too."""
+    if local:
+        return host.removeprefix("unix@")
+    near = loopback(host) or (anywhere and host in ("", "::"))
+    return str(port) if near and port is not None else ""

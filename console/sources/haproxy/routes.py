@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from console.model import PLAIN_PORTS
+from console.sources.haproxy.addresses import loopback, own_door
 from console.sources.haproxy.routing import Taken, take
 from console.sources.haproxy.samples import STARTTLS, TLS, Client, World, by_variable
 from console.sources.haproxy.servers import Server
@@ -90,7 +91,7 @@ def doors(
         for port, listeners in by_port.items():
             clients = ways.clients(proxy, port if apart else 0, listeners)
             behind = ways.behind_all(proxy, clients)
-            inner = all(map(_loopback, listeners)) and (not behind.ends or ways.dialled(port))
+            inner = all(loopback(each.address) for each in listeners) and (not behind.ends or ways.dialled(port))
             if not inner and not ways.shows_statistics(proxy, behind):
                 tls = behind.tls or any(listener.tls for listener in listeners)
                 found.append(
@@ -193,6 +194,7 @@ class _Ways:
 
     def __init__(self, proxies: tuple[Proxy, ...], names: tuple[str, ...], files: Mapping[str, str]) -> None:
         self.backends: dict[str, Proxy] = {}
+        self.twins: dict[str, list[Proxy]] = {}
         self.inner: dict[str, tuple[Proxy, Listener]] = {}
         self.known: dict[tuple[int, Client | None], _Behind] = {}
         self.followed: dict[int, list[tuple[Server, Proxy, Listener]]] = {}
@@ -200,15 +202,15 @@ class _Ways:
         self.ends: dict[tuple[int, ...], tuple[Proxy, ...]] = {}
         for proxy in proxies:
             if proxy.kind != "frontend":
-                self.backends.setdefault(proxy.name, proxy)
+                self._know(proxy)
             for listener in proxy.binds if not proxy.disabled else ():
-                if key := _key(listener.transport == "local", listener.address, listener.port, anywhere=True):
+                if key := own_door(listener.transport == "local", listener.address, listener.port, anywhere=True):
                     self.inner.setdefault(key, (proxy, listener))
         self.hops = {
             key
-            for backend in self.backends.values()
+            for backend in self.sections()
             for server in backend.servers
-            if (key := _key(server.local, server.host, server.port)) and key in self.inner
+            if (key := own_door(server.local, server.host, server.port)) and key in self.inner
         }
         self.conditional = any(
             proxy.routing.servers or any(route.conditional or route.dynamic for route in proxy.use_backend)
@@ -218,6 +220,20 @@ class _Ways:
         self.names = tuple(name.lower() for name in names) or ("",)
         self.left = MOST_JUDGED
         self.ports: set[int] = set()
+
+    def _know(self, proxy: Proxy) -> None:
+        """Keep a section under its name; with others of that name in the branches of an `.if` that nobody decides."""
+        first = self.backends.setdefault(proxy.name, proxy)
+        if first is not proxy and (first.perhaps or proxy.perhaps):
+            twins = self.twins.setdefault(proxy.name, [first])
+            if len(twins) < MOST_ENDS:
+                twins.append(proxy)
+
+    def sections(self) -> Iterator[Proxy]:
+        """Yield every backend and listen that may count, of one name the first of each branch."""
+        yield from self.backends.values()
+        for twins in self.twins.values():
+            yield from twins[1:]
 
     def _sizes(self) -> dict[str, int]:
         return {name: sum(not each.disabled for each in backend.servers) for name, backend in self.backends.items()}
@@ -280,10 +296,10 @@ class _Ways:
     def _look(self, proxy: Proxy, client: Client, depth: int) -> _Behind:
         if not proxy.use_backend:
             default = _default(proxy)
-            return self._backend(default, client, depth) if default is not None else _NOBODY
+            return self._named(default, proxy, client, depth) if default is not None else _NOBODY
         usual, perhaps = self._taken(proxy, client)
-        likely = self._together([self._backend(name, client, depth) for name in usual.names])
-        further = [self._backend(name, client, depth) for name in perhaps.names if name not in usual.names]
+        likely = self._together([self._named(name, proxy, client, depth) for name in usual.names])
+        further = [self._named(name, proxy, client, depth) for name in perhaps.names if name not in usual.names]
         less = [replace(each, likely=0) for each in further]
         found = self._together([likely, *less])
         return replace(found, open=found.open or perhaps.open)
@@ -301,10 +317,17 @@ class _Ways:
         usual = take(proxy.use_backend, default, proxy, client, world)
         return usual, take(proxy.use_backend, default, proxy, replace(client, usual=False), world)
 
-    def _backend(self, name: str, client: Client, depth: int) -> _Behind:
-        backend = self.backends.get(name)
-        if backend is None:
-            return _NOBODY
+    def _named(self, name: str, asking: Proxy, client: Client, depth: int) -> _Behind:
+        """Return what is behind a name that a section gives its clients to."""
+        twins = self.twins.get(name)
+        if twins is None:
+            backend = self.backends.get(name)
+            return self._backend(backend, client, depth) if backend is not None else _NOBODY
+        if asking.kind == "listen" and asking.name == name:
+            return self._backend(asking, client, depth)
+        return self._together([self._backend(each, client, depth) for each in twins])
+
+    def _backend(self, backend: Proxy, client: Client, depth: int) -> _Behind:
         hops = self.hops_of(backend) if depth < DEEPEST else []
         if hops:
             key = (id(backend), client)
@@ -337,7 +360,7 @@ class _Ways:
         known = self.followed.get(id(backend))
         if known is None:
             servers = [server for server in backend.servers if not server.disabled]
-            found = [(server, self.inner.get(_key(server.local, server.host, server.port))) for server in servers]
+            found = [(server, self.inner.get(own_door(server.local, server.host, server.port))) for server in servers]
             whole = [(server, *hop) for server, hop in found if hop]
             known = self.followed[id(backend)] = whole if len(whole) == len(found) else []
         return known
@@ -360,17 +383,6 @@ def _default(proxy: Proxy) -> str | None:
     return proxy.name if proxy.kind == "listen" else None
 
 
-def _key(local: bool, host: str, port: int | None, anywhere: bool = False) -> str:
-    if local:
-        return host.removeprefix("unix@")
-    near = host.startswith("127.") or host in ("::1", "localhost") or (anywhere and host in ("", "::"))
-    return str(port) if near and port is not None else ""
-
-
-def _loopback(listener: Listener) -> bool:
-    return listener.address.startswith("127.") or listener.address in ("::1", "localhost")
-
-
 Hop = tuple[Proxy, Server, Proxy, Listener]
 """A server that is one of HAProxy's own listeners: its backend, itself, the frontend, the listener."""
 
@@ -378,6 +390,6 @@ Hop = tuple[Proxy, Server, Proxy, Listener]
 def inner_hops(proxies: tuple[Proxy, ...]) -> Iterator[Hop]:
     """Yield every server that is one of HAProxy's own listeners."""
     ways = _Ways(proxies, (), _NO_FILES)
-    for backend in ways.backends.values() if ways.hops else ():
+    for backend in ways.sections() if ways.hops else ():
         for server, inner, listener in ways.hops_of(backend):
             yield backend, server, inner, listener

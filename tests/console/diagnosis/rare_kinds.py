@@ -124,3 +124,28 @@ UNDECIDED = {
     ),
 }
 """Frontends with several backends: what takes a lane is known, or nobody is blamed."""
+
+TWINS = {
+    "a listen in either branch": Case(
+        f".if defined(OLD)\nlisten s\n bind :25\n{CHECKS['smtp']} server m 10.9.9.9:10025 send-proxy check inter 30s\n"
+        f".else\nlisten s\n bind :25\n{CHECKS['smtp']} server m 10.9.9.9:25 send-proxy check inter 30s\n.endif\n",
+        ["CH003 critical"],
+    ),
+    "a backend in either branch": Case(
+        "frontend f\n bind :993\n default_backend b\n.if defined(OLD)\nbackend b\n server m 10.9.9.9:10993 send-proxy\n"
+        ".else\nbackend b\n server m 10.9.9.9:10143 send-proxy\n.endif\n",
+        ["CH080 critical", "CH004 high", "CH004 high"],
+    ),
+    "listens that speak differently": Case(
+        ".if version_atleast(2.7)\nlisten s\n bind :465\n server m 10.9.9.9:10587 send-proxy\n"
+        ".else\nlisten s\n bind :465\n server m 10.9.9.9:10465 send-proxy\n.endif\n",
+        ["CH080 critical", "CH004 high", "CH004 high"],
+    ),
+    "a frontend in either branch": Case(
+        ".if defined(V6)\nfrontend f\n bind :::25\n default_backend b\n"
+        ".else\nfrontend f\n bind :25\n default_backend b\n.endif\n"
+        "backend b\n server m 10.9.9.9:10025 check\n",
+        ["CH002 critical", "CH004 high"],
+    ),
+}
+"""Sections of one name in the branches of an `.if` that nobody decides: each counts, under its condition."""

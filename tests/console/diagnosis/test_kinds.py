@@ -40,7 +40,7 @@ from tests.console.diagnosis.other_kinds import (
     TWICE,
     WEB_ONLY,
 )
-from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, UNDECIDED
+from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, TWINS, UNDECIDED
 
 
 def estate(case: Case, folder: Path) -> Path:
@@ -67,7 +67,7 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
-        ("undecided", UNDECIDED), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
+        ("undecided", UNDECIDED), ("twins", TWINS), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
@@ -105,6 +105,19 @@ def test_a_lane_knows_whether_its_daemon_waits_for_the_header(
     # Where the plain port itself waits for the header, nobody inside the VM can ask without one.
     asked = inside(found, None)
     assert (asked.port if asked else None) == (None if wanted is None or files else 25)
+
+
+def test_a_lane_of_two_branches_is_told_once_with_what_either_may_do(tmp_path: Path) -> None:
+    either = Case(
+        ".if defined(V6)\nlisten s\n bind :::25\n server m 10.9.9.9:10025 send-proxy\n"
+        ".else\nlisten s\n bind :25\n server m 10.9.9.9:25\n.endif\n",
+        [],
+    )
+    found = load(estate(either, tmp_path))
+    (lane,) = found.topology.lanes
+    assert [bind.address for bind in lane.binds] == ["::", ""]
+    assert lane.leads == "10.9.9.9:10025 or 10.9.9.9:25"
+    assert not [each for each in lint(found.sources, found.topology) if "s (25) and s (25)" in each.summary]
 
 
 SHOWN = {
