@@ -87,11 +87,19 @@ def _called(name: str, service: Item) -> Iterator[str]:
 
 
 def on_host(compose: Compose | None) -> frozenset[str]:
-    """Return the services that use the network of their host: each of their ports is one of the host's."""
+    """Return the services that use the network of their host: each of their ports is one of the host's.
+
+    A service that lives in the network of such a one uses it too."""
     if compose is None:
         return frozenset()
-    modes = {name: service.get("network_mode") for name, service in compose.services.items()}
-    return frozenset(name for name, mode in modes.items() if mode is not None and mode.text == "host")
+    modes = {name: mode for name, each in compose.services.items() if (mode := each.get("network_mode")) is not None}
+    found = {name for name, mode in modes.items() if mode.text == "host"}
+    inside = sharing(compose) if found else {}
+    fresh = set(found)
+    while fresh:
+        fresh = {each for name in fresh for each in inside.get(name, ())} - found
+        found |= fresh
+    return frozenset(found)
 
 
 def sharing(compose: Compose | None) -> dict[str, frozenset[str]]:

@@ -30,7 +30,7 @@ def spoofable_proxy_port(sources: Sources, topology: Topology) -> Iterator[Findi
     open_ports = [entry for entry in _proxy_ports(sources) if entry.address in EVERYWHERE]
     if not open_ports:
         return
-    ports = [str(entry.port) for entry in open_ports]
+    ports = list(dict.fromkeys(str(entry.port) for entry in open_ports))
     services = dict.fromkeys(entry.service for entry in open_ports)
     lanes = [lane for lane in topology.lanes if lane.target and str(lane.target.port) in ports]
     # Dovecot believes nobody but its own list; neither it nor nginx relays anything.

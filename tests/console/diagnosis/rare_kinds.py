@@ -38,6 +38,14 @@ CONTAINERS = {
         ["CH021 medium"],
         {OVERRIDE: "services: {postfix-mailcow: {image: x}, dovecot-mailcow: {image: x, network_mode: host}}\n"},
     ),
+    "the host's network, through another service's": Case(
+        lane(993, "10.9.9.9:10993 send-proxy", "imaps"),
+        [],
+        {
+            OVERRIDE: "services: {a: {network_mode: host}, b: {network_mode: 'service:a'},"
+            " dovecot-mailcow: {image: x, network_mode: 'service:b'}}\n"
+        },
+    ),
 }
 """Containers that nobody publishes, and that HAProxy dials nevertheless."""
 
