@@ -41,7 +41,11 @@ class _Reading:
         before = len(self.files.problems)
         documents: list[Document] = []
         files: list[File] = []
-        for shown, where in self.files.entries("opentofu", override.chosen, "*.tf"):
+        named = list(self.files.entries("opentofu", override.chosen, "*.tf"))
+        hidden = override.hidden([shown for shown, _ in named])
+        for shown, where in named:
+            if shown in hidden:
+                continue
             if file := self.files.read(shown, where, LARGEST):
                 files.append(file)
                 if document := self._document(file, where):

@@ -30,12 +30,20 @@ def chosen(names: Sequence[str]) -> list[str]:
     """Choose what `tofu` reads of a folder: NAME.tofu stands before NAME.tf; of variables, what is read unasked.
 
     A lone other file of variables is taken too: it would be named on the command line."""
-    better = {name.replace(".tofu", ".tf") for name in names if re.search(r"\.tofu(\.json)?$", name)}
+    better = hidden(names)
     found = [name for name in names if _SUFFIX.search(name) and name not in better and not name.startswith((".", "#"))]
     variables = [name for name in names if is_variables(name)]
     automatic = [name for name in variables if precedence(name)[0] < 4]
     others = [name for name in variables if name not in automatic]
     return [*found, *automatic, *(others if len(others) == 1 else [])] if found else []
+
+
+_OWN = re.compile(r"\.tofu(\.json)?$")
+
+
+def hidden(names: Sequence[str]) -> frozenset[str]:
+    """Return the files that `tofu` does not read beside these: NAME.tf where NAME.tofu stands."""
+    return frozenset(_OWN.sub(r".tf\1", name) for name in names if _OWN.search(name))
 
 
 def precedence(name: str) -> tuple[int, str]:

@@ -116,6 +116,13 @@ def test_a_folder_of_opentofu_gives_what_opentofu_would_take(write: Write) -> No
     assert [vm.name for vm in found.topology.instances] == ["auto", "b"]
 
 
+def test_a_named_file_that_opentofu_reads_another_for_is_left_out(write: Write) -> None:
+    names = ["a.tf", "b.tf", "b.tofu", "c.tf.json", "c.tofu"]
+    texts = [VM.format("a"), VM.format("shadowed"), VM.format("b"), '{"locals": {}}', VM.format("c")]
+    files = dict(zip(names, texts, strict=True)) | {"site.toml": f"[sources]\nopentofu = {names}\n".replace("'", '"')}
+    assert [vm.name for vm in load(write(files)).topology.instances] == ["a", "b", "c"]
+
+
 def test_a_lone_file_of_variables_is_taken(write: Write) -> None:
     text = 'resource "incus_instance" "a" {\n  name = var.a\n}\nvariable "a" {}\n'
     files = {"site.toml": '[sources]\nopentofu = ["."]\n', "a.tf": text, "prod.tfvars": 'a = "given"\n'}
