@@ -17,7 +17,7 @@ from console.sources.compose.nodes import Node, is_kind, parse, word
 
 def bind(estate: Estate, found: Finding) -> dict[str, str]:
     """CH006: publish PROXY ports only on the address that HAProxy connects to, when there is exactly one."""
-    hosts = {way.arrival.host for way in estate.sources.routes.ways if way.ours}
+    hosts = {way.arrival.host for way in estate.sources.routes.ways if way.ours and not way.arrival.stranger}
     host = hosts.pop() if len(hosts) == 1 else ""
     if not _numeric(host):
         return {}
@@ -111,7 +111,11 @@ def drop_hostname(estate: Estate, found: Finding) -> dict[str, str]:
 def pin(estate: Estate, found: Finding) -> dict[str, str]:
     """CH024: give the only nic of the files the address that HAProxy connects to."""
     tofu = estate.sources.tofu
-    hosts = {way.server.host for way in estate.sources.routes.ways if way.ours and not way.arrival.hops}
+    hosts = {
+        way.server.host
+        for way in estate.sources.routes.ways
+        if way.ours and not (way.arrival.hops or way.arrival.stranger)
+    }
     host = hosts.pop() if len(hosts) == 1 else ""
     if tofu is None or len(tofu.nics) != 1 or len(tofu.instances) != 1 or not _numeric(host):
         return {}

@@ -99,7 +99,7 @@ class Routes:
             ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival))
         if any(way.server.backup for way in ways):
             ways = self._without_spares(ways)
-        hosts = {way.server.host for way in ways if way.ours} or _web_hosts(ways)
+        hosts = {way.server.host for way in ways if way.ours and not way.arrival.stranger} or _web_hosts(ways)
         return tuple([way if way.ours or way.server.host not in hosts else replace(way, ours=True) for way in ways])
 
     def _without_spares(self, ways: list[Way]) -> list[Way]:
@@ -146,7 +146,7 @@ def _lanes(entries: tuple[Door, ...], ports: Ports) -> tuple[tuple[Door, Lane], 
         server.host
         for door in entries
         if door.port in PROTOCOLS and PROTOCOLS[door.port] in MAIL and door.ends
-        if (server := taking.server(door.ends[0], door))
+        if (server := taking.server(door.ends[0], door)) and not ports.stranger(server.host, server.reached(door.port))
     } or _web_host(entries, taking, ports)
     chosen: dict[tuple[int, int], tuple[tuple[Choice, ...], bool]] = {}
     lanes: list[tuple[Door, Lane]] = []

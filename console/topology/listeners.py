@@ -47,7 +47,8 @@ class Arrival(Struct, frozen=True, gc=False):
 
     `host` and `port` are those of the VM, behind the `hops`; `entry` is what publishes the port there, `elsewhere`
     what publishes it on other addresses alone. `adds` says that a hop puts a PROXY header in front; `known`, that
-    nothing of this is left open; `direct`, that the container itself has the address, so that nothing is published."""
+    nothing of this is left open; `direct`, that the container itself has the address, so that nothing is published;
+    `stranger`, that it is a machine beside the mail server's, of which no file says what answers there."""
 
     host: str
     port: int
@@ -58,6 +59,7 @@ class Arrival(Struct, frozen=True, gc=False):
     adds: bool = False
     known: bool = True
     direct: bool = False
+    stranger: bool = False
 
 
 class Ports:
@@ -74,6 +76,7 @@ class Ports:
         own: Mapping[str, str] | None = None,
         on_host: frozenset[str] = frozenset(),
         sharing: Mapping[str, frozenset[str]] | None = None,
+        recognised: frozenset[str] = frozenset(),
     ) -> None:
         self.daemons = listeners() if daemons is None else daemons
         self.told = told
@@ -88,10 +91,12 @@ class Ports:
         self._anywhere: dict[int, Forward] = {}
         self._listening: set[str] = set()
         self._vague: set[int] = set()
-        self._pinned = {_normal(address) for address in pinned}
-        self._own = {_normal(address): service for address, service in (own or {}).items()}
+        self._pinned = {normal(address) for address in pinned}
+        self._own = {normal(address): service for address, service in (own or {}).items()}
         self._on_host = on_host
         self._sharing = sharing or {}
+        self._recognised = recognised
+        self._families = {":" in each for each in recognised if _numeric(each)}
         for forward in forwards:
             self._lead(forward)
         self._arrivals: dict[tuple[str, int], Arrival] = {}
@@ -102,7 +107,7 @@ class Ports:
         elif forward.listen == "":
             self._anywhere.setdefault(forward.port, forward)
         else:
-            listen = _normal(forward.listen)
+            listen = normal(forward.listen)
             self._listening.add(listen)
             self._exact.setdefault((listen, forward.port), forward)
 
@@ -123,12 +128,16 @@ class Ports:
             found = self._arrivals[key] = self._follow(host, port)
         return found
 
+    def stranger(self, host: str, port: int | None) -> bool:
+        """Whether a machine is dialled that stands beside the mail server's."""
+        return port is not None and self.at(host, port).stranger
+
     def anybody(self, host: str, port: int) -> Arrival:
         """Return what is known of a port on a machine of which nothing says that it is the mail server's."""
         arrival = self.at(host, port)
         published = arrival.entry is not None and arrival.known and not arrival.elsewhere
         named = published and arrival.entry is not None and arrival.entry.address not in _ANY
-        if named or arrival.direct or arrival.hops or _normal(host) in self._pinned:
+        if named or arrival.direct or arrival.hops or normal(host) in self._pinned:
             return arrival
         return Arrival(host, port, ANYBODY.get(port) or Listener(None, port))
 
@@ -145,15 +154,13 @@ class Ports:
             if forward.target is None or onward is None or len(hops) > MOST_HOPS:
                 return _open(here, number, hops, adds)
             here, number = forward.target, onward
-        if (
-            not hops
-            and (self._vague or self._listening)
-            and (number in self._vague or _normal(here) in self._listening)
-        ):
+        if not hops and (self._vague or self._listening) and (number in self._vague or normal(here) in self._listening):
             return _open(here, number, hops, adds)
-        if (service := self._own.get(_normal(here))) is not None:
+        if (service := self._own.get(normal(here))) is not None:
             return Arrival(here, number, self._inside(service, number), None, (), tuple(hops), adds, True, True)
         entry, elsewhere, sure = self._entry(here, number)
+        if not hops and self._strange(here) and (elsewhere or entry is None or entry.address in _ANY):
+            return Arrival(here, number, ANYBODY.get(number) or Listener(None, number), stranger=True)
         if self._on_host and (entry is None or elsewhere):
             daemon = self.daemons.get(number)
             if daemon is not None and daemon.service in self._on_host:
@@ -163,8 +170,14 @@ class Ports:
             return _open(here, number, hops, adds)
         return Arrival(here, number, self._listener(entry, number), entry, elsewhere, tuple(hops), adds, sure)
 
+    def _strange(self, host: str) -> bool:
+        """Whether a host is none that is recognised as the mail server; of the other IP version it may be the same."""
+        if not self._recognised or normal(host) in self._recognised:
+            return False
+        return not _numeric(host) or not self._families or (":" in host) in self._families
+
     def _forward(self, host: str, port: int) -> Forward | None:
-        here = _normal(host)
+        here = normal(host)
         found = self._exact.get((here, port)) or self._exact.get((here, 0))
         if found is not None or here in self._pinned or loopback(here):
             return found
@@ -278,11 +291,12 @@ def reaches(host: str, entry: Published) -> bool:
     address = entry.address
     if address in _ANY:
         return not _numeric(host) or (":" in host) == (address == "::")
-    return _normal(host) == _normal(address)
+    return normal(host) == normal(address)
 
 
 @lru_cache(maxsize=4096)
-def _normal(host: str) -> str:
+def normal(host: str) -> str:
+    """Return an address or a name as one that can be compared."""
     if host == "localhost":
         return "127.0.0.1"
     try:

@@ -16,6 +16,7 @@ from console.topology.containers import edges, is_foreign, is_mailcow, on_host, 
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
+from console.topology.machines import NAME, recognised
 
 if TYPE_CHECKING:
     from console.sources.authorized_keys import Entry
@@ -64,7 +65,7 @@ class Sources(Struct, frozen=True, dict=True):
             any(each is not None for each in files)
             or is_mailcow(self.compose)
             or any(host.role == "mail" for host in self.site.hosts.values())
-            or any(_NAME.search(text) for text in (self.folder, *self.texts, *self.texts.values()))
+            or any(NAME.search(text) for text in (self.folder, *self.texts, *self.texts.values()))
         )
 
     @property
@@ -100,7 +101,13 @@ class Sources(Struct, frozen=True, dict=True):
             own_addresses(self.compose, self.environment),
             on_host(self.compose),
             sharing(self.compose),
+            self._recognised() if self.named and not self.foreign else frozenset(),
         )
+
+    def _recognised(self) -> frozenset[str]:
+        machines = self.tofu.instances if self.tofu else ()
+        pinned = machines[0].addresses if len(machines) == 1 else ()
+        return recognised(self.haproxy.proxies, self.published, pinned) if self.haproxy else frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,5 +126,4 @@ class Sources(Struct, frozen=True, dict=True):
         return Routes(doors(proxies, self.names, self.lists), self.ports, vague)
 
 
-_NAME = re.compile("mailcow", re.IGNORECASE)
 _ADDRESS = re.compile(r"[\d.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")

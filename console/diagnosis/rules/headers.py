@@ -187,15 +187,20 @@ def proxy_header_on_plain_port(sources: Sources, topology: Topology) -> Iterator
 
 @static("CH094")
 def daemon_unknown(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """HAProxy's files alone do not say who answers behind: whether the header is right there cannot be told."""
-    if sources.named or sources.foreign:
+    """The files do not say who answers behind a server line: whether the header is right there cannot be told."""
+    if sources.foreign:
         return
-    ways = [way for way in sources.routes.ways if words.carry_mail(way.lanes) and _open(way)]
+    ways = [
+        way
+        for way in sources.routes.ways
+        if (way.arrival.stranger or not sources.named) and words.carry_mail(way.lanes) and _open(way)
+    ]
     if not ways:
         return
     lanes = words.together(ways)
     places = tuple(dict.fromkeys(way.server.span for way in ways))
     targets = list(dict.fromkeys(words.dialled(way) for way in ways))
+    remedy = "see in that machine's own settings whether its port waits for the header; where it is Mailcow's too, let"
     yield finding(
         "CH094",
         f"{words.lanes(lanes)}: no given file says what answers at {join_words(targets, 4)}: whether it waits for"
@@ -204,6 +209,7 @@ def daemon_unknown(sources: Sources, topology: Topology) -> Iterator[Finding]:
         also=places[1:],
         lanes=words.ids(lanes),
         hop="vm",
+        remedy=f"{remedy} the server's name say so" if sources.named else None,
     )
 
 

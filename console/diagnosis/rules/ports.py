@@ -119,7 +119,7 @@ def _unreached(sources: Sources, topology: Topology) -> Iterator[Finding]:
 def _absent(sources: Sources, host: str, port: int, lanes: list[Lane]) -> tuple[str, str, tuple[Span, ...]]:
     """Say why nobody answers at an address and port: problem, remedy, places; "" when somebody does, or may."""
     ports, arrival = sources.ports, sources.ports.at(host, port)
-    if not arrival.known or arrival.direct:
+    if not arrival.known or arrival.direct or arrival.stranger:
         return "", "", ()
     there = f"which leads to {address(arrival.host, arrival.port)}, which" if arrival.hops else "which"
     if arrival.elsewhere:
@@ -182,7 +182,8 @@ def unpinned_address(sources: Sources, topology: Topology) -> Iterator[Finding]:
 def _targets(sources: Sources, topology: Topology) -> Iterator[tuple[str, Span]]:
     for way in sources.routes.ways:
         # A forward's address is no nic's, nor is a container's.
-        if way.ours and way.arrival.known and not way.arrival.hops and not way.arrival.direct:
+        arrival = way.arrival
+        if way.ours and arrival.known and not (arrival.hops or arrival.direct or arrival.stranger):
             yield way.server.host, way.server.span
     for lane in topology.lanes:
         if not lane.frontend and lane.target:

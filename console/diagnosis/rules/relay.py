@@ -63,7 +63,7 @@ def _addresses(sources: Sources, published: list[Published]) -> list[tuple[str, 
             found.append((f"the VM has {address}", place))
     for way in sources.routes.ways:
         host = way.arrival.host
-        if way.ours and _six(host):
+        if way.ours and not way.arrival.stranger and _six(host):
             found.append((f"HAProxy dials {host}", way.server.span))
     for entry in published:
         if _six(entry.address) and entry.source.line:

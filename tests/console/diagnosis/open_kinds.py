@@ -107,3 +107,39 @@ PROFILES = {
     ),
 }
 """Services that are started only when they are asked for."""
+
+BESIDE = {
+    "another server, with a header": Case(MAIN + lane(993, "10.9.9.20:993 send-proxy", "imaps"), ["CH094 low"]),
+    "another, without": Case(MAIN + lane(587, "10.9.9.20:587"), ["CH002 high"]),
+    "a provider's relay, by its name": Case(MAIN + lane(465, "smtp.example.net:465", "smtps"), ["CH002 high"]),
+    "its address is published nowhere, and need not be": Case(
+        MAIN + lane(587, "10.9.9.20:2626"), [], {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")}
+    ),
+    "the port of one is published on the mail server alone": Case(
+        MAIN + lane(25, "10.9.9.20:25 send-proxy", "smtp").replace("l25", "other"),
+        ["CH094 low"],
+        {
+            OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025", "10.9.9.9:25:25"),
+        },
+    ),
+    "no nic has its address, and none has to": Case(
+        MAIN + lane(587, "10.9.9.20:587"),
+        ["CH002 high"],
+        {
+            "m.tf": 'resource "incus_instance" "m" {\n  name = "m"\n  image = "i"\n  device {\n    name = "eth0"\n'
+            '    type = "nic"\n    properties = { "ipv4.address" = "10.9.9.9" }\n  }\n}\n'
+        },
+    ),
+    "the same server, at its plain port": Case(
+        MAIN + lane(993, "10.9.9.9:993 send-proxy", "imaps"), ["CH003 critical"]
+    ),
+    "its other address, of IPv6": Case(MAIN + lane(993, "[fd42::9]:993 send-proxy", "imaps"), ["CH003 critical"]),
+    "one that is called Mailcow too": Case(
+        MAIN + lane(993, "mailcow2.lan:993 send-proxy", "imaps"), ["CH003 critical"]
+    ),
+    "where nothing tells them apart, all are Mailcow's": Case(
+        lane(25, "10.9.9.9:25 send-proxy") + lane(993, "10.9.9.20:993 send-proxy", "imaps"),
+        ["CH003 critical", "CH003 critical"],
+    ),
+}
+"""Machines beside the mail server's: nothing says what answers there."""

@@ -25,7 +25,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.open_kinds import NAMELESS, PROFILES, SPARE, UNSERVED
+from tests.console.diagnosis.open_kinds import BESIDE, NAMELESS, PROFILES, SPARE, UNSERVED
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
     ASKED_ELSEWHERE,
@@ -67,11 +67,12 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
-        ("undecided", UNDECIDED), ("twins", TWINS), ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
+        ("undecided", UNDECIDED), ("twins", TWINS),
+        ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
-        ("unserved", UNSERVED), ("spare", SPARE), ("profiles", PROFILES),
+        ("unserved", UNSERVED), ("spare", SPARE), ("beside", BESIDE), ("profiles", PROFILES),
     )
     for name, case in cases.items()
 }  # fmt: skip
@@ -118,6 +119,12 @@ def test_a_lane_of_two_branches_is_told_once_with_what_either_may_do(tmp_path: P
     assert [bind.address for bind in lane.binds] == ["::", ""]
     assert lane.leads == "10.9.9.9:10025 or 10.9.9.9:25"
     assert not [each for each in lint(found.sources, found.topology) if "s (25) and s (25)" in each.summary]
+
+
+def test_a_machine_beside_the_mail_servers_is_no_service_of_mailcows(tmp_path: Path) -> None:
+    config = lane(25, "10.9.9.9:10025 send-proxy") + lane(587, "10.9.9.20:587") + lane(443, "10.9.9.20:443", "web")
+    found = load(estate(Case(config, []), tmp_path)).topology.lanes
+    assert [(lane.port, lane.service) for lane in found] == [(25, "postfix-mailcow"), (587, None), (443, None)]
 
 
 SHOWN = {
