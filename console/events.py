@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from console.errors import InputError
-from console.model import CertificatePlace, Finding, Reading, Topology, Verdict
+from console.model import CertificatePlace, Finding, Reading, Tlsa, Topology, Verdict
 from console.questions import Question
 
 
@@ -71,6 +71,8 @@ class CertificateSurvey(Struct, frozen=True):
     renewal: float | None = None
     name: str = ""
     """The name that a certificate has to cover; "" when that is not known."""
+    tlsa: tuple[Tlsa, ...] = ()
+    """The TLSA records of port 25, a set for each public name that was asked about."""
 
 
 class SweepOverdue(Struct, frozen=True):

@@ -207,7 +207,8 @@ class CertificatePlace(Struct, frozen=True):
 
     `where` is a path or "address:port"; `sni` the name that was sent, None for none, "" for a file. `trusted` is ""
     for yes, a reason for no, None for not known; `pair` whether the key file belongs to it, None for not known.
-    One that is `unused` lies in HAProxy's folder, and its configuration names others alone."""
+    One that is `unused` lies in HAProxy's folder, and its configuration names others alone. `issuers` are the other
+    certificates of its file; None for a port, of whose chain nothing is told."""
 
     kind: Literal["certbot", "haproxy", "mailcow", "sni", "served"]
     host: str
@@ -222,6 +223,29 @@ class CertificatePlace(Struct, frozen=True):
     owner: str = ""
     error: str = ""
     unused: bool = False
+    issuers: tuple[Certificate, ...] | None = None
+
+
+class TlsaRecord(Struct, frozen=True):
+    """One TLSA record (RFC 6698): its three numbers, and a digest of its data in hex.
+
+    The digest is the record's own, SHA-256 or SHA-512; of a whole certificate or key (`matching` 0) its SHA-256."""
+
+    usage: int
+    selector: int
+    matching: int
+    digest: str
+
+
+class Tlsa(Struct, frozen=True):
+    """The TLSA records of a name such as `_25._tcp.mail.example.org`, none where it has none.
+
+    `signed`: the name server says that it validated the answer (DNSSEC). `error` says why it is not known."""
+
+    name: str
+    records: tuple[TlsaRecord, ...] = ()
+    signed: bool = False
+    error: str = ""
 
 
 class Kept(Struct, frozen=True):

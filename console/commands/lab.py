@@ -64,8 +64,8 @@ def _list(arguments: argparse.Namespace) -> int:
         return EXIT_WELL
     for fault in faults:
         print(f"{fault['fault']:26} {fault['finding']}  {fault['words']}")
-    for fault in client.disk_faults():
-        print(f"{fault['fault']:26} -      {fault['words']}")
+    for fault in client.unswept_faults():
+        print(f"{fault['fault']:26} {fault['finding'] or '-':5}  {fault['words']}")
     return EXIT_WELL
 
 

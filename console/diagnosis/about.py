@@ -17,8 +17,8 @@ from console.diagnosis.words import OUTCOMES
 _ELSEWHERE = {
     "CH007": "A server sees Docker's address, or a loopback address, in place of the client's. The flow "
     "prove-client-address finds this; a sweep does not.",
-    "CH014": "The TLSA record of the name does not match the certificate. cowhand does not check this: no finding does "
-    "not mean that they match.",
+    "CH014": "None of the TLSA records of a public name matches the certificate that its port 25 serves: senders that "
+    "check DANE defer. `cowhand certificates` and its screen ask for the records; a sweep does not.",
     "CH032": "The lanes are broken, and no fact proves which of the possible causes it is.",
 }
 """The words for ids that no rule and no row of the table explains."""

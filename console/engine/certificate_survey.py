@@ -15,8 +15,9 @@ from console.events import CertificateSurvey
 from console.facts import certificate_places
 from console.facts.certificate_places import UNREADABLE
 from console.hosts.host import Host
+from console.hosts.names import numeric
 from console.ladders import IMPLICIT_TLS, STARTTLS, ProbeTarget
-from console.model import CertificatePlace, Kept, Lane, Role
+from console.model import CertificatePlace, Kept, Lane, Role, Tlsa
 from console.probes import tls
 from console.probes.ladder import climb
 from console.probes.sweep import MOST_ADDRESSES
@@ -38,6 +39,7 @@ AT_ONCE = 16
 
 async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     """Look at all places, from all hosts at once; nothing that a host or a server does raises."""
+    from console.diagnosis import tlsa as compared
     from console.diagnosis.certificate_places import findings
     from console.engine.vantages import trusting
     from console.sources import certificate_push
@@ -47,6 +49,7 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     serving = asyncio.create_task(_served(estate, vantages.hosts, trusting(estate, vantages), unseen))
     looked = await _stored(estate, vantages.hosts, unseen)
     served = await serving
+    records = await _tlsa(estate, vantages.hosts, served)
     push, timer = None, None
     for host, told in looked:
         timer = timer if timer is not None else told.timer
@@ -60,7 +63,8 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     unseen += [f"{p.host}:{p.where}: {p.error}" for p in places if p.error]
     now = time.time()
     name = _name(estate)
-    return CertificateSurvey(now, places, findings(places, push, name, now), tuple(unseen), timer, name)
+    found = (*findings(places, push, name, now), *compared.findings(records, places))
+    return CertificateSurvey(now, places, found, tuple(unseen), timer, name, records)
 
 
 async def kept(estate: Estate, hosts: Mapping[Role, Host]) -> Kept:
@@ -131,6 +135,16 @@ async def _served(
     places = await asyncio.gather(*asked)
     # only now: each certificate is asked about once, for all ports that show it
     return tuple(replace(p, trusted=known.get(p.certificate.fingerprint)) if p.certificate else p for p in places)
+
+
+async def _tlsa(estate: Estate, hosts: Mapping[Role, Host], served: tuple[CertificatePlace, ...]) -> tuple[Tlsa, ...]:
+    """The TLSA records of each public name whose port 25 shows a certificate: no other can have one that counts."""
+    from console.diagnosis import tlsa as compared
+    from console.facts import tlsa
+
+    names = [compared.PREFIX + name for name in estate.topology.public if "." in name and not numeric(name)]
+    asked = [name for name in names if compared.served_to(Tlsa(name), served)]
+    return tuple(await asyncio.gather(*(tlsa.ask(hosts["here"], name) for name in asked)))
 
 
 async def _ask(

@@ -174,6 +174,7 @@ def _place(kind: Kind, host: str, path: str, body: str) -> CertificatePlace:
         place,
         certificate=chain[0],
         chain=len(chain),
+        issuers=chain[1:],
         trusted=_trusted(told.get("verify", "")),
         pair=pair,
         key_path=clean(told.get("key", "")),

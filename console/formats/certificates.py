@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from console.diagnosis import tlsa
 from console.diagnosis.certificate_places import day, letters
 from console.diagnosis.certificates import matches
 from console.events import CertificateSurvey
 from console.formats import document as documents
 from console.formats import text as texts
-from console.model import Certificate, CertificatePlace
+from console.model import Certificate, CertificatePlace, Tlsa
 
 BAR = 12
 """Columns of a certificate's life."""
@@ -23,6 +24,7 @@ def document(found: CertificateSurvey, name: str) -> dict[str, Any]:
         "at": found.at,
         "certbot_next": found.renewal,
         "places": [_place(place, called, name, found.at) for place in found.places],
+        "tlsa": [_tlsa(each, found.places) for each in found.tlsa],
         "findings": [documents.finding(each) for each in found.findings],
         "unseen": list(found.unseen),
     }
@@ -54,6 +56,21 @@ def _place(place: CertificatePlace, called: dict[str, str], name: str, now: floa
     return told
 
 
+def _tlsa(records: Tlsa, places: Sequence[CertificatePlace]) -> dict[str, Any]:
+    served = tlsa.served_to(records, places)
+    found = [tlsa.agreement(records, each.certificate, tlsa.issuers_of(places)) for each in served]
+    return {
+        "name": records.name,
+        "records": [
+            {"usage": each.usage, "selector": each.selector, "matching": each.matching, "digest": each.digest}
+            for each in records.records
+        ],
+        "signed": records.signed,
+        "matches": False if False in found else None if None in found or not found else True,
+        "error": records.error or None,
+    }
+
+
 def life(found: Certificate, now: float) -> float:
     """Which share of its own life is left, 0 to 1."""
     whole = found.not_after - found.not_before
@@ -76,6 +93,8 @@ def text(found: CertificateSurvey, name: str, paint: Callable[[str, str], str]) 
         blocks.append("\n".join([paint(first, "dim"), *rest]))
     certificates = {place.certificate.fingerprint: place.certificate for place in found.places if place.certificate}
     blocks += ["\n".join(_certificate(each, called, found.at, paint)) for each in certificates.values()]
+    if found.tlsa:
+        blocks.append("\n".join(f"TLSA {each.name}: {tlsa.told(each, found.places)}" for each in found.tlsa))
     if found.renewal is not None:
         blocks.append(f"certbot tries next on {day(found.renewal)}")
     blocks.append(texts.findings(found.findings, paint))

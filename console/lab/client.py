@@ -302,11 +302,11 @@ def faults() -> list[dict[str, str]]:
     return listing()
 
 
-def disk_faults() -> list[dict[str, str]]:
-    """What can be in the way of a flow with disks, as data: fault, words."""
-    from console.lab.faults import DISK_FAULTS
+def unswept_faults() -> list[dict[str, str]]:
+    """What no sweep looks at, as data: fault, finding ("" for none), words."""
+    from console.lab.faults import UNSWEPT_FAULTS
 
-    return [{"fault": fault.id, "words": fault.words} for fault in DISK_FAULTS.values()]
+    return [{"fault": fault.id, "finding": fault.finding, "words": fault.words} for fault in UNSWEPT_FAULTS.values()]
 
 
 def hosts(name: str) -> dict[Role, LabHost]:

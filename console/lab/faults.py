@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from console.errors import LabError
+from console.lab.daemons.names import OTHER
 from console.lab.network.addresses import GATEWAY, PROXY, SLOWNESS
 from console.model import HopName, Outcome
 
@@ -34,10 +35,10 @@ class Fault(Struct, frozen=True):
 
 def find(id: str) -> Fault:
     """The fault of that id; raises `LabError` that names them all."""
-    found = FAULTS.get(id) or DISK_FAULTS.get(id)
+    found = FAULTS.get(id) or UNSWEPT_FAULTS.get(id)
     if found is not None:
         return found
-    raise LabError(f"no fault is called {id}; there are {', '.join((*FAULTS, *DISK_FAULTS))}")
+    raise LabError(f"no fault is called {id}; there are {', '.join((*FAULTS, *UNSWEPT_FAULTS))}")
 
 
 def broken(lab: Rehearsal) -> tuple[str, ...]:
@@ -250,7 +251,15 @@ def _occupied(vm: Machine) -> None:
     vm.folders["/var/lib/docker"] = {"overlay2": "", "volumes": ""}
 
 
-DISK_FAULTS: dict[str, Fault] = {
+async def _publish_other(lab: Rehearsal) -> None:
+    lab.named.digest = OTHER
+
+
+async def _publish_none(lab: Rehearsal) -> None:
+    lab.named.digest = ""
+
+
+UNSWEPT_FAULTS: dict[str, Fault] = {
     fault.id: fault
     for fault in (
         _disk_fault("disk-foreign", "the disk of mailcow_opt holds an XFS file system", _foreign),
@@ -259,9 +268,14 @@ DISK_FAULTS: dict[str, Fault] = {
         _disk_fault("disk-swapped", "each of the two disks has the other's name", _swapped),
         _disk_fault("disk-held", "the disk of mailcow_opt is in use by a process that lsblk cannot see", _held),
         _disk_fault("folders-in-use", "docker runs, and /opt and /var/lib/docker hold files already", _occupied),
+        Fault(
+            "tlsa-other-key",
+            "the TLSA record of port 25 is that of another key: `certificates` tells it",
+            "CH014", "service", "unknown", _publish_other, _publish_none,
+        ),
     )
-}
-"""What can be in the way of the flow mount-volumes. No sweep looks at disks, so that no finding tells them."""
+}  # fmt: skip
+"""What no sweep looks at: what can be in the way of the flow mount-volumes, and TLSA records."""
 
 
 def listing() -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from console.lab.daemons.certificate import OLDER, Certificate
 from console.lab.daemons.dovecot import Dovecot
+from console.lab.daemons.names import RESOLV_CONF, NameServer
 from console.lab.daemons.nginx import nginx
 from console.lab.daemons.postfix import postfix
 from console.lab.daemons.services import Service
@@ -17,7 +18,7 @@ from console.lab.machines.installed import Installing
 from console.lab.machines.locks import Locks
 from console.lab.machines.pushing import HOST_KEY, Pushing, host_key, lay
 from console.lab.machines.rollbacks import Rollbacks
-from console.lab.network.addresses import MAIL, MAIL_NAME
+from console.lab.network.addresses import HERE, MAIL, MAIL_NAME
 from console.lab.network.network import Network
 from console.lab.plan import files
 from console.lab.provisioning import Provisioning
@@ -40,6 +41,7 @@ class Rehearsal:
         names = tuple(dict.fromkeys((MAIL_NAME, *topology.public)))
         self.topology = topology
         self.network = Network(targets, names)
+        self.named = NameServer(self.network, names)
         self.issued = Certificate(names[-1])
         """What certbot has, and HAProxy serves."""
         # Half-way nothing is pushed yet: Mailcow has the one from before.
@@ -52,7 +54,7 @@ class Rehearsal:
             nginx(self.network),
         )
         self.proxy = Proxy(self.network, topology.lanes, self.issued.context)
-        self.files = files(seed, empty)
+        self.files = {**files(seed, empty), (HERE, "/etc/resolv.conf"): RESOLV_CONF}
         self.installing = Installing(tuple(service.image for service in self.services), empty)
         if seed:
             self.dovecot.trust()
@@ -79,6 +81,7 @@ class Rehearsal:
         for service in self.services if self.installing.made else ():
             service.start()
         self.pushing.start()
+        await self.named.start()
         self.proxy.running = self.installing.haproxy
         await self.proxy.apply()
 
@@ -90,6 +93,7 @@ class Rehearsal:
         for service in self.services:
             service.stop()
         self.pushing.stop()
+        self.named.stop()
 
     def service(self, name: str) -> Service | None:
         """The compose service of that name."""

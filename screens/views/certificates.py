@@ -150,9 +150,15 @@ class Certificates(View):
         return [tuple(pieces)]
 
     def _told(self, known: CertificateSurvey, width: int) -> list[Line]:
-        """How many findings there are, with the first; and what could not be seen."""
+        """The TLSA records there are; how many findings, with the first; and what could not be seen."""
         ink = self.ink
+        from console.diagnosis.tlsa import told
+
         lines: list[Line] = []
+        for each in known.tlsa:
+            if each.records or each.error:
+                rows = wrap(f"TLSA {each.name}: {told(each, known.places)}", width - 2, 2)
+                lines += [((f" {row}", ink.text if each.records else ink.unknown),) for row in rows]
         if known.findings:
             first, more = known.findings[0], len(known.findings) - 1
             words = f"{first.id} {first.summary}" + (f" (and {more} more: cowhand certificates)" if more else "")

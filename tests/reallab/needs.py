@@ -15,7 +15,7 @@ PACKAGES = Path(__file__).parent / "packages.txt"
 COMMANDS = (
     "haproxy", "postfix", "dovecot", "doveadm", "nginx", "sshd", "ssh", "socat", "nft", "ip", "sysctl", "unshare",
     "nsenter", "setpriv", "sudo", "openssl", "swaks", "losetup", "mkfs.ext4", "debugfs", "findmnt", "lsblk",
-    "wipefs", "python3",
+    "wipefs", "python3", "knotd", "keymgr", "unbound",
 )  # fmt: skip
 """What the lab runs; each comes with one of the packages."""
 

@@ -32,6 +32,14 @@ def test_the_lab_shows_one_certificate_everywhere_and_an_expired_one_as_a_findin
         assert [place["key_matches"] for place in told["places"] if place["kind"] != "served"] == [True] * 3
         assert all(place["name_matches"] for place in told["places"])
         assert told["certbot_next"] > told["at"]
+        (records,) = told["tlsa"]
+        assert (records["records"], records["matches"], records["error"]) == ([], None, None)
+        lab.break_("tlsa-other-key")
+        assert main(["--lab", "certificates", "--json"]) == 1
+        told = json.loads(capsys.readouterr().out)
+        assert [(each["id"], each["severity"]) for each in told["findings"]] == [("CH014", "high")]
+        assert (told["tlsa"][0]["signed"], told["tlsa"][0]["matches"]) == (True, False)
+        lab.heal("tlsa-other-key")
         assert main(["--lab", "check", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["verdict"] == "well"
         state = "version=1\nresult=failed\nwhen=2026-11-27T16:00:00Z\nstage=push\nstatus=22\nreason=no route to host\n"

@@ -1,0 +1,167 @@
+"""TLSA records as name servers tell them: the lab's stand-in, one that lies, and one that says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from console.errors import Missing, Refused
+from console.facts import tlsa
+from console.hosts.local import Local, SocketStream
+from console.lab.daemons.names import OTHER, NameServer
+from console.lab.network.network import Network
+from console.model import Tlsa, TlsaRecord
+
+NAME = "_25._tcp.mail.example.org"
+Answer = Callable[[bytes], bytes]
+Serve = Callable[[Answer], Awaitable[int]]
+
+
+class Here(Local):
+    """This machine with a resolv.conf of the test's, and name servers behind loopback ports."""
+
+    def __init__(self, text: str | None, ports: dict[str, int]) -> None:
+        super().__init__()
+        self.text, self.ports, self.dialled = text, ports, list[str]()
+
+    async def read(self, path: str, cap: int = 1 << 20) -> bytes:
+        if self.text is None or path != "/etc/resolv.conf":
+            raise Missing(f"{path} is not there")
+        return self.text.encode()
+
+    async def connect(self, address: str, port: int, timeout: float) -> SocketStream:
+        self.dialled.append(address)
+        if port != 53 or address not in self.ports:
+            raise Refused(f"{address}:{port} refused the connection")
+        return await super().connect("127.0.0.1", self.ports[address], timeout)
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Starts name servers that answer a DNS message with what they are given; returns their ports."""
+    servers: list[asyncio.Server] = []
+
+    async def start(answer: Answer) -> int:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            question = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+            writer.write(answer(question))
+            writer.close()
+
+        servers.append(await asyncio.start_server(talk, "127.0.0.1", 0))
+        return int(servers[-1].sockets[0].getsockname()[1])
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def framed(message: bytes) -> bytes:
+    return len(message).to_bytes(2) + message
+
+
+def saying(code: int = dns.rcode.NOERROR, *records: str, signed: bool = True, name: str = NAME) -> Answer:
+    def answer(question: bytes) -> bytes:
+        told = dns.message.make_response(dns.message.from_wire(question))
+        told.set_rcode(code)
+        told.flags |= dns.flags.AD if signed else 0
+        if records:
+            told.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "TLSA", *records))
+        return framed(told.to_wire(max_size=65535))
+
+    return answer
+
+
+async def asked(serve, *answers: Answer) -> Tlsa:
+    ports = {f"192.0.2.{at}": await serve(answer) for at, answer in enumerate(answers, 1)}
+    return await tlsa.ask(Here("".join(f"nameserver {each}\n" for each in ports), ports), NAME)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+async def test_records_are_read_and_whole_data_become_a_digest(serve: Serve, signed: bool) -> None:
+    told = await asked(serve, saying(0, f"3 1 1 {'ab' * 32}", "3 0 0 0102", f"2 1 2 {'cd' * 64}", signed=signed))
+    assert told.signed is signed
+    assert set(told.records) == {
+        TlsaRecord(3, 1, 1, "ab" * 32),
+        TlsaRecord(3, 0, 0, sha256(b"\1\2").hexdigest()),
+        TlsaRecord(2, 1, 2, "cd" * 64),
+    }
+
+
+@pytest.mark.parametrize("code", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN])
+async def test_a_name_without_records_has_none(serve: Serve, code: int) -> None:
+    assert await asked(serve, saying(code)) == Tlsa(NAME, signed=True)
+
+
+async def test_what_one_name_server_does_not_tell_the_next_one_is_asked(serve: Serve) -> None:
+    told = await asked(serve, saying(dns.rcode.SERVFAIL), lambda question: b"", saying(0, f"3 1 1 {'ab' * 32}"))
+    assert len(told.records) == 1
+    assert told.error == ""
+
+
+HOSTILE: dict[str, tuple[Answer, str]] = {
+    "nothing": (lambda question: b"", "closed the connection without an answer"),
+    "half of it": (lambda question: saying()(question)[:20], "closed the connection without an answer"),
+    "no message": (lambda question: framed(b"\x1b[2J\x1b]0;owned\x07" * 9), "sent what is no DNS message"),
+    "an empty one": (lambda question: b"\0\0", "sent what is no DNS message"),
+    "a name that refers to itself": (
+        lambda question: framed(question[:2] + b"\x81\0\0\1\0\0\0\0\0\0\xc0\x0c\0\x34\0\1"),
+        "sent what is no DNS message",
+    ),
+    "another question's": (
+        lambda question: framed(dns.message.make_response(dns.message.make_query("other.", "A")).to_wire()),
+        "answered another question",
+    ),
+    "the question again": (framed, "answered another question"),
+    "a refusal": (saying(dns.rcode.REFUSED), "answered REFUSED"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_a_name_server_that_tells_nothing_is_named_with_the_reason(serve: Serve, kind: str) -> None:
+    answer, words = HOSTILE[kind]
+    told = await asked(serve, answer)
+    assert told == Tlsa(NAME, error=f"the name server 192.0.2.1 {words}")
+
+
+async def test_thousands_of_records_are_cut(serve: Serve) -> None:
+    told = await asked(serve, saying(0, *(f"3 1 1 {number:064x}" for number in range(900))))
+    assert len(told.records) == tlsa.MOST
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "/etc/resolv.conf is not there"),
+        ("", "/etc/resolv.conf names no name server"),
+        ("# nameserver 192.0.2.1\nnameserver evil.example.org\nnameserver -x\n", "names no name server"),
+        ("nameserver 192.0.2.9\n", "the name server 192.0.2.9 was not asked by TCP: 192.0.2.9:53 refused"),
+    ],
+)
+async def test_without_a_name_server_the_reason_is_told(text: str | None, words: str) -> None:
+    assert words in (await tlsa.ask(Here(text, {}), NAME)).error
+
+
+async def test_no_more_name_servers_are_asked_than_the_resolver_would() -> None:
+    here = Here("".join(f"nameserver 192.0.2.{each}\n" for each in (1, 1, 2, 3, 4, 5)), {})
+    await tlsa.ask(here, NAME)
+    assert here.dialled == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+
+async def test_a_name_that_dns_does_not_allow_is_no_error() -> None:
+    assert "label" in (await tlsa.ask(Here("nameserver 192.0.2.1\n", {"192.0.2.1": 1}), "a" * 70 + ".org")).error
+
+
+async def test_the_lab_s_name_server_answers_as_one_does(serve: Serve) -> None:
+    server = NameServer(Network(("10.10.10.214",), ()), ("mail.example.org",))
+    assert await asked(serve, lambda question: framed(server.answer(question))) == Tlsa(NAME, signed=True)
+    server.digest = OTHER
+    told = await asked(serve, lambda question: framed(server.answer(question)))
+    assert told == Tlsa(NAME, (TlsaRecord(3, 1, 1, OTHER),), signed=True)
+    assert server.answer(b"nonsense") == b""
