@@ -8,16 +8,15 @@ not looked at, no expression goes back, and a line over `LONGEST` is hidden whol
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
-from console.masking import elements, lines, names, pairs, public, shapes, values
+from console.masking import elements, lines, listings, names, pairs, public, values
 from console.masking.blocks import Blocks
 from console.masking.found import LONGEST, WHOLE, Found, Opens
 from console.masking.options import program_of
-from console.masking.pairs import Pairs
-from console.masking.statements import Statement
-from console.masking.triggers import LINE, PLAIN, TOKEN, suspects
+from console.masking.reading import read
+from console.masking.triggers import LINE, PLAIN, suspects
 from console.masking.values import DOTS as DOTS
 
 _Place = tuple[int, int, bool]
@@ -91,6 +90,7 @@ class _Walk:
         self.secrets = self._secrets(low)
         labelled = "sensitive" in low or '"type"' in low or self._labels()
         self.inside = Blocks(self.lines).rows() if labelled else {}
+        self.listed = listings.rows(self.lines, low)
         self.last_end = max((row for row in self.marks if _end().search(self.lines[row][:LONGEST])), default=-1)
         self.programs: dict[int, str] = {}
         """The program whose options a line ends with, by the number of the line."""
@@ -141,7 +141,7 @@ class _Walk:
 
     def run(self) -> bool:
         """Mask the lines in place; False when there was nothing to look at."""
-        rows = sorted({*self.marks, *self.inside})
+        rows = sorted({*self.marks, *self.inside, *self.listed})
         for row in rows:
             if row >= self.next:
                 self._go((row, 0, False))
@@ -158,7 +158,8 @@ class _Walk:
         if len(text) > LONGEST:
             return self._too_long(row, text)
         before = self._program(row) if "-" in text[:40] and text.lstrip(" \t-[\"'") != text.lstrip() else ""
-        found = self._read(text, start, self.marks.get(row, 0), WHOLE if inside else self.inside.get(row, ()), before)
+        found = read(text, start, self.marks.get(row, 0), WHOLE if inside else self.inside.get(row, ()), before)
+        found.spans += [each for each in self.listed.get(row, ()) if each[0] >= start]
         private = self._private(row, text, found)
         self.lines[row] = found.masked(text)
         if private is not None:
@@ -199,33 +200,11 @@ class _Walk:
         self.programs |= dict.fromkeys(passed, found)
         return found
 
-    def _read(self, text: str, start: int, marks: int, inside: Sequence[tuple[int, int]], before: str = "") -> Found:
-        found = Found()
-        if marks or inside:
-            Pairs(text, found, inside).read(start)
-            opens = found.opens
-            Statement(text, found).read(start, program=before)
-            found.opens = opens or found.opens
-            low = text.lower()
-            if marks & LINE or inside:
-                found.spans += [each for each in lines.spans(text, low, before) if each[0] >= start]
-            if "<" in low and ("=" in low or "<key>" in low):
-                found.spans += [each for each in elements.spans(text) if each[0] >= start]
-            found.spans += [each for each in shapes.spans(text, low, bool(marks & TOKEN)) if each[0] >= start]
-            if "</" in low:
-                for name, span in shapes.tags(text):
-                    listed = name == "key" and text.startswith(
-                        "</key><", span[1]
-                    )  # the name of a property list's value
-                    if names.kind(name) and not listed and not values.harmless(text[slice(*span)], "strong"):
-                        found.hide(*span)
-        return found
-
     def _too_long(self, row: int, text: str) -> _Place | None:
         self.lines[row] = f"({len(text)} characters in one line: too many to look through for what must not be shown)"
         # It may open what goes on below it, as any other line does.
         tail = text[-LONGEST // 2 :]
-        head, ends = (self._read(each, 0, PLAIN | LINE, ()) for each in (text[: LONGEST // 2], tail))
+        head, ends = (read(each, 0, PLAIN | LINE, ()) for each in (text[: LONGEST // 2], tail))
         private = self._private(row, tail, Found())
         if private is not None:
             return private()

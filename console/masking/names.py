@@ -17,6 +17,8 @@ _ANYWHERE = (
     "connectionstring", "privkey", "mnemonic", "recoverycode", "backupcode", "seedphrase", "pushover", "fernet",
     "hmacencoded", "keydata", "unseal", "activationcode", "verificationcode", "verifycode", "onetimecode", "apihash",
     "apiidhash", "pushbullet", "licensekey", "licencekey", "principalkey", "wirelesskey", "updatekey",
+    "clientassertion", "samlresponse", "samlassertion", "kennwort", "motdepasse", "contrasena", "recoveryphrase",
+    "seedwords", "recoverywords", "securitycode", "pairingcode", "backupcodes", "recoverycodes", "onetimepass",
 )  # fmt: skip
 """Parts of a name, without its dashes and dots, that say it wherever they stand."""
 
@@ -24,6 +26,7 @@ _LAST: dict[str, Kind] = {
     "pass": "strong", "pwd": "strong", "pw": "strong", "psk": "strong", "salt": "strong", "dsn": "strong",
     "creds": "strong", "cred": "strong", "jwt": "strong", "key": "weak", "auth": "weak", "pat": "weak",
     "totp": "strong", "seed": "strong", "private": "weak", "pin": "weak", "license": "weak", "licence": "weak",
+    "pepper": "strong", "assertion": "weak", "peppers": "strong", "mdp": "strong",
     "otp": "weak", "hmac": "weak", "sig": "weak", "signature": "weak", "cookie": "weak", "community": "weak",
 }  # fmt: skip
 """Last words of a name that say it."""

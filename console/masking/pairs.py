@@ -357,6 +357,8 @@ class Pairs:
     def _hide_bare(self, start: int, end: int, kind: names.Kind) -> None:
         self.behind = end
         value = self.text[start:end]
+        if kind == "weak" and re.fullmatch(r"\d{1,3}", value.strip(" ;,\r")):
+            return  # a pin of a board, a key's number
         kept = len(value) - len(value.rstrip(";,)]}\"' \\")) if self.flow < start else 0
         if not harmless(value.split(" #", 1)[0], kind):
             self.found.hide(start, max(start + 1, end - kept))

@@ -205,7 +205,10 @@ def spans(text: str, low: str, tokens: bool = True) -> Iterator[Span]:
         yield from _wireguard(text, low)
     for hook in HOOKS:
         if hook in low:
-            yield from (found.span(1) for found in _hook().finditer(text) if not harmless(found[1], "strong"))
+            for found in _hook().finditer(text):
+                path = text[max(0, found.start() - 1) : found.start()].strip("\"' \t") == ""  # set-path /hooks/x
+                if not (path and len(found[1]) < 4) and not harmless(found[1], "strong"):
+                    yield found.span(1)
             break
     if "'" in low or '"' in low:
         yield from _after_a_blank(text)

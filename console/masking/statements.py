@@ -30,6 +30,7 @@ _DIRECTIVES = terms("""
     setenv presetenv set-header add-header replace-header set-req-header hdr fastcgi_param uwsgi_param
     proxy_set_header add_header more_set_headers more_set_input_headers set-cookie env arg set export
     requestheader header default_env set-var set-query unset-var set_real_header http-send-name-header
+    set-env let-env setenvif setenvifnocase rewritecond set-environment setx set-item
 """)
 
 _CONFIGURATIONS = terms("""
@@ -41,7 +42,11 @@ _SAID_OF = terms("""
     required wrong missing set unset empty invalid valid optional not needed generated stored hidden known unknown
     changed correct incorrect expired accepted rejected refused absent given there masked secret random asked used
     unused shown ignored default removed rotated weak strong short long authentication auth login protection hash
-    hashes policy prompt failed of expires expired in on
+    hashes policy prompt failed of expires expired in on must should can cannot may might shall will would could has
+    have had does do did that which so if when where here there at by or and as the your this these those its it
+    through over along out off up down from with without to into all any both each only also again still yet
+    expire change match differ work follow be quick inet inet6 before after until unless because while between matches
+    contains field file
 """)
 """What is said of a password in a sentence: "the password is wrong"."""
 
@@ -160,16 +165,11 @@ class Statement(Spoken):
     def _directive(self, at: int) -> None:
         """NAME VALUE behind a word that sets: setenv, set-header, proxy_set_header, ENV."""
         where = at + 1
-        while where < len(self.words) and self.words[where].low in (
-            "set",
-            "add",
-            "append",
-            "always",
-            "onsuccess",
-            "-x",
-            "-g",
+        while where < len(self.words) and (
+            self.words[where].low in ("set", "add", "append", "always", "onsuccess")
+            or self.words[where].plain.startswith("-")
         ):
-            where += 1
+            where += 1  # fish's set -gx NAME value, tmux' set-environment -g
         if where >= len(self.words):
             return
         name, value = self.words[where], self.next(where)
@@ -179,7 +179,7 @@ class Statement(Spoken):
                 [each] for each in _ORDINARY_NAMES
             )
         spoken = (
-            self.words[at].low in ("set", "arg", "env", "export", "header")
+            (where == at + 1 and self.words[at].low in ("set", "arg", "env", "export", "header"))
             and name.plain.isalpha()
             and name.plain.islower()
         )
@@ -269,6 +269,10 @@ class Statement(Spoken):
             return
         if self.depth and given[1].plain.isalpha() and given[1].plain.islower():
             return  # two words in quotes are a title: -m "token handling"
+        if re.fullmatch(r"0?[0-7]{3}|\d{1,2}", given[1].plain) and given[0].low.endswith("s"):
+            return  # modes of files, and numbers of things: chown's and chmod's lists, `tokens 3`
+        if given[0].low == "passwd" and (len(said) > 2 or len(given[1].plain) < 5) and given[1].plain.islower():
+            return  # a user of the command
         if given[1].low.strip(".,!") not in _SAID_OF and not harmless(given[1].plain, "strong"):
             self.hide(given[1])
 

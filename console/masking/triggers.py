@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
 
-from console.masking import lines, shapes
+from console.masking import lines, shapes, told
 from console.masking.values import DOTS as DOTS
 
 _TRIGGERS = (
@@ -23,7 +23,8 @@ _TRIGGERS = (
     " on #",
     "pin=", "pin:", "pin\"", "pin =", "license", "licence", "secure_link", "sip:", "sips:", "api_hash", "otpauth",
     "requirepass", "pushbullet", "ovh_", "api_id_hash", "base64", " -ap", "drone",
-    "mnemonic", "code", "seed", "fernet", "pushover", "community", "aes_",
+    "mnemonic", "code", "seed", "fernet", "pepper", "mdp", "kennwort", "contrase", "recovery",
+    "pushover", "community", "aes_",
     '"d"', '"k"', '"p"', '"q"', '"dp"', '"dq"', '"qi"', "createuser",
     *shapes.HASHES, *shapes.SCHEMES, *shapes.HOOKS, *shapes.SAID,
 )  # fmt: skip
@@ -66,7 +67,7 @@ def _tokens() -> re.Pattern[str]:
 
 @cache
 def _lines() -> re.Pattern[str]:
-    return _any_of(lines.SAID)
+    return _any_of((*lines.SAID, *told.SAID))
 
 
 def suspects(low: str, starts: list[int]) -> dict[int, int]:

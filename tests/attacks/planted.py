@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tests.attacks.forms import FORMS, OVER_LINES
+from tests.attacks.forms_listed import LISTED, TOLD
 from tests.attacks.planted_files import COMPOSE, HAPROXY, TOFU
 
 MAILCOW = """
@@ -161,7 +162,7 @@ hmacEncoded: ~
 privkey:~
 """
 
-MORE = OVER_LINES.replace("---\n", "") + FORMS
+MORE = OVER_LINES.replace("---\n", "") + FORMS + LISTED.replace("---\n", "") + TOLD
 
 FILES = {
     "haproxy.cfg": HAPROXY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.mask import DOTS, mask
+from tests.attacks import forms_listed as listed
 from tests.attacks.forms import FORMS, OVER_LINES, SHOWN
 
 SECRETS = ("hunter2x", "Zq9planted", "correct-horse", "tr0ub4dor&3")
@@ -17,7 +18,7 @@ def leaks(forms: list[str]) -> list[str]:
 
 
 def test_each_form_of_a_secret_is_hidden() -> None:
-    assert leaks(lines(FORMS)) == []
+    assert leaks(lines(FORMS) + lines(listed.TOLD)) == []
 
 
 def test_a_secret_is_hidden_where_its_command_is_on_lines_above() -> None:
@@ -28,8 +29,19 @@ def test_a_secret_is_hidden_where_its_command_is_on_lines_above() -> None:
     assert [text.replace("~", DOTS).replace(f'"{DOTS}"/>', DOTS) for text in texts] == shown
 
 
+def test_a_secret_in_a_list_of_users_keys_or_codes_is_hidden() -> None:
+    assert leaks([each.strip("\n") for each in listed.LISTED.split("---\n")]) == []
+
+
+def test_a_list_of_users_is_hidden_to_its_end_and_no_further() -> None:
+    many = "".join(f"  bob{number}: Zq9planted{number}\n" for number in range(3000))
+    shown = mask(f"users:\n{many}port: 25\nhost: mail.example.org")
+    assert "planted" not in shown and shown.endswith("port: 25\nhost: mail.example.org")
+
+
 def test_what_only_looks_like_one_is_shown_as_it_is() -> None:
-    assert [(line, mask(line)) for line in lines(SHOWN) if mask(line) != line] == []
+    for each in (*lines(SHOWN), *lines(listed.SHOWN), *listed.SHOWN_OVER_LINES.split("---\n")):
+        assert mask(each) == each
 
 
 def test_what_is_shown_alone_is_shown_in_one_text() -> None:

@@ -46,7 +46,21 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "lint of a script": (lambda text: linted(f"cp {text} /x\n"), ("{", "a|b ", "> x <y ", "$LINEAGE", "{chain")),
     "opentofu": (lambda text: files.parse(f"x = {text[: len(text) // 4]}1\n", "main.tf"), ("1-", "!")),
     "haproxy": (lambda text: parse(f"listen a\n  bind :25 {text}\n{text}", "haproxy.cfg"), ("a ", "  server a b\n")),
-    "masking": (mask, ("a.", "pass=", "pass=\n", "a.b.pass ", "user:", "password: >-\n ", "-----BEGIN ")),
+    "masking": (
+        mask,
+        (
+            "a.",
+            "pass=",
+            "pass=\n",
+            "a.b.pass ",
+            "user:",
+            "password: >-\n ",
+            "-----BEGIN ",
+            "users:\n ",
+            "a\\r\\n",
+            "your code ",
+        ),
+    ),
     "drift": (
         lambda text: shown.diff([f"x {text}"], [text], "ours", "theirs", "/etc/haproxy/haproxy.cfg"),
         ("a.", "pass="),
