@@ -35,6 +35,7 @@ class Server(Struct, frozen=True):
 class Frontend(Struct, frozen=True):
     """A frontend's line of `show stat`: connections it has and may have (None: no word), and how many it denied.
 
+    `dropped` are those that a rule ended later: at what the client said, or silently (None: no word).
     `mode` is "tcp" or "http" (since 1.7; "" before); `secured` are the TLS sessions in which it was the server itself
     (since 2.3; None before)."""
 
@@ -45,6 +46,12 @@ class Frontend(Struct, frozen=True):
     denied: int = 0
     mode: str = ""
     secured: int | None = None
+    dropped: int | None = None
+
+    @property
+    def ended(self) -> int:
+        """How many connections its own rules have ended."""
+        return self.denied + (self.dropped or 0)
 
     @property
     def full(self) -> bool:
@@ -67,6 +74,10 @@ class Stats(Struct, frozen=True, dict=True):
     def server(self, proxy: str, name: str) -> Server | None:
         """The row of that proxy and server."""
         return self._rows.get((proxy, name))
+
+    def frontend(self, *names: str) -> Frontend | None:
+        """The row of a frontend that has one of these names."""
+        return next((each for each in self.frontends if each.name and each.name in names), None)
 
     @cached_property
     def _rows(self) -> dict[tuple[str, str], Server]:
@@ -165,6 +176,13 @@ class Guest(Struct, frozen=True):
     addresses: tuple[str, ...] = ()
 
 
+class Ended(Struct, frozen=True):
+    """How many connections we made to a frontend, and how many its own rules had ended in that time by its count."""
+
+    made: int
+    counted: int
+
+
 class Asked(Struct):
     """What machines told of themselves after a symptom. None, or a missing key, means: it could not be asked.
 
@@ -182,6 +200,8 @@ class Asked(Struct):
     """"proxy/server" → where it is in the running HAProxy."""
     dialling: tuple[tuple[str, int], ...] | None = None
     """Addresses and ports to which more than one connection of HAProxy's stood unanswered."""
+    ended: dict[str, Ended] | None = None
+    """By frontend: what HAProxy counted while we dialled once more those that hang up on us."""
     route: Route | None = None
     """The proxy's route to the mail host."""
     back: Route | None = None

@@ -161,7 +161,7 @@ _ENTRIES = (
     Entry("CH045", "listener-inward", "critical", "bind the port to every address, then reload HAProxy"),
     Entry("CH046", "frontend-disabled", "critical", "enable frontend NAME on HAProxy's stats socket"),
     Entry("CH047", "listener-maxconn", "critical", "raise the listener's maxconn; show sess tells who holds it"),
-    Entry("CH048", "listener-rejects-here", "high", "look for tcp-request … reject in the deployed haproxy.cfg"),
+    Entry("CH048", "listener-rejects-here", "high", "look for reject or silent-drop in the deployed haproxy.cfg"),
     Entry("CH049", "listener-denies", "high", "look for http-request deny or return in the deployed haproxy.cfg"),
     Entry("CH050", "server-absent", "critical", "compare the deployed haproxy.cfg with the files, then reload it"),
     Entry("CH051", "server-in-maintenance", "critical", "enable server on HAProxy's stats socket"),

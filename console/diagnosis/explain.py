@@ -94,10 +94,11 @@ def _suspects(world: World, mode: Mode) -> list[Suspect]:
         if not scope.ports or _ruled_out(world, mode, scope, known):
             continue
         covers = _covered(world, mode, scope)
-        apart = not any(world.symptoms[number].port for number in covers)
-        if apart and not mode.stands:
+        if not mode.stands and not any(world.symptoms[number].port for number in covers):
             continue
         proof = mode.fact(world, scope)
+        covers = frozenset(number for number in covers if world.symptoms[number].port not in proof.spared)
+        apart = not any(world.symptoms[number].port for number in covers)
         if apart and proof.holds and proof.beside:
             found.append(Suspect(mode, scope if mode.stands == "beside" else Scope(()), proof, covers))
         elif not apart and proof.holds is not False:

@@ -63,6 +63,17 @@ def steady(ping: Ping) -> bool:
     return ping.sent > FEW and ping.sent == ping.answered
 
 
+UNLIKELY = 1e-6
+"""A chance so small that something else is meant."""
+
+
+def silences(share: float, count: int) -> float:
+    """The chance that so many conversations all stay silent for ten seconds, where that share of pings is lost.
+
+    A packet that is lost is sent again at least three times in ten seconds, and a greeting takes about eight."""
+    return min(1.0, 8 * share**4) ** count
+
+
 def counted(ping: Ping) -> str:
     """How many of some pings were answered, as words that stand behind others."""
     return f" ({ping.answered} of {ping.sent} pings of {ping.address} were answered)"

@@ -54,13 +54,15 @@ class Proof(Struct, frozen=True):
     """Whether facts prove a suspect (True), disprove it (False) or do not decide (None); `words` are those facts.
 
     `given` fill the suspect's own words; `cost`, where a fact makes it likelier or less so, replaces the row's.
-    `beside` is False where the fact is strong enough for what nothing else explains, and for no more."""
+    `beside` is False where the fact is strong enough for what nothing else explains, and for no more. `spared` are
+    public ports of which it explains nothing, though it holds."""
 
     holds: bool | None = None
     words: tuple[str, ...] = ()
     given: dict[str, str] = {}
     cost: float | None = None
     beside: bool = True
+    spared: frozenset[int] = frozenset()
 
 
 UNKNOWN = Proof()

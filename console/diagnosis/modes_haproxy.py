@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from console.diagnosis import proofs_drift as drift
 from console.diagnosis import proofs_front as front
+from console.diagnosis import proofs_headers as headers
 from console.diagnosis import proofs_listeners as listeners
 from console.diagnosis import proofs_servers as servers
 from console.diagnosis.mode import Mode, row
 from console.diagnosis.patterns import CLOSED, END, NOBODY, TAKEN
 from console.diagnosis.scopes import each, everything, mail, speaks_tls, to_plain_port, web, where, with_header
+
+_RULE = "look for reject or silent-drop in the deployed haproxy.cfg where {ports} is described"
 
 HAPROXY: tuple[Mode, ...] = (
     row(
@@ -63,9 +66,16 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-listener/rejects-us", "a rule of HAProxy's on {ports} turns this machine away", 2.0, "haproxy", each,
         covers="talk here: closed-0 closed; connect here: refused", forbids="talk here",
-        needs="connect itself",
-        fact=front.denied, finding="CH048", kin="CH021", tells="show stat: dcon and dses; dial from another network",
-        remedy="look for tcp-request … reject in the deployed haproxy.cfg where {ports} is described",
+        needs="connect itself", stands="beside",
+        fact=front.denied, finding="CH048", kin="CH021",
+        tells="show stat: dcon, dses and dreq; dial from another network",
+        remedy=_RULE,
+    ),
+    row(
+        "haproxy-listener/rejects-us", "a rule of HAProxy's on {ports} turns this machine away", 1.0, "haproxy", each,
+        covers="talk here,itself: closed-0 closed silent; connect here,itself: refused",
+        fact=front.denied_too, finding="CH048", stands="beside",
+        tells="show stat: dcon, dses and dreq; dial from another network", remedy=_RULE,
     ),
     row(
         "haproxy-listener/denies", "clients of {ports} are told {said}, {though}: HAProxy says so itself (a rule, or "
@@ -182,18 +192,18 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-server/no-header", "HAProxy sends no PROXY header, {lanes}", 1.4, "haproxy", where(with_header),
         covers=f"{END}: headerless closed-3 closed-5 tls not-tls closed-0; talk vm: headerless closed-3 closed-5 tls "
-        "not-tls closed-0", forbids=END, fact=servers.headerless, finding="CH002", spreads=True,
+        "not-tls closed-0", forbids=END, fact=headers.headerless, finding="CH002", spreads=True,
         remedy="the running HAProxy sends no header: compare its file with this line, add send-proxy, reload",
         tells="the daemon's log",
     ),
     row(
         "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.2, "vm",
         where(to_plain_port), covers=f"{END}: {TAKEN}; talk vm: {TAKEN}; check haproxy", forbids=f"talk vm; {END}",
-        fact=servers.to_plain, finding="CH003", spreads=True, tells="the daemon's log",
+        fact=headers.to_plain, finding="CH003", spreads=True, tells="the daemon's log",
     ),
     row(
         "haproxy-server/header-to-plain", "HAProxy sends a PROXY header to a plain port, {lanes}", 1.6, "haproxy", each,
-        covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=servers.to_plain_astray,
+        covers=f"{END}: {TAKEN}; check haproxy", forbids=END, needs="talk vm", fact=headers.to_plain_astray,
         finding="CH003", spreads=True, tells="show servers state on HAProxy's stats socket",
     ),
 )  # fmt: skip

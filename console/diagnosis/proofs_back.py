@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from console.answers import FEW, Ping
-from console.diagnosis.loss import SLOW, counted, partly_lost, resent, resent_checks, steady
+from console.diagnosis.loss import SLOW, UNLIKELY, counted, partly_lost, resent, resent_checks, silences, steady
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.world import World, hidden, inner
 from console.text import join_words
@@ -127,7 +127,8 @@ def lossy(world: World, scope: Scope) -> Proof:
         words = tuple(f"ping {p.address}: {p.answered} of {p.sent} answered" for p in partly)
         # one lost ping may be any machine's; a filter may limit pings of one, or connections, and hardly all of these
         beside = len({p.address for p in partly}) > 1 or bool(late)
-        return Proof(True, words, {"count": counted(max(partly, key=lambda p: p.sent - p.answered))}, beside=beside)
+        most = max(partly, key=lambda p: p.sent - p.answered)
+        return Proof(True, words, {"count": counted(most)}, beside=beside, spared=unhurt(world, partly))
     if asked and all(map(steady, asked)):
         return Proof(False)  # a filter that limits new connections delays them in the same way
     if len(resent(times)) >= 2:
@@ -140,6 +141,19 @@ def lossy(world: World, scope: Scope) -> Proof:
         if times and world.asked.pings
         else UNKNOWN
     )
+
+
+def unhurt(world: World, pings: list[Ping]) -> frozenset[int]:
+    """The lanes on which every conversation fell silent, too many of them for so few lost packets."""
+    shares = [1 - ping.answered / ping.sent for ping in pings if ping.sent > FEW]
+    if not shares:
+        return frozenset()
+    found = set()
+    for port in world.lanes:
+        came = [each for at in ("here", "itself", "vm") for each in world.came("talk", at, port)]
+        if came and set(came) == {"silent"} and silences(max(shares), len(came)) < UNLIKELY:
+            found.add(port)
+    return frozenset(found)
 
 
 def _drops(world: World) -> bool:

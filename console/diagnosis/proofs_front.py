@@ -119,12 +119,12 @@ def filtered(world: World, scope: Scope) -> Proof:
 
 
 def rejected(world: World, scope: Scope) -> Proof:
-    """As `filtered`, and HAProxy counts nothing that it denied itself: its own rules end connections alike."""
-    front = world.frontend(scope.ports[0])
-    if front is not None and front.denied:
-        return Proof(False)
+    """As `filtered`, and HAProxy counts nothing that it ended itself: its own rules end connections alike."""
+    ended = world.ended(scope.ports[0])
+    if ended is not None and ended.counted:
+        return Proof(False) if ended.counted >= ended.made else UNKNOWN
     proof = filtered(world, scope)
-    return UNKNOWN if proof.holds and front is None else proof
+    return UNKNOWN if proof.holds and ended is None else proof
 
 
 def blocked_here(world: World, scope: Scope) -> Proof:
@@ -222,19 +222,38 @@ def crowded(world: World, scope: Scope) -> Proof:
 
 
 def denied(world: World, scope: Scope) -> Proof:
-    """HAProxy counts what it denied; it serves itself, and not us."""
+    """HAProxy counts each connection of ours among those that its rules end; what breaks there for all is another's.
+
+    Where nobody dialled it again, what it has counted is no proof: it may be of another day, and of others."""
     port = scope.ports[0]
     front = world.frontend(port)
-    vps = world.name("proxy")
-    if not world.passes("talk", "itself", port):
-        refused = "refused" in world.came("connect", "here", port) and world.passes("connect", "itself", port)
-        if not refused:  # what breaks there for all says nothing of what is done to us
-            return Proof(False) if world.came("talk", "itself", port) else UNKNOWN
-    if front is None or not front.denied:
-        broken = bool(world.came("talk", "vm", port)) and not world.passes("talk", "vm", port)
-        return UNKNOWN if front is None and not broken else Proof(False)
-    served = "served" if world.passes("talk", "itself", port) else "let in"
-    return Proof(True, (f"show stat: {front.denied} connections denied, while {vps} is {served} there",))
+    if world.ended(port) is not None:
+        return Proof(False) if _for_all(world, port) else _turned_away(world, port)
+    if world.came("talk", "itself", port) and not world.passes("talk", "itself", port):
+        return Proof(False)  # what breaks there for all says nothing of what is done to us
+    broken = bool(world.came("talk", "vm", port)) and not world.passes("talk", "vm", port)
+    if (front is None and broken) or (front is not None and not front.ended):
+        return Proof(False)
+    return Proof(None, (f"show stat: {front.ended} connections ended by a rule until now",) if front else ())
+
+
+def denied_too(world: World, scope: Scope) -> Proof:
+    """It counts so, and the proxy itself is served there, or hung up on though all is well behind HAProxy."""
+    return _turned_away(world, scope.ports[0]) if _for_all(world, scope.ports[0]) else Proof(False)
+
+
+def _turned_away(world: World, port: int) -> Proof:
+    ended = world.ended(port)
+    if ended is None or ended.counted < ended.made:
+        return Proof(False)
+    return Proof(True, (f"show stat: while we dialled {ended.made} more, its rules ended {ended.counted} more",))
+
+
+def _for_all(world: World, port: int) -> bool:
+    """Whether nothing else breaks on that port, so that a rule explains what becomes of the proxy there, too."""
+    server = world.row(port)
+    up = server is not None and server.status.startswith(("UP", "no check")) and world.well_behind(port)
+    return up or world.passes("talk", "itself", port)
 
 
 def between(world: World, scope: Scope) -> Proof:

@@ -5,25 +5,13 @@ from __future__ import annotations
 import re
 
 from console.answers import Server
-from console.diagnosis.loss import SLOW
+from console.diagnosis.log_lines import screened
+from console.diagnosis.loss import SLOW, late_across
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.symptoms import failing
 from console.diagnosis.world import World
 from console.model import PLAIN_PORTS
 from console.text import join_words
-
-HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission",)}
-"""How a daemon that waits for a PROXY header in vain gives up without a word, and which ones do."""
-
-
-WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out")
-"""What Postfix and Dovecot log of a header that did not come."""
-
-_LOGINS = {
-    "imap": "imap-login: ", "imaps": "imap-login: ", "pop3": "pop3-login: ", "pop3s": "pop3-login: ",
-    "sieve": "managesieve-login: ",
-}  # fmt: skip
-"""Which of Dovecot's processes takes the clients of a protocol."""
 
 _NO_SOURCE = re.compile(r"bind to source address")
 """What HAProxy's check says when its machine does not have the address that `source` names."""
@@ -112,7 +100,7 @@ def queued(world: World, scope: Scope) -> Proof:
 def checks_astray(world: World, scope: Scope) -> Proof:
     """The running HAProxy checks a server at another port than the files give it; the service may be ill, too."""
     port = scope.ports[0]
-    server, to, lane = world.row(port), _directed(world, port), world.lanes[port].lane
+    server, to, lane = world.row(port), directed(world, port), world.lanes[port].lane
     if server is None or to is None or not failing(server) or world.passes("talk", "vm", port):
         return Proof(False)
     meant = lane.check.port if lane.check is not None and lane.check.kind in ("L4", "L6") else None
@@ -123,7 +111,7 @@ def checks_astray(world: World, scope: Scope) -> Proof:
     return Proof(True, (said, f"the files have its check at port {meant}"), given)
 
 
-def _directed(world: World, port: int) -> tuple[str, int, int] | None:
+def directed(world: World, port: int) -> tuple[str, int, int] | None:
     server = world.row(port)
     if server is None or world.asked.directed is None:
         return None
@@ -134,7 +122,7 @@ def _directed(world: World, port: int) -> tuple[str, int, int] | None:
 def elsewhere(world: World, scope: Scope) -> Proof:
     """The running HAProxy's server has another address or port than the files give it."""
     port = scope.ports[0]
-    to, target = _directed(world, port), world.lanes[port].lane.target
+    to, target = directed(world, port), world.lanes[port].lane.target
     if to is None or target is None:
         return UNKNOWN
     if not re.fullmatch(r"[\d.]+|[\da-fA-F:]+", to[0]):
@@ -150,7 +138,7 @@ def elsewhere(world: World, scope: Scope) -> Proof:
 def false_alarm(world: World, scope: Scope) -> Proof:
     """It calls the server down, and checks another port or for another answer."""
     port = scope.ports[0]
-    server, to, target = world.row(port), _directed(world, port), world.lanes[port].lane.target
+    server, to, target = world.row(port), directed(world, port), world.lanes[port].lane.target
     if server is None or not failing(server) or _by_agent(server):
         return Proof(False)
     if world.came("connect", "vm", port) and not world.passes("talk", "vm", port):
@@ -159,7 +147,8 @@ def false_alarm(world: World, scope: Scope) -> Proof:
     said = f"show stat: {server.status} {server.check} {server.last}".strip()
     if to and to[2] not in (0, to[1]):
         return Proof(True, (said, f"it checks port {to[2]}, and serves port {to[1]}"), given, 0.3)
-    if server.check.startswith("L7") and target is not None and world.well_behind(port):
+    lost = server.check == "L7TOUT" and (late_across(world.seen) or _dropping(world))  # it may be the check's packets
+    if server.check.startswith("L7") and target is not None and world.well_behind(port) and not lost:
         return Proof(True, (said, f"{target.host}:{target.port} answers {world.name('proxy')} well"), given, 0.3)
     return Proof(False, given=given) if to else Proof(None, (said,), given)
 
@@ -175,12 +164,22 @@ def teaser(world: World, scope: Scope) -> Proof:
     if "220-" in server.last or (server.check == "L7RSP" and postscreen):
         why = "for its 220- teaser" if "220-" in server.last else "for what postscreen answers its check"
         return Proof(True, (said,), {"server": f"{server.proxy}/{server.name}", "why": why}, 0.1)
+    held, gave_up = world.held_back(port), (server.took or 0.0) / 1000
+    screens = any(screened(line) is not None for line in world.log(port))
+    if server.check == "L7TOUT" and screens and held > gave_up > 0:
+        why = f"for postscreen's greeting, which takes {held:.1f} s: its check waits {gave_up:.1f} s"
+        return Proof(True, (said,), {"server": f"{server.proxy}/{server.name}", "why": why}, 0.1)
     return Proof(False)
+
+
+def _dropping(world: World) -> bool:
+    """Whether some pings of the mail host, or of the router before it, were lost."""
+    return any(ping.answered < ping.sent for who, ping in world.asked.pings.items() if who in ("router", "vm"))
 
 
 def hemmed(world: World, scope: Scope) -> Proof:
     """HAProxy cannot connect where its machine can: it lacks its source address, or its connections get no answer."""
-    server, to = world.row(scope.ports[0]), _directed(world, scope.ports[0])
+    server, to = world.row(scope.ports[0]), directed(world, scope.ports[0])
     if world.came("connect", "vm", scope.ports[0]) and not world.passes("talk", "vm", scope.ports[0]):
         return Proof(False)  # the proxy's own connection fares no better
     if server is not None and failing(server) and _NO_SOURCE.search(server.last):
@@ -195,7 +194,7 @@ def hemmed(world: World, scope: Scope) -> Proof:
 
 def late(world: World, scope: Scope) -> Proof:
     """HAProxy's check could not connect when it tried last, and does not stand before a door that is closed to it."""
-    to = _directed(world, scope.ports[0])
+    to = directed(world, scope.ports[0])
     return Proof(False) if to is not None and _stands(world, to) else _unconnected(world.row(scope.ports[0]))
 
 
@@ -220,40 +219,6 @@ def _shown(server: Server) -> str:
     return f"show stat: {server.status} {server.check} {server.last}".strip()
 
 
-def headerless(world: World, scope: Scope) -> Proof:
-    """A daemon waited for a header in vain: it says so, hangs up after its own time, or writes it into its log."""
-    port = scope.ports[0]
-    server = world.row(port)
-    if world.heard and (
-        (server is None and world.lanes[port].lane.proxy)
-        or (server and not server.status.startswith(("UP", "no check")))
-    ):
-        return Proof(False)
-    protocol = world.lanes[port].lane.protocol
-    plain = any((t.kind, t.outcome) == ("talk", "not-tls") for t in world.by_port[port] if t.at in ("here", "itself"))
-    if _lost_too(world, port) or (plain and protocol in ("imaps", "pop3s")):
-        return Proof(False)  # Dovecot says no word where a header is missing: who does is somebody else
-    for test in world.by_port[port]:
-        if test.kind != "talk" or test.at not in ("here", "itself", "vm"):
-            continue
-        if test.outcome == "headerless":
-            return Proof(True, (f"the daemon says: {test.said}",))
-        timely = not test.said.startswith("*") and protocol in HEADER_TIMES.get(test.outcome, ())
-        # HAProxy's own retries take as long: the daemon must say so, too
-        if timely and _straight(world, port) and (logged := _waited(world, port)):
-            return Proof(True, (logged, f"the daemon waited for a header: {test.said}"))
-    if protocol == "smtp":
-        return Proof(False)  # postscreen and smtpd say what they miss
-    logged = _waited(world, port)
-    return Proof(True, (logged,)) if logged else Proof(None, cost=None if world.heard else 2.2)
-
-
-def _waited(world: World, port: int) -> str:
-    """The line in which the daemon of this lane says that it waited in vain: Dovecot's of another lane say nothing."""
-    mark = _LOGINS.get(world.lanes[port].lane.protocol, "")
-    return next((line for line in world.log(port) if mark in line and WAITED.search(line)), "")
-
-
 def shared(world: World, scope: Scope) -> Proof:
     """HAProxy sends clients of the lane to servers that no file names, too, and never checks them or calls them up."""
     server, stats = world.row(scope.ports[0]), world.seen.stats
@@ -274,50 +239,6 @@ def shared(world: World, scope: Scope) -> Proof:
     said = join_words([f"{name} ({at.address}:{at.port})" if at else name for name, at in to.items()])
     words = tuple(f"show stat: {each.proxy}/{each.name} {each.status}" for each in (server, *others))
     return Proof(True, words, {"others": said})
-
-
-def _lost_too(world: World, port: int) -> bool:
-    """Whether the header that we sent from the proxy helped no more than HAProxy's: then it is not what is missing."""
-    ladder = world.lanes[port].vm
-    return ladder is not None and ladder.target.header is not None and ladder.connected and not ladder.well
-
-
-def _straight(world: World, port: int) -> bool:
-    """Whether HAProxy surely reaches this lane's daemon, so that none of its own retries took the time."""
-    to, target = _directed(world, port), world.lanes[port].lane.target
-    return to is not None and target is not None and to[1] == target.port and world.passes("connect", "vm", port)
-
-
-def to_plain(world: World, scope: Scope) -> Proof:
-    """The files' own target takes the header for a command, or answers without one."""
-    port = scope.ports[0]
-    target = world.lanes[port].lane.target
-    taken = _taken(world, port, "vm")
-    if taken:
-        return Proof(True, (f"the daemon took the header for a command: {taken}",))
-    if target and world.passes("talk", "inside", port):
-        return Proof(True, (f"{target.host}:{target.port} answers without a header, and hangs up on one",))
-    return UNKNOWN
-
-
-def to_plain_astray(world: World, scope: Scope) -> Proof:
-    """What HAProxy runs is the plain port by its own word, or takes the header for a command."""
-    port = scope.ports[0]
-    target, to = world.lanes[port].lane.target, _directed(world, port)
-    if target is None or world.lanes[port].lane.proxy_protocol is None:
-        return Proof(False)
-    if to and PLAIN_PORTS.get(target.port) == to[1]:
-        return Proof(True, (f"show servers state: {to[0]}:{to[1]}, where nobody wants a header",))
-    taken = _taken(world, port, "here", "itself")
-    if taken and world.well_behind(port) and world.lanes[port].lane.protocol not in ("http", "https"):
-        return Proof(True, (f"the daemon took the header for a command: {taken}",))
-    return Proof(False) if to else UNKNOWN
-
-
-def _taken(world: World, port: int, *places: str) -> str:
-    """What a daemon said that took a header for a command."""
-    some = [t for t in world.by_port[port] if t.kind == "talk" and t.at in places and t.outcome == "out-of-step"]
-    return some[0].said or "an answer out of step" if some else ""
 
 
 def answers_odd(world: World, scope: Scope) -> Proof:

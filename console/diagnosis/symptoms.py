@@ -28,6 +28,9 @@ OUTCOMES = (
 )  # fmt: skip
 """What can come of a test, but that it passes."""
 
+AT_ONCE = 2.5
+"""Seconds within which a far end hangs up at once: no daemon waits for a header so briefly."""
+
 HEADERLESS = re.compile(r"421 4\.3\.2 No system resources|421 4\.3\.0 .*\bServer local error")
 """postscreen's and smtpd's words to a client without a header (Postfix 3.4 to 3.11, as `said` has them)."""
 
@@ -87,7 +90,7 @@ def outcome(ladder: Ladder) -> str:
 
 
 def _closed(after: float) -> str:
-    if after < 2.5:
+    if after < AT_ONCE:
         return "closed-0"
     return "closed-3" if after < 4.5 else "closed-5" if after < 7 else "closed"
 

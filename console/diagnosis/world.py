@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 
-from console.answers import Asked, Container, Frontend, Listener, Server
+from console.answers import Asked, Container, Ended, Frontend, Listener, Server
 from console.diagnosis.loss import SLOW, times
 from console.diagnosis.symptoms import Key, Test, key, tests
 from console.ladders import Ladder
@@ -90,6 +90,11 @@ class World:
         """Whether the VM serves this lane well, as HAProxy would ask it."""
         return self.came("talk", "vm", port) == ["pass"]
 
+    def held_back(self, port: int) -> float:
+        """Seconds for which the daemon kept its greeting back from the proxy, on purpose."""
+        ladder = self.lanes[port].vm
+        return ladder.imposed if ladder is not None and ladder.well else 0.0
+
     def served(self, port: int) -> bool:
         """Whether some client's conversation on that port was well, from here or from the proxy itself."""
         return any(t.kind == "talk" and t.at in ("here", "itself") and t.passed for t in self.by_port.get(port, ()))
@@ -144,8 +149,12 @@ class World:
     def frontend(self, port: int) -> Frontend | None:
         """HAProxy's row for a lane's frontend."""
         lane, stats = self.lanes[port].lane, self.seen.stats
-        names = {name for name in (lane.frontend, lane.proxy) if name}
-        return next((each for each in stats.frontends if each.name in names), None) if stats else None
+        return stats.frontend(lane.frontend, lane.proxy) if stats else None
+
+    def ended(self, port: int) -> Ended | None:
+        """What the lane's frontend counted while we dialled it once more; None where that was not tried."""
+        front, ended = self.frontend(port), self.asked.ended
+        return None if front is None or ended is None else ended.get(front.name)
 
     @cached_property
     def own(self) -> frozenset[str]:

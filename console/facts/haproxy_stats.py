@@ -45,6 +45,7 @@ COLUMNS = frozenset(
         "slim",
         "dcon",
         "dses",
+        "dreq",
         "mode",
         "ssl_sess",
         "check_status",
@@ -78,6 +79,7 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
             (count(row.get("dcon")) or 0) + (count(row.get("dses")) or 0),
             clean(row.get("mode", "")),
             count(row.get("ssl_sess")),
+            count(row.get("dreq")),
         )
         for row in _rows(text)
         if row.get("svname") == "FRONTEND" and row.get("type", FRONTEND) in ("", FRONTEND)

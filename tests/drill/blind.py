@@ -221,13 +221,15 @@ _ALL = (
     _drill("tlsmgr-hung", "", (465,), kill("mailcow", "-f", "^tlsmgr -l")),
     _drill("postfix-anvil-hung", "", (465,), kill("mailcow", "-f", "^anvil -l")),
     Drill("twin-address", (), ALL, _twin, _no_twin),
-    _drill("rate-limited", "", (993,), haproxy(section("imaps", lambda t: t + RATE.format(0)))),
+    _drill("rate-limited", "haproxy-listener/rejects-us", (993,), haproxy(
+        section("imaps", lambda t: t + RATE.format(0)))),
     Drill("no-inodes", (), (), _no_inodes, _inodes),
     _drill("server-disabled", "haproxy-server/maintenance", (4190,), _server("sieve", r"\g<0> disabled")),
     _drill("two-headers", "haproxy-server/wrong-target", (993,), haproxy(
         lambda t: t.replace(f"{MAILCOW}:10993 send", "127.0.0.1:9993 send")
         + f"listen again\n    bind 127.0.0.1:9993\n    mode tcp\n    server vm {MAILCOW}:10993 send-proxy\n")),
-    _drill("sni-only", "", (465,), haproxy(section("smtps", lambda t: t + "    tcp-request inspect-delay 3s\n"
+    _drill("sni-only", "haproxy-listener/rejects-us", (465,), haproxy(section(
+           "smtps", lambda t: t + "    tcp-request inspect-delay 3s\n"
            "    tcp-request content reject unless { req.ssl_sni -i smtp.other.example }\n"))),
     Drill("deaf-backend", (), (443,), _deaf_backend, _no_backend),
     Drill("left-listening", (), (4190,), _left_listening, _not_left),

@@ -104,9 +104,17 @@ _ALL = (
         (443,),
         haproxy(lambda t: t.replace("214:80 check", "214:81 check"), main=True),
     ),
-    _drill("content-reject", "", (993,), haproxy(section("imaps", lambda t: t + "    tcp-request content reject\n"))),
     _drill(
-        "silent-drop", "", (465,), haproxy(section("smtps", lambda t: t + "    tcp-request connection silent-drop\n"))
+        "content-reject",
+        "haproxy-listener/rejects-us",
+        (993,),
+        haproxy(section("imaps", lambda t: t + "    tcp-request content reject\n")),
+    ),
+    _drill(
+        "silent-drop",
+        "haproxy-listener/rejects-us",
+        (465,),
+        haproxy(section("smtps", lambda t: t + "    tcp-request connection silent-drop\n")),
     ),
     Drill("milter-hangs", ("daemon/slow-greeting",), (465,), _milter, _unmilter),
     _drill("milter-dead", "", (465,), main_cf("smtpd_milters = inet:127.0.0.1:7777")),

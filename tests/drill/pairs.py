@@ -26,7 +26,8 @@ _TWO = (
     "rejects-us fw-drop-993", "rejects-us v6-blackhole", "haproxy-frozen route-missing", "own-haproxy-stopped dns-none",
     "one-a-wrong no-way-back", "wrong-port dns-wrong", "frontend-disabled nat-993-to-22", "nat-993-to-22 loss30",
     "nginx-stopped vm-loss20", "own-service-silent out-drop-10993", "mode-http auth-hung",
-    "no-way-back listener-removed",
+    "no-way-back listener-removed", "nginx-502 silent-drop", "dovecot-tls13 vm-loss20",
+    "own-smtpchk-on-postscreen vm-loss", "own-tunnel-lossy smtpd-busy", "rejects-us route-missing",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ LESS: dict[str, str] = {
     "vps-off": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
     "smtpd-busy": "among",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among",
+    "own-tunnel-lossy+smtpd-busy": "among",
     "smtps-plain": "among", "here-mtu": "among", "rejects-us+fw-drop-993": "hidden",
     "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "haproxy-outbound+imap-off": "among",
 }  # fmt: skip

@@ -91,14 +91,21 @@ def test_while_the_daemon_may_still_answer_tls_nobody_is_said_to_have_ended_it()
 
 
 def test_what_dovecot_says_of_a_header_on_one_lane_is_no_proof_on_another() -> None:
-    """A packet that was lost may have had it."""
+    """A packet that was lost may have had it; who hangs up at once has waited for none."""
     seen = read("bad-check")
     without_proxy(seen)
     line = "Nov 28 12:43:18 mx dovecot: {}-login: Error: haproxy: Client timed out (rip=100.64.0.1)"
     seen.logs["dovecot-mailcow"] = (line.format("managesieve"),)
     assert told(seen) == set()
     seen.logs["dovecot-mailcow"] = (line.format("imap"),)
+    assert told(seen) == set()
+    for ladder in seen.lanes["993/imaps"].public.values():
+        ladder.after = 3.0
     assert told(seen) == {"haproxy-server/no-header"}
+    other = "Nov 28 12:43:18 mx dovecot: imap-login: Disconnected: Connection closed: user=<>, rip={}, lip={}, TLS"
+    for rip, lip, proven in (("203.0.113.50", "203.0.113.10", False), ("100.64.0.1", "10.10.10.214", True)):
+        seen.logs["dovecot-mailcow"] = (line.format("imap"), other.format(rip, lip))
+        assert ("haproxy-server/no-header" in told(seen)) is proven
 
 
 HANGUP = "Nov 27 09:06:19 mx haproxy/postscreen[773]: HANGUP after {} from [203.0.113.50]:33134 in tests before SMTP"

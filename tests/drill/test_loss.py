@@ -222,3 +222,60 @@ def test_who_says_a_plain_word_on_imaps_waits_for_no_header() -> None:
     seen = read("nat-993-to-22+loss30")
     without_proxy(seen)
     assert "haproxy-server/no-header" not in {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
+
+
+# ── what lost packets do not explain ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("answered", "explained"), [(18, False), (16, False), (8, True)])
+def test_few_lost_packets_do_not_silence_each_of_five_conversations_on_one_lane(answered: int, explained: bool) -> None:
+    seen = read("own-tunnel-lossy+smtpd-busy")
+    assert seen.asked is not None
+    for who in ("vm", "router"):
+        seen.asked.pings[who] = replace(seen.asked.pings[who], answered=answered)
+    causes = explain(World(seen)).causes
+    assert ("daemon/process-limit" in {s.mode.id for c in causes for s in c.suspects}) is not explained
+    (loss,) = [c for c in causes if c.suspects[0].mode.id == "tunnel/loss"] or [None]
+    assert (loss is not None and loss.ports == (465,)) is explained
+
+
+def test_where_one_conversation_of_a_lane_passes_lost_packets_may_have_silenced_the_others() -> None:
+    seen = read("own-tunnel-lossy+smtpd-busy")
+    lane = seen.lanes["465/smtps"]
+    lane.itself["203.0.113.10"] = seen.lanes["25/smtp"].public["203.0.113.10"]
+    (loss,) = [c for c in explain(World(seen)).causes if c.suspects[0].mode.id == "tunnel/loss"]
+    assert loss.ports == (465,)
+
+
+@pytest.mark.parametrize(("took", "proven"), [(2001.0, {"haproxy-check/teaser"}), (3600.0, set()), (None, set())])
+def test_a_check_that_gives_up_before_postscreen_greets_is_its_own_fault_and_else_may_be_the_losses(
+    took: float | None, proven: set[str]
+) -> None:
+    seen = read("own-smtpchk-on-postscreen+vm-loss")
+    assert seen.stats is not None
+    seen.stats = replace(seen.stats, servers=tuple(replace(each, took=took) for each in seen.stats.servers))
+    named = {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
+    assert named - {"tunnel/loss"} == proven
+
+
+SMTPD = "Nov 28 13:20:58 mx postfix/{}/smtpd[4775]: connect from mail.benoit.jp.net[{}]"
+WAITED = "Nov 28 13:21:05 mx postfix/smtps-haproxy/smtpd[4775]: warning: haproxy read: timeout error"
+
+
+@pytest.mark.parametrize(
+    ("name", "client", "proven"),
+    [
+        ("smtps-haproxy", "203.0.113.50", False),
+        ("smtps-haproxy", "2001:db8:113::10", False),
+        ("smtps-haproxy", "100.64.0.1", True),  # the proxy's own end of the tunnel: no header told it
+        ("smtps", "203.0.113.50", True),  # the port that has no header
+    ],
+)
+def test_a_header_that_came_for_one_client_is_not_missing_for_another(name: str, client: str, proven: bool) -> None:
+    seen = read("own-tunnel-lossy+smtpd-busy")
+    without_proxy(seen)
+    for ladder in seen.lanes["465/smtps"].public.values():
+        ladder.cause, ladder.after = "closed", 5.0
+    seen.logs["postfix-mailcow"] = (WAITED, SMTPD.format(name, client))
+    named = {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
+    assert ("haproxy-server/no-header" in named) is proven
