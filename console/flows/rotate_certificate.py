@@ -11,9 +11,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from console.diagnosis.tlsa import PREFIX, agreement, usable
 from console.errors import HostError, InputError
 from console.estate import named
-from console.facts import certificates
+from console.facts import certificates, tlsa
 from console.facts.command import explain
 from console.flows import (
     Ask,
@@ -36,7 +37,7 @@ from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
 from console.flows.certificate_sync.previous import Pushed
 from console.flows.certificate_sync.steps import asset
 from console.ladders import IMPLICIT_TLS, STARTTLS, ProbeTarget
-from console.model import Certificate
+from console.model import Certificate, Tlsa
 from console.probes import tls
 from console.probes.ladder import climb
 from console.runner.read_only import script
@@ -67,6 +68,8 @@ class State(Struct, frozen=True):
     version: tuple[int, ...]
     server: str
     issued: int
+    reuses: bool = False
+    """Whether certbot keeps the key at each renewal (reuse_key in the lineage's settings)."""
 
     @property
     def left(self) -> str:
@@ -107,7 +110,7 @@ async def _look(context: StepContext) -> State:
     issued = told.split()[-1]
     return State(
         leaf, float(times[0]), float(times[1]), (int(version[1]), int(version[2])), server[1] if server else "",
-        count(issued) or 0,
+        count(issued) or 0, re.search(r"(?m)^reuse_key\s*=\s*True\s*$", told) is not None,
     )  # fmt: skip
 
 
@@ -125,6 +128,33 @@ def wish(context: StepContext, found: State) -> str:
 
 def _days(found: State) -> str:
     return f"{(found.leaf.not_after - found.leaf.not_before) / 86400:.0f} days"
+
+
+async def key(context: StepContext) -> tuple[bool, str]:
+    """Whether certbot has to be told to keep the key, for a TLSA record names it; and what is known of such records.
+
+    Raises `Unanswered` while the operator has to choose."""
+    found, there = await ground(context), await state(context)
+    if there.reuses:
+        return False, "the key stays: certbot keeps it at each renewal (reuse_key)"
+    try:
+        records = await context.cached("TLSA records", lambda: tlsa.ask(context.host("here"), PREFIX + found.name))
+    except HostError as error:
+        return False, f"cannot tell whether a TLSA record names the key: {clean(str(error))}"
+    if records.error:
+        return False, f"cannot tell whether a TLSA record names the key: {records.error}"
+    named = [each for each in records.records if usable(each) and each.usage == 3]
+    if not named:
+        return False, f"no TLSA record of {records.name} names the key or the certificate"
+    if not any(each.selector == 1 and agreement(Tlsa("", (each,)), there.leaf, {}) for each in named):
+        return False, f"no TLSA record of {records.name} names this key: publish the new one's when it is there (CH014)"
+    text = f"A TLSA record of {records.name} names the key of this certificate. Keep that key?"
+    choices = {
+        "yes": "at this renewal and the later ones (certbot's --reuse-key)",
+        "no": "publish the new key's record at once, or senders that check DANE defer until it is known",
+    }
+    keep = context.ask(Ask("reuse", text, choices, default="yes")) == "yes"
+    return keep, "the key stays, and the TLSA record fits" if keep else "the TLSA record fits no more afterwards"
 
 
 def _order(found: Ground) -> list[str]:
@@ -197,6 +227,7 @@ class Renew(Step):
             return done(f"not due: {there.left} of {_days(there)}")
         if there.now - there.since < FRESH and not there.due:
             return done(f"issued {max(there.now - there.since, 0) / 60:.0f} min ago: that one is used")
+        await key(context)
         return needed(f"{there.left}: {'due' if there.due else 'not due, and wanted now'}")
 
     async def plan(self, context: StepContext) -> Plan:
@@ -207,10 +238,13 @@ class Renew(Step):
             raise Refusal(f"{why}, and certbot has {there.issued}: use what is there (--answer renew=no)")
         words = _order(found)
         words += [] if there.due else ["--force-renewal"]
+        keep, known = await key(context)
+        words += ["--reuse-key"] if keep else []
         notes = [
             "certbot runs the hook, which gives the new pair to HAProxy and to Mailcow",
             "a port that does not show it makes the mail host put the pair from before back",
             f"issued within seven days so far: {there.issued}",
+            known,
         ]
         return Plan(
             (Run("proxy", tuple(words), ORDER),), tuple(notes), undo="an issued certificate cannot be taken back"

@@ -195,7 +195,8 @@ def _clock(lab: Rehearsal, words: tuple[str, ...]) -> Done:
 
 def _certbot(lab: Rehearsal, words: tuple[str, ...]) -> Done:
     """Tell the version, the lineage's settings, and how many certificates were issued lately."""
-    return Done(0, f"certbot 2.9.0\n[renewalparams]\nserver = {SERVER}\n{lab.issued.count}\n")
+    kept = "reuse_key = True\n" if lab.issued.keeps else ""
+    return Done(0, f"certbot 2.9.0\n[renewalparams]\n{kept}server = {SERVER}\n{lab.issued.count}\n")
 
 
 def _renew(lab: Rehearsal, words: list[str]) -> Done:
@@ -204,6 +205,7 @@ def _renew(lab: Rehearsal, words: list[str]) -> Done:
         return Done(0, "Congratulations, all simulated renewals succeeded\n")
     if "--force-renewal" not in words and time.time() < _leaf(lab).due:
         return Done(0, "Certificate not yet due for renewal\n")
+    lab.issued.keeps |= "--reuse-key" in words
     lab.issued.issue()
     _lay(lab)
     # certbot itself ends well when a hook fails.

@@ -163,7 +163,7 @@ class Certificates(View):
             first, more = known.findings[0], len(known.findings) - 1
             words = f"{first.id} {first.summary}" + (f" (and {more} more: cowhand certificates)" if more else "")
             lines += [((f" {row}", ink.broken),) for row in wrap(words, width - 2, 3)]
-            lines += [((f" {row}", ink.muted),) for row in wrap(f"remedy: {first.remedy}", width - 2, 2)]
+            lines += [((f" {row}", ink.muted),) for row in wrap(f"remedy: {first.remedy}", width - 2, 3)]
         if known.unseen:
             more = len(known.unseen) - 1
             words = f"not seen: {known.unseen[0]}" + (f" (and {more} more)" if more else "")

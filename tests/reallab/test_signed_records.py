@@ -12,7 +12,7 @@ import pytest
 
 from console.facts import tlsa
 from console.model import Tlsa, TlsaRecord
-from tests.console.facts.test_tlsa import Here
+from tests.console.facts.name_servers import Here
 
 DIGEST = "ab" * 32
 KNOT = """\

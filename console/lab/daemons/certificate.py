@@ -29,6 +29,8 @@ class Certificate:
         self.expired: bytes = like.expired if like else _make(name, now - OVERDUE)
         self.since, self.count = (now - (LIFE - left)).timestamp(), 0
         """When it was issued (Unix time), and how many were issued since the lab began."""
+        self.keeps = False
+        """Whether its key is kept from now on (certbot's reuse_key)."""
         self.pair = self.well
         """The key and the certificate in use, as one PEM."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -47,8 +49,8 @@ class Certificate:
         return self.pair[: self.pair.index(_BEGIN)].decode()
 
     def issue(self) -> None:
-        """Use a new one, which begins now and has its whole life before it."""
-        self.well = _make(self.name, datetime.now(UTC) + LIFE)
+        """Use a new one, which begins now and has its whole life before it; with a new key unless that is kept."""
+        self.well = _make(self.name, datetime.now(UTC) + LIFE, self.key if self.keeps else "")
         self.since, self.count = time.time(), self.count + 1
         self._put(self.well)
 
@@ -79,14 +81,18 @@ class Certificate:
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
-def _make(name: str, ends: datetime) -> bytes:
-    """A key and a self-signed certificate as one PEM."""
+def _make(name: str, ends: datetime, kept: str = "") -> bytes:
+    """A key and a self-signed certificate as one PEM; the key is new, or the one that is `kept`."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
+    if kept:
+        loaded = serialization.load_pem_private_key(kept.encode(), None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        key = loaded
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (
         x509.CertificateBuilder()

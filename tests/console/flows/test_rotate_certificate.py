@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from console.events import FlowEvent, StepChanged
+from console.events import FlowEvent, StepChanged, StepPlanned
+from console.facts import certificates
 from console.flows import StepContext, asking, registry
 from console.runner.ending import Ending
 from console.runner.session import Session
+from tests.console.facts.name_servers import Here, Serve, saying, serving
 from tests.console.flows.case import tree
 from tests.console.flows.cases import certificate_sync as sync
 from tests.console.flows.cases import rotate_certificate as case
@@ -17,6 +20,12 @@ from tests.console.flows.walking import agree, context, folder
 
 HOSTS = "vps/etc", "vps/root", "vps/usr", "vm/etc", "vm/root", "vm/usr", "vm/opt"
 RENEW = f"renew --cert-name {sync.NAME} --non-interactive --no-random-sleep-on-renew"
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    async with serving() as start:
+        yield start
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +80,46 @@ async def test_a_rehearsal_asks_the_lineages_own_authority_and_changes_nothing(t
     assert ending.outcome == "done", steps
     assert (tmp_path / "dry").read_text() == f"{RENEW} --server https://ca.example.org/directory --dry-run\n"
     assert (orders(tmp_path), tree(tmp_path, *HOSTS)) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("records", "settings", "answer", "kept", "words"),
+    [
+        (["3 1 1 {key}"], "", "yes", True, "the key stays, and the TLSA record fits"),
+        (["3 1 1 {key}"], "", "no", False, "the TLSA record fits no more afterwards"),
+        (["3 1 1 {key}"], "reuse_key = True", None, False, "certbot keeps it at each renewal"),
+        (["3 1 1 {other}"], "", None, False, "names this key: publish the new one's"),
+        (["3 0 1 {leaf}"], "", None, False, "names this key: publish the new one's"),
+        (["3 1 1 {other}", "3 1 1 {key}"], "reuse_key = False", "yes", True, "the key stays, and"),
+        (["2 1 1 {other}"], "", None, False, "names the key or the certificate"),
+        ([], "", None, False, "names the key or the certificate"),
+        (None, "", None, False, "cannot tell whether a TLSA record names the key: the name server 192.0.2.1"),
+    ],
+)
+async def test_a_key_that_a_tlsa_record_names_is_kept_when_the_operator_says_so(
+    records: list[str] | None, settings: str, answer: str | None, kept: bool, words: str, tmp_path: Path, serve: Serve
+) -> None:
+    case.build(tmp_path)
+    conf = tmp_path / f"vps/etc/letsencrypt/renewal/{sync.NAME}.conf"
+    conf.write_text(f"{conf.read_text()}{settings}\n")
+    (leaf,) = certificates.parse(case.pair(10)[0])
+    told = [each.format(key=leaf.public_key, leaf=leaf.fingerprint, other="ab" * 32) for each in records or ()]
+    name = f"_25._tcp.{sync.NAME}"
+    ports = {} if records is None else {"192.0.2.1": await serve(saying(0, *told, name=name))}
+    plain = context(case.CASE, tmp_path)
+    hosts = {**plain.hosts, "here": Here("nameserver 192.0.2.1\n", ports)}
+    flow = registry.find("rotate-certificate")
+    given = {"renew": "due"} | ({"reuse": answer} if answer else {})
+    if answer:
+        world = StepContext(plain.estate, hosts, {}, {"renew": "due"})
+        ending = await Session(flow, world, agree, lambda event: None, None).run()
+        assert "--answer reuse=yes|no" in ending.words
+    world = StepContext(plain.estate, hosts, {}, given)
+    seen: list[FlowEvent] = []
+    await Session(flow, world, agree, seen.append, folder(tmp_path)).run()  # no port is there to be seen at the end
+    assert orders(tmp_path) == [f"{RENEW}{' --reuse-key' if kept else ''}"]
+    assert served(tmp_path) == case.pair(89)[0]
+    assert words in " ".join(note for each in seen if isinstance(each, StepPlanned) for note in each.plan.notes)
 
 
 async def test_where_nothing_pushes_it_is_refused(tmp_path: Path) -> None:
