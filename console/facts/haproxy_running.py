@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 from msgspec import Struct
 
 from console.errors import HostError
-from console.facts.haproxy_stats import SOCKETS, tell
+from console.facts import haproxy_stats
+from console.facts.haproxy_stats import ROWS, SOCKETS, tell
 from console.hosts.host import Host
 from console.text import clean, count
 
@@ -36,26 +34,20 @@ async def ask(host: Host, sockets: tuple[str, ...] = SOCKETS, timeout: float = 5
             return Running(parse_frontends(stat), parse_servers(servers), path)
         except HostError as problem:
             error = clean(str(problem))
-        except (ValueError, csv.Error) as problem:
+        except ValueError as problem:
             return Running(error=f"{path}: {clean(str(problem), 100)}")
     return Running(error=error)
 
 
 def parse_frontends(text: str) -> tuple[str, ...]:
     """Read the frontends of `show stat`; raises ValueError when it is no answer to that."""
-    first, _, rest = text.lstrip("\n").partition("\n")
-    header = first.removeprefix("# ").split(",")
-    if not first.startswith("# ") or not {"pxname", "svname"} <= set(header):
-        raise ValueError(f"not the answer to show stat: {clean(first.strip(), 60)}")
-    name, part = header.index("pxname"), header.index("svname")
-    rows = [row for row in csv.reader(io.StringIO(rest, newline="")) if len(row) > max(name, part)]
-    return tuple(clean(row[name]) for row in rows if row[part] == "FRONTEND")
+    return tuple(each.name for each in haproxy_stats.parse_frontends(text))
 
 
 def parse_servers(text: str) -> dict[tuple[str, str], tuple[str, int]]:
     """Read `show servers conn`; {} from a HAProxy that does not know it."""
     found: dict[tuple[str, str], tuple[str, int]] = {}
-    for line in text.split("\n"):
+    for line in text.split("\n", ROWS)[:ROWS]:
         words = line.split()
         if len(words) > 4 and not line.startswith("#") and "/" in words[0] and (port := count(words[3])) is not None:
             backend, _, server = words[0].partition("/")

@@ -1,6 +1,7 @@
 """What Mailcow's installer would find on a machine, and what of an installation is there: one script that only reads.
 
-It needs nothing but a POSIX shell; what a machine lacks is told. Each line is a word, a tab, and its value."""
+It needs nothing but a POSIX shell, head and tail; what a machine lacks is told. Each line is a word, a tab, and its
+value. What a program of the machine says is cut before the shell keeps it: one may talk without end."""
 
 from __future__ import annotations
 
@@ -28,52 +29,57 @@ TIMEOUT = 60.0
 SCRIPT = r"""
 folder=$1 project=$2
 say() { printf '%s\t%s\n' "$1" "$(printf %s "$2" | tr '\n\t' '  ')"; }
-each() { while IFS= read -r line; do [ -z "$line" ] || say "$1" "$line"; done; }
+start() { head -c 4096; }
+end() { tail -c 4096; }
+each() { head -c 131072 | while IFS= read -r line || [ -n "$line" ]; do [ -z "$line" ] || say "$1" "$line"; done; }
 say root "$(id -u)"
 for tool in openssl curl docker git awk sha1sum grep cut jq; do
   command -v "$tool" >/dev/null || say lacking "$tool"
 done
 say apt "$(command -v apt-get)"
 say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
-if [ -e /etc/timezone ]; then say zone "$(cat /etc/timezone)"
+if [ -e /etc/timezone ]; then say zone "$(start </etc/timezone)"
 else say zone "$(readlink /etc/localtime | sed -n 's|^.*zoneinfo/||p')"; fi
-say updating "$(pgrep -af "$3")"
-say route6 "$(ip -6 route show default 2>/dev/null)"
+say updating "$(pgrep -af "$3" | start)"
+say route6 "$(ip -6 route show default 2>/dev/null | start)"
 ss -Hltnp 2>/dev/null | each socket
 if [ -L "$folder" ]; then say kind link
 elif [ ! -e "$folder" ]; then say kind none
 elif [ ! -d "$folder" ]; then say kind file
 elif [ -e "$folder/docker-compose.yml" ] && [ -e "$folder/generate_config.sh" ]; then say kind mailcow
-elif [ -z "$(ls -A "$folder")" ]; then say kind empty
+elif [ -z "$(ls -A "$folder" | start)" ]; then say kind empty
 else say kind other; fi
-[ ! -d "$folder/.git" ] || say version "$(git -C "$folder" describe --tags --always 2>/dev/null)"
+[ ! -d "$folder/.git" ] || say version "$(git -C "$folder" describe --tags --always 2>/dev/null | start)"
 [ ! -e "$folder/mailcow.conf" ] || say settings "$(stat -c %a "$folder/mailcow.conf")"
 [ ! -e "$folder/.cowhand-generating" ] || say half yes
 for key in data/assets/ssl/key.pem data/assets/ssl-example/key.pem; do
   [ ! -e "$folder/$key" ] || say key "$(stat -c %a "$folder/$key") $key"
 done
-say system "$(. /etc/os-release 2>/dev/null && printf %s "$ID $VERSION_CODENAME")"
+say system "$(. /etc/os-release 2>/dev/null && printf %s "$ID $VERSION_CODENAME" | start)"
 command -v docker >/dev/null || {
-  say offered "$(apt-cache policy docker.io 2>/dev/null | sed -n 's/^  Candidate: *//p')"
+  say offered "$(apt-cache policy docker.io 2>/dev/null | start | sed -n 's/^  Candidate: *//p' | start)"
   exit 0
 }
-if engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then say engine "$engine"; else
-  say silent "$(docker version --format '{{.Server.Version}}' 2>&1 | tail -n 1)"
-fi
-say compose "$(docker compose version --short 2>/dev/null)"
+engine=$( { docker version --format '{{.Server.Version}}' 2>/dev/null || echo refused; } | end)
+case $engine in
+*refused) engine= ; say silent "$(docker version --format '{{.Server.Version}}' 2>&1 | end | tail -n 1)" ;;
+*) say engine "$engine" ;;
+esac
+say compose "$(docker compose version --short 2>/dev/null | start)"
 [ -n "$engine" ] || exit 0
-docker info --format '{{json .SecurityOptions}}' | grep -q name=rootless && say rootless yes
+docker info --format '{{json .SecurityOptions}}' | start | grep -q name=rootless && say rootless yes
 docker ps -a --filter "label=com.docker.compose.project=$project" \
   --format '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}' | each container
 docker ps -a --filter "label=com.docker.compose.project=$project" \
-  --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u | each place
+  --format '{{.Label "com.docker.compose.project.working_dir"}}' | head -c 131072 | sort -u | each place
 docker volume ls -q --filter "name=${project}_" | each volume
 docker images --format '{{.Repository}}:{{.Tag}}' | each image
 [ -e "$folder/mailcow.conf" ] && [ -e "$folder/docker-compose.yml" ] || exit 0
 compose() { docker compose --project-directory "$folder" --project-name "$project" config "$1"; }
 compose --services | each service
 compose --images | each wanted
-if complaint=$(compose -q 2>&1); then :; else say complaint "$complaint"; fi
+complaint=$( { compose -q 2>&1 || echo refused; } | end)
+case $complaint in *refused) say complaint "${complaint%refused}" ;; esac
 exit 0
 """
 
@@ -146,7 +152,8 @@ class Installation(Struct, frozen=True):
     @property
     def absent(self) -> tuple[str, ...]:
         """The images that are still to be fetched."""
-        return tuple(dict.fromkeys(each for each in self.wanted if _tagged(each) not in self.images))
+        there = set(self.images)
+        return tuple(dict.fromkeys(each for each in self.wanted if _tagged(each) not in there))
 
     @property
     def stopped(self) -> tuple[str, ...]:

@@ -17,7 +17,18 @@ from console.diagnosis.lint import lint
 from console.drift import shown
 from console.errors import CowhandError
 from console.estate import tables
-from console.facts import certificates, containers, haproxy_stats, mounts, pings, queue, tailscale, volumes
+from console.facts import (
+    certificates,
+    containers,
+    haproxy_running,
+    haproxy_stats,
+    installation,
+    mounts,
+    pings,
+    queue,
+    tailscale,
+    volumes,
+)  # fmt: skip
 from console.hosts import lock
 from console.hosts.host import Completed
 from console.hosts.ssh.routes import read_route
@@ -61,6 +72,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
             "your code ",
         ),
     ),
+    "installation": (lambda text: installation.parse(text).absent, ("image\ta\nwanted\tb\n", "container\ta b c\n")),
     "drift": (
         lambda text: shown.diff([f"x {text}"], [text], "ours", "theirs", "/etc/haproxy/haproxy.cfg"),
         ("a.", "pass="),
@@ -179,7 +191,7 @@ STAT = "# pxname,svname,status,type\n"
 
 @pytest.mark.parametrize("row", ["\n", "a\n", ",,,\n", "a,b,UP,2\n"])
 def test_an_answer_of_a_million_rows_is_refused_before_it_is_read(row: str) -> None:
-    for read in (haproxy_stats.parse, haproxy_stats.parse_frontends):
+    for read in (haproxy_stats.parse, haproxy_stats.parse_frontends, haproxy_running.parse_frontends):
         with pytest.raises(ValueError, match="more than 20000 rows"):
             read(STAT + row * 20_001)
     assert len(haproxy_stats.parse(STAT + "a,b,UP,2\n" * 20_000)) == 20_000

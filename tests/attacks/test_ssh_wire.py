@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -157,3 +158,24 @@ async def test_a_certificate_that_names_no_host_is_good_for_none(server: Server,
     with pytest.raises(NoWayIn, match=r"is not known|you did not accept it"):
         await ssh(file, ask=ask).open()
     assert server.logins == 0
+
+
+@pytest.mark.parametrize("version", [b"SSH-2.0-x\x9b2J\r\n", b"SSH-2.0-\xff\xfe\r\n", b"SSH-1.99-\xc3\x28\r\n"])
+async def test_a_server_whose_version_is_no_text_is_told_in_plain_words(
+    version: bytes, server: Server, ssh: Make
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(version)
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(greet, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        with pytest.raises(
+            NoWayIn, match=r"^vps does not speak SSH as it should: there are bytes \(0x..\) where"
+        ) as said:
+            await ssh(server.configure(key=False)).open()
+    finally:
+        listening.close()
+    assert "codec" not in str(said.value) and str(said.value).isascii()

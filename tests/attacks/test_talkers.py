@@ -14,6 +14,7 @@ import asyncssh
 import pytest
 
 from console.errors import NoWayIn
+from console.facts import installation
 from console.flows.certificate_sync.commands import TRY
 from console.hosts.ssh.login import SLICE
 from tests.assets.mail_host import MailHost
@@ -115,6 +116,29 @@ async def talker(server: Server) -> AsyncIterator[Server]:
     server.port = acceptor.get_port()
     yield server
     acceptor.close()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_nor_does_what_mailcows_machine_says_where_one_looks_before_an_installation(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"no {shell}")
+    for name in ("docker", "ss", "pgrep", "ip", "git"):
+        tool = tmp_path / "bin" / name
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text("#!/bin/sh\nhead -c 400000000 /dev/zero | tr '\\0' x\n")
+        tool.chmod(0o755)
+    folder = tmp_path / "mailcow"
+    (folder / ".git").mkdir(parents=True)
+    for name in ("mailcow.conf", "docker-compose.yml", "generate_config.sh"):
+        (folder / name).write_text("")
+    done = subprocess.run(
+        [*shell.split(), "-c", installation.SCRIPT, "sh", str(folder), installation.PROJECT, installation.UPDATING],
+        env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300, preexec_fn=little_room,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "") and len(done.stdout) < 1 << 20
+    found = installation.parse(done.stdout)
+    assert found.kind == "mailcow" and found.engine.startswith("xxx") and not found.silent and not found.complaint
 
 
 async def test_what_a_server_says_to_the_first_question_is_not_kept(talker: Server, ssh: Make) -> None:

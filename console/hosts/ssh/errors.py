@@ -117,6 +117,11 @@ def failed(label: str, attempt: Attempt, error: Exception, complaint: str, cuts:
         )
     if isinstance(error, asyncssh.KeyExchangeFailed):
         return NoWayIn(f'{label} and cowhand have no algorithm in common: "{said}"')
+    if isinstance(error, UnicodeError):
+        byte = f" (0x{error.object[error.start]:02x})" if isinstance(error, UnicodeDecodeError) else ""
+        return NoWayIn(
+            f"{label} does not speak SSH as it should: there are bytes{byte} where it has to send text{banner}"
+        )
     if complaint:
         return NoWayIn(f'{label} was not reached: its ProxyCommand says "{complaint}"')
     if isinstance(error, asyncssh.ChannelOpenError):
