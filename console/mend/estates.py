@@ -137,6 +137,7 @@ def pin(estate: Estate, found: Finding) -> dict[str, str]:
 
 
 def _rewrite(estate: Estate, found: Finding, change: Callable[[str], str | None]) -> dict[str, str]:
+    """Change or drop a setting of extra.cf: its row, and those that go on with it, which begin with a blank."""
     assert isinstance(found.where, Span)
     text = estate.texts.get(found.where.file)
     if text is None:
@@ -145,6 +146,12 @@ def _rewrite(estate: Estate, found: Finding, change: Callable[[str], str | None]
     row = rows[found.where.line - 1]
     ending = "\r" * row.endswith("\r")
     new = change(row.removesuffix("\r"))
+    below = found.where.line
+    while below < len(rows) and (rows[below][:1] in (" ", "\t", "#") or not rows[below].strip()):
+        if rows[below].strip()[:1] in ("", "#"):
+            below += 1  # what says nothing ends no setting
+        else:
+            del rows[below]
     rows[found.where.line - 1 : found.where.line] = [] if new is None else [new + ending]
     return {found.where.file: "\n".join(rows)}
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.model import Span
-from console.sources.settings import Setting
+from console.sources.settings import Setting, joined
 
 
 class InetListener(Struct, frozen=True):
@@ -48,8 +48,7 @@ def listeners(text: str, file: str) -> tuple[InetListener, ...]:
 
 def _pieces(text: str, file: str) -> Iterator[tuple[str, str, str, Span]]:
     """Yield ("open", kind, name, place), ("close", "", "", place) and ("set", name, value, place) in their order."""
-    for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        line = raw.split("#", 1)[0].rstrip()
+    for number, line in joined(text):
         at = 0
         while piece := _PIECE.search(line, at):
             place = Span(file, number, piece.start() + 1, piece.end() + 1)
@@ -81,9 +80,11 @@ def refused(text: str, file: str) -> tuple[InputError, ...]:
         )
         return (InputError(file, 1, 1, problem),)
     opened: list[tuple[int, int]] = []
+    value = False
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        line = _COMMENT.sub("", raw)
-        if _ASSIGNS.match(line):
+        line = _COMMENT.sub("", raw).rstrip()
+        if value or _ASSIGNS.match(line):
+            value = line.endswith("\\")
             continue
         for at, sign in enumerate(line, 1):
             if sign == "{":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -51,10 +52,7 @@ def read(text: str, file: str, *, continued: bool = False) -> Settings:
     What is no setting (a block, `!include`) is passed over."""
     found: dict[str, tuple[list[str], Span]] = {}
     last = ""
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        bare = line.split("#", 1)[0].rstrip() if not continued else line.rstrip()
-        if not bare or bare.lstrip().startswith("#"):
-            continue
+    for number, bare in _rows(text) if continued else joined(text):
         if continued and bare[0] in " \t":
             if last:
                 found[last][0].append(bare.strip())
@@ -65,3 +63,31 @@ def read(text: str, file: str, *, continued: bool = False) -> Settings:
             start = len(match[1]) + 1
             found[match[2]] = [match[3].strip()], Span(file, number, start, start + len(match[2]))
     return Settings(file, {name: Setting(" ".join(parts).strip(), span) for name, (parts, span) in found.items()})
+
+
+def _rows(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that say something, each with its number."""
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        bare = line.rstrip()
+        if bare and not bare.lstrip().startswith("#"):
+            yield number, bare
+
+
+def joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file of Dovecot's without comments, those that end in a backslash with the next ones.
+
+    What an empty line, a comment or the file's end follows there is dropped, as Dovecot drops it (doveconf 2.3)."""
+    kept: list[str] = []
+    begun = 0
+    for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        line = raw.split("#", 1)[0].rstrip()
+        if not line:
+            kept, begun = [], 0
+        elif line.endswith("\\"):
+            begun = begun or number
+            kept.append(line[:-1].strip() if kept else line[:-1].rstrip())
+        elif kept:
+            yield begun, " ".join((*kept, line.lstrip()))
+            kept, begun = [], 0
+        else:
+            yield number, line

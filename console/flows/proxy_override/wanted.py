@@ -181,6 +181,10 @@ def trusting(text: str, peer: str) -> str:
     head, equals, rest = lines[index].partition("=")
     value, sharp, note = rest.partition("#")
     tail = value[len(value.rstrip()) :] if value.strip() else ""
+    if value.rstrip().endswith("\\"):
+        # The next lines go on with this one.
+        lines[index] = f"{head}{equals} {peer} {value.lstrip()}{sharp}{note}"
+        return "\n".join(lines)
     lines[index] = f"{head}{equals} {' '.join([*value.split(), peer])}{tail}{sharp}{note}"
     return "\n".join(lines)
 

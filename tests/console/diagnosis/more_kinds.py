@@ -20,6 +20,9 @@ TRUSTED = {
     "both families": ([], "10.9.9.0/24 [fd42::]/64, fd7a:115c:a1e0::/48"),
     "three numbers": ([], "10.9.9/24"),
     "a variable": ([], "$mine"),
+    "over several lines": ([], "\\\n  10.9.9.1 \\\n  fd42::/64"),
+    "over several lines, one bad": (["CH001 high"], "10.9.9.1 \\\n  relay.lan"),
+    "over several lines with a comment between, which drops all": (["CH001 critical"], "10.9.9.1 \\\n  # x\n"),
 }
 
 SCREENED = " option tcp-check\n tcp-check connect default\n tcp-check expect "

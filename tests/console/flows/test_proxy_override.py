@@ -95,6 +95,9 @@ def test_a_port_on_every_address_is_never_right() -> None:
         ("a = b\nhaproxy_trusted_networks = 10.0.0.1 # mine\nc = d\n",
          "a = b\nhaproxy_trusted_networks = 10.0.0.1 10.10.10.1 # mine\nc = d\n"),
         ("haproxy_trusted_networks =\n", "haproxy_trusted_networks = 10.10.10.1\n"),
+        ("haproxy_trusted_networks = \\\n  10.0.0.1\n", "haproxy_trusted_networks = 10.10.10.1 \\\n  10.0.0.1\n"),
+        ("haproxy_trusted_networks = 10.0.0.1 \\ # a\n  10.0.0.2\n",
+         "haproxy_trusted_networks = 10.10.10.1 10.0.0.1 \\ # a\n  10.0.0.2\n"),
     ],
 )  # fmt: skip
 def test_one_more_peer_is_trusted_and_the_rest_stays(before: str, after: str) -> None:

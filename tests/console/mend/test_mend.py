@@ -54,6 +54,7 @@ MENDED += [
     (file, old, new, ids)
     for file, old, new, ids in (
         ("data/conf/postfix/extra.cf", "relayhost", "myhostname = mail.example.test\nrelayhost", ["CH020"]),
+        ("data/conf/postfix/extra.cf", "relayhost", "myhostname =\n# x\n  mail.example.test\nrelayhost", ["CH020"]),
         ("authorized_keys", "restrict,", "", ["CH026"]),
         ("hook.sh", "set -euo pipefail", "set -eu", ["CH027"]),
         ("hook.sh", "systemctl reload", "certbot renew --dry-run\nsystemctl reload", ["CH027"]),
@@ -104,6 +105,15 @@ def test_what_can_be_mended_is_mended_once_and_nothing_else_is_touched(
     assert plan(estate / "site.toml").texts == {}
     assert lint(estate, "--fix", "--yes") == 0
     assert content(estate) == after
+
+
+def test_a_setting_of_several_lines_is_dropped_whole(tmp_path: Path):
+    estate = damaged(tmp_path, "data/conf/postfix/extra.cf", "relayhost", "myhostname =\n# x\n  a.example\nrelayhost")
+    before = (estate / "data/conf/postfix/extra.cf").read_text()
+    assert lint(estate, "--fix", "--yes") == 0
+    assert (estate / "data/conf/postfix/extra.cf").read_text() == before.replace(
+        "myhostname =\n# x\n  a.example", "# x"
+    )
 
 
 def test_every_mend_is_of_a_static_rule_and_has_a_case():

@@ -35,6 +35,8 @@ DOVECOT = [
     ("haproxy_trusted_networks = 10.0.0.1 {\n", []),
     ("# service {\nmail_debug = yes # {\n", []),
     ("plugin {\n  x = } y\n}\n", []),
+    ("login_greeting = a \\\n  {\n", []),
+    ("login_greeting = a \\\n\n  {\n", [(3, 3)]),
     ("", []),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.sources import authorized_keys, mounts, settings
+from console.sources import authorized_keys, dovecot, mounts, settings
 
 EXTRA_CF = """# comment
 relayhost = [100.64.0.1]:2525
@@ -41,6 +41,34 @@ def test_dovecots_blocks_are_looked_through_and_comments_end_a_line():
     assert found.get("port") == "10993"
     assert (found.get("mail_debug"), str(found.place("mail_debug"))) == ("", "extra.conf:1")
     assert str(found.place("port")) == "extra.conf:4"
+
+
+JOINED = {
+    "a = 1 \\\n  2\n": "1 2",
+    "a =\\\n1 \\\n 2\n": "1 2",
+    "a = 1\\\n2\n": "1 2",
+    "a = 1 \\ # x\n  2\n": "1 2",
+    "a = 1 # x \\\nb = 2\n": "1",
+    "a \\\n = 1\n": "1",
+    "a = 1 \\\n# x\n": "",
+    "a = 1 \\\n\nb = 2\n": "",
+    "a = 1 \\": "",
+}
+"""What doveconf 2.3.19 makes of lines that end in a backslash."""
+
+
+@pytest.mark.parametrize(("text", "value"), JOINED.items())
+def test_dovecots_lines_go_on_behind_a_backslash(text: str, value: str):
+    assert settings.read(text, "extra.conf").get("a") == value
+
+
+def test_a_listeners_settings_go_on_behind_a_backslash():
+    text = "service imap-login \\\n {\n inet_listener x {\n haproxy = \\\n  yes\n port \\\n = 10994\n }\n}\n"
+    (found,) = dovecot.listeners(text, "extra.conf")
+    assert {name: (value.value, value.span.line) for name, value in found.values.items()} == {
+        "haproxy": ("yes", 4),
+        "port": ("10994", 6),
+    }
 
 
 FSTAB = """# <device> <path>
