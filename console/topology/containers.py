@@ -24,6 +24,9 @@ _ALIASES = {"postfix": POSTFIX, "dovecot": DOVECOT, "nginx": NGINX}
 
 _PROXY = re.compile(r"haproxy|nginx|traefik|caddy|envoy|wireguard|tailscale", re.IGNORECASE)
 
+_FORWARDS = re.compile(r"nginx|traefik|caddy|envoy|socat|stream|frp|rathole|gost|proxy|stunnel", re.IGNORECASE)
+"""Programs that take a port and pass its connections on, by the names of services and images."""
+
 _HAPROXY = re.compile("haproxy", re.IGNORECASE)
 
 
@@ -100,6 +103,15 @@ def on_host(compose: Compose | None) -> frozenset[str]:
         fresh = {each for name in fresh for each in inside.get(name, ())} - found
         found |= fresh
     return frozenset(found)
+
+
+def forwarders(compose: Compose | None) -> frozenset[str]:
+    """Return the services that may answer on any port of the host, and pass on what comes: their files are not read."""
+    services = compose.services if compose is not None else {}
+    outer = edges(compose)
+    return frozenset(
+        name for name in on_host(compose) if name not in outer and _proxies(name, services[name], _FORWARDS)
+    )
 
 
 def sharing(compose: Compose | None) -> dict[str, frozenset[str]]:

@@ -77,6 +77,7 @@ class Ports:
         on_host: frozenset[str] = frozenset(),
         sharing: Mapping[str, frozenset[str]] | None = None,
         recognised: frozenset[str] = frozenset(),
+        forwarded: bool = False,
     ) -> None:
         self.daemons = listeners() if daemons is None else daemons
         self.told = told
@@ -95,6 +96,7 @@ class Ports:
         self._own = {normal(address): service for address, service in (own or {}).items()}
         self._on_host = on_host
         self._sharing = sharing or {}
+        self._forwarded = forwarded
         self._recognised = recognised
         self._families = {":" in each for each in recognised if _numeric(each)}
         for forward in forwards:
@@ -165,6 +167,9 @@ class Ports:
             daemon = self.daemons.get(number)
             if daemon is not None and daemon.service in self._on_host:
                 return Arrival(here, number, daemon, None, (), tuple(hops), adds, True, True)
+        if self._forwarded and (entry is None or elsewhere):
+            answers = ANYBODY.get(number) or Listener(None, number)
+            return Arrival(here, number, answers, None, (), tuple(hops), adds, known=False)
         if entry is None and loopback(here) and number not in self.daemons:
             # A tunnel's end, or another program of the machine that HAProxy is on.
             return _open(here, number, hops, adds)

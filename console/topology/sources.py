@@ -12,7 +12,7 @@ from console.model import Published, Span
 from console.site import Site
 from console.sources.haproxy import Configuration
 from console.sources.haproxy.routes import doors
-from console.topology.containers import edges, is_foreign, is_mailcow, on_host, own_addresses, sharing
+from console.topology.containers import edges, forwarders, is_foreign, is_mailcow, on_host, own_addresses, sharing
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
@@ -102,6 +102,7 @@ class Sources(Struct, frozen=True, dict=True):
             on_host(self.compose),
             sharing(self.compose),
             self._recognised() if self.named and not self.foreign else frozenset(),
+            bool(forwarders(self.compose)),
         )
 
     def _recognised(self) -> frozenset[str]:

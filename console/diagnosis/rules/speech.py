@@ -41,7 +41,7 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
     alike: dict[int, list[tuple[Lane, ...]]] = {}
     for way in sources.routes.ways:
         listener = way.arrival.listener
-        if listener.protocol is None or (listener.service == NGINX and not way.ours):
+        if (listener.protocol is None and listener.wire == "unknown") or (listener.service == NGINX and not way.ours):
             continue
         if id(way.lanes) not in alike:
             # Many ways have the very same lanes, and of these many speak the same.

@@ -38,6 +38,22 @@ CONTAINERS = {
         ["CH021 medium"],
         {OVERRIDE: "services: {postfix-mailcow: {image: x}, dovecot-mailcow: {image: x, network_mode: host}}\n"},
     ),
+    "a forwarder of the host, whose file nobody reads": Case(
+        lane(25, "10.9.9.9:25 send-proxy"),
+        [],
+        {
+            OVERRIDE: "services: {stream: {image: 'nginx:alpine', network_mode: host},"
+            " postfix-mailcow: {image: x, ports: ['127.0.0.1:10025:10025']}}\n"
+        },
+    ),
+    "a program of the host that forwards nothing": Case(
+        lane(25, "10.9.9.9:25 send-proxy"),
+        ["CH003 critical", "CH021 medium", "CH021 medium"],
+        {
+            OVERRIDE: "services: {watch: {image: node-exporter, network_mode: host},"
+            " postfix-mailcow: {image: x, ports: ['127.0.0.1:10025:10025']}}\n"
+        },
+    ),
     "the host's network, through another service's": Case(
         lane(993, "10.9.9.9:10993 send-proxy", "imaps"),
         [],
