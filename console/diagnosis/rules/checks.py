@@ -18,14 +18,15 @@ from console.topology.sources import Sources
 
 @static("CH004")
 def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding]:
-    """A check that a dead daemon passes: once per backend and kind of check, at its first server."""
+    """A check that a dead daemon passes: once per backend, its lanes and kind of check, at the first server."""
     for _, behind in groupby(sources.routes.ways, key=lambda way: id(way.backend)):
-        groups: dict[tuple[str, int], list[Way]] = {}
+        groups: dict[tuple[str, int, tuple[str, ...]], list[Way]] = {}
         for way in behind:
             if way.ours and _blind(way):
                 # A server without a port of its own stands for as many as its lanes have.
                 port = way.port if way.server.port is None and way.arrival.listener.service else 0
-                groups.setdefault((way.server.check.kind, port), []).append(way)
+                key = (way.server.check.kind, port, words.ids(way.lanes))
+                groups.setdefault(key, []).append(way)
         for ways in groups.values():
             lanes = words.together(ways)
             spans = tuple(dict.fromkeys(way.server.span for way in ways))

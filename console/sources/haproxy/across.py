@@ -117,6 +117,7 @@ def check_names(proxies: list[Proxy], say: Say) -> None:
             if other is not proxy and not (proxy.perhaps or other.perhaps):
                 say(proxy.span, f"'{clean(proxy.name, 60)}' is declared at {other.span} already: rename one")
                 break
+        _check_servers(proxy, say)
     routes = {
         route.span: route
         for proxy in proxies
@@ -127,6 +128,20 @@ def check_names(proxies: list[Proxy], say: Say) -> None:
         if ("back", route.backend) not in seen and "$" not in route.backend:
             name = clean(route.backend, 60)
             say(span, f"no backend is named '{name}': correct the name, or name the file that holds it too")
+
+
+def _check_servers(proxy: Proxy, say: Say) -> None:
+    """No two servers of a section may have the same name; of a template's the first is looked at."""
+    if proxy.perhaps or proxy.disabled or len(proxy.servers) < 2:
+        return
+    seen: dict[str, Span] = {}
+    for server in proxy.servers if len({each.name for each in proxy.servers}) < len(proxy.servers) else ():
+        other = server.span if server.perhaps else seen.setdefault(server.name, server.span)
+        if other is not server.span:
+            say(
+                server.span,
+                f"HAProxy does not start: a server '{clean(server.name, 60)}' is at {other} already: rename one",
+            )
 
 
 def _numeric(host: str) -> bool:

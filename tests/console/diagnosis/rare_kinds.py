@@ -149,6 +149,19 @@ UNDECIDED = {
 }
 """Frontends with several backends: what takes a lane is known, or nobody is blamed."""
 
+GIVEN_BY_RULE = {
+    "each daemon its own server": Case(
+        "listen s\n bind :25,:993\n use-server i if { dst_port 993 }\n use-server p if { dst_port 25 }\n"
+        " server p 10.9.9.9:10025 send-proxy check\n server i 10.9.9.9:10993 send-proxy check\n",
+        ["CH004 high", "CH004 high"],
+    ),
+    "the same daemon twice": Case(
+        "listen s\n bind :25\n server a 10.9.9.9:10025 send-proxy check\n server b 10.9.9.9:10025 send-proxy check\n",
+        ["CH004 high"],
+    ),
+}
+"""Servers of one section: a blind check is told of each daemon."""
+
 TWINS = {
     "a listen in either branch": Case(
         f".if defined(OLD)\nlisten s\n bind :25\n{CHECKS['smtp']} server m 10.9.9.9:10025 send-proxy check inter 30s\n"

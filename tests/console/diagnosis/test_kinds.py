@@ -40,7 +40,15 @@ from tests.console.diagnosis.other_kinds import (
     TWICE,
     WEB_ONLY,
 )
-from tests.console.diagnosis.rare_kinds import BROWSERS, CLIENTS_PORT, CONTAINERS, INCLUDED, TWINS, UNDECIDED
+from tests.console.diagnosis.rare_kinds import (
+    BROWSERS,
+    CLIENTS_PORT,
+    CONTAINERS,
+    GIVEN_BY_RULE,
+    INCLUDED,
+    TWINS,
+    UNDECIDED,
+)
 
 
 def estate(case: Case, folder: Path) -> Path:
@@ -67,7 +75,7 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
-        ("undecided", UNDECIDED), ("twins", TWINS),
+        ("undecided", UNDECIDED), ("twins", TWINS), ("by rule", GIVEN_BY_RULE),
         ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),

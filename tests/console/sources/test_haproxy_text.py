@@ -161,6 +161,8 @@ REFUSED = [
     ("listen a\n  server m <MAIL_IP>:25 send-proxy\n", "h.cfg:2:12", "'<MAIL_IP>:25' is a place to fill in"),
     ("listen a\n  server m @@IP@@:25\n", "h.cfg:2:12", "is a place to fill in"),
     ("listen a\nbackend a\n", "h.cfg:2:1", "declared at h.cfg:1"),
+    ("listen a\n  server m h:1\n  server m i:2 disabled\n", "h.cfg:3:3", "a server 'm' is at h.cfg:2 already"),
+    ("listen a\n  server-template m 1-3 h:1\n  server m1 h:2\n", "h.cfg:3:3", "a server 'm1' is at h.cfg:2"),
     ("bind :25\nserver x\n", "h.cfg:1:1", "outside any section"),
     (".if 1\nlisten a\n", "h.cfg:1:1", "no .endif"),
     ("listen a\n  .endif\n", "h.cfg:2:3", "without an .if"),
@@ -191,7 +193,19 @@ def test_a_missing_final_newline_is_said_with_its_line_and_what_to_do():
     )
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# only a comment\n", "global\n    daemon\n", "listen a\r\n  bind :25\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".if defined(A)\nlisten a\n  server m h:1\n  server n h:1\n.else\nlisten a\n  server m h:2\n.endif\n",
+        "listen a\n.if defined(A)\n  server m h:1\n.else\n  server m h:2\n.endif\n",
+        "listen a\n  server m h:1\nlisten b\n  server m h:1\n",
+        "",
+        "\n",
+        "# only a comment\n",
+        "global\n    daemon\n",
+        "listen a\r\n  bind :25\r\n",
+    ],
+)
 def test_what_haproxy_takes_is_no_problem(text: str):
     assert parse(text, "h.cfg").problems == ()
 
