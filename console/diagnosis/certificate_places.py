@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from console.diagnosis.catalogue import finding
-from console.diagnosis.certificates import matches
+from console.diagnosis.certificates import covers
 from console.model import Certificate, CertificatePlace, Finding, Severity
 from console.sources.certificate_push import Push
 from console.text import join_words
@@ -66,11 +66,7 @@ def _lies(place: CertificatePlace, served: Collection[str]) -> bool:
 
 def _about(place: CertificatePlace, name: str) -> bool:
     """Whether it is a place of our name: all that is served, Mailcow's own, and what covers the name."""
-    return place.kind in ("served", "mailcow") or not name or _covers(place.certificate, name)
-
-
-def _covers(certificate: Certificate | None, name: str) -> bool:
-    return certificate is not None and any(matches(pattern, name) for pattern in certificate.names)
+    return place.kind in ("served", "mailcow") or not name or covers(place.certificate, name)
 
 
 def spell(place: CertificatePlace) -> str:
@@ -181,7 +177,7 @@ def _names(places: Sequence[CertificatePlace], name: str) -> Iterator[Finding]:
 
     def other(place: CertificatePlace) -> bool:
         ours = place.kind == "mailcow" or (place.kind == "served" and place.sni == name)
-        return ours and not _covers(place.certificate, name)
+        return ours and not covers(place.certificate, name)
 
     for group in _groups(places, other) if name else ():
         names = join_words(list(group[0].certificate.names), 4) if group[0].certificate else ""

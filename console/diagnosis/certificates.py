@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from console.model import Outcome
+from contextlib import suppress
+from functools import lru_cache
+from ipaddress import ip_address
+
+from console.model import Certificate, Outcome
 from console.observation import LaneData, SweepData
 
 UNKNOWN = "unknown issuer"
@@ -20,7 +24,7 @@ def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] 
             return "failed", "expired"
         if certificate.not_before > seen.at:
             return "failed", "not yet valid"
-        if name and certificate.names and not any(matches(pattern, name) for pattern in certificate.names):
+        if name and certificate.names and not covers(certificate, name):
             worst = "degraded", "other name"
         elif certificate.fingerprint in seen.distrusted:
             worst = "degraded", "self-signed" if seen.distrusted[certificate.fingerprint] == "self-signed" else UNKNOWN
@@ -31,9 +35,32 @@ def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] 
     return worst
 
 
-def matches(pattern: str, name: str) -> bool:
-    """Whether a certificate's DNS name covers a host name (RFC 6125: a star stands for one whole label)."""
-    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
-    if pattern.startswith("*."):
-        return name.partition(".")[2] == pattern[2:]
-    return pattern == name
+def covers(certificate: Certificate | None, name: str) -> bool:
+    """Whether a certificate is for a host name or an address, as clients judge it (RFC 6125, RFC 9525)."""
+    return certificate is not None and _covers(certificate.names, name)
+
+
+@lru_cache(1024)
+def _covers(names: tuple[str, ...], name: str) -> bool:
+    from service_identity import CertificateError, VerificationError
+    from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID, IPAddressPattern, verify_service_identity
+
+    patterns: list[DNSPattern | IPAddressPattern] = []
+    for each in names:
+        with suppress(ValueError):
+            patterns.append(IPAddressPattern(ip_address(each)))
+            continue
+        with suppress(CertificateError, UnicodeError):
+            patterns.append(DNSPattern.from_bytes(each.rstrip(".").encode("ascii")))
+    asked: DNS_ID | IPAddress_ID
+    try:
+        asked = IPAddress_ID(name)
+    except ValueError:
+        try:
+            asked = DNS_ID(name.rstrip(".").encode("idna").decode())
+        except (ValueError, UnicodeError):
+            return False
+    try:
+        return bool(verify_service_identity(patterns, [asked], []))
+    except (VerificationError, CertificateError):
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from console.diagnosis.catalogue import finding
-from console.diagnosis.certificates import matches
+from console.diagnosis.certificates import covers
 from console.model import Certificate, CertificatePlace, Finding, Tlsa, TlsaRecord
 from console.text import join_words
 
@@ -129,8 +129,7 @@ def _coming(
         found = place.certificate
         if place.kind != "certbot" or found is None or found.not_before <= newest:
             continue
-        ours = any(matches(pattern, name) for pattern in found.names)
-        if ours and agreement(tlsa, found, issuers) is False:
+        if covers(found, name) and agreement(tlsa, found, issuers) is False:
             summary = (
                 f"{place.host}:{place.where} is newer than what is served, and no TLSA record of {tlsa.name} matches it"
             )

@@ -110,7 +110,7 @@ async def _look(context: StepContext) -> State:
     issued = told.split()[-1]
     return State(
         leaf, float(times[0]), float(times[1]), (int(version[1]), int(version[2])), server[1] if server else "",
-        count(issued) or 0, re.search(r"(?m)^reuse_key\s*=\s*True\s*$", told) is not None,
+        count(issued) or 0, re.search(r"(?mi)^reuse_key\s*=\s*true\s*$", told) is not None,
     )  # fmt: skip
 
 

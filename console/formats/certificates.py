@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from console.diagnosis import tlsa
+from console.diagnosis import certificates, tlsa
 from console.diagnosis.certificate_places import day, letters
-from console.diagnosis.certificates import matches
 from console.events import CertificateSurvey
 from console.formats import document as documents
 from console.formats import text as texts
@@ -79,7 +78,7 @@ def life(found: Certificate, now: float) -> float:
 
 def covers(found: Certificate, name: str) -> bool | None:
     """Whether it is for the name; None when no name is known."""
-    return any(matches(pattern, name) for pattern in found.names) if name else None
+    return certificates.covers(found, name) if name else None
 
 
 def text(found: CertificateSurvey, name: str, paint: Callable[[str, str], str]) -> str:

@@ -32,6 +32,7 @@ def read(der: bytes) -> Certificate | None:
             try:
                 extension = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
                 names = tuple(clean(name, 253) for name in extension.get_values_for_type(x509.DNSName))
+                names += tuple(map(str, extension.get_values_for_type(x509.IPAddress)))
             except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
                 pass
             return Certificate(

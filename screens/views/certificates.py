@@ -94,11 +94,11 @@ class Certificates(View):
         return ("●     ", self.ink.ok) if value else ("✗     ", self.ink.failed)
 
     def _covers(self, found: Certificate) -> bool | None:
-        from console.diagnosis.certificates import matches
+        from console.diagnosis.certificates import covers
 
         known = self.board.certificates
         name = known.name if known is not None else ""
-        return any(matches(pattern, name) for pattern in found.names) if name else None
+        return covers(found, name) if name else None
 
     def _about(
         self, place: CertificatePlace, known: CertificateSurvey, called: dict[str, str], width: int

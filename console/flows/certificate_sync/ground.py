@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
+from console.diagnosis.certificates import covers
 from console.errors import HostError, StreamError
 from console.facts import certificates
 from console.flows import Ask, NotYetKnown, Refusal, StepContext
@@ -178,7 +179,7 @@ async def _holds(context: StepContext, path: str, name: str) -> bool:
     """Whether the first certificate of a file is for the name."""
     said = await context.host("proxy").run(["sh", "-c", LEAVES, "sh", path], LOOK)
     try:
-        return name in certificates.parse(said.stdout.decode("utf-8", "replace"))[0].names
+        return covers(certificates.parse(said.stdout.decode("utf-8", "replace"))[0], name)
     except ValueError:
         return False
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct
 
 from console.answers import Server, Stats
-from console.diagnosis.certificates import matches
+from console.diagnosis.certificates import covers
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge_lane, verdict
 from console.ladders import Cause, Ladder, ProbeTarget
@@ -359,13 +359,31 @@ def test_a_tunnel_is_not_blamed_before_every_lane_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "name", "covers"),
+    ("names", "name", "expected"),
     [
         ("mail.example.org", "MAIL.example.org", True),
+        ("mail.example.org", "mail.example.org.", True),
+        ("www.example.org MAIL.example.org", "mail.example.org", True),
         ("*.example.org", "mail.example.org", True),
         ("*.example.org", "a.mail.example.org", False),
         ("*.example.org", "example.org", False),
+        ("m*.example.org", "mail.example.org", False),
+        ("*", "mail", False),
+        ("*.org", "example.org", False),
+        ("xn--mller-kva.example", "müller.example", True),
+        ("müller.example", "müller.example", False),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("2001:db8::1", "2001:db8:0::1", True),
+        ("192.0.2.1", "192.0.2.10", False),
+        ("*.0.2.1", "192.0.2.1", False),
+        ("mail.example.org", "192.0.2.1", False),
+        ("192.0.2.1", "mail.example.org", False),
+        ("", "mail.example.org", False),
+        ("mail.example.org", "", False),
+        ("mail.example.org", "-\x1b[2J", False),
+        ("a..b \0 é mail.example.org", "mail.example.org", True),
     ],
 )
-def test_a_star_in_a_certificate_stands_for_one_label(pattern: str, name: str, covers: bool) -> None:
-    assert matches(pattern, name) is covers
+def test_a_certificate_is_for_whom_clients_take_it(names: str, name: str, expected: bool) -> None:
+    certificate = Certificate("CN=x", tuple(names.split(" ")) if names else (), "1", 0.0, 1.0, "f")
+    assert covers(certificate, name) is expected
