@@ -88,7 +88,7 @@ class Listener(Struct, frozen=True):
     """One listening TCP socket; `address` is "0.0.0.0" or "::" for all, `process` "" where we may not see it.
 
     `both` says that it takes IPv4 too, though its address is IPv6's; ss before 4.14 and /proc do not tell.
-    `waiting` are connections that nobody has accepted yet."""
+    `waiting` are connections that nobody has accepted yet, `stuck` how many there were a second later."""
 
     address: str
     port: int
@@ -97,6 +97,7 @@ class Listener(Struct, frozen=True):
     device: str = ""
     both: bool = False
     waiting: int = 0
+    stuck: int = 0
 
 
 class Program(Struct, frozen=True):
@@ -200,6 +201,8 @@ class Asked(Struct):
     """"proxy/server" → where it is in the running HAProxy."""
     dialling: tuple[tuple[str, int], ...] | None = None
     """Addresses and ports to which more than one connection of HAProxy's stood unanswered."""
+    standing: tuple[tuple[str, int], ...] | None = None
+    """Addresses and ports to which one connection of HAProxy's stood unanswered all the while that we looked."""
     ended: dict[str, Ended] | None = None
     """By frontend: what HAProxy counted while we dialled once more those that hang up on us."""
     route: Route | None = None

@@ -28,6 +28,7 @@ OUTSIDE: tuple[Mode, ...] = (
         "name/wrong-address", "the public name {also}leads to {wrong}, which is no address of {vps} ({own})", 0.5,
         "public",
         astray, covers=f"connect here,itself; {END}", forbids="talk here,itself", fact=front.misled, finding="CH036",
+        stands="beside",
         tells="ip addr on {vps}", remedy="set the name's A and AAAA records to {own}",
     ),
     row(

@@ -24,6 +24,9 @@ UNUSABLE = re.compile(
     r"cannot (?:get|load|use) .*?(?:key|cert)|can't load (?:private key|ssl)|disabling TLS support", re.IGNORECASE
 )
 NO_LOGINS = re.compile(r"fatal: no SASL authentication mechanisms|SASL: Connect to Dovecot auth socket .* failed")
+NO_FORK = re.compile(r"master\[\d+\]: warning: .*-- throttling")
+"""What Postfix's master says when it cannot start a process, or waits before it does (3.4 to 3.10)."""
+
 DIES = re.compile(r"(?:smtpd|postscreen)\[\d+\]: fatal: .*|bad command startup|No space left on device")
 
 
@@ -175,7 +178,8 @@ def plain_text(world: World, scope: Scope) -> Proof:
 
 
 def exhausted(world: World, scope: Scope) -> Proof:
-    """Its log says that the limit was reached since the sweep began; connections that wait only hint at it."""
+    """Its log says that the limit was reached since the sweep began; or Postfix, which starts a process for whoever
+    connects until then, runs and lets connections wait. Of others those that wait only hint at it."""
     port = scope.ports[0]
     target, given = target_of(world, port), {"target": str(target_of(world, port)), "daemon": world.daemon(port)}
     logged = world.logged(LIMIT, port)
@@ -187,7 +191,23 @@ def exhausted(world: World, scope: Scope) -> Proof:
     waiting = sum(each.waiting for each in known)
     if not waiting:
         return Proof(False)
-    return Proof(None, (f"ss: {waiting} connections to {target} wait to be accepted",), given, 1.2)
+    words = (f"ss: {waiting} connections to {target} wait to be accepted",)
+    serving, stuck = _serving(world, port), sum(each.stuck for each in known)
+    if not serving or not stuck or world.came("talk", "vm", port) != ["silent"]:
+        return Proof(None, words, given, 1.2)
+    words = (f"ss: {waiting} connections to {target} wait to be accepted, {stuck} still a second later",)
+    return Proof(True, (*words, f"ps: postfix runs, and has {serving} of smtpd for {target}"), given, 0.6)
+
+
+def _serving(world: World, port: int) -> int:
+    """How many processes of smtpd serve a port, where Postfix runs and none of its own is halted or dies."""
+    programs = world.asked.programs or ()
+    mine = [each for each in programs if _is_main("postfix", each.words) or each.words.startswith("smtpd ")]
+    if not any(_is_main("postfix", each.words) for each in mine) or any(each.halted for each in mine):
+        return 0
+    if world.daemon(port) != "postfix" or world.logged(DIES, port) or world.logged(NO_FORK, port):
+        return 0
+    return sum(f" -n {target_of(world, port)} " in f"{each.words} " for each in mine)
 
 
 def dies(world: World, scope: Scope) -> Proof:

@@ -47,13 +47,15 @@ def unheard(world: World, scope: Scope) -> Proof:
 
 
 def misled(world: World, scope: Scope) -> Proof:
-    """The name's address is none of the proxy's own, and HAProxy listens at those."""
+    """The name's address is none of the proxy's own, and HAProxy listens at those, or would where it is stopped."""
     wrong, own = sorted(scope.addresses), sorted(world.own)
     also = "also " if world.dialled - scope.addresses else ""
     given = {"wrong": join_words(wrong), "own": join_words(own), "also": also}
     listens = [world.listeners("proxy", port) for port in scope.ports]
     if not any(each.process == "haproxy" and not inner(each.address) for some in listens for each in some or ()):
-        return Proof(None, given=given)
+        gone = also and world.asked.haproxy == () and world.seen.stats is not None and world.seen.stats.stopped
+        words = (f"{world.name('proxy')} has {given['own']} alone",)
+        return Proof(True, words, given) if gone else Proof(None, given=given)
     words = (f"{world.name('proxy')} has {given['own']}, and HAProxy listens there",)
     return Proof(True, words, given)
 
@@ -104,13 +106,22 @@ def familyless(world: World, scope: Scope) -> Proof:
     return Proof(True, (f"ip addr on {world.name('proxy')}: {join_words(sorted(world.own))} alone",))
 
 
+def _refused_itself(world: World, port: int, family: int) -> bool:
+    """Whether the proxy refuses itself on a port of one family that is dialled on several."""
+    return bool(family) and world.came("connect", "itself", port, family) == ["refused"]
+
+
 def filtered(world: World, scope: Scope) -> Proof:
     """HAProxy listens, the proxy reaches its own public address there, and from here nothing comes."""
     if scope.ports == (25,) or any(map(world.foreign, world.dialled)) or resent(world.times("here")):
         return UNKNOWN  # a home line blocks 25 on its way out more often than anybody drops it
-    listens = [_listening(world, port, scope.family) for port in scope.ports]
-    reached = all("pass" in world.came("connect", "itself", port, scope.family or None) for port in scope.ports)
-    tried = any(world.came("connect", "itself", port, scope.family or None) for port in scope.ports)
+    known = {port: _listening(world, port, scope.family) for port in scope.ports}
+    # a family that nobody passes hides nothing of a port that is refused to the proxy itself, too
+    gone = {port for port, some in known.items() if some == [] and _refused_itself(world, port, scope.family)}
+    ports = [port for port in scope.ports if port not in gone or gone == {*scope.ports}]
+    listens = [known[port] for port in ports]
+    reached = all("pass" in world.came("connect", "itself", port, scope.family or None) for port in ports)
+    tried = any(world.came("connect", "itself", port, scope.family or None) for port in ports)
     if tried and not reached:
         return Proof(False)
     if tried and listens and all(listens):
@@ -162,7 +173,9 @@ def unlistened(world: World, scope: Scope) -> Proof:
         ):
             return Proof(False)
         return (
-            Proof(False) if known and not only else Proof(True, (f"ss on {vps} shows nobody listening there",), given)
+            Proof(False)
+            if known and not only
+            else Proof(True, (f"ss on {vps} shows nobody listening there",), given if known else {"only": ""})
         )
     lane, stats = world.lanes[port].lane, world.seen.stats
     if stats and stats.frontends and lane.frontend and world.frontend(port) is None:
@@ -300,7 +313,8 @@ def stopped(world: World, scope: Scope) -> Proof:
         if not (stats is not None and stats.stopped and running == ()) or "pass" in some:
             return UNKNOWN
         given = {"how": "it has no process,", "socket": " and its stats socket"}
-    if (stats is not None and stats.stopped and running is None) or running == ():
+    own = {t.address for t in world.tests if (t.kind, t.at, t.outcome) == ("connect", "here", "refused")} <= world.own
+    if (stats is not None and stats.stopped and running is None and own) or running == ():
         why = "no process haproxy" if running == () else f"nobody listens on {stats.socket if stats else 'its socket'}"
         return Proof(True, (f"{world.name('proxy')}: {why}",), given)
     return Proof(None, given=given)

@@ -184,7 +184,7 @@ def hemmed(world: World, scope: Scope) -> Proof:
         return Proof(False)  # the proxy's own connection fares no better
     if server is not None and failing(server) and _NO_SOURCE.search(server.last):
         return Proof(True, (_shown(server),))
-    if server is None or to is None or not _stands(world, to) or not _steady(world):
+    if server is None or to is None or not _stands(world, to, server) or not _steady(world):
         return _unconnected(server)
     if not world.passes("talk", "vm", scope.ports[0]):
         return Proof(None, (_shown(server),))
@@ -194,13 +194,19 @@ def hemmed(world: World, scope: Scope) -> Proof:
 
 def late(world: World, scope: Scope) -> Proof:
     """HAProxy's check could not connect when it tried last, and does not stand before a door that is closed to it."""
-    to = directed(world, scope.ports[0])
-    return Proof(False) if to is not None and _stands(world, to) else _unconnected(world.row(scope.ports[0]))
+    to, server = directed(world, scope.ports[0]), world.row(scope.ports[0])
+    return Proof(False) if to is not None and _stands(world, to, server) else _unconnected(server)
 
 
-def _stands(world: World, to: tuple[str, int, int]) -> bool:
-    """Whether connections of HAProxy's to a server, or to where it checks it, stood unanswered."""
-    return not {(to[0], to[1]), (to[0], to[2] or to[1])}.isdisjoint(world.asked.dialling or ())
+def _stands(world: World, to: tuple[str, int, int], server: Server | None) -> bool:
+    """Whether connections of HAProxy's to a server, or to where it checks it, stood unanswered: more than one of them.
+
+    A check that nobody answered until it gave up is one, and the next one another."""
+    places = {(to[0], to[1]), (to[0], to[2] or to[1])}
+    gave_up = server is not None and failing(server) and server.check == "L4TOUT"
+    return not places.isdisjoint(world.asked.dialling or ()) or (
+        gave_up and not places.isdisjoint(world.asked.standing or ())
+    )
 
 
 def _steady(world: World) -> bool:

@@ -50,6 +50,9 @@ LOOKS, APART = 5, 0.2
 REDIAL = 2.0
 """Seconds that we listen to those who hang up on us, when they are dialled once more: a rule does so at once."""
 
+LATER = 1.0
+"""Seconds after which connections that nobody accepts are looked at again: a new process takes far less."""
+
 SSH = 22
 
 ANY = ("192.0.2.1", "2001:db8::1")
@@ -115,6 +118,14 @@ class _Asking:
         if not found.error:
             self.told.listeners[role] = found.found
         self._note(f"who listens on {self.hosts[role].name}", found.error)
+        if not self.brief and any(each.waiting for each in found.found):  # just now, or for long?
+            await asyncio.sleep(LATER)
+            again = await listeners.ask(self.hosts[role])
+            still = {(each.address, each.port, each.pid): each.waiting for each in again.found}
+            self.told.listeners[role] = tuple(
+                replace(each, stuck=min(each.waiting, still.get((each.address, each.port, each.pid), 0)))
+                for each in found.found
+            )
 
     async def haproxy(self) -> None:
         try:
@@ -181,14 +192,16 @@ class _Asking:
         """Where connections of HAProxy's stand unanswered: two or more of them, for one may have lost a packet.
 
         A check gives up soon and begins again: between two of them there is none to be seen."""
-        ends: dict[tuple[str, int], set[str]] = {}
+        ends: dict[tuple[str, int], dict[str, int]] = {}
         for look in range(LOOKS):
             found = await connections.unanswered(self.hosts["proxy"], "haproxy")
             if found is None:
                 return
             for end, address, port in found:
-                ends.setdefault((address, port), set()).add(end)
+                looks = ends.setdefault((address, port), {})
+                looks[end] = looks.get(end, 0) + 1
             self.told.dialling = tuple(place for place, some in ends.items() if len(some) > 1)
+            self.told.standing = tuple(place for place, some in ends.items() if max(some.values()) == LOOKS)
             if look + 1 < LOOKS:
                 await asyncio.sleep(APART)
 

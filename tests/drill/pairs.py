@@ -28,6 +28,7 @@ _TWO = (
     "nginx-stopped vm-loss20", "own-service-silent out-drop-10993", "mode-http auth-hung",
     "no-way-back listener-removed", "nginx-502 silent-drop", "dovecot-tls13 vm-loss20",
     "own-smtpchk-on-postscreen vm-loss", "own-tunnel-lossy smtpd-busy", "rejects-us route-missing",
+    "own-listener-down v6-blackhole", "dns-wrong no-stats", "one-a-wrong own-haproxy-stopped",
 )  # fmt: skip
 
 

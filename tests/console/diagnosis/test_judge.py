@@ -7,7 +7,7 @@ import time
 import pytest
 from msgspec import Struct
 
-from console.answers import Server, Stats
+from console.answers import Asked, Server, Stats
 from console.diagnosis.certificates import covers
 from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge_lane, verdict
@@ -312,10 +312,12 @@ def stage(case: Case) -> SweepData:
         stats = Stats(error=case.stats, stopped=case.stats == "stopped") if case.stats else Stats(tuple(rows))
     answered = [s.vm.latency for s in lanes.values() if s.vm and s.vm.latency is not None]
     refused = any(s.vm is not None and s.vm.cause == "refused" and not s.vm.connected for s in lanes.values())
+    dialled = tuple(dict.fromkeys(address for seen in lanes.values() for address in seen.public))
     return SweepData(
         topology, lanes, {"here": "here", "proxy": "vps", "mail": "mailcow"}, missing, stats, case.logs, NOW, True,  # type: ignore[arg-type]
         {"10.10.10.214": min(answered)} if answered else {"10.10.10.214": 12.0} if refused else {},
         {"CN=mail": max([case.served.not_before, *(served.not_before for served in case.older.values())])},
+        asked=Asked(addresses=dialled) if case.stats == "stopped" else None,
     )  # fmt: skip
 
 
