@@ -69,6 +69,12 @@ def values(script: Script) -> dict[str, str]:
     return {name: texts[0] for name, texts in found.items() if len(texts) == 1 and "$(" not in texts[0]}
 
 
+def temporary(script: Script) -> dict[str, str]:
+    """Return the variables that hold what mktemp makes, each as that substitution."""
+    assigned = (word.text.partition("=") for command in all_commands(script) for word in command.assignments)
+    return {name: "$(mktemp)" for name, _, text in assigned if text.lstrip('"').startswith(("$(mktemp", "`mktemp"))}
+
+
 def meant(text: str, known: dict[str, str]) -> str:
     """Return a word with what its variables stand for, and theirs."""
     for _ in range(3):

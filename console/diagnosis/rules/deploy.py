@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +10,16 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules import failures
-from console.diagnosis.rules.commands import PEM, REMOTE, all_commands, all_words, meant, values, written
+from console.diagnosis.rules.commands import (
+    PEM,
+    REMOTE,
+    all_commands,
+    all_words,
+    meant,
+    temporary,
+    values,
+    written,
+)
 from console.diagnosis.rules.docker_calls import EXEC_VALUES, Call, calls, inside, signals
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
@@ -144,13 +154,19 @@ def _any_lineage(script: Script) -> Iterator[Finding]:
         )
 
 
+_TEMPORARY = re.compile(r"/(?:var/)?tmp/|/dev/shm/|/run/user/|\$\(mktemp\b")
+
+
 def _in_place(script: Script) -> Iterator[Finding]:
     moved = {word.text for command in all_commands(script) if command.name == "mv" for word in command.words[1:-1]}
-    writes = [
-        word
-        for word in written(script)
-        if word.text.rpartition(":")[2] not in moved and word.text not in moved and "$(mktemp" not in word.text
-    ]
+    known, aside = values(script), temporary(script)
+    writes = []
+    for word in written(script):
+        path = word.text.rpartition(":")[2]
+        # Without a folder it is moved where the commands before have gone.
+        renamed = not moved.isdisjoint((word.text, path, posixpath.basename(path)))
+        if not renamed and not _TEMPORARY.match(meant(path, {**known, **aside})):
+            writes.append(word)
     if writes:
         # HAProxy takes certificate and key from one file.
         pair = any("haproxy" not in word.text for word in writes)

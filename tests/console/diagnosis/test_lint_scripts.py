@@ -104,6 +104,11 @@ SCRIPTS = [
     ("read a\ntee /ssl/key.pem\n", ["CH011:1", "CH027:2", "CH026:2"]),
     ("cp /etc/x/a.pem /ssl/cert.pem\n", ["CH027:1"]),
     ("cp /ssl/cert.pem /ssl/cert.pem.old\n", []),
+    ("set -e\nt=$(mktemp -d)\ncp /etc/x/a.pem $t/cert.pem\ncp /etc/x/k.pem ${t}/key.pem\n", []),
+    ("cp /etc/x/a.pem /tmp/cert.pem\n", []),
+    ("t=/ssl\ncp /etc/x/a.pem $t/cert.pem\n", ["CH027:2"]),
+    ("set -e\ncd /ssl\ncp /etc/x/a.pem new.pem\nmv new.pem cert.pem\n", []),
+    ("set -e\ncp /etc/x/a.pem /ssl/cert.pem\nmv /other/cert.pem /else\n", ["CH027:2"]),
     ("cat a.pem > /var/log/x\n", []),
 ]
 
