@@ -25,7 +25,7 @@ def blind_health_check(sources: Sources, topology: Topology) -> Iterator[Finding
             if way.ours and _blind(way):
                 # A server without a port of its own stands for as many as its lanes have.
                 port = way.port if way.server.port is None and way.arrival.listener.service else 0
-                key = (way.server.check.kind, port, words.ids(way.lanes))
+                key = (way.server.check.kind, port, words.ids(way.lanes) if way.backend.routing.servers else ())
                 groups.setdefault(key, []).append(way)
         for ways in groups.values():
             lanes = words.together(ways)

@@ -12,13 +12,14 @@ from console.sources.haproxy import Listener, Proxy, Server
 from console.text import clean
 from console.topology.sources import Sources
 
-Hop = tuple[Server, Listener, tuple[Lane, ...]]
+Hop = tuple[Server, Listener, tuple[Lane, ...], Proxy]
+"""A server, the listener of HAProxy's own that it is, the lanes that go through, and the section behind."""
 
 
 @static("CH002")
 def inner_header_missing(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """One of HAProxy's own listeners waits for a header that is not sent, or passes its own address on."""
-    for server, listener, lanes in _hops(sources):
+    for server, listener, lanes, _ in hops(sources):
         if server.proxy_protocol is not None or server.transparent:
             continue
         name = clean(f"{server.host}:{server.port}" if server.port else server.host, 80)
@@ -53,7 +54,7 @@ def inner_header_missing(sources: Sources, topology: Topology) -> Iterator[Findi
 @static("CH003")
 def inner_header_unread(sources: Sources, topology: Topology) -> Iterator[Finding]:
     """HAProxy sends a header to one of its own listeners that does not take it off."""
-    for server, listener, lanes in _hops(sources):
+    for server, listener, lanes, _ in hops(sources):
         if server.proxy_protocol is not None and not listener.accepts_proxy:
             name = clean(f"{server.host}:{server.port}" if server.port else server.host, 80)
             yield finding(
@@ -72,10 +73,10 @@ def _postfix(lane: Lane) -> bool:
     return lane.service == "postfix-mailcow"
 
 
-def _hops(sources: Sources) -> Iterator[Hop]:
+def hops(sources: Sources) -> Iterator[Hop]:
     """Yield the hops that lanes take through HAProxy's own listeners."""
-    hops = sources.haproxy.inner_hops if sources.haproxy is not None else ()
-    if sources.haproxy is None or not hops:
+    found = sources.haproxy.inner_hops if sources.haproxy is not None else ()
+    if sources.haproxy is None or not found:
         return
     asking: dict[str, list[Proxy]] = {}
     for proxy in sources.haproxy.proxies:
@@ -85,7 +86,7 @@ def _hops(sources: Sources) -> Iterator[Hop]:
     by_frontend: dict[int, list[Lane]] = {}
     for door, lane in sources.routes.lanes:
         by_frontend.setdefault(id(door.frontend), []).append(lane)
-    for backend, server, _, listener in hops:
+    for backend, server, inner, listener in found:
         lanes = tuple(lane for proxy in asking.get(backend.name, ()) for lane in by_frontend.get(id(proxy), ()))
         if lanes:
-            yield server, listener, lanes
+            yield server, listener, lanes, inner

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
+from console.diagnosis.rules.inner import hops
 from console.model import Finding, Lane, Topology
-from console.sources.haproxy import Door, Proxy
+from console.sources.haproxy import Door, Proxy, Server
 from console.text import clean, join_words
+from console.topology.lanes import once
 from console.topology.sources import Sources
 
 
@@ -27,14 +29,32 @@ def port_without_server(sources: Sources, topology: Topology) -> Iterator[Findin
         if why := _nobody(door.frontend, backends):
             found.setdefault(id(door.frontend), (door, why, []))[2].append(lane)
     for door, why, lanes in found.values():
-        does = "answers every request with 503" if door.frontend.mode == "http" else "closes every connection at once"
         yield finding(
             "CH095",
-            f"{words.lanes(lanes)}: {why}: HAProxy {does}",
+            f"{words.lanes(lanes)}: {why}: HAProxy {_does(door.frontend)}",
             door.frontend.span,
             lanes=words.ids(lanes),
             hop="haproxy",
         )
+    within: dict[int, tuple[Proxy, Server, list[Lane]]] = {}
+    for server, _, through, inner in hops(sources):
+        if inner.span.file not in cut and not inner.routing.open_bind:
+            within.setdefault(id(inner), (inner, server, []))[2].extend(through)
+    for inner, server, led in within.values():
+        if why := _nobody(inner, backends):
+            told, name = once(led), clean(inner.name, 60)
+            yield finding(
+                "CH095",
+                f"{words.lanes(told)}: {why}, in {name} that HAProxy leads them through: it {_does(inner)}",
+                inner.span,
+                also=(server.span,),
+                lanes=words.ids(told),
+                hop="haproxy",
+            )
+
+
+def _does(frontend: Proxy) -> str:
+    return "answers every request with 503" if frontend.mode == "http" else "closes every connection at once"
 
 
 def _nobody(frontend: Proxy, backends: dict[str, Proxy]) -> str:

@@ -47,6 +47,21 @@ UNSERVED = {
     "empty ones by rules": Case(
         "frontend f\n bind :25\n use_backend b if { src 1.2.3.4 }\nbackend b\n", ["CH095 high"]
     ),
+    "one behind HAProxy's own socket": Case(
+        "frontend f\n bind :443\n default_backend b\nbackend b\n server s unix@/run/h.sock send-proxy-v2\n"
+        "frontend i\n mode http\n bind unix@/run/h.sock accept-proxy ssl crt /x\n",
+        ["CH095 high"],
+    ),
+    "one behind HAProxy's own port": Case(
+        "frontend f\n bind :993\n default_backend b\nbackend b\n server s 127.0.0.1:9993 send-proxy-v2\n"
+        "frontend i\n bind 127.0.0.1:9993 accept-proxy\n default_backend e\nbackend e\n",
+        ["CH095 high"],
+    ),
+    "a socket that redirects": Case(
+        "frontend f\n bind :443\n default_backend b\nbackend b\n server s unix@/run/h.sock send-proxy-v2\n"
+        "frontend i\n mode http\n bind unix@/run/h.sock accept-proxy ssl crt /x\n redirect prefix https://a.example\n",
+        [],
+    ),
     "a redirect": Case("frontend f\n mode http\n bind :80\n http-request redirect scheme https\n", []),
     "the old redirect": Case("frontend f\n mode http\n bind :80\n redirect scheme https if !{ ssl_fc }\n", []),
     "a page of its own": Case("frontend f\n mode http\n bind :80\n http-request return status 200\n", []),
