@@ -66,6 +66,7 @@ async def _converse(host: Host, server: str, name: str) -> Message:
     import dns.flags
     import dns.message
     from dns.exception import DNSException
+    from dns.rdatatype import TLSA
 
     query = dns.message.make_query(name, "TLSA", use_edns=0, want_dnssec=True)
     query.flags |= dns.flags.AD
@@ -74,7 +75,7 @@ async def _converse(host: Host, server: str, name: str) -> Message:
     try:
         await stream.write(len(wire).to_bytes(2) + wire)
         data = b""
-        while len(data) < 2 or len(data) < 2 + int.from_bytes(data[:2]):
+        while len(data) < 2 + int.from_bytes(data[:2]):
             more = await stream.read()
             if not more:
                 raise ValueError("closed the connection without an answer")
@@ -82,9 +83,12 @@ async def _converse(host: Host, server: str, name: str) -> Message:
     finally:
         stream.close()
     try:
-        answer = dns.message.from_wire(data[2 : 2 + int.from_bytes(data[:2])])
+        # a record of the wrong length was published so: it is left out, as senders do, and harms no other
+        answer = dns.message.from_wire(data[2 : 2 + int.from_bytes(data[:2])], continue_on_error=True)
     except (DNSException, ValueError):
-        raise ValueError("sent what is no DNS message") from None
+        raise ValueError("sent an answer that cannot be read") from None
+    if answer.errors and not any(each.rdtype == TLSA for each in answer.answer):
+        raise ValueError("sent an answer that cannot be read")
     if not query.is_response(answer):
         raise ValueError("answered another question")
     return answer
@@ -99,14 +103,12 @@ def read(name: str, answer: Message) -> Tlsa:
     code = answer.rcode()
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise ValueError(f"answered {dns.rcode.to_text(code)}")
-    found = [each for each in answer.answer if each.rdtype == TLSA]
-    records = [
-        TlsaRecord(each.usage, each.selector, each.mtype, _digest(each.mtype, bytes(each.cert)))
-        for rows in found
-        for each in rows
-    ]
-    return Tlsa(name, tuple(records[:MOST]), bool(answer.flags & dns.flags.AD))
+    found = [each.to_wire() or b"" for rows in answer.answer if rows.rdtype == TLSA for each in rows]
+    records = tuple(_record(each) for each in found[:MOST] if len(each) > 3)
+    return Tlsa(name, records, bool(answer.flags & dns.flags.AD))
 
 
-def _digest(matching: int, data: bytes) -> str:
-    return data[:64].hex() if matching else hashlib.sha256(data).hexdigest()
+def _record(data: bytes) -> TlsaRecord:
+    """Read what is in a record; data of an unknown kind are cut."""
+    usage, selector, matching, rest = *data[:3], data[3:]
+    return TlsaRecord(usage, selector, matching, rest[:64].hex() if matching else hashlib.sha256(rest).hexdigest())

@@ -384,8 +384,10 @@ def test_a_tunnel_is_not_blamed_before_every_lane_was_asked() -> None:
         ("mail.example.org", "", False),
         ("mail.example.org", "-\x1b[2J", False),
         ("a..b \0 é mail.example.org", "mail.example.org", True),
+        ("192.0.2.1 mail.example.org", "mail.example.org", True),
     ],
 )
 def test_a_certificate_is_for_whom_clients_take_it(names: str, name: str, expected: bool) -> None:
     certificate = Certificate("CN=x", tuple(names.split(" ")) if names else (), "1", 0.0, 1.0, "f")
     assert covers(certificate, name) is expected
+    assert covers(None, name) is False

@@ -60,6 +60,51 @@ def test_of_a_chain_that_no_file_has_nothing_is_said() -> None:
         assert "cannot tell whether it matches" in told(tlsa(*records), [served()])
 
 
+def test_a_key_that_is_not_known_is_compared_with_nothing() -> None:
+    unknown = certificate(public_key="", fingerprint=WHOLE)
+    for record in (f"3 1 1 {OTHER}", f"2 1 1 {OTHER}"):
+        chain = stored(unknown, issuers=(certificate(public_key="", fingerprint=CA_WHOLE),))
+        assert agreement(tlsa(record), unknown, issuers_of([chain])) is None
+        assert found(tlsa(record), served(unknown), chain) == []
+    assert agreement(tlsa(f"3 1 1 {KEY}"), None, {}) is None
+
+
+def test_a_mismatch_says_what_is_published_what_is_served_and_what_to_publish() -> None:
+    unknown = certificate(public_key="", fingerprint=WHOLE)
+    (one,) = found(tlsa(*[f"3 1 1 {OTHER}"] * 9), served())
+    assert (one.id, one.where, one.observed) == ("CH014", "here", True)
+    signed = "the name server says that the answer is signed"
+    shown = f"served: SHA-256 of its key {KEY}, of the certificate {WHOLE}"
+    assert one.evidence == (*[f"record: 3 1 1 {OTHER}"] * 8, signed, shown)
+    aim = f"{PREFIX}{NAME}, and renew with certbot's --reuse-key from now on"
+    assert one.remedy == f"publish TLSA 3 1 1 {KEY} for {aim}"
+    (other,) = found(tlsa(f"3 0 1 {OTHER}"), served(unknown))
+    assert other.remedy == f"publish TLSA 3 1 1 (of its key) for {aim}"
+    assert other.evidence[-1] == f"served: SHA-256 of its key not known, of the certificate {WHOLE}"
+
+
+def test_what_is_to_be_pushed_next_says_what_to_publish_before() -> None:
+    for key, named in ((OTHER, OTHER), ("", "(of its key)")):
+        newer = certificate(not_before=BEGIN + DAY, public_key=key, fingerprint=CA_WHOLE)
+        (one,) = found(tlsa(f"3 0 1 {WHOLE}"), served(), CertificatePlace("certbot", "vps", "/x"), stored(newer))
+        assert (one.where, one.observed) == ("vps", True)
+        assert one.evidence[-1] == f"stored: SHA-256 of its key {key or 'not known'}, of the certificate {CA_WHOLE}"
+        assert f"publish TLSA 3 1 1 {named} for {PREFIX}{NAME} beside the old record" in one.remedy
+
+
+def test_each_name_is_judged_by_itself() -> None:
+    places = [served(), CertificatePlace("served", "here", "192.0.2.1:25", "b.example.org", LEAF)]
+    both = [tlsa(f"3 1 1 {OTHER}"), Tlsa(f"{PREFIX}b.example.org", (TlsaRecord(3, 1, 1, OTHER),), True)]
+    assert len(list(findings(both, places))) == 2
+
+
+def test_places_beyond_the_fourth_are_counted() -> None:
+    many = [served(where=f"192.0.2.{number}:25") for number in range(1, 7)]
+    (one,) = found(tlsa(f"3 1 1 {OTHER}"), *many)
+    assert one.summary.endswith("192.0.2.3:25 and 3 more")
+    assert told(tlsa(*[f"3 1 1 {KEY}"] * 6), many).count("3 1 1") == 3
+
+
 def test_an_unsigned_answer_weighs_less() -> None:
     (signed,), (unsigned,) = (found(tlsa(f"3 1 1 {OTHER}", signed=each), served()) for each in (True, False))
     assert (signed.severity, unsigned.severity) == ("high", "medium")
@@ -108,7 +153,6 @@ def test_a_newer_certificate_with_another_key_is_told_before_it_is_pushed(
     [
         (tlsa(error="the name server 192.0.2.53 answered SERVFAIL"), "cannot tell: the name server 192.0.2.53"),
         (tlsa(), "no record"),
-        (tlsa(f"3 1 1 {KEY}"), f"3 1 1 {KEY[:8]}…; matches what port 25 serves"),
         (tlsa(f"3 1 1 {KEY}", signed=False), "whether the answer is signed is not known"),
         (tlsa(f"3 1 1 {OTHER}"), "not what port 25 serves"),
         (tlsa(f"1 1 1 {KEY}"), "can use none of them"),
@@ -117,3 +161,7 @@ def test_a_newer_certificate_with_another_key_is_told_before_it_is_pushed(
 )  # fmt: skip
 def test_what_is_known_is_said_in_words(known: Tlsa, words: str) -> None:
     assert words in told(known, [served(), stored()])
+
+
+def test_what_fits_is_said_without_more_words() -> None:
+    assert told(tlsa(f"3 1 1 {KEY}"), [served()]) == f"3 1 1 {KEY[:8]}…; matches what port 25 serves"

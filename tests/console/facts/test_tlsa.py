@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
 
 from console.facts import tlsa
+from console.hosts.local import SocketStream
 from console.lab.daemons.names import OTHER, NameServer
 from console.lab.network.network import Network
 from console.model import Tlsa, TlsaRecord
@@ -38,6 +40,60 @@ async def test_records_are_read_and_whole_data_become_a_digest(serve: Serve, sig
     }
 
 
+async def test_a_question_asks_for_what_the_name_server_validated(serve: Serve) -> None:
+    heard: list[dns.message.Message] = []
+
+    def answer(question: bytes) -> bytes:
+        heard.append(dns.message.from_wire(question))
+        return saying()(question)
+
+    await asked(serve, answer)
+    (asked_for,) = heard
+    assert dns.flags.to_text(asked_for.flags) == "RD AD"
+    assert (asked_for.edns, asked_for.ednsflags) == (0, dns.flags.DO)
+    assert [each.to_text() for each in asked_for.question] == [f"{NAME}. IN TLSA"]
+
+
+async def test_an_answer_may_come_byte_by_byte_with_more_behind_it_and_its_stream_is_closed() -> None:
+    made: list[Slow] = []
+
+    class Slow(SocketStream):
+        def __init__(self) -> None:
+            self.rest, self.closed = b"", False
+            made.append(self)
+
+        async def write(self, data: bytes) -> None:
+            self.rest = saying(0, f"3 1 1 {'ab' * 32}")(data[2:]) + b"more"
+
+        async def read(self, limit: int = 65536) -> bytes:
+            one, self.rest = self.rest[:1], self.rest[1:]
+            return one if len(self.rest) > 4 else one + self.rest
+
+        def close(self) -> None:
+            self.closed = True
+
+    class Dialled(Here):
+        async def connect(self, address: str, port: int, timeout: float) -> SocketStream:
+            assert (port, timeout) == (53, tlsa.PATIENCE)
+            return Slow()
+
+    told = await tlsa.ask(Dialled("nameserver 192.0.2.1\n", {}), NAME)
+    assert (told.error, len(told.records)) == ("", 1)
+    assert [each.closed for each in made] == [True]
+
+
+async def test_a_record_of_the_wrong_length_is_left_out(serve: Serve) -> None:
+    def answer(question: bytes) -> bytes:
+        rows = (b"\3\1\1" + b"\xab" * 5, b"\3\1\2" + b"\xcd" * 99, b"\3\1\1" + b"\xef" * 32, b"\3\1")
+        body = b"".join(b"\xc0\x0c\0\x34\0\1\0\0\0\x3c" + len(row).to_bytes(2) + row for row in rows)
+        end = question.index(b"\0\x34\0\1") + 4
+        return framed(question[:2] + b"\x81\xa0\0\1\0\4\0\0\0\0" + question[12:end] + body)
+
+    told = await asked(serve, answer)
+    assert {each.digest for each in told.records} == {"ef" * 32}
+    assert (told.signed, told.error) == (True, "")
+
+
 @pytest.mark.parametrize("code", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN])
 async def test_a_name_without_records_has_none(serve: Serve, code: int) -> None:
     assert await asked(serve, saying(code)) == Tlsa(NAME, signed=True)
@@ -52,11 +108,11 @@ async def test_what_one_name_server_does_not_tell_the_next_one_is_asked(serve: S
 HOSTILE: dict[str, tuple[Answer, str]] = {
     "nothing": (lambda question: b"", "closed the connection without an answer"),
     "half of it": (lambda question: saying()(question)[:20], "closed the connection without an answer"),
-    "no message": (lambda question: framed(b"\x1b[2J\x1b]0;owned\x07" * 9), "sent what is no DNS message"),
-    "an empty one": (lambda question: b"\0\0", "sent what is no DNS message"),
+    "no message": (lambda question: framed(b"\x1b[2J\x1b]0;owned\x07" * 9), "sent an answer that cannot be read"),
+    "an empty one": (lambda question: b"\0\0", "sent an answer that cannot be read"),
     "a name that refers to itself": (
         lambda question: framed(question[:2] + b"\x81\0\0\1\0\0\0\0\0\0\xc0\x0c\0\x34\0\1"),
-        "sent what is no DNS message",
+        "sent an answer that cannot be read",
     ),
     "another question's": (
         lambda question: framed(dns.message.make_response(dns.message.make_query("other.", "A")).to_wire()),
