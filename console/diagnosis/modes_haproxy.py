@@ -95,7 +95,7 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-listener/wraps-tls", "HAProxy ends the TLS of clients of {ports} itself, and passes on without any "
         "to {target} of {mail}, where {daemon} waits for TLS", 1.8, "haproxy", where(speaks_tls),
-        covers=f"{END}: silent {CLOSED}", forbids=END, needs="talk vm", fact=listeners.ends_tls, stands="beside",
+        covers=f"{END}: silent {CLOSED}", forbids=END, fact=listeners.ends_tls, stands="beside",
         finding="CH097",
         remedy="take ssl and crt from the bind lines of {ports} in the deployed haproxy.cfg, then reload it",
     ),

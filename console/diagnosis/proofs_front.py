@@ -275,15 +275,33 @@ def between(world: World, scope: Scope) -> Proof:
 
 
 def _mute(world: World, port: int) -> str:
-    """Why no word can come from HAProxy on a port: nobody listens, or it has no server there; "" where one can."""
-    known, server = world.listeners("proxy", port), world.row(port)
+    """Why no word can come from HAProxy on a port: nobody listens, it hangs or reaches no server; "" where one can."""
+    known, server, vps = world.listeners("proxy", port), world.row(port), world.name("proxy")
     if known == ():
-        return f"ss on {world.name('proxy')} shows nobody listening there"
+        return f"ss on {vps} shows nobody listening there"
+    running = world.asked.haproxy
+    if running and all(each.halted for each in running) and not world.passes("talk", "here"):
+        return f"ps on {vps}: HAProxy's processes are halted, and say nothing to anybody"
     if server is None or world.lanes[port].lane.protocol in ("http", "https") or not known:
         return ""
-    gone = server.status.startswith("DOWN") and all(each.process == "haproxy" for each in known)
     passed = {t.outcome for t in world.by_port[port] if (t.kind, t.at) == ("talk", "itself")}
-    return f"show stat: {server.proxy}/{server.name} {server.status}" if gone and passed <= {"closed-0"} else ""
+    if not all(each.process == "haproxy" for each in known) or not passed <= {"closed-0"}:
+        return ""
+    if server.status.startswith("DOWN"):
+        return f"show stat: {server.proxy}/{server.name} {server.status}"
+    return _unreached(world, port)
+
+
+def _unreached(world: World, port: int) -> str:
+    """That a lane's one server, which HAProxy dials where the files have it, answers nobody; "" where it may answer."""
+    server, target = world.row(port), world.lanes[port].lane.target
+    to = (world.asked.directed or {}).get(f"{server.proxy}/{server.name}") if server is not None else None
+    rows = world.seen.stats.servers if world.seen.stats is not None else ()
+    if server is None or to is None or target is None or (to.address, to.port) != (target.host, target.port):
+        return ""
+    alone = sum(each.proxy == server.proxy for each in rows) == 1
+    lost = world.came("connect", "vm", port) == ["timeout"] and not world.passes("connect", "vm")
+    return f"HAProxy's only server there, {to.address}, does not answer {world.name('proxy')}" if alone and lost else ""
 
 
 def substituted(world: World, scope: Scope) -> Proof:

@@ -25,7 +25,7 @@ from tests.drill.score import score, scores
 LESS: dict[str, str] = {
     "vps-off": "among", "vm-off": "among", "vm-moved": "among", "25-blocked-here": "among",
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among",
-    "own-tunnel-lossy+smtpd-busy": "among",
+    "own-tunnel-lossy+smtpd-busy": "among", "vm-off+nat-993-to-22": "among", "v6-blackhole+25-blocked-here": "among",
     "smtps-plain": "among", "here-mtu": "among", "rejects-us+fw-drop-993": "hidden",
     "haproxy-loop+vm-off": "among", "vm-default-astray": "among",
 }  # fmt: skip

@@ -68,6 +68,50 @@ def test_what_breaks_for_all_behind_haproxy_is_not_its_rules() -> None:
     assert {test.at for test in rule.symptoms} <= {"here"}
 
 
+# ── somebody else's words ───────────────────────────────────────────────────────────────────────────────────────────
+
+OTHER = "vps-filter/redirect"
+
+
+@pytest.mark.parametrize(
+    ("change", "proven"),
+    [
+        ("", True),
+        ("two servers", False),  # the other may have said it
+        ("elsewhere", False),  # HAProxy dials another machine, which we did not
+        ("reached", False),  # somebody there answers the proxy
+        ("itself", False),  # clients on the proxy are told something, too
+    ],
+)
+def test_what_is_said_where_haproxy_reaches_no_server_is_somebody_elses(change: str, proven: bool) -> None:
+    seen = read("vm-off+nat-993-to-22")
+    lane = seen.lanes["993/imaps"]
+    assert seen.stats is not None and seen.asked is not None and seen.asked.directed is not None
+    if change == "two servers":
+        (mine,) = [each for each in seen.stats.servers if each.proxy == "imaps"]
+        seen.stats = replace(seen.stats, servers=(*seen.stats.servers, replace(mine, name="spare")))
+    if change == "elsewhere":
+        to = seen.asked.directed["imaps/mailcow"]
+        seen.asked.directed["imaps/mailcow"] = replace(to, address="10.10.10.99")
+    if change == "reached":
+        seen.lanes["25/smtp"].vm = read("calm").lanes["25/smtp"].vm
+    if change == "itself":
+        lane.itself = dict(lane.public)
+    assert (OTHER in told(seen)) is proven
+
+
+@pytest.mark.parametrize("halted", ["all", "one", "answers"])
+def test_what_is_said_while_haproxy_hangs_is_somebody_elses(halted: str) -> None:
+    seen = read("haproxy-frozen+nat-993-to-22")
+    assert seen.asked is not None and seen.asked.haproxy is not None
+    if halted == "one":
+        first, *others = seen.asked.haproxy
+        seen.asked.haproxy = (replace(first, state="Ss"), *others)
+    if halted == "answers":  # it was halted after that, perhaps
+        seen.lanes["25/smtp"].public = read("calm").lanes["25/smtp"].public
+    assert (OTHER in told(seen)) is (halted == "all")
+
+
 # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 HEAD = "# pxname,svname,status,type,dcon,dses,dreq,mode\n"
