@@ -150,7 +150,8 @@ class _Asking:
             with suppress(ValueError):  # what it denied or secured is counted after our own probes only
                 servers = haproxy_stats.recounted(stats.servers, again)
                 self.seen.stats = replace(stats, servers=servers, frontends=haproxy_stats.parse_frontends(again))
-        if self.seen.stats is not None and self.seen.stats is not stats and "here" in self.hosts:
+        counted = self.seen.stats is not None and self.seen.stats is not stats
+        if counted and self.seen.stats is not None and "here" in self.hosts and not self.brief:
             await self._ended(self.seen.stats)
 
     async def _ended(self, stats: Stats) -> None:

@@ -134,17 +134,19 @@ class Haproxy(Local):
 
 
 @pytest.mark.parametrize(
-    ("before", "counts", "ended", "dialled"),
+    ("before", "counts", "brief", "ended", "dialled"),
     [
-        (5, True, {"imaps": Ended(2, 2)}, 2),
-        (5, False, {"imaps": Ended(2, 0)}, 2),
-        (0, False, {"imaps": Ended(2, 0)}, 0),  # it has ended none at all: nobody needs to be dialled
+        (5, True, False, {"imaps": Ended(2, 2)}, 2),
+        (5, False, False, {"imaps": Ended(2, 0)}, 2),
+        (0, False, False, {"imaps": Ended(2, 0)}, 0),  # it has ended none at all: nobody needs to be dialled
+        (5, True, True, None, 0),  # the questions of an early look are asked again
     ],
 )
 async def test_those_who_hang_up_are_dialled_once_more_where_haproxy_has_ended_any(
-    tmp_path: Path, before: int, counts: bool, ended: dict[str, Ended], dialled: int
+    tmp_path: Path, before: int, counts: bool, brief: bool, ended: dict[str, Ended] | None, dialled: int
 ) -> None:
     seen = read("content-reject")
+    seen.asked = asking.Asked()
 
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         proxy.counted += counts
@@ -162,7 +164,7 @@ async def test_those_who_hang_up_are_dialled_once_more_where_haproxy_has_ended_a
         async with await asyncio.start_unix_server(tell, tmp_path / "socket"):
             for lane in seen.lanes.values():
                 lane.itself.clear()
-            questions = asking._Asking(seen, {"proxy": proxy, "here": here}, seen.asked or asking.Asked())
+            questions = asking._Asking(seen, {"proxy": proxy, "here": here}, seen.asked, brief)
             await questions.socket()
     assert seen.asked is not None and seen.asked.ended == ended
     assert len(here.dialled) == dialled and all(each.endswith(" 993") for each in here.dialled)
