@@ -7,6 +7,7 @@ import re
 from console.answers import Listener
 from console.diagnosis.loss import counted, partly_lost, resent, steady
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
+from console.diagnosis.proofs_servers import unreached
 from console.diagnosis.world import World, inner
 from console.text import join_words
 
@@ -289,19 +290,7 @@ def _mute(world: World, port: int) -> str:
         return ""
     if server.status.startswith("DOWN"):
         return f"show stat: {server.proxy}/{server.name} {server.status}"
-    return _unreached(world, port)
-
-
-def _unreached(world: World, port: int) -> str:
-    """That a lane's one server, which HAProxy dials where the files have it, answers nobody; "" where it may answer."""
-    server, target = world.row(port), world.lanes[port].lane.target
-    to = (world.asked.directed or {}).get(f"{server.proxy}/{server.name}") if server is not None else None
-    rows = world.seen.stats.servers if world.seen.stats is not None else ()
-    if server is None or to is None or target is None or (to.address, to.port) != (target.host, target.port):
-        return ""
-    alone = sum(each.proxy == server.proxy for each in rows) == 1
-    lost = world.came("connect", "vm", port) == ["timeout"] and not world.passes("connect", "vm")
-    return f"HAProxy's only server there, {to.address}, does not answer {world.name('proxy')}" if alone and lost else ""
+    return unreached(world, port)
 
 
 def substituted(world: World, scope: Scope) -> Proof:

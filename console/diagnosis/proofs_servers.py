@@ -119,6 +119,17 @@ def directed(world: World, port: int) -> tuple[str, int, int] | None:
     return (to.address, to.port, to.checked) if to else None
 
 
+def unreached(world: World, port: int) -> str:
+    """That a lane's one server, which HAProxy dials where the files have it, answers nobody; "" where it may answer."""
+    server, to, target = world.row(port), directed(world, port), world.lanes[port].lane.target
+    rows = world.seen.stats.servers if world.seen.stats is not None else ()
+    if server is None or to is None or target is None or to[:2] != (target.host, target.port):
+        return ""
+    alone = sum(each.proxy == server.proxy for each in rows) == 1
+    lost = world.came("connect", "vm", port) == ["timeout"] and not world.passes("connect", "vm")
+    return f"HAProxy's only server there, {to[0]}, does not answer {world.name('proxy')}" if alone and lost else ""
+
+
 def elsewhere(world: World, scope: Scope) -> Proof:
     """The running HAProxy's server has another address or port than the files give it."""
     port = scope.ports[0]
@@ -262,6 +273,8 @@ def answers_odd(world: World, scope: Scope) -> Proof:
     if own and not up and server is not None and behind is not None and behind.done and not behind.connected:
         given = {"said": own[0], "though": "though HAProxy has no server for them that it could have it from"}
         return Proof(True, (f"show stat: {server.proxy}/{server.name} {server.status}",), given)
+    if own and (none := unreached(world, port)):
+        return Proof(True, (none,), {"said": own[0], "though": "though HAProxy reaches no server that could say so"})
     if not said or not world.well_behind(port) or not up:
         return Proof(False)
     words = (f"behind HAProxy the same server answers {behind.said}" if behind else "",)

@@ -100,6 +100,16 @@ def test_what_is_said_where_haproxy_reaches_no_server_is_somebody_elses(change: 
     assert (OTHER in told(seen)) is proven
 
 
+@pytest.mark.parametrize(("address", "proven"), [("10.10.10.214", True), ("10.10.10.99", False)])
+def test_an_error_is_haproxys_own_where_it_reaches_no_server(address: str, proven: bool) -> None:
+    """Though its check has not noticed yet; another machine's server may have said it."""
+    seen = read("http-500+one-way")
+    assert seen.stats is not None and seen.asked is not None and seen.asked.directed is not None
+    seen.stats = replace(seen.stats, servers=tuple(replace(each, status="UP") for each in seen.stats.servers))
+    seen.asked.directed["web/mailcow"] = replace(seen.asked.directed["web/mailcow"], address=address)
+    assert ("haproxy-listener/denies" in told(seen)) is proven
+
+
 @pytest.mark.parametrize("halted", ["all", "one", "answers"])
 def test_what_is_said_while_haproxy_hangs_is_somebody_elses(halted: str) -> None:
     seen = read("haproxy-frozen+nat-993-to-22")
