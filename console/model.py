@@ -248,10 +248,25 @@ class Tlsa(Struct, frozen=True):
     error: str = ""
 
 
+class CertificateUser(Struct, frozen=True):
+    """A container that serves Mailcow's certificate or may replace it, as Docker has it; times are Unix seconds.
+
+    `status` is its exit status, `ended` when it last ended, `written` when the certificate was written; None for never
+    and for not known. `skips` says whether acme-mailcow was made with SKIP_LETS_ENCRYPT=y, None for another one."""
+
+    service: str
+    state: str
+    status: int
+    ended: float | None = None
+    written: float | None = None
+    skips: bool | None = None
+
+
 class Kept(Struct, frozen=True):
     """Files of certificates, and what the last push of one left; both as of one look, which is not each sweep's.
 
     `push` is the text of the hook's state file, "" for none. `name` is what clients dial, "" when that is not known.
+    `pushed` says that a certificate is brought to Mailcow, `users` which containers have to do with it.
     `settled` is False when other certificates are served than were at that look: then ages are not to be compared.
     `unseen` says what could not be looked at, and why, a line each."""
 
@@ -259,6 +274,8 @@ class Kept(Struct, frozen=True):
     push: str = ""
     name: str = ""
     settled: bool = True
+    users: tuple[CertificateUser, ...] = ()
+    pushed: bool = False
     unseen: tuple[str, ...] = ()
 
 

@@ -17,11 +17,13 @@ from console.diagnosis.words import OUTCOMES
 _ELSEWHERE = {
     "CH007": "A server sees Docker's address, or a loopback address, in place of the client's. The flow "
     "prove-client-address finds this; a sweep does not.",
+    "CH012": "The running acme-mailcow was made without SKIP_LETS_ENCRYPT=y, while a certificate is pushed.",
+    "CH013": "Dovecot's container ended within a minute after Mailcow's certificate was written, and does not run.",
     "CH014": "None of the TLSA records of a public name matches the certificate that its port 25 serves: senders that "
     "check DANE defer. `cowhand certificates` and its screen ask for the records; a sweep does not.",
     "CH032": "The lanes are broken, and no fact proves which of the possible causes it is.",
 }
-"""The words for ids that no rule and no row of the table explains."""
+"""The words for what no rule and no row of the table explains."""
 
 MOST = 4
 """Things that look alike that are named."""

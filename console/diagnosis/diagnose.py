@@ -29,7 +29,7 @@ def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, 
     told = explain(world)
     both = Observed(seen, {reading.key: reading for reading in given})
     found = [*conclude(world, told), *(finding for _, rule in OBSERVED for finding in rule(both))]
-    if seen.kept.places or seen.kept.push:
+    if seen.kept.places or seen.kept.push or seen.kept.users:
         from console.diagnosis.kept import kept
 
         found += kept(seen, found)

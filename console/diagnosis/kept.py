@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from console.diagnosis import certificate_users
 from console.diagnosis.certificate_places import findings
 from console.diagnosis.certificates import UNKNOWN, certificate_trouble
-from console.model import CertificatePlace, Finding
+from console.model import CertificatePlace, CertificateUser, Finding
 from console.observation import SweepData
 from console.sources import certificate_push
 from console.text import address
@@ -37,12 +38,22 @@ def kept(seen: SweepData, told: Iterable[Finding]) -> tuple[Finding, ...]:
     serials = {
         place.certificate.fingerprint: _serial(place.certificate.serial) for place in places if place.certificate
     }
-    found = findings(places, push, seen.kept.name, seen.at, serials, GRACE, said)
+    mail = seen.vantages.get("mail", "the mail host")
+    found = (
+        *findings(places, push, seen.kept.name, seen.at, serials, GRACE, said),
+        *certificate_users.findings(_users(seen), mail, seen.kept.pushed),
+    )
     ages = seen.kept.settled and not running  # while a push is on, half of the places are older
     unpaired = any(each.id == "CH011" for each in told)
     return tuple(
         each for each in found if (ages or each.id != "CH010") and not (unpaired and each.id == "CH011")
     )  # fmt: skip
+
+
+def _users(seen: SweepData) -> list[CertificateUser]:
+    """What the last look saw of containers; of one that had ended then, only where this sweep saw the same."""
+    still = {(each.service, each.state) for each in seen.containers}
+    return [each for each in seen.kept.users if each.state == "running" or (each.service, each.state) in still]
 
 
 def _push(text: str) -> certificate_push.Push | None:

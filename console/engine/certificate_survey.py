@@ -17,7 +17,7 @@ from console.facts.certificate_places import UNREADABLE
 from console.hosts.host import Host
 from console.hosts.names import numeric
 from console.ladders import IMPLICIT_TLS, STARTTLS, ProbeTarget
-from console.model import CertificatePlace, Kept, Lane, Role, Tlsa
+from console.model import CertificatePlace, CertificateUser, Kept, Lane, Role, Tlsa
 from console.probes import tls
 from console.probes.ladder import climb
 from console.probes.sweep import MOST_ADDRESSES
@@ -39,6 +39,7 @@ AT_ONCE = 16
 
 async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     """Look at all places, from all hosts at once; nothing that a host or a server does raises."""
+    from console.diagnosis import certificate_users
     from console.diagnosis import tlsa as compared
     from console.diagnosis.certificate_places import findings
     from console.engine.vantages import trusting
@@ -47,7 +48,7 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     await tls.prepare()
     unseen = [f"{role}: {why}" for role, why in vantages.missing.items() if role in ROLES]
     serving = asyncio.create_task(_served(estate, vantages.hosts, trusting(estate, vantages), unseen))
-    looked = await _stored(estate, vantages.hosts, unseen)
+    looked, users = await asyncio.gather(_stored(estate, vantages.hosts, unseen), _users(vantages.hosts))
     served = await serving
     records = await _tlsa(estate, vantages.hosts, served)
     push, timer = None, None
@@ -63,20 +64,39 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     unseen += [f"{p.host}:{p.where}: {p.error}" for p in places if p.error]
     now = time.time()
     name = _name(estate)
-    found = (*findings(places, push, name, now), *compared.findings(records, places))
+    used = certificate_users.findings(users, _mail(vantages.hosts), _pushed(estate, looked))
+    found = (*findings(places, push, name, now), *used, *compared.findings(records, places))
     return CertificateSurvey(now, places, found, tuple(unseen), timer, name, records)
 
 
 async def kept(estate: Estate, hosts: Mapping[Role, Host]) -> Kept:
     """Look at what is stored alone: beside a sweep, which sees what is served."""
     unseen: list[str] = []
-    looked = await _stored(estate, hosts, unseen)
+    looked, users = await asyncio.gather(_stored(estate, hosts, unseen), _users(hosts))
     absent = {told.error for _, told in looked if told.away}  # the sweep itself says whom it could not ask
     unseen = [row for row in unseen if row not in absent]
     places = {(place.host, place.where): place for _, told in looked for place in told.places}
     unseen += [f"{place.host}:{place.where}: {place.error}" for place in places.values() if place.error]
     push = next((told.state for _, told in looked if told.state), "")
-    return Kept(tuple(places.values()), push, _name(estate), unseen=tuple(dict.fromkeys(unseen)))
+    pushed = _pushed(estate, looked)
+    return Kept(
+        tuple(places.values()), push, _name(estate), users=users, pushed=pushed, unseen=tuple(dict.fromkeys(unseen))
+    )
+
+
+async def _users(hosts: Mapping[Role, Host]) -> tuple[CertificateUser, ...]:
+    from console.facts import certificate_users
+
+    return await certificate_users.ask(hosts["mail"]) if "mail" in hosts else ()
+
+
+def _mail(hosts: Mapping[Role, Host]) -> str:
+    return hosts["mail"].name if "mail" in hosts else "the mail host"
+
+
+def _pushed(estate: Estate, looked: list[tuple[Host, Stored]]) -> bool:
+    """Whether a certificate is brought to Mailcow: the site file says so, or a push has left its state."""
+    return estate.site.certificate is not None or any(told.state for _, told in looked)
 
 
 async def _stored(estate: Estate, hosts: Mapping[Role, Host], unseen: list[str]) -> list[tuple[Host, Stored]]:

@@ -292,3 +292,26 @@ def test_faults_of_a_renewal_are_written_down_and_found_and_then_a_sync_pushes_w
     assert synchronised.found().keys().isdisjoint({"CH010", "CH027"})
     kept = {f"vps:/var/lib/cowhand/certificate/before.{synchronised.push().fingerprint}.1": 0o600}
     assert synchronised.exposed() == HOMES | kept
+
+
+def test_a_signal_that_ends_dovecot_and_an_acme_client_that_does_not_keep_away_are_found(
+    synchronised: Renewing,
+) -> None:
+    lab, stack = synchronised.lab, synchronised.stack
+    assert synchronised.found().keys().isdisjoint({"CH012", "CH013"})
+    image = lab.do("mailcow", "docker", "inspect", "--format", "{{.Image}}", stack.ids()["dovecot-mailcow"]).strip()
+    labels = "service=acme-mailcow", "oneoff=False"
+    argv = ["docker", "run", "-d", "--name", "acme", "-e", "SKIP_LETS_ENCRYPT=n", "--network", "none"]
+    argv += [word for label in labels for word in ("--label", f"com.docker.compose.{label}")]
+    lab.do("mailcow", *argv, "--entrypoint", "/bin/sleep", image, "600")
+    lab.do("mailcow", "touch", f"{SSL}/cert.pem")
+    try:
+        stack.do("kill", "-s", "SIGHUP", "dovecot-mailcow")
+        lab.wait(lambda: stack.states()["dovecot-mailcow"] == "exited", "SIGHUP did not end the container")
+        found = synchronised.found()
+    finally:
+        lab.do("mailcow", "docker", "rm", "-f", "acme")
+        stack.do("up", "-d", "--no-deps", "dovecot-mailcow")
+        stack.settle()
+    assert "it may replace the certificate that is pushed" in found["CH012"]
+    assert "after Mailcow's certificate was written, and does not run" in found["CH013"]

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from console.answers import Container
 from console.diagnosis.diagnose import diagnose, overall
 from console.ladders import Ladder, ProbeTarget
-from console.model import Certificate, CertificatePlace, Kept, Lane, Span, Topology
+from console.model import Certificate, CertificatePlace, CertificateUser, Kept, Lane, Span, Topology
 from console.observation import LaneData, SweepData
 
 NAME = "mail.example.org"
@@ -43,7 +44,15 @@ def ids(data: SweepData) -> list[str]:
     return [each.id for each in diagnose(data, ()) if each.id in ROWS]
 
 
-ROWS = ("CH010", "CH011", "CH020", "CH022", "CH026", "CH027", "CH083")
+def ended(now: str) -> SweepData:
+    """Dovecot's container had ended when it was looked at, and is as this sweep says ("-": nobody asked)."""
+    user = CertificateUser("dovecot-mailcow", "exited", 0, BEGIN + 3, BEGIN)
+    data = seen(users=(user,))
+    data.containers = (Container("dovecot-mailcow", now),) if now != "-" else ()
+    return data
+
+
+ROWS = ("CH010", "CH011", "CH012", "CH013", "CH020", "CH022", "CH026", "CH027", "CH083")
 CASES: dict[str, tuple[SweepData, list[str]]] = {
     "all the same": (seen(place("certbot"), place("haproxy"), place("mailcow")), []),
     "renewed, and never pushed": (seen(place("certbot", NEW), place("mailcow")), ["CH010"]),
@@ -70,6 +79,12 @@ CASES: dict[str, tuple[SweepData, list[str]]] = {
         seen(place("haproxy", unused=True, mode="644"), served=NEW), ["CH026"],
     ),
     "a self-signed one": (seen(place("haproxy", trusted="self-signed")), ["CH083"]),
+    "Dovecot ended with the certificate": (ended("exited"), ["CH013"]),
+    "Dovecot ended with it, and runs again": (ended("running"), []),
+    "Dovecot ended with it, and nobody asked since": (ended("-"), []),
+    "acme-mailcow that does not keep away": (
+        seen(users=(CertificateUser("acme-mailcow", "running", 0, skips=False),), pushed=True), ["CH012"],
+    ),
     "a push that failed": (seen(push=f"{STATE}failed\nreason=no route\n"), ["CH027"]),
     "a push that died": (seen(push=f"{STATE}running\n"), ["CH027"]),
     "a push that went well": (seen(push=f"{STATE}ok\n"), []),
