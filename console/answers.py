@@ -178,7 +178,9 @@ class Guest(Struct, frozen=True):
 
 
 class Ended(Struct, frozen=True):
-    """How many connections we made to a frontend, and how many its own rules had ended in that time by its count."""
+    """How many connections we made to a frontend, and how many its own rules ended in that time by its count.
+
+    It was so twice, and none was ended while we made none."""
 
     made: int
     counted: int

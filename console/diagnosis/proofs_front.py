@@ -134,7 +134,7 @@ def rejected(world: World, scope: Scope) -> Proof:
     """As `filtered`, and HAProxy counts nothing that it ended itself: its own rules end connections alike."""
     ended = world.ended(scope.ports[0])
     if ended is not None and ended.counted:
-        return Proof(False) if ended.counted >= ended.made else UNKNOWN
+        return Proof(False) if ended.counted == ended.made else UNKNOWN
     proof = filtered(world, scope)
     return UNKNOWN if proof.holds and ended is None else proof
 
@@ -258,9 +258,9 @@ def denied_too(world: World, scope: Scope) -> Proof:
 
 def _turned_away(world: World, port: int) -> Proof:
     ended = world.ended(port)
-    if ended is None or ended.counted < ended.made:
+    if ended is None or ended.counted != ended.made:
         return Proof(False)
-    return Proof(True, (f"show stat: while we dialled {ended.made} more, its rules ended {ended.counted} more",))
+    return Proof(True, (f"show stat: while we dialled {ended.made} more, twice, its rules ended {ended.counted} more",))
 
 
 def _for_all(world: World, port: int) -> bool:

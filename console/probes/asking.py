@@ -11,9 +11,8 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from console.answers import FEW, Asked, Ended, Guest, Ping, Route, Stats
+from console.answers import FEW, Asked, Guest, Ping, Route
 from console.diagnosis.loss import late_across, late_from_here
-from console.diagnosis.symptoms import AT_ONCE
 from console.errors import HostError, Report, unreported
 from console.facts import (
     addresses,
@@ -32,6 +31,7 @@ from console.hosts.host import Host
 from console.ladders import Ladder, ProbeTarget
 from console.model import Role
 from console.observation import LaneData, SweepData
+from console.probes import ends
 from console.probes.ladder import climb
 from console.text import clean
 
@@ -46,9 +46,6 @@ MARGIN = 1.0
 
 LOOKS, APART = 5, 0.2
 """Looks at what stands unanswered, and the seconds between two of them."""
-
-REDIAL = 2.0
-"""Seconds that we listen to those who hang up on us, when they are dialled once more: a rule does so at once."""
 
 LATER = 1.0
 """Seconds after which connections that nobody accepts are looked at again: a new process takes far less."""
@@ -152,42 +149,7 @@ class _Asking:
                 self.seen.stats = replace(stats, servers=servers, frontends=haproxy_stats.parse_frontends(again))
         counted = self.seen.stats is not None and self.seen.stats is not stats
         if counted and self.seen.stats is not None and "here" in self.hosts and not self.brief:
-            await self._ended(self.seen.stats)
-
-    async def _ended(self, stats: Stats) -> None:
-        """How many connections HAProxy's own rules end while those that hang up on us are dialled once more.
-
-        It counts since it began, and anybody's: what it counted before may be of another day. A frontend that has
-        ended none at all has ended none of ours."""
-        again: dict[str, list[ProbeTarget]] = {}
-        self.told.ended = {}
-        for lane in self.lanes:
-            front = stats.frontend(lane.lane.frontend, lane.lane.proxy)
-            dialled = [each.target for each in lane.public.values() if _hung_up(each)]
-            if front is None or front.dropped is None or not dialled:
-                continue
-            if front.ended:
-                again[front.name] = dialled
-            else:
-                self.told.ended[front.name] = Ended(len(dialled), 0)
-        if again:
-            self.told.ended |= await self._counted(stats, again)
-
-    async def _counted(self, stats: Stats, again: Mapping[str, Sequence[ProbeTarget]]) -> dict[str, Ended]:
-        """Dial these between two looks at what HAProxy counts; {} where it cannot be asked any more."""
-        proxy, here = self.hosts["proxy"], self.hosts["here"]
-        with suppress(HostError, TimeoutError, ValueError):
-            async with asyncio.timeout(5):
-                before = haproxy_stats.parse_frontends(await haproxy_stats.tell(proxy, stats.socket, "show stat", 5))
-                dials = [climb(target, here) for some in again.values() for target in some]
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(REDIAL):
-                        await asyncio.gather(*dials)
-                after = haproxy_stats.parse_frontends(await haproxy_stats.tell(proxy, stats.socket, "show stat", 5))
-            had, has = ({each.name: each.ended for each in some} for some in (before, after))
-            made = {name: len(targets) for name, targets in again.items()}
-            return {name: Ended(made[name], has[name] - had[name]) for name in made if name in had and name in has}
-        return {}
+            self.told.ended = await ends.ask(self.lanes, self.seen.stats, self.hosts["proxy"], self.hosts["here"])
 
     async def dialling(self) -> None:
         """Where connections of HAProxy's stand unanswered: two or more of them, for one may have lost a packet.
@@ -375,13 +337,6 @@ def _talked(lane: LaneData) -> bool:
     behind = [each for each in (lane.vm, lane.service) if each is not None and each.connected]
     through = lane.vm is not None and lane.vm.connected and any(map(broken, lane.public.values()))
     return through or any(map(broken, behind))
-
-
-def _hung_up(ladder: Ladder) -> bool:
-    """Whether somebody refused us, or took the connection and ended it or said nothing: HAProxy's own rules may."""
-    if not ladder.connected:
-        return ladder.cause == "refused"
-    return ladder.cause == "silent" or (ladder.cause == "closed" and ladder.after < AT_ONCE)
 
 
 def broken(ladder: Ladder | None) -> bool:

@@ -29,7 +29,7 @@ def told(seen: SweepData) -> set[str]:
     ("id", "ended", "proven"),
     [
         ("silent-drop", Ended(2, 2), {RULE}),
-        ("silent-drop", Ended(2, 3), {RULE}),  # another client's, too
+        ("silent-drop", Ended(2, 3), set()),
         ("silent-drop", Ended(2, 1), set()),  # another client's alone: whose, nobody knows
         ("silent-drop", Ended(2, 0), {FIREWALL}),
         ("silent-drop", None, set()),  # what it counted until now may be of another day
@@ -144,16 +144,23 @@ class Haproxy(Local):
 
 
 @pytest.mark.parametrize(
-    ("before", "counts", "brief", "ended", "dialled"),
+    ("before", "counts", "others", "brief", "ended", "dialled"),
     [
-        (5, True, False, {"imaps": Ended(2, 2)}, 2),
-        (5, False, False, {"imaps": Ended(2, 0)}, 2),
-        (0, False, False, {"imaps": Ended(2, 0)}, 0),  # it has ended none at all: nobody needs to be dialled
-        (5, True, True, None, 0),  # the questions of an early look are asked again
+        (5, 1, 0, False, {"imaps": Ended(2, 2)}, 4),
+        (5, 0, 0, False, {"imaps": Ended(2, 0)}, 4),
+        (5, 1, 1, False, {}, 8),  # others are turned away meanwhile: whose are counted, nobody knows
+        (0, 0, 0, False, {"imaps": Ended(2, 0)}, 0),  # it has ended none at all: nobody needs to be dialled
+        (5, 1, 0, True, None, 0),  # the questions of an early look are asked again
     ],
 )
 async def test_those_who_hang_up_are_dialled_once_more_where_haproxy_has_ended_any(
-    tmp_path: Path, before: int, counts: bool, brief: bool, ended: dict[str, Ended] | None, dialled: int
+    tmp_path: Path,
+    before: int,
+    counts: int,
+    others: int,
+    brief: bool,
+    ended: dict[str, Ended] | None,
+    dialled: int,
 ) -> None:
     seen = read("content-reject")
     seen.asked = asking.Asked()
@@ -165,6 +172,7 @@ async def test_those_who_hang_up_are_dialled_once_more_where_haproxy_has_ended_a
     async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if b"stat" in await reader.readline():
             rows = "".join(f"{each},FRONTEND,OPEN,0,0,0,{proxy.counted},tcp\n" for each in ("imaps", "sieve"))
+            proxy.counted += others
             writer.write((HEAD + rows + "\n").encode())
         writer.close()
 
