@@ -115,3 +115,8 @@ def summarize(error: BaseException) -> str:
 def unreported(error: BaseException) -> str:
     """Write nothing: the default `Report`."""
     return ""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what one of our own exceptions says; of another its name and place, as `summarize` does."""
+    return str(error) if isinstance(error, CowhandError) else summarize(error)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from console.engine.estate_told import same, told
-from console.errors import CowhandError, InputError, Report, summarize, unreported
+from console.errors import CowhandError, InputError, Report, in_words, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
 from console.model import HopName, Kept, Topology
 
@@ -210,7 +210,7 @@ class Engine:
         except asyncio.CancelledError:
             pass
         except BaseException as error:
-            self.failure = summarize(error)
+            self.failure = in_words(error)
             self._notify(EngineFailed(self.failure))
         finally:
             self.closed.set()

@@ -86,6 +86,12 @@ def unusable(ink: Ink, problems: Iterable[InputError], width: int) -> list[Line]
     return [*lines, (), ((" Files are read again when they are saved.", ink.muted),)]
 
 
+def stopped(ink: Ink, why: str, width: int) -> list[Line]:
+    """Return why the engine stopped, whole."""
+    rows = [((f" {row}", ink.text),) for row in wrap(why, width - 2)]
+    return [rule(ink, (("why the engine stopped", ink.bright),), width), *rows]
+
+
 def _told(board: Board, lane: Lane, hop: HopName) -> tuple[list[Finding], list[Finding]]:
     """Return the findings of a cell to tell in full, and those to name: what was observed leaves the rest to a row."""
     touching = board.touching(lane, hop)

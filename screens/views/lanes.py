@@ -17,7 +17,8 @@ from screens.text import Line, Piece, clip, fit, follow
 from screens.textual_private import PlacedWidget
 from screens.themes import MARKS
 from screens.view import WIDE, View
-from screens.views.evidence import brief, evidence, excerpt, place_of, plain, rule, unusable
+from screens.views.evidence import brief, evidence, excerpt, place_of, plain, rule, stopped, unusable
+from screens.widgets.edges import STOPPED
 from screens.widgets.pane import Pane
 
 TITLES: dict[HopName, str] = {
@@ -142,6 +143,9 @@ class Lanes(View):
         ink = self.ink
         if self.board.unusable and self.board.estate is not None:
             return unusable(ink, self.board.estate.problems, width)
+        failed = self.board.failed
+        if failed is not None and len(f"{STOPPED}{failed.summary}") > width - 2:
+            return stopped(ink, failed.summary, width)
         lines = evidence(self.board, ink, self.chosen(), width, self._latencies())
         spare = height - len(lines) - 1
         if spare >= LEAST_EXTRA:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from console.runner.state import RunStatus
 
 
+STOPPED = "✗ the engine stopped, nothing below is live: "
+"""What the second row says then, in front of why; the lanes' screen tells it whole where it is cut off."""
+
 Piece3 = tuple[str, Style, str]
 
 
@@ -104,6 +107,8 @@ def _verdict(board: Board, ink: Ink) -> Piece:
     if board.choosing:
         return "· no site is open", ink.muted
     if board.observed is None:
+        if board.failed is not None:
+            return "✗ stopped", ink.broken
         return ("✗ unusable", ink.broken) if board.unusable else ("· looking", ink.muted)
     verdict = board.observed.verdict
     outcome = VERDICTS[verdict]
@@ -119,7 +124,7 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
     if board.choosing:
         return (("which of your sites? nothing is asked of any before you choose", ink.text),)
     if board.failed is not None:
-        return ((clip(f"✗ the engine stopped, nothing below is live: {board.failed.summary}", width), ink.broken),)
+        return ((clip(f"{STOPPED}{board.failed.summary}", width), ink.broken),)
     seen = board.observed
     if seen is not None and seen.cause:
         outcome = VERDICTS[seen.verdict]

@@ -365,6 +365,18 @@ async def test_an_engine_that_stopped_is_said_and_leaves_with_status_70() -> Non
     assert app.return_code == 70
 
 
+async def test_an_engine_that_never_began_says_why_whole() -> None:
+    stage = Stage((ESTATE,))
+    why = "LabError: COWHAND_LAB must be 1 to 60 letters, digits, dots, dashes or underscores"
+    async with build(stage).run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        stage.say(EngineFailed(why))
+        rows = await settle(pilot)
+        assert rows[0].startswith(" ✗ stopped")
+        assert rows[1].endswith("…")
+        assert why in " ".join(row.strip() for row in rows)
+
+
 @pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
 async def test_leaving_is_one_key(key: str) -> None:
     app = build(calm())

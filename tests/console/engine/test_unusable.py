@@ -10,6 +10,7 @@ import pytest
 
 from console.engine.engine import Engine
 from console.engine.vantages import Vantages, open_site
+from console.errors import LabError
 from console.estate.load import Estate, load
 from console.events import EngineFailed, EstateRead, Event
 
@@ -85,3 +86,27 @@ def test_it_is_said_whole_and_taken_up_when_it_is_mended_and_said_again_when_it_
         assert not any(isinstance(event, EngineFailed) for event in heard.events)
     finally:
         assert engine.close(60)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(LabError("COWHAND_LAB is odd"), "COWHAND_LAB is odd"), (ValueError("secret"), "ValueError at ")],
+)
+def test_an_engine_that_cannot_begin_says_why_in_our_words_and_in_no_others(
+    error: Exception, words: str, tmp_path: Path
+):
+    def never(estate: Estate, log: object, ask: object) -> Vantages:
+        raise error
+
+    put(tmp_path / "haproxy.cfg", LISTEN)
+    put(tmp_path / "site.toml", WHOLE)
+    heard = Heard()
+    engine = Engine(lambda: load(tmp_path / "site.toml"), never)
+    engine.start(heard)
+    try:
+        assert engine.closed.wait(60)
+    finally:
+        engine.close(60)
+    (failed,) = [event for event in heard.events if isinstance(event, EngineFailed)]
+    assert failed.summary.startswith(words)
+    assert "secret" not in failed.summary
