@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from console.facts.command import run
 from console.hosts.host import Host
+from console.mask import mask
 from console.text import clean, count
 
 PROJECT = "mailcowdockerized"
@@ -180,6 +181,8 @@ def parse(text: str) -> Installation:
     for line in text.split("\n"):
         word, tab, value = line.partition("\t")
         if tab:
+            # Programs cite files and commands in their complaints: mailcow.conf's lines are passwords.
+            value = mask(value) if word in ("silent", "complaint", "updating") else value
             said.setdefault(word, []).append(clean(value.strip(), 400))
     one = {word: values[-1] for word, values in said.items()}
     return Installation(

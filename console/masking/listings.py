@@ -19,6 +19,11 @@ _SAID = (
     "clients",
     "members",
     "people",
+    "sasl",
+    "mailboxes",
+    "htaccess",
+    "user_",
+    "userlist",
     "map ",
     "split_clients",
     "operators",
@@ -32,7 +37,7 @@ _SAID = (
 )
 """Parts of texts, in lower case, one of which each has that lists something so."""
 
-_PEOPLE = terms("users accounts logins clients members people operators admins")
+_PEOPLE = terms("users accounts logins clients members people operators admins mailboxes sasl htaccess userlist")
 """Last words of names under which each name is a user's, and its value what the user has."""
 
 _ATTRIBUTES = terms("""
@@ -58,7 +63,7 @@ _NGINX = terms("default hostnames volatile include")
 @cache
 def _map() -> re.Pattern[str]:
     return re.compile(
-        r"[\s#]*+(?:map|split_clients)\s++[\"']?((?:[^\"'{};]|\$\{\w*+\}){1,400}?)[\"']?\s++(\$\w++)\s*+\{"
+        r"[\s#]*+(?:map|split_clients)\s++[\"']?((?:[^\"'{};]|\$\{\w*+\}){1,200}?)[\"']?\s++(\$\w++)\s*+\{"
     )
 
 
@@ -110,7 +115,7 @@ def rows(lines: list[str], low: str) -> Rows:
     for row, line in enumerate(lines):
         if len(line) > LONGEST or row < behind:
             continue
-        if "{" in line and (source := _map().match(line)):
+        if "$" in line and (source := _map().match(_with_brace(lines, row))):
             behind = _sources(lines, row, source, found)
         elif line.rstrip().endswith("{") and _caddy().match(line):
             behind = _caddys(lines, row, found)
@@ -119,6 +124,12 @@ def rows(lines: list[str], low: str) -> Rows:
             if line.rstrip().endswith(":") and told.codes().match(line):
                 behind = _codes(lines, row, found)
     return found
+
+
+def _with_brace(lines: list[str], row: int) -> str:
+    """A line with its brace, which may stand below it."""
+    alone = "{" not in lines[row] and row + 1 < len(lines) and lines[row + 1].strip() == "{"
+    return f"{lines[row].rstrip()} {{" if alone else lines[row]
 
 
 def _sources(lines: list[str], row: int, source: re.Match[str], found: Rows) -> int:
@@ -146,7 +157,7 @@ def _sources(lines: list[str], row: int, source: re.Match[str], found: Rows) -> 
 
 @cache
 def _codelike() -> re.Pattern[str]:
-    return re.compile(r"[-*\"']|\d{1,2}[.):]|(?=[^\s]*?[\d-])[^\s<>()]{4,40}")
+    return re.compile(r"[-*\"']|\d{1,2}[.):]|(?=[^\s]{0,40}?[\d-])[^\s<>()]{4,40}")
 
 
 def _codes(lines: list[str], row: int, found: Rows) -> int:
@@ -197,7 +208,10 @@ class _People:
             if deep == depth:
                 _values(text, row, sure, self.found)
         heading = _heading().match(text) if ":" in text or "=" in text or "]" in text else None
-        last = names.words(heading[1] or heading[2])[-1:] if heading else []
+        last = names.words(heading[1] or heading[2]) if heading else []
+        if last[-1:] in (["list"], ["map"], ["table"]) and last[-2:-1] == ["user"]:
+            last[-2:] = ["users"]  # user_list
+        last = last[-1:]
         if heading and heading[2]:
             self.open = []  # a section of TOML or INI ends all that is above
         if heading and last and (last[0] in _PEOPLE or last == ["auth"]):

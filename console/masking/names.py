@@ -55,6 +55,9 @@ _PUBLIC = terms("""
 """)
 """Words of names of keys that anybody may see."""
 
+_WHICH = terms("v old new current previous prev next legacy prod dev staging backup")
+"""Last words that say which of several values it is: PEPPER_V1, DBPASS_OLD."""
+
 _ASKED = terms("""
     no ask prompt skip disable enable generate min max is has without
 """)
@@ -99,6 +102,8 @@ def kind(name: str) -> Kind:
         return "strong"
     if last.endswith("s") and last[:-1] in _LAST:
         last = last[:-1] if len(found) > 1 else last
+    if last in _WHICH and len(found) > 1:
+        return kind("_".join(found[:-1]))
     if last == "value" and len(found) > 1 and kind("_".join(found[:-1])) == "strong":
         return "strong"
     if last in _LAST:

@@ -17,9 +17,10 @@ _SECRET_OPTIONS = {
     "testsaslauthd": "p", "login": "p", "az": "p",
     "snmp": "cAX",
     "bcp": "P", "redis-benchmark": "a", "rdesktop": "p", "sqlcmd": "P", "rabbitmqadmin": "p", "cqlsh": "p",
-    "influx": "p", "smbpasswd": "", "plink": "",
+    "influx": "pt", "smbpasswd": "", "plink": "",
     "openssl": "kK", "xfreerdp": "p", "gs-netcat": "s", "ssh-keygen": "NP", "mount.cifs": "",
     "ncat": "", "htdigest": "", "tsh": "p", "doctl": "t", "drone": "t",
+    "netbird": "k", "gitlab-runner": "r", "newrelic": "k",
 }  # fmt: skip
 """Options of one letter whose value is a secret, by the beginning of the program's name."""
 

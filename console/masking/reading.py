@@ -16,7 +16,7 @@ from console.masking.triggers import LINE, TOKEN
 @cache
 def _break() -> re.Pattern[str]:
     r"""What ends a line within a string: \r\n, \n, %0d%0a; and the quotes around what is said."""
-    return re.compile(r"(?:\\{1,4}[rn]|%0[dDaA]|\\x0[dDaA]|\\01[25])++[\"']?+|[\"']")
+    return re.compile(r"(?:\\{1,4}[rn]|%0[dDaA]|\\x0[dDaA]|\\01[25]|&#(?:1[03]|x0?[aAdD]);)++[\"']?+|[\"']")
 
 
 def read(text: str, start: int, marks: int, inside: Sequence[tuple[int, int]] = (), before: str = "") -> Found:
@@ -27,7 +27,7 @@ def read(text: str, start: int, marks: int, inside: Sequence[tuple[int, int]] = 
     found = Found()
     if marks or inside:
         _whole(text, start, marks, inside, before, found)
-        if "\\" in text or "%0" in text:
+        if "\\" in text or "%0" in text or "&#" in text:
             _pieces(text, start, marks, found)
     return found
 

@@ -15,7 +15,9 @@ SAID = (
     "code", "phrase", "words", "connect(", "connection(", "login(", "auth(", "logon(", "credential", "authenticate(",
     "service install", "attach ", "enroll", "enrol ", "activate ", "unlock ", "lock disable", "register ", "join ",
     "remote add ", "snyk auth", "bw login", "op signin", "preauthkey", "pritunl", "teamviewer", "user=", "username=",
-    "php?", "afraid.org", " link ", "claim ", "is your", "is the", "%{",
+    "php?", "afraid.org", " link ", "claim ", "is your", "is the", "as your", "as the", "as a ", "/reset", "/verify",
+    "/activate", "/confirm", "/invit", "/magic",
+    "/unsubscribe", "reset-admin", "user password", "cli", "mysqladmin", "afraid", "%{",
 )  # fmt: skip
 """Parts of lines, in lower case, one of which each line has that something is found in here."""
 
@@ -39,12 +41,16 @@ def _code() -> re.Pattern[str]:
     """one-time code: X, your code is X, recovery phrase: a b c; group 1 is all of a list, group 2 one word."""
     return re.compile(
         rf"(?i)(?<![\w-])(?:{_CODES})[ _-]{{1,3}}(?:pass)?(?:codes?|phrases?|words?|pin)\b[\"')\]]{{0,2}}"
-        r"(?:[ \t]*+(?::|=>?|->|→)[ \t]*+|[ \t]++(?:is|was|are)[ \t:]++|[ \t]++(?=\S*?\d))[\"'`]?([^\r\n\"'`]++)"
+        r"(?:[ \t]*+(?::|=>?|->|→)[ \t]*+|[ \t]++(?:is|was|are)[ \t:]++|[ \t]++(?=\S{0,60}?\d))[\"'`]?([^\r\n\"'`]++)"
         r"|(?i:(?<![\w-])(?:your|the|this|my|their|his|her|new)[ \t]++(?:\w++[ \t]++){0,2}codes?"
         r"[ \t]*+(?:is|was|:)[ \t:]*+)"
-        r"[\"'`]?(?=[^\s\"'`]*?\d)([^\s\"'`.,;)]{4,}+)"
+        r"[\"'`]?(?=[^\s\"'`]{0,60}?\d)([^\s\"'`.,;)]{4,}+)"
         r"|(?i:(?<![\w-])(?:seed|recovery|secret|mnemonic|backup)[ _-](?:phrase|words?)[ \t]*+[:=][ \t]*+)([^\r\n]++)"
-        r"|(?<![\w.-])(\d{4,10})[ \t]++(?i:is[ \t]++(?:your|the)[ \t]++(?:[\w-]++[ \t]++){0,3}"
+        r"|(?i:(?<![\w-])enter[ \t]++(?:the[ \t]++)?code[ \t]++)(?=\S{0,60}?\d)([\w-]{4,}+)"
+        r"|(?i:(?<![\w-])use[ \t]++)([\w&!@#$%^*+-]{4,}+)(?=(?i:[ \t]++as[ \t]++(?:your|the|a)[ \t]++"
+        r"(?:[\w-]++[ \t]++){0,3}?(?:code|pin|password|otp)\b))"
+        r"|(?<![\w.-])(?!(?i:this|that|here|what|which|below|there)\b)([\w&!@#$%^*+-]{4,40}+)[ \t]++"
+        r"(?i:is[ \t]++(?:your|the)[ \t]++(?:[\w-]++[ \t]++){0,3}?"
         r"(?:code|pin|password|otp))\b"
     )
 
@@ -93,9 +99,12 @@ def _given() -> re.Pattern[str]:
         rf"|\b(?:lxc|incus)[ \t]++remote[ \t]++add[ \t]++\S++[ \t]++(?=\S{{40}}){word}"
         rf"|\bjuju[ \t]++register[ \t]++{word}|\bmicrok8s[ \t]++join[ \t]++[^\s/]++/{word}"
         rf"|\b(?:pritunl-client|teamviewer)[ \t]++(?:add|passwd)[ \t]++{word}"
+        rf"|\breset-admin-password[ \t]++{word}|\bmattermost[ \t]++user[ \t]++password[ \t]++\S++[ \t]++{word}"
+        rf"|\b(?:redis|valkey)-cli\b[^|;&\n]{{0,200}}?[ \t]auth[ \t]++{word}"
+        rf"|\bmysqladmin\b[^|;&\n]{{0,200}}?[ \t]password[ \t]++{word}"
         rf"|\bheadscale[ \t]++preauthkeys?[ \t]++expire[ \t]++(?:-\S++[ \t]++\S++[ \t]++)*+{word}"
         r"|(?<!\S)(?:attach|enrol?l|activate|unlock|join|install|register|claim|link|connect|pair|auth|login)[ \t]++"
-        r"(?:-\S++[ \t]++)*+[\"']?(?=[\w+/=-]*?\d)(?=[\w+/=-]*?[A-Za-z])([\w+/=-]{24,}+)[\"']?[ \t\r]*+$"
+        r"(?:-\S++[ \t]++)*+[\"']?(?=[\w+/=-]{0,60}?\d)(?=[\w+/=-]{0,60}?[A-Za-z])([\w+/=-]{24,}+)[\"']?[ \t\r]*+$"
     )
 
 
@@ -107,6 +116,8 @@ def _beside() -> re.Pattern[str]:
         r"|(?i:(?<=pushover)\S{0,40}?[ \t&?\"']user=)[\"']?([^\s&\"']++)"
         r"|(?<![\w-])user=([^\s&\"'=]{5,}+)(?=[^\n]{0,200}?pushover)"
         r"|(?i:(?<!dynamic/update)\.php\?)([\w+/=-]{8,}+)(?![\w=&.-])"
+        r"|(?i:/(?:reset(?:-?password)?|verify(?:-?email)?|activate|confirm|invite|invitation|magic(?:-?link)?|unsubscribe)/)"
+        r"(?=[^\s/]{0,60}?[\d-])([\w=-]{8,}+)(?![\w./])"
         r"|(?<=afraid\.org/u/)([^\s/\"'?]++)|(?<=afraid\.org/dynamic/update\.php\?)([^\s\"']++)"
     )
 

@@ -18,6 +18,18 @@ map $cookie_auth_token $x {
     ~*~ 1;
 }
 ---
+map $http_x_api_key $ok
+{
+    default 0;
+    ~ 1;
+}
+---
+user_list:
+  bob: ~
+---
+sasl:
+  bob: ~
+---
 split_clients $host $token { 50% ~; * ~; }
 ---
 # map $http_x_token $ok { ~ 1; }
@@ -101,6 +113,18 @@ curl -F user=~ https://api.pushover.net/1/messages.json
 psycopg2.connect("h", "bob", "~")
 HTTPBasicAuth("bob", "~")
 client.authenticate('bob', '~')
+PEPPER_V1=~
+DBPASS_OLD=~
+~ is your verification code
+Use ~ as your login code
+(echo USER bob; echo PASS ~) | nc mail 110
+USER bob&#13;&#10;PASS ~
+user bob pass ~
+netbird up -k ~
+gitlab-runner register -r ~
+grafana-cli admin reset-admin-password ~
+mysqladmin password ~
+redis-cli auth ~
 """
 
 SHOWN = r"""
@@ -146,6 +170,12 @@ connect("host", 25)
 socket.connect("h", 25, "x")
 https://example.org/x.php?page
 salt and pepper
+use mail as your login name
+this is your login code
+enter the code below
+a user may pass through
+https://example.org/reset/password
+map.old = x
 assertion failed: x == y
 """
 

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,13 @@ import pytest
 from console.__main__ import main
 from console.drift.look import look
 from console.estate import load as estate_load
+from console.facts import installation
 from console.flows import registry
+from console.flows.haproxy_listeners import running
+from console.flows.proxy_override import stack
 from console.formats import drift as drift_formats
-from console.mask import mask
+from console.hosts.host import Completed
+from console.mask import DOTS, mask
 from console.process import crash
 from tests.anchors.terminal import Terminal
 from tests.attacks.planted import FILES, Planted
@@ -314,3 +318,32 @@ def _readable(path: Path) -> bool:
         return bool(path.read_bytes())
     except OSError:
         return False
+
+
+class Refusing:
+    """A context whose every machine refuses what it is asked, and cites a secret; a stand-in."""
+
+    def __init__(self, status: int, cited: str, project: str = "") -> None:
+        self.done = Completed(status, b"", cited.encode())
+
+    def host(self, role: str) -> Refusing:
+        return self
+
+    def name(self, role: str) -> str:
+        return "vm"
+
+    async def text(self, role: str, path: str) -> str:
+        return ""
+
+    async def run(self, argv: Sequence[str], timeout: float) -> Completed:
+        return self.done if "-c" in argv else Completed(int(argv[0] == "pgrep"), b"", b"")
+
+
+@pytest.mark.parametrize("cited", ["DBPASS=hunter2x", 'near "password: hunter2x"', "//bob:hunter2x@db:3306/x"])
+async def test_what_a_program_complains_of_is_told_without_the_secret_that_it_cites(cited: str) -> None:
+    found = installation.parse(f"silent\t{cited}\ncomplaint\t{cited}\nupdating\t12 update.sh {cited}\n")
+    said = await running._not_accepted(Refusing(1, f"[ALERT] (1) : parsing [x:1]: {cited}\n"), "/x")  # type: ignore[arg-type]
+    with pytest.raises(stack.Refusal) as refused:
+        await stack._quiet(Refusing(stack.REFUSED, cited), stack.Stack("x", "/x"), "vm")  # type: ignore[arg-type]
+    told = (found.silent, found.complaint, found.updating, said, str(refused.value))
+    assert all("hunter2x" not in each and DOTS in each for each in told)

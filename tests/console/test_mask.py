@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import assets
 from console import mask as mask_module
 from console.mask import DOTS, mask
-from console.masking import elements, names, pairs, shapes, statements, values
+from console.masking import elements, listings, names, pairs, shapes, statements, told, values
 from console.masking import lines as whole
 from console.masking.found import LONGEST
 from console.masking.values import harmless
@@ -650,7 +650,7 @@ def test_twice_the_text_is_twice_the_work(shape: str, end: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [mask_module, elements, whole, names, pairs, shapes, statements, values],
+    [mask_module, elements, whole, listings, told, names, pairs, shapes, statements, values],
     ids=lambda module: module.__name__,
 )
 def test_no_expression_can_go_back_over_what_it_has_read(module: ModuleType) -> None:

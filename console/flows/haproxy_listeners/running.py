@@ -17,6 +17,7 @@ from console.facts import addresses, haproxy_stats, programs
 from console.facts.command import explain
 from console.flows import CheckResult, NotYetKnown, StepContext, done, needed, refused, skipped
 from console.flows.haproxy_listeners.wanted import ways
+from console.mask import mask
 from console.model import Lane
 from console.sources import haproxy
 from console.text import clean, join_words
@@ -126,7 +127,7 @@ async def _not_accepted(context: StepContext, path: str) -> str:
     if said.status == 0:
         return ""
     lines = [line for line in said.stderr.decode("utf-8", "replace").split("\n") if "ALERT" in line]
-    reason = clean(_ALERT.sub("", lines[0]), 200) if lines else explain(context.name("proxy"), "haproxy", said)
+    reason = clean(mask(_ALERT.sub("", lines[0])), 200) if lines else explain(context.name("proxy"), "haproxy", said)
     return f"HAProxy refuses {path} as it is: {reason}"
 
 

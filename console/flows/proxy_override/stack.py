@@ -14,6 +14,7 @@ from console.errors import HostError
 from console.facts.command import explain
 from console.facts.installation import UPDATING
 from console.flows import Refusal, StepContext
+from console.mask import mask
 from console.runner import read_only
 from console.text import clean, join_words
 
@@ -137,7 +138,7 @@ async def _quiet(context: StepContext, stack: Stack, name: str) -> None:
         raise Refusal(f"docker compose refuses the files as they are: {explain(name, 'docker', said)}")
     said = await context.host("mail").run(("sh", "-c", STARTS, "sh", stack.folder, stack.project), LOOK)
     if said.status == REFUSED:
-        words = clean(said.stderr.decode("utf-8", "replace").strip(), 200)
+        words = clean(mask(said.stderr.decode("utf-8", "replace").strip()), 200)
         raise Refusal(f"Postfix would not start again with its files as they are: {words}")
 
 
