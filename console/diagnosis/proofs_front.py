@@ -164,8 +164,9 @@ def unlistened(world: World, scope: Scope) -> Proof:
     """Nobody listens on the port, by ss, by HAProxy's own list, or by a refusal that the proxy itself gets."""
     port, vps = scope.ports[0], world.name("proxy")
     refused = {t.family for t in world.by_port[port] if (t.kind, t.at, t.outcome) == ("connect", "here", "refused")}
-    families = {t.family for t in world.by_port[port] if (t.kind, t.at) == ("connect", "here")}
-    only = refused.pop() if len(refused) == 1 and len(families) > 1 else 0
+    # a family that is not reached from here either may have no listener as well
+    passed = {t.family for t in world.by_port[port] if t.kind == "connect" and t.at in ("here", "itself") and t.passed}
+    only = refused.pop() if len(refused) == 1 and passed - refused else 0
     given = {"only": f" over IPv{only}" if only else ""}
     known = world.listeners("proxy", port)
     if known is not None:
