@@ -71,7 +71,8 @@ class Check(Struct, frozen=True, gc=False):
     """HAProxy's own health check of a target: `kind` is what it proves ("none", "L4", "L6", "L7").
 
     `tls` says that it begins with TLS, `limit` how many seconds the answer may take (None: a variable decides),
-    `other` that an agent or a program is asked in place of the daemon, or rules that stand elsewhere."""
+    `other` that an agent or a program is asked in place of the daemon, or rules that stand elsewhere; `address` is who
+    is asked in place of the server's own address."""
 
     kind: Literal["none", "L4", "L6", "L7"]
     port: int | None = None
@@ -80,6 +81,7 @@ class Check(Struct, frozen=True, gc=False):
     tls: bool = False
     limit: float | None = None
     other: bool = False
+    address: str = ""
 
 
 class Published(Struct, frozen=True):

@@ -88,6 +88,9 @@ class Ports:
         for entry in (*self.given, *self.assumed):
             if entry.protocol == "tcp":
                 self._published.setdefault(entry.port, []).append(entry)
+        left = {entry.container_port for entry in self.assumed if entry.port != entry.container_port}
+        self._left = left - self._published.keys()
+        """Ports that Mailcow's own compose file would publish, and mailcow.conf moves away: nobody is there."""
         self._exact: dict[tuple[str, int], Forward] = {}
         self._anywhere: dict[int, Forward] = {}
         self._listening: set[str] = set()
@@ -170,6 +173,8 @@ class Ports:
         if self._forwarded and (entry is None or elsewhere):
             answers = ANYBODY.get(number) or Listener(None, number)
             return Arrival(here, number, answers, None, (), tuple(hops), adds, known=False)
+        if entry is None and number in self._left:
+            return Arrival(here, number, Listener(None, number), None, (), tuple(hops), adds)
         if entry is None and loopback(here) and number not in self.daemons:
             # A tunnel's end, or another program of the machine that HAProxy is on.
             return _open(here, number, hops, adds)

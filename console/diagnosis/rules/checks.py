@@ -61,7 +61,8 @@ def _blind(way: Way) -> bool:
 
 
 def _says(way: Way) -> str:
-    place = address(way.server.host, way.server.check.port or way.port)
+    check = way.server.check
+    place = address(check.address or way.server.host, check.port or way.port)
     daemon = words.daemon(way.lanes, way)
     if way.server.check.kind == "none":
         target = address(way.server.host, way.port)

@@ -261,8 +261,9 @@ def greets(way: Way, arrival: Arrival) -> bool:
 
 def checked(sources: Sources, way: Way) -> Arrival:
     """Return where the check of a way ends up."""
-    asked = _asked(way)
-    return way.arrival if asked == way.port else sources.ports.at(way.server.host, asked)
+    asked, elsewhere = _asked(way), way.server.check.address
+    at_home = asked == way.port and not elsewhere
+    return way.arrival if at_home else sources.ports.at(elsewhere or way.server.host, asked)
 
 
 def _asked(way: Way) -> int:

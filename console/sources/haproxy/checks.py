@@ -76,7 +76,18 @@ def check(raw: Raw, method: Method, port: int | None, first: Asks, limit: float 
         own = options.get("inter")
         limit = seconds(own) if isinstance(own, str) else INTERVAL
     found = _check(raw, method, port, first)
-    return Check(*found, limit, method.option == "external-check")
+    return Check(*found, limit, method.option == "external-check", _elsewhere(raw, method, first))
+
+
+def _elsewhere(raw: Raw, method: Method, first: Asks) -> str:
+    """Return the address that a check goes to in place of the server's own; "" for that."""
+    told = raw.options.get("addr")
+    connect = first[0] if method.option in ("tcp-check", "httpchk") else ()
+    for at, word in enumerate(connect[:-1]):
+        if word == "addr":
+            told = connect[at + 1]
+    host = told.rpartition("@")[2].strip("[]") if isinstance(told, str) else ""
+    return host if host != raw.address.host else ""
 
 
 def _check(raw: Raw, method: Method, port: int | None, first: Asks) -> tuple[Kind, int | None, bool, Span | None, bool]:

@@ -78,6 +78,9 @@ WITHOUT_HEADER = {
     "TLS ended at HAProxy": Case(
         "listen i\n bind :993 ssl crt /x\n" + CHECKS["imap"] + " server m 10.9.9.9:143 check\n", ["CH002 high"]
     ),
+    "a base port moved, with a header": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), ["CH021 medium"], {"mailcow.conf": "SMTP_PORT=2525\n"}
+    ),
     "a port moved by mailcow.conf": Case(
         lane(25, "10.9.9.9:2525"), ["CH002 high"], {"mailcow.conf": "SMTP_PORT=2525\n"}
     ),
@@ -230,9 +233,7 @@ ADDRESS = {
     "a base port by mailcow.conf": Case(
         lane(25, "10.9.9.9:25"), ["CH002 high", "CH021 medium"], {"mailcow.conf": "SMTP_PORT=127.0.0.1:25\n"}
     ),
-    "a base port moved": Case(
-        lane(25, "10.9.9.9:25"), ["CH002 high", "CH021 medium"], {"mailcow.conf": "SMTP_PORT=2525\n"}
-    ),
+    "a base port moved": Case(lane(25, "10.9.9.9:25"), ["CH021 medium"], {"mailcow.conf": "SMTP_PORT=2525\n"}),
     "the long syntax": Case(
         lane(993, "10.9.9.9:10993 send-proxy", "imaps"),
         ["CH021 medium"],

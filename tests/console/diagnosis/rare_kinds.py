@@ -149,6 +149,23 @@ UNDECIDED = {
 }
 """Frontends with several backends: what takes a lane is known, or nobody is blamed."""
 
+ASKED_THERE = {
+    "a header to another machine's plain port": Case(
+        "listen s\n bind :25\n server m 10.9.9.9:10025 send-proxy check addr 10.9.9.8 port 25 check-send-proxy\n",
+        ["CH004 high"],
+    ),
+    "to the same machine's": Case(
+        "listen s\n bind :25\n server m 10.9.9.9:10025 send-proxy check addr 10.9.9.9 port 25 check-send-proxy\n",
+        ["CH003 critical", "CH004 high"],
+    ),
+    "no header, to another machine": Case(
+        "listen s\n bind :25\n option tcp-check\n tcp-check connect addr 10.9.9.8 port 25\n"
+        " tcp-check expect rstring ^220\n server m 10.9.9.9:10025 send-proxy check inter 30s\n",
+        [],
+    ),
+}
+"""Checks that ask another address than clients are sent to."""
+
 GIVEN_BY_RULE = {
     "each daemon its own server": Case(
         "listen s\n bind :25,:993\n use-server i if { dst_port 993 }\n use-server p if { dst_port 25 }\n"

@@ -41,6 +41,7 @@ from tests.console.diagnosis.other_kinds import (
     WEB_ONLY,
 )
 from tests.console.diagnosis.rare_kinds import (
+    ASKED_THERE,
     BROWSERS,
     CLIENTS_PORT,
     CONTAINERS,
@@ -75,7 +76,7 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
-        ("undecided", UNDECIDED), ("twins", TWINS), ("by rule", GIVEN_BY_RULE),
+        ("undecided", UNDECIDED), ("twins", TWINS), ("by rule", GIVEN_BY_RULE), ("asked there", ASKED_THERE),
         ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),

@@ -65,7 +65,11 @@ CHECKS: list[tuple[list[str], Check]] = [
     (["server s 1.1.1.1:25 check"], Check("L4", 25)),
     (["server s 1.1.1.1:25 send-proxy check"], Check("L4", 25, True)),
     (["server s 1.1.1.1:25 send-proxy check port 10025"], Check("L4", 10025)),
-    (["server s 1.1.1.1:25 send-proxy check addr 1.1.1.2"], Check("L4", 25)),
+    (["server s 1.1.1.1:25 send-proxy check addr 1.1.1.2"], Check("L4", 25, address="1.1.1.2")),
+    (["server s 1.1.1.1:25 check addr 1.1.1.1"], Check("L4", 25)),
+    (["server s 1.1.1.1:25 check addr fd42::9 port 26"], Check("L4", 26, address="fd42::9")),
+    (["option tcp-check", "tcp-check connect addr 1.1.1.2 port 26", "server s 1.1.1.1:25 check"],
+     Check("L4", 26, address="1.1.1.2")),
     (["server s 1.1.1.1:25 send-proxy-v2 check port 26 check-send-proxy"], Check("L4", 26, True)),
     (["server s 1.1.1.1:25 ssl verify none check"], Check("L6", 25)),
     (["server s 1.1.1.1:25 ssl verify none check port 25"], Check("L4", 25)),
@@ -106,6 +110,7 @@ def test_a_check_proves_what_haproxy_makes_of_it(lines: list[str], check: Check)
     proxy = only("listen x\n    bind :25\n" + "".join(f"    {line}\n" for line in lines))
     found = proxy.servers[0].check
     assert (found.kind, found.port, found.sends_proxy) == (check.kind, check.port, check.sends_proxy)
+    assert found.address == check.address
 
 
 HEADERS = [
