@@ -14,7 +14,9 @@ import msgspec
 import pytest
 
 from console.__main__ import main
+from console.errors import HostError
 from console.facts import containers, incus, tailscale
+from console.flows.proxy_override import stack
 from tests.anchors.terminal import Terminal
 from tests.console.facts import recorded
 
@@ -243,3 +245,17 @@ def test_no_screen_lets_an_answer_steer_the_terminal(evil: Path) -> None:
     assert status == 0
     for raw in ("\x1b]52;c;b3duZWQ", "\x1b]0;owned", "\x9b31m", "\u202e", "\u200b", "\u3164"):
         assert raw.encode() not in seen
+
+
+@pytest.mark.parametrize("found", ["1e999", "NaN", '"/op\\ud800t/docker-compose.yml"', "[" * 5000, "1" + "0" * 5000])
+def test_json_of_docker_that_no_machine_can_use_is_refused_as_no_answer(found: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        stack.decode(f'{{"ConfigFiles": {found}}}')
+    with pytest.raises(HostError, match="not what was asked for"):
+        stack._rows(f'{{"Publishers": [{{"PublishedPort": {found}}}]}}'.encode())
+
+
+def test_a_project_whose_folder_cannot_be_named_in_one_line_is_none_of_ours() -> None:
+    for path in ("/a\0b/docker-compose.yml", "/a\nb/docker-compose.yml", "/a\x1b[2Jb/docker-compose.yml"):
+        assert stack._folder({"ConfigFiles": path}) == ""
+    assert stack._folder({"ConfigFiles": "/opt/mail cow/docker-compose.yml"}) == "/opt/mail cow"

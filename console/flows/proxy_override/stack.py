@@ -96,7 +96,9 @@ async def _is_mailcow(context: StepContext, project: dict[str, Any]) -> bool:
 
 
 def _files(project: dict[str, Any]) -> list[str]:
-    return [each for each in str(project.get("ConfigFiles", "")).split(",") if each.startswith("/")]
+    return [
+        each for each in str(project.get("ConfigFiles", "")).split(",") if each.startswith("/") and each.isprintable()
+    ]
 
 
 def _folder(project: dict[str, Any]) -> str:
@@ -201,11 +203,18 @@ def _published(row: dict[str, Any]) -> list[Binding]:
     ]
 
 
+def decode(text: str) -> Any:
+    """Read JSON; raises ValueError, also for numbers without end and halves of characters, which no path can have."""
+    found = json.loads(text)
+    json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    return found
+
+
 def _rows(data: bytes) -> list[dict[str, Any]]:
     """`ps --format json`: one object a line, or, before compose 2.21, one list."""
     try:
         text = data.decode("utf-8", "replace").strip()
-        rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.split("\n") if line]
+        rows = decode(text) if text.startswith("[") else [decode(line) for line in text.split("\n") if line]
         return [row for row in rows if isinstance(row, dict)]
     except (ValueError, RecursionError):
         raise HostError("docker compose ps: not what was asked for") from None
@@ -216,6 +225,6 @@ async def _json(context: StepContext, argv: Sequence[str], name: str) -> Any:
     if said.status:
         raise HostError(explain(name, "docker", said))
     try:
-        return json.loads(said.stdout)
+        return decode(said.stdout.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise HostError(f"{' '.join(argv[:3])} on {name}: not what was asked for") from None
