@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,8 @@ class Haproxy(Local):
     [
         (5, 1, 0, False, {"imaps": Ended(2, 2)}, 4),
         (5, 0, 0, False, {"imaps": Ended(2, 0)}, 4),
-        (5, 1, 1, False, {}, 8),  # others are turned away meanwhile: whose are counted, nobody knows
+        (5, 1, 99, False, {}, 8),  # others are turned away meanwhile: whose are counted, nobody knows
+        (5, 1, 3, False, {"imaps": Ended(2, 2)}, 8),  # no more so when it is tried again
         (0, 0, 0, False, {"imaps": Ended(2, 0)}, 0),  # it has ended none at all: nobody needs to be dialled
         (5, 1, 0, True, None, 0),  # the questions of an early look are asked again
     ],
@@ -164,6 +166,7 @@ async def test_those_who_hang_up_are_dialled_once_more_where_haproxy_has_ended_a
 ) -> None:
     seen = read("content-reject")
     seen.asked = asking.Asked()
+    disturbed = chain([1] * others, repeat(0))
 
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         proxy.counted += counts
@@ -172,7 +175,7 @@ async def test_those_who_hang_up_are_dialled_once_more_where_haproxy_has_ended_a
     async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if b"stat" in await reader.readline():
             rows = "".join(f"{each},FRONTEND,OPEN,0,0,0,{proxy.counted},tcp\n" for each in ("imaps", "sieve"))
-            proxy.counted += others
+            proxy.counted += next(disturbed)
             writer.write((HEAD + rows + "\n").encode())
         writer.close()
 
