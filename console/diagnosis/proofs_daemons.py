@@ -234,11 +234,12 @@ def distrusted(world: World, scope: Scope) -> Proof:
 
 
 def one_family(world: World, scope: Scope) -> Proof:
-    """Postfix says no to one family alone, or its log says that it does without it."""
+    """Postfix says no to one family alone, or its log says that it does without it: from here, or where one family is
+    not reached from here, from the proxy itself."""
     port = scope.ports[0]
-    ends = {
-        f: [t for t in world.by_port[port] if t.kind == "talk" and t.at == "here" and t.family == f] for f in (4, 6)
-    }
+    talks = [t for t in world.by_port[port] if t.kind == "talk"]
+    looks = [{f: [t for t in talks if t.at == at and t.family == f] for f in (4, 6)} for at in ("here", "itself")]
+    ends = next((each for each in looks if each[4] and each[6]), looks[0])
     if not ends[6] or not ends[4] or not all(t.passed for t in ends[4]) or any(t.passed for t in ends[6]):
         return Proof(False)
     logged = refused_family(world.log(port))
