@@ -10,8 +10,10 @@ from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.model import Finding, Lane, Protocol, Topology
 from console.sources.haproxy import Door
+from console.sources.haproxy.addresses import loopback
+from console.sources.haproxy.samples import STARTTLS
 from console.topology.daemons import NGINX, Listener
-from console.topology.lanes import MAIL, PROTOCOLS, Way
+from console.topology.lanes import MAIL, PROTOCOLS, Way, once
 from console.topology.sources import Sources
 
 TLS_FIRST: frozenset[Protocol] = frozenset(("smtps", "imaps", "pop3s", "https"))
@@ -50,6 +52,7 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
             if problem := mismatch(lanes[0], way):
                 found.setdefault(id(way.server), []).append((way, lanes, problem))
     yield from _http(sources)
+    yield from _early(sources)
     elsewhere = _served_elsewhere(sources, found)
     for condemned in found.values():
         places = [each for each in condemned if any(id(lane) not in elsewhere for lane in each[1])]
@@ -111,6 +114,34 @@ def _http(sources: Sources) -> Iterator[Finding]:
             lanes=words.ids(lanes),
             hop="haproxy",
             remedy="mode tcp in the section, and in the frontend in front of it",
+        )
+
+
+def _early(sources: Sources) -> Iterator[Finding]:
+    """Yield the listeners that begin with TLS where clients begin in plain text, and only then ask for TLS."""
+    found: dict[int, list[tuple[Door, Lane]]] = {}
+    for door, lane in sources.routes.lanes:
+        begins_plain = door.port in STARTTLS and PROTOCOLS.get(door.port) in MAIL
+        # Where another proxy or program stands in front, that decides how it begins.
+        if begins_plain and all(
+            each.tls and not each.accepts_proxy and not loopback(each.address) for each in door.listeners
+        ):
+            found.setdefault(id(door.frontend), []).append((door, lane))
+    for doors in found.values():
+        lanes = once([lane for _, lane in doors])
+        # Other servers have no other way; a client can be told to begin with TLS at any port.
+        nobody = any(door.port == 25 for door, _ in doors)
+        spans = tuple(dict.fromkeys(listener.span for door, _ in doors for listener in door.listeners))
+        yield finding(
+            "CH080",
+            f"{words.lanes(lanes)}: HAProxy speaks TLS there from the first byte (ssl on the bind line), and clients of"
+            f" such a port begin in plain text: {'no server gets in' if nobody else 'none with STARTTLS gets in'}",
+            spans[0],
+            also=spans[1:],
+            lanes=words.ids(lanes),
+            hop="haproxy",
+            severity=None if nobody else "high",
+            remedy="take ssl and crt from the bind line, and let the daemon offer STARTTLS",
         )
 
 

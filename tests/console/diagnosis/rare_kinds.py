@@ -166,6 +166,21 @@ ASKED_THERE = {
 }
 """Checks that ask another address than clients are sent to."""
 
+ENDED_EARLY = {
+    name: Case(
+        f"listen s\n bind {bind} ssl crt /x\n" + CHECKS[speaks] + f" server m 10.9.9.9:{port} send-proxy check\n", found
+    )
+    for name, bind, speaks, port, found in (
+        ("mail of other servers", ":25", "smtp", 10025, ["CH080 critical"]),
+        ("mail that users send", ":587", "smtp", 10587, ["CH080 high"]),
+        ("imap", ":143", "imap", 10143, ["CH080 high"]),
+        ("imaps", ":993", "imap", 10143, []),
+        ("behind another proxy", ":25 accept-proxy", "smtp", 10025, []),
+        ("for this machine alone", "127.0.0.1:25", "smtp", 10025, []),
+    )
+}
+"""TLS that HAProxy ends where clients begin in plain text."""
+
 GIVEN_BY_RULE = {
     "each daemon its own server": Case(
         "listen s\n bind :25,:993\n use-server i if { dst_port 993 }\n use-server p if { dst_port 25 }\n"

@@ -116,6 +116,15 @@ def test_a_setting_of_several_lines_is_dropped_whole(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(("addr", "written"), [("", True), (" addr 10.10.10.215", False)])
+def test_no_check_is_written_that_another_machine_would_get(addr: str, written: bool, tmp_path: Path):
+    rules = "    tcp-check connect port 10025 send-proxy\n    tcp-check expect rstring ^220\n"
+    server = "    server mailcow 10.10.10.214:10025"
+    estate = damaged(tmp_path, "haproxy.cfg", rules + server, server + addr)
+    lint(estate, "--fix", "--yes")
+    assert ("tcp-check connect port 10025" in (estate / "haproxy.cfg").read_text()) is written
+
+
 def test_every_mend_is_of_a_static_rule_and_has_a_case():
     assert {id for id, _ in STATIC} >= IDS
     assert {id for *_, ids in MENDED + MORE for id in ids} - {"CH021"} == IDS
