@@ -21,6 +21,10 @@ _MECHANISM = re.compile(
 """Names of IANA's list of SASL mechanisms, as servers offer them."""
 
 
+LAST = ("htpasswd", "mosquitto_passwd", "wpa_passphrase", "add_user", "change_password", "authenticate_user")
+"""Programs and commands whose last word is a secret; programs have paths, too."""
+
+
 class Spoken(Options):
     """Reads what SMTP, IMAP, POP3 and Redis are told, and commands whose last word is a secret."""
 
@@ -79,7 +83,8 @@ class Spoken(Options):
         elif program in ("add_user", "change_password", "authenticate_user", "wpa_passphrase"):
             wanted = len(said) > 1
         elif program in ("authtoken", "add-authtoken"):
-            wanted = len(said) == 1 and any(word.low.rpartition("/")[2] == "ngrok" for word in self.words[:at])
+            wanted = bool(said) and any(word.low.rpartition("/")[2] == "ngrok" for word in self.words[:at])
+            said = said[:1]
         elif program == "test":
             wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
         elif program == "login":

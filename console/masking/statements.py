@@ -8,7 +8,7 @@ from functools import cache
 
 from console.masking import names, terms
 from console.masking.found import Opens
-from console.masking.spoken import Spoken
+from console.masking.spoken import LAST, Spoken
 from console.masking.values import harmless, ordinary, random
 from console.masking.words import Word, operator, split
 
@@ -110,6 +110,8 @@ class Statement(Spoken):
         if low.startswith("/p:") and self.program.startswith("xfreerdp"):
             self.found.hide(word.start + 3, word.end)
         rule = _RULES.get(low.rstrip(":"))
+        if rule is None and low.startswith(("/", "./")) and low.rpartition("/")[2] in LAST:
+            rule = Statement._passwords_last
         if rule is not None:
             rule(self, at)
         elif low in ("http_auth_pass", "http_auth"):
@@ -327,9 +329,6 @@ _RULES: dict[str, Callable[[Statement, int], None]] = {
     "send-lf": Statement._send, "send-binary": Statement._send, "send-binary-lf": Statement._send,
     "cookie": Statement._server,
     "secure_link_md5": Statement._linked,
-    "htpasswd": Statement._passwords_last, "passwd": Statement._passwords_last, "add_user": Statement._passwords_last,
-    "change_password": Statement._passwords_last, "wpa_passphrase": Statement._passwords_last,
-    "authtoken": Statement._passwords_last, "add-authtoken": Statement._passwords_last,
-    "mosquitto_passwd": Statement._passwords_last, "test": Statement._passwords_last, "login": Statement._imap,
-    "pass": Statement._pass, "config": Statement._rclone,
+    **dict.fromkeys((*LAST, "passwd", "authtoken", "add-authtoken", "test"), Statement._passwords_last),
+    "login": Statement._imap, "pass": Statement._pass, "config": Statement._rclone,
 }  # fmt: skip

@@ -67,6 +67,52 @@ def test_what_is_said_to_log_in_is_hidden(kind: str) -> None:
         assert masked.startswith(told[: min(told.index(secret), 4)]), (told, masked)
 
 
+EXACT = {
+    # Redis and SMTP: what looks made up is hidden where AUTH is shouted
+    "auth hunter2x": "auth ~", "we AUTH abcDEFgh1 now": "we AUTH abcDEFgh1 ~", "AUTH abcDEFgh": "AUTH ~",
+    "we auth abcDEFgh1 now": None, "AUTH postmaster failed": None, "AUTH default is disabled": None,
+    "auth yes": None, "auth required": None, "tcp-check AUTH abcDEFgh1": None,
+    # programs whose last word is a secret, by name or by path, and each of several on a line
+    "/usr/bin/htpasswd -b f tom hunter2x": "/usr/bin/htpasswd -b f tom ~",
+    "./mosquitto_passwd -b f tom hunter2x": "./mosquitto_passwd -b f tom ~",
+    "/usr/bin/wpa_passphrase home hunter2x": "/usr/bin/wpa_passphrase home ~",
+    "htpasswd -b f tom hunter2x && htpasswd -b f tim hunter3x": "htpasswd -b f tom ~ && htpasswd -b f tim ~",
+    "htpasswd -b FILE": None, "htpasswd FILE- tomb hunter2x": None, "htpasswd -n b- hunter2x": None,
+    "vi /etc/htpasswd tom jim": None, "AuthUserFile /etc/nginx/htpasswd # for tom": None,
+    "openssl passwd": None, "openssl passwd -6": None, "openssl passwd -stdin hunter2x": None,
+    "mypasswd passwd hunter2x": None, "passwd tom": None, "sudo passwd tom": None, "passwd": None,
+    "ngrok authtoken 2abcHunter": "ngrok authtoken ~", "/opt/bin/ngrok authtoken 2abcHunter": "/opt/bin/ngrok authtoken ~",
+    "ngrok config add-authtoken 2abcHunter": "ngrok config add-authtoken ~",
+    "ngrok authtoken 2abcHunter --log stdout": "ngrok authtoken ~ --log stdout",
+    "ngrok authtoken": None, "the authtoken changes": None, "the authtoken changes soon": None,
+    "doveadm auth test -x service=imap postmaster hunter2x": "doveadm auth test -x service=imap postmaster ~",
+    "doveadm auth test hunter2x": None, "test a b": None, "test auth postmaster tom": None, "sudo test tom jim": None,
+    "doveadm auth login tom": None, "we auth login tom jim": None,
+    "vault login": None, "vault login -method=userpass hunter2x": "vault login -method=userpass ~",
+    "docker login registry": None, "login tom": None,
+    "rabbitmqctl authenticate_user tom hunter2x": "rabbitmqctl authenticate_user tom ~",
+    "rabbitmqctl change_password tom": None, "add_user tom hunter2x": "add_user tom ~",
+    "wpa_passphrase home 12345678": "wpa_passphrase home ~",
+    # nginx and rclone: the one word, and what stands behind a name of a secret
+    'secure_link_md5 "$uri hunter2x" off;': 'secure_link_md5 "$uri ~" off;',
+    "config create box sftp pass hunter2x": None, "rclone config create b s3 pass yes": None,
+    "rclone config create box sftp host pass": None,
+    "rclone config create b s3 env_auth true | tee pass hunter2x": None,
+    "rclone config update b pass hunter2x": "rclone config update b pass ~",
+    # IMAP and POP3: a sentence is none
+    "a1 LOGIN tom failed": None, "a1 LOGIN tom": None, "a1 login for postmaster": None, "a1 login tom yes": None,
+    "abcdef login tom jim": None, "a12345 login tom jim": None, "the LOGIN PLAIN CRAM-MD5": None,
+    "PASS xK3f9QzL2mWp8 more": "PASS ~", "a b PASS hunter2x": "a b PASS ~",
+}  # fmt: skip
+"""A line → what is shown of it, `~` for what is hidden; None: all of it."""
+
+
+@pytest.mark.parametrize("line", EXACT)
+def test_a_line_is_shown_up_to_its_secret_and_behind_it(line: str) -> None:
+    shown = EXACT[line]
+    assert mask(line) == (line if shown is None else shown.replace("~", "••••••"))
+
+
 def test_what_comes_before_and_behind_the_secret_stays() -> None:
     assert mask("AUTH default hunter2x") == "AUTH default ••••••"
     assert mask("redis-cli -h redis AUTH default hunter2x") == "redis-cli -h redis AUTH default ••••••"
