@@ -260,7 +260,6 @@ _ENTRIES = (
         "protocol-mismatch",
         "critical",
         "send the lane to the port that speaks what its clients do: TLS from the first byte, or not",
-        "haproxy-listeners",
     ),
 )
 

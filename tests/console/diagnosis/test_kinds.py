@@ -336,3 +336,9 @@ def test_a_switch_is_read_as_mailcow_s_own_scripts_read_it(value: str, said: str
     found = load(estate(Case(lane(25, "10.9.9.9:25"), [], files, 'deploy_hook = "hook.sh"\n'), tmp_path))
     told = [each.summary for each in lint(found.sources, found.topology) if each.id == "CH012"]
     assert [said is not None and said in each for each in told] == [True] * (said is not None)
+
+
+def test_a_port_that_speaks_otherwise_names_no_flow_that_would_not_mend_it(tmp_path: Path) -> None:
+    found = load(estate(Case(lane(993, "10.9.9.9:10143 send-proxy", "imap"), []), tmp_path))
+    (mismatch,) = [each for each in lint(found.sources, found.topology) if each.id == "CH080"]
+    assert (mismatch.flow, mismatch.remedy) == (None, "point the server line at port 10993")
