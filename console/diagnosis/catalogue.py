@@ -198,6 +198,7 @@ _ENTRIES = (
     Entry("CH066", "port-unpublished", "critical", "restore docker-compose.override.yml, then docker compose up -d"),
     Entry("CH067", "port-published-inward", "critical", "publish the port on the address that HAProxy dials"),
     Entry("CH068", "process-frozen", "critical", "restart the service with docker compose restart"),
+    Entry("CH099", "inner-process-frozen", "medium", "restart the service with docker compose restart"),
     Entry("CH069", "dovecot-auth-hung", "critical", "docker compose restart dovecot-mailcow"),
     Entry("CH070", "daemon-not-listening", "critical", "look at the daemon's configuration for that listener"),
     Entry("CH071", "daemon-says-no", "critical", "read the daemon's log: docker compose logs"),

@@ -29,6 +29,12 @@ DAEMONS: tuple[Mode, ...] = (
         finding="CH068", remedy="docker compose restart postfix-mailcow on {mail}",
     ),
     row(
+        "daemon/hung-port", "the process{process} behind {ports} inside {mail} is stopped by a signal; clients who "
+        "come through HAProxy have another", 2.4, "service", each,
+        covers="talk inside: silent", forbids="talk inside", needs="talk vm", fact=daemons.inner_port_halted,
+        finding="CH099", remedy="docker compose restart postfix-mailcow on {mail}",
+    ),
+    row(
         "dovecot/auth-hung", "Dovecot's auth process hangs: greetings and logins wait for it", 2.0, "service",
         service("dovecot"),
         covers=f"talk inside,vm: silent; {END}; check haproxy; {LOGIN}", forbids="",

@@ -83,6 +83,12 @@ def port_halted(world: World, scope: Scope) -> Proof:
     return Proof(True, (f"ps: {stuck} is stopped by a signal",), given, 0.4) if stuck else Proof(False)
 
 
+def inner_port_halted(world: World, scope: Scope) -> Proof:
+    """A process of that kind is stopped by a signal, and the one that HAProxy dials answers."""
+    proof = port_halted(world, scope) if world.passes("talk", "vm", scope.ports[0]) else Proof(False)
+    return proof if proof.holds else Proof(False)
+
+
 def unserved(world: World, scope: Scope) -> Proof:
     """The container runs, and nobody listens on the port behind it."""
     port = scope.ports[0]
