@@ -31,7 +31,7 @@ _TWO = (
     "own-listener-down v6-blackhole", "dns-wrong no-stats", "one-a-wrong own-haproxy-stopped",
     "haproxy-frozen nat-993-to-22", "vm-off nat-993-to-22", "wraps-tls auth-hung", "http-500 one-way",
     "v6-blackhole 25-blocked-here", "v4-unreachable-here bound-to-tunnel",
-    "own-ipv6-client-refused v6-blackhole", "sieve-off postscreen-frozen",
+    "own-ipv6-client-refused v6-blackhole", "sieve-off postscreen-frozen", "v6-blackhole only-aaaa",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ LESS: dict[str, str] = {
     "25-blocked-here+auth-hung": "among", "no-forwarding": "among",
     "own-tunnel-lossy+smtpd-busy": "among", "vm-off+nat-993-to-22": "among", "v6-blackhole+25-blocked-here": "among",
     "smtps-plain": "among", "here-mtu": "among", "rejects-us+fw-drop-993": "hidden",
-    "haproxy-loop+vm-off": "among", "vm-default-astray": "among",
+    "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "v6-blackhole+only-aaaa": "hop",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 
