@@ -11,31 +11,16 @@ from console.masking.values import harmless, ordinary, random
 
 Rows = dict[int, list[tuple[int, int]]]
 
-_SAID = (
-    "users",
-    "accounts",
-    "logins",
-    "auth",
-    "clients",
-    "members",
-    "people",
-    "sasl",
-    "mailboxes",
-    "htaccess",
-    "user_",
-    "userlist",
-    "map ",
-    "split_clients",
-    "operators",
-    "admins",
-    "basicauth",
-    "basic_auth",
-    "codes:",
-    "codes :",
-    "words:",
-    "phrases:",
-)
-"""Parts of texts, in lower case, one of which each has that lists something so."""
+
+@cache
+def _said() -> re.Pattern[str]:
+    """A part of a text, in lower case, that each has which lists something so."""
+    return re.compile(
+        r"(?:users?|accounts?|logins?|auth|clients?|members?|people|operators?|admins?|sasl|mailbox(?:es)?|htaccess"
+        r"|userlist|(?:user|users)[ _.-]?(?:list|map|table))[\"']?[ \t]*+(?:[:=]|\])"
+        r"|(?:^|[\s#])(?:map|split_clients)\s[^\n]{0,200}?\$|basic_?auth\b[^\n]{0,200}?\{|(?:codes?|words|phrases?)\s*+:"
+    )
+
 
 _PEOPLE = terms("users accounts logins clients members people operators admins mailboxes sasl htaccess userlist")
 """Last words of names under which each name is a user's, and its value what the user has."""
@@ -108,7 +93,7 @@ def _caddy() -> re.Pattern[str]:
 def rows(lines: list[str], low: str) -> Rows:
     """Return the places to hide in lines, by the numbers of those, of a text that is `low` in lower case."""
     found: Rows = {}
-    if not any(each in low for each in _SAID):
+    if not _said().search(low):
         return found
     behind = 0
     people = _People(found)

@@ -40,7 +40,7 @@ def _whole(text: str, start: int, marks: int, inside: Sequence[tuple[int, int]],
     low = text.lower()
     if marks & LINE or inside:
         found.spans += [each for each in lines.spans(text, low, before) if each[0] >= start]
-        found.spans += [each for each in told.spans(text) if each[0] >= start]
+        found.spans += [each for each in told.spans(text, low) if each[0] >= start]
     if "<" in low and ("=" in low or "<key>" in low):
         found.spans += [each for each in elements.spans(text) if each[0] >= start]
     found.spans += [each for each in shapes.spans(text, low, bool(marks & TOKEN)) if each[0] >= start]

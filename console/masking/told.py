@@ -11,14 +11,19 @@ from console.masking.values import harmless, ordinary, random
 
 Span = tuple[int, int]
 
-SAID = (
-    "code", "phrase", "words", "connect(", "connection(", "login(", "auth(", "logon(", "credential", "authenticate(",
-    "service install", "attach ", "enroll", "enrol ", "activate ", "unlock ", "lock disable", "register ", "join ",
-    "remote add ", "snyk auth", "bw login", "op signin", "preauthkey", "pritunl", "teamviewer", "user=", "username=",
-    "php?", "afraid.org", " link ", "claim ", "is your", "is the", "as your", "as the", "as a ", "/reset", "/verify",
-    "/activate", "/confirm", "/invit", "/magic",
-    "/unsubscribe", "reset-admin", "user password", "cli", "mysqladmin", "afraid", "%{",
+_CODED = ("code", "phrase", "words:", "words =", "is your", "as your")
+_CALLED = ("connect(", "connection(", "login(", "auth(", "logon(", "signin(", "credential", "authenticate(", "open_db(")
+_PROGRAMS = (
+    "service install", "attach ", "enroll", "enrol ", "activate ", "unlock ", "lock disable", "register ", "microk8s",
+    "remote add ", "snyk", "bw login", "op signin", "preauthkey", "pritunl", "teamviewer", "reset-admin",
+    "user password", "redis-cli", "valkey-cli", "mysqladmin", "install ", "auth ", "login ", "pair ",
 )  # fmt: skip
+_BESIDE = (
+    "user=", "username=", "php?", "afraid", "/reset", "/verify", "/activate", "/confirm", "/invit", "/magic",
+    "/unsubscribe",
+)  # fmt: skip
+
+SAID = (*_CODED, *_CALLED, *(each for each in _PROGRAMS if each not in ("install ", "auth ", "login ")), *_BESIDE, "%{")
 """Parts of lines, in lower case, one of which each line has that something is found in here."""
 
 _STATES = terms("""
@@ -112,7 +117,7 @@ def _given() -> re.Pattern[str]:
 def _beside() -> re.Pattern[str]:
     """user=bob%X of Samba's, and pushover's user=X; a lone key behind the question mark of a URL."""
     return re.compile(
-        r"\buser(?:name)?=[^\s,%\"'=]{1,80}%(?![0-9A-Fa-f]{2})([^\s,\"']++)"
+        r"\buser(?:name)?=[\w.@\\+-]{1,80}%(?![0-9A-Fa-f]{2})([^\s,\"']++)"
         r"|(?i:(?<=pushover)\S{0,40}?[ \t&?\"']user=)[\"']?([^\s&\"']++)"
         r"|(?<![\w-])user=([^\s&\"'=]{5,}+)(?=[^\n]{0,200}?pushover)"
         r"|(?i:(?<!dynamic/update)\.php\?)([\w+/=-]{8,}+)(?![\w=&.-])"
@@ -126,9 +131,13 @@ def _file(word: str) -> bool:
     return re.fullmatch(r"[\w/-]+\.(?:py|sh|js|txt|md|html?|conf|toml|ya?ml)[:,]?", word) is not None
 
 
-def spans(text: str) -> Iterator[Span]:
-    """Yield the places of such secrets in a line."""
-    for found in _code().finditer(text):
+def _any(parts: tuple[str, ...], low: str) -> bool:
+    return any(each in low for each in parts)
+
+
+def spans(text: str, low: str) -> Iterator[Span]:
+    """Yield the places of such secrets in a line; `low` is it in lower case."""
+    for found in _code().finditer(text) if _any(_CODED, low) else ():
         which = found.lastindex or 1
         start, end = found.span(which)
         value = found[which]
@@ -136,14 +145,21 @@ def spans(text: str) -> Iterator[Span]:
         if first.lower().strip(".,!?:") in _STATES or harmless(value, "strong") or _file(first):
             continue
         yield start, start + len(value.rstrip()) if which in (1, 3) else end
-    for found in _compared().finditer(text):
+    for found in _compared().finditer(text) if "%{" in low else ():
         if names.header(found[1]) and not harmless(found[2], "strong"):
             yield found.span(2)
-    for pattern in (_call(), _given(), _beside()):
-        for found in pattern.finditer(text):
-            which = found.lastindex or 1
-            value = found[which]
-            if pattern is _beside() and which == 4 and not (random(value) or (value.isalnum() and not value.islower())):
-                continue
-            if not harmless(value, "strong") and not (pattern is _call() and ordinary(value)):
-                yield found.span(which)
+    for found in _call().finditer(text) if _any(_CALLED, low) else ():
+        which = found.lastindex or 1
+        if not harmless(found[which], "strong") and not ordinary(found[which]):
+            yield found.span(which)
+    for found in _given().finditer(text) if _any(_PROGRAMS, low) else ():
+        which = found.lastindex or 1
+        if not harmless(found[which], "strong"):
+            yield found.span(which)
+    for found in _beside().finditer(text) if _any(_BESIDE, low) else ():
+        which = found.lastindex or 1
+        value = found[which]
+        if which == 4 and not (random(value) or (value.isalnum() and not value.islower())):
+            continue
+        if not harmless(value, "strong"):
+            yield found.span(which)

@@ -176,6 +176,7 @@ enter the code below
 a user may pass through
 https://example.org/reset/password
 map.old = x
+login_log_format_elements = user=<%u> method=%m rip=%r
 assertion failed: x == y
 """
 
