@@ -72,7 +72,10 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
             "your code ",
         ),
     ),
-    "installation": (lambda text: installation.parse(text).absent, ("image\ta\nwanted\tb\n", "container\ta b c\n")),
+    "installation": (
+        lambda text: [installation.parse(text).absent for _ in range(20)],
+        ("image\ta\nwanted\tb\n", "container\ta b c\n"),
+    ),
     "drift": (
         lambda text: shown.diff([f"x {text}"], [text], "ours", "theirs", "/etc/haproxy/haproxy.cfg"),
         ("a.", "pass="),
