@@ -54,12 +54,14 @@ def untunnelled(world: World, scope: Scope) -> Proof:
     tailnet, router = world.seen.tailnet, _ping(world, "router")
     if tailnet is not None and not tailnet.absent and not tailnet.error and tailnet.state not in ("", "Running"):
         return Proof(True, (f"tailscale on {world.name('proxy')}: {tailnet.state}",))
-    if router is not None and router.lost and world.passes("way", "mail"):
-        words = (
-            f"{far_end(world, router.address)} does not answer {world.name('proxy')}",
-            f"{world.name('mail')} runs: it can be asked another way",
-        )
-        return Proof(True, words)
+    if not world.passes("way", "mail"):
+        return UNKNOWN
+    runs = f"{world.name('mail')} runs: it can be asked another way"
+    if router is not None and router.lost:
+        return Proof(True, (f"{far_end(world, router.address)} does not answer {world.name('proxy')}", runs))
+    peer = tailnet.toward(world.target) if tailnet is not None and world.target else None
+    if router is None and peer is not None and peer.online is False:
+        return Proof(True, (f"tailscale on {world.name('proxy')}: peer {peer.name}, the way there, is offline", runs))
     return UNKNOWN
 
 
