@@ -9,6 +9,7 @@ import pytest
 
 from tests.assets.mail_host import MailHost
 from tests.assets.pairs import old
+from tests.assets.place import Place
 from tests.assets.plain_disk import PlainDisk
 
 
@@ -22,6 +23,12 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainDisk:
     """A blank disk of 32 MiB."""
     return PlainDisk(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder with files, and a folder that stands for their volume."""
+    return Place(tmp_path)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from assets import disk
+from tests.assets.place import Place, told
 from tests.assets.plain_disk import said
-from tests.assets.test_disk_copy import Place, told
 from tests.assets.test_disk_proof import DEVICE, Volume
 
 SECRET = b"root:$6$precious\n"

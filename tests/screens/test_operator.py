@@ -5,33 +5,21 @@ from __future__ import annotations
 from base64 import b64decode
 
 import pytest
-from textual import events
-from textual._compositor import ChopsUpdate
 
-from console.events import EngineFailed, EstateRead, FindingsChanged, ReadingsChanged, SweepOverdue
+from console.events import EstateRead, FindingsChanged, ReadingsChanged
 from console.model import Topology
 from screens.actions import ACTIONS
 from screens.app import CowhandApp
 from screens.views.lanes import Lanes
 from tests.screens.house import build, settle
 from tests.screens.stage import (
-    CALM,
-    ESTATE,
-    EVIL,
-    LANES,
     LOG,
-    START,
-    TOPOLOGY,
     TROUBLE,
     UNTRUSTED,
-    WELL,
     Stage,
     calm,
-    crowd,
     cut_off,
     half_read,
-    hostile,
-    reading,
     trouble,
 )
 
@@ -339,80 +327,6 @@ async def test_files_that_cannot_be_used_are_named_and_the_rest_still_shows() ->
         assert any("mailcow.tf:12:3: an attribute was expected" in row for row in rows)
 
 
-async def test_a_sweep_that_does_not_end_is_said_until_it_does() -> None:
-    stage = calm()
-    async with build(stage).run_test(size=SMALL) as pilot:
-        await settle(pilot)
-        stage.say(SweepOverdue(START, "the vps does not answer"))
-        rows = await settle(pilot)
-        assert "nothing answered since 14:00:00" in rows[0]
-        assert rows[1] == " sweeps do not finish: the vps does not answer"
-        stage.say(SweepOverdue(START, ""))
-        rows = await settle(pilot)
-        assert "nothing answered since" not in rows[0]
-        assert rows[1] == " all 5 lanes well since 14:00"
-
-
-async def test_an_engine_that_stopped_is_said_and_leaves_with_status_70() -> None:
-    stage = trouble()
-    app = build(stage)
-    async with app.run_test(size=SMALL) as pilot:
-        await settle(pilot)
-        stage.say(EngineFailed("ValueError at sweep.py:41"))
-        rows = await settle(pilot)
-        assert rows[1] == " ✗ the engine stopped, nothing below is live: ValueError at sweep.py:41"
-        await pilot.press("q")
-    assert app.return_code == 70
-
-
-async def test_an_engine_that_never_began_says_why_whole() -> None:
-    stage = Stage((ESTATE,))
-    why = "LabError: COWHAND_LAB must be 1 to 60 letters, digits, dots, dashes or underscores"
-    async with build(stage).run_test(size=SMALL) as pilot:
-        await settle(pilot)
-        stage.say(EngineFailed(why))
-        rows = await settle(pilot)
-        assert rows[0].startswith(" ✗ stopped")
-        assert rows[1].endswith("…")
-        assert why in " ".join(row.strip() for row in rows)
-
-
-@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
-async def test_leaving_is_one_key(key: str) -> None:
-    app = build(calm())
-    async with app.run_test(size=SMALL) as pilot:
-        await settle(pilot)
-        await pilot.press(key)
-    assert app.return_code == 0
-
-
-@pytest.mark.slow
-async def test_what_a_server_says_cannot_reach_the_terminal_as_more_than_text() -> None:
-    app = build(hostile())
-    async with app.run_test(size=SMALL) as pilot:
-        for key in "12345":
-            rows = await settle(pilot, key)
-            assert all(row.isprintable() for row in rows)
-    assert not EVIL.isprintable()
-
-
-async def test_markup_in_an_answer_stays_as_it_was_written() -> None:
-    async with build(hostile()).run_test(size=SMALL) as pilot:
-        rows = await settle(pilot)
-    assert "[bold]markup[/]" in rows[1]
-
-
-async def test_forty_lanes_scroll_with_the_cursor() -> None:
-    app = build(crowd(40))
-    async with app.run_test(size=SMALL) as pilot:
-        rows = await settle(pilot)
-        assert "2007 lane07" in "\n".join(rows)
-        rows = await settle(pilot, "G")
-        assert "2039 lane39" in "\n".join(rows[3:14])
-        rows = await settle(pilot, "g")
-        assert "2000 lane00" in rows[4]
-
-
 async def test_lanes_that_vanish_from_the_sources_leave_the_cursor_on_one_that_is_there() -> None:
     stage = calm()
     app = build(stage)
@@ -434,153 +348,3 @@ async def test_no_lanes_at_all_is_said_and_no_key_breaks_anything() -> None:
         for key in "12345":
             await settle(pilot, key, "j", "k", "G", "g", "n", "enter", "s", "y", "f", "tab", "pagedown", "r")
         assert app.crash is None
-
-
-async def test_the_map_says_when_opentofu_could_not_tell() -> None:
-    remark = "OpenTofu: there is no state yet; what is shown is what its files say"
-    app = build(Stage((EstateRead("benoit", TOPOLOGY, (), (), {}, remark),)))
-    async with app.run_test(size=SMALL) as pilot:
-        rows = await settle(pilot, "4", "G")
-    assert any(row.strip() == remark for row in rows)
-
-
-async def test_the_map_says_in_eighty_columns_how_opentofu_comes_to_be_asked() -> None:
-    remark = "OpenTofu: not asked, for this folder is not trusted (see cowhand trust)"
-    whole = f"{remark}; what is shown is what its files say"
-    app = build(Stage((EstateRead("benoit", TOPOLOGY, (), (), {}, whole),)))
-    async with app.run_test(size=SMALL) as pilot:
-        rows = await settle(pilot, "4", "G")
-    assert any(row.strip().startswith(remark) for row in rows)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 15), (119, 30), (160, 20), (300, 90)])
-async def test_every_size_of_terminal_draws_every_screen(size: tuple[int, int]) -> None:
-    app = build(trouble())
-    async with app.run_test(size=size) as pilot:
-        for key in ("1", "2", "3", "4", "5", "question_mark", "colon"):
-            await settle(pilot, key)
-        assert app.crash is None
-
-
-async def test_a_resize_takes_another_shape_and_keeps_the_cursor() -> None:
-    app = build(trouble())
-    async with app.run_test(size=SMALL) as pilot:
-        await settle(pilot)
-        for size in ((200, 50), (120, 36), (50, 10), (80, 24)):
-            await pilot.resize_terminal(*size)
-            rows = await settle(pilot)
-        assert cell(app) == ("imaps", "vm")
-    assert "✗ untrusted" in rows[6]
-
-
-@pytest.mark.slow
-async def test_n_in_the_sources_goes_from_finding_to_finding() -> None:
-    app = build(calm())
-    async with app.run_test(size=SMALL) as pilot:
-        await settle(pilot, "3")
-        seen: list[int] = []
-        for _ in range(5):
-            place = app.view.place()
-            assert place is not None
-            seen.append(place.line)
-            await settle(pilot, "n")
-        assert seen == [6, 13, 15, 20, 27]
-        place = app.view.place()
-        assert place is not None
-        assert place.line == 6
-
-
-async def test_tab_opens_the_next_file_at_its_first_finding() -> None:
-    app = build(calm())
-    async with app.run_test(size=SMALL) as pilot:
-        rows = await settle(pilot, "3", "tab")
-        assert any(row.startswith("▸◆ CH024  19 ") for row in rows)
-        rows = await settle(pilot, "shift+tab")
-        assert any(row.startswith("▸◆ CH004   6 ") for row in rows)
-
-
-@pytest.mark.slow
-async def test_a_search_in_the_sources_goes_to_the_line() -> None:
-    app = build(calm())
-    async with app.run_test(size=SMALL) as pilot:
-        await settle(pilot, "3", "slash", *"sieve", "enter")
-        place = app.view.place()
-    assert place is not None
-    assert place.line == 22
-
-
-@pytest.mark.slow
-async def test_long_lines_move_left_and_right() -> None:
-    app = build(calm())
-    async with app.run_test(size=(60, 20)) as pilot:
-        before = await settle(pilot, "3")
-        after = await settle(pilot, "l", "l", "l")
-        back = await settle(pilot, "h", "h", "h")
-    assert not any("check port 10025" in row for row in before)
-    assert any("check port 10025" in row for row in after)
-    assert back == before
-
-
-async def test_the_log_follows_its_end_until_one_scrolls_up() -> None:
-    stage = calm()
-    stage.lines = tuple(f"14:00:00  line {at}" for at in range(60))
-    async with build(stage).run_test(size=SMALL) as pilot:
-        rows = await settle(pilot, "5")
-        assert rows[-2].endswith("line 59")
-        rows = await settle(pilot, "k", "k")
-        assert rows[-2].endswith("line 57")
-        stage.lines = (*stage.lines, "14:00:01  line 60")
-        pilot.app.view._look()  # type: ignore[attr-defined]
-        rows = await settle(pilot)
-        assert rows[-2].endswith("line 57")
-        rows = await settle(pilot, "G")
-        assert rows[-2].endswith("line 60")
-
-
-@pytest.mark.slow
-async def test_the_frames_of_the_map_are_all_closed_at_the_same_column() -> None:
-    app = build(trouble())
-    for width in (80, 100, 120, 200):
-        async with build(trouble()).run_test(size=(width, 60)) as pilot:
-            rows = await settle(pilot, "4")
-        ends = {len(row) for row in rows[3:-1] if row.endswith(("┐", "│", "┘"))}
-        assert len(ends) <= 2, width
-    assert app.crash is None
-
-
-async def test_a_latency_that_changes_adds_to_the_history() -> None:
-    stage = Stage((ESTATE, ReadingsChanged(CALM), WELL))
-    async with build(stage).run_test(size=SMALL) as pilot:
-        rows = await settle(pilot)
-        assert rows[10].endswith("▄")
-        for ms in (1.0, 300.0):
-            stage.say(ReadingsChanged((reading(LANES[0], "public", "ok", f"{ms:.0f} ms", ms),)))
-            rows = await settle(pilot)
-    assert rows[10].endswith("█")  # the slowest of these minutes
-    assert rows[11].strip() == f"13:08{' ' * 20}14:07"
-
-
-async def test_a_window_that_loses_the_focus_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = build(calm())
-    async with app.run_test(size=SMALL) as pilot:
-        before = await settle(pilot)
-        sent: list[object] = []
-        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update))
-        for event in (events.AppBlur(), events.AppFocus()):
-            app.post_message(event)
-            assert await settle(pilot) == before
-    assert [update for update in sent if update is not None] == []
-
-
-@pytest.mark.slow
-async def test_a_screen_that_was_left_and_opened_again_sends_only_what_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = build(trouble())
-    async with app.run_test(size=(200, 50)) as pilot:
-        await settle(pilot, "2", "1", "4", "1")
-        sent: list[object] = []
-        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update))
-        await settle(pilot, "n")
-    updates = [update for update in sent if isinstance(update, ChopsUpdate)]
-    assert updates
-    assert sum(end - start for update in updates for _, start, end in update.spans) < 1_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 from collections import deque
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.events import ActionBegan, ActionEnded, FlowAsked, FlowEnded, StepChanged, StepPlanned
+from console.events import FlowAsked, FlowEnded, StepChanged, StepPlanned
 from console.flows import (
     Action,
     Ask,
@@ -20,7 +19,6 @@ from console.flows import (
     NotYetKnown,
     Plan,
     Refusal,
-    Rollback,
     Run,
     Step,
     StepContext,
@@ -32,9 +30,6 @@ from console.flows import (
 )
 from console.hosts.local import Local
 from console.hosts.recorded import Recorded
-from console.runner.undo import ways_back
-from tests.console.flows import rollbacks
-from tests.console.flows.case import Rooted
 from tests.console.flows.playing import Leave, Play
 
 
@@ -354,263 +349,6 @@ async def test_a_command_that_succeeds_and_does_not_help_is_a_failure(tmp_path: 
     ending = await Play(tmp_path, [Planned(tmp_path / "b", Run("here", ("true",)))], ["yes", "stop"]).run()
     assert ending.outcome == "failed"
     assert ending.words == "planned failed: planned is not there after all: it is not so; now: it is not so"
-
-
-class Unproven(Leave):
-    """Its check is content with a file, its proof is not."""
-
-    proven = False
-
-    async def verify(self, context: StepContext) -> CheckResult:
-        return done("proven") if self.proven else needed("nobody sees it from outside")
-
-
-async def test_what_was_changed_and_not_proven_is_proven_when_it_is_tried_again(tmp_path: Path) -> None:
-    step = Unproven(tmp_path / "a")
-    play = Play(tmp_path, [step], ["yes", "retry", "stop"])
-    assert (await play.run()).outcome == "failed"
-    later = Play(tmp_path, [step])
-    assert (await later.run()).outcome == "failed"
-    step.proven = True
-    assert (await Play(tmp_path, [step]).run()).outcome == "done"
-
-
-async def test_a_failure_says_how_far_it_came_and_what_is_true_now(tmp_path: Path) -> None:
-    actions = touch(tmp_path / "a"), Run("here", ("false",)), touch(tmp_path / "b")
-    ending = await Play(tmp_path, [Planned(tmp_path / "b", *actions)], ["yes", "stop"]).run()
-    assert "false on here ended with status 1; 1 of 3 changes were made; now: it is not so" in ending.words
-    assert ((tmp_path / "a").exists(), (tmp_path / "b").exists()) == (True, False)
-
-
-async def test_a_failure_can_be_tried_again(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    script = Run("here", ("sh", "-c", 'test -e "$1" && touch "$2"', "sh", str(gate), str(tmp_path / "b")))
-    play = Play(tmp_path, [Planned(tmp_path / "b", script)], ["yes", "retry", "yes"])
-    play.before = lambda prompt: gate.touch() if prompt.kind == "failed" else None
-    assert (await play.run()).outcome == "done"
-
-
-class Wrong(Leave):
-    async def verify(self, context: StepContext) -> CheckResult:
-        return needed("dovecot does not answer")
-
-
-async def test_a_failure_can_be_taken_back_after_its_plan_was_shown(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Wrong(tmp_path / "a")], ["yes", "undo", "yes"])
-    ending = await play.run()
-    assert (ending.outcome, play.states()) == ("failed", ["undone"])
-    assert "was undone" in ending.words
-    assert not (tmp_path / "a").exists()
-    assert [event.undo for event in play.events if isinstance(event, StepPlanned)] == [False, True]
-
-
-async def test_a_command_that_hangs_is_ended_at_its_limit(tmp_path: Path) -> None:
-    slow = Run("here", ("sh", "-c", 'sleep 30; touch "$1"', "sh", str(tmp_path / "b")), timeout=0.2)
-    ending = await Play(tmp_path, [Planned(tmp_path / "b", slow)], ["yes", "stop"]).run()
-    assert "sh did not end within 0.2 s on here; now: it is not so" in ending.words
-
-
-class Stuck(Planned):
-    patience = 0.1
-
-    async def check(self, context: StepContext) -> CheckResult:
-        await asyncio.sleep(60)
-        return done("never")
-
-
-async def test_a_check_has_a_limit_too(tmp_path: Path) -> None:
-    ending = await Play(tmp_path, [Stuck(tmp_path / "b")], ["stop"]).run()
-    assert "did not find out within 0.1 s" in ending.words
-
-
-class Broken(Planned):
-    async def apply(self, change: Change, plan: Plan) -> None:
-        secret = "hunter2"
-        raise KeyError(secret)
-
-
-async def test_a_mistake_of_ours_is_told_by_its_place_and_never_by_its_values(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Broken(tmp_path / "b", touch(tmp_path / "b"))], ["yes"])
-    ending = await play.run()
-    assert (ending.outcome, play.states()) == ("failed", ["failed"])
-    assert "KeyError at" in ending.words
-    assert "hunter2" not in play.record.entries.__repr__() + ending.words
-    assert play.record.state == "failed"
-
-
-# ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_stop_comes_between_two_actions(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Planned(tmp_path / "b", touch(tmp_path / "a"), touch(tmp_path / "b"))], ["yes"])
-    tell = play.session.tell
-
-    def hear(event: object) -> None:
-        tell(event)  # type: ignore[arg-type]
-        if isinstance(event, ActionBegan):
-            play.session.stop()
-
-    play.session.tell = hear
-    ending = await play.run()
-    assert (ending.outcome, play.states(), play.record.state) == ("stopped", ["stopped"], "stopped")
-    assert ((tmp_path / "a").exists(), (tmp_path / "b").exists()) == (True, False)
-
-
-async def test_a_stop_does_not_wait_for_an_answer(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Leave(tmp_path / "a")])
-
-    async def never(prompt: object) -> str | None:
-        play.session.stop()
-        await asyncio.sleep(60)
-        return "yes"
-
-    play.session.operator = never
-    ending = await play.run()
-    assert (ending.outcome, ending.words) == ("stopped", "stopped; nothing was changed")
-
-
-async def test_a_cut_ends_the_command_and_closes_the_journal(tmp_path: Path) -> None:
-    slow = Run("here", ("sleep", "30"))
-    play = Play(tmp_path, [Planned(tmp_path / "b", slow)], ["yes"])
-    tell, begun = play.session.tell, asyncio.Event()
-
-    def hear(event: object) -> None:
-        tell(event)  # type: ignore[arg-type]
-        if isinstance(event, ActionBegan):
-            begun.set()
-
-    play.session.tell = hear
-    task = asyncio.ensure_future(play.run())
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    ended = [event for event in play.events if isinstance(event, ActionEnded)]
-    assert "cut off" in ended[0].problem
-    assert [entry.kind for entry in play.record.entries][-2:] == ["did", "ended"]
-    assert play.record.state == "stopped"
-
-
-# ── rollbacks ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def guarding(root: Path) -> Rooted:
-    """A host below a folder, with real timed rollbacks."""
-    rollbacks.lay(root)
-    return Rooted(root, "here", "here")
-
-
-class Guarded(Leave):
-    guarded = ("here",)
-
-    async def plan(self, context: StepContext) -> Plan:
-        actions = (await context.edit("here", self.path, self.text),)
-        return Plan(actions, rollbacks=(Rollback("here", ("rm", "--", self.path), 60),))
-
-
-async def test_a_rollback_is_armed_first_and_disarmed_when_it_is_proven(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes"], host=guarding(tmp_path))
-    assert (await play.run()).outcome == "done"
-    program = "sh /var/lib/cowhand/rollback/rollback.sh"
-    assert [event.action.text.partition(" (")[0] for event in play.events if isinstance(event, ActionBegan)] == [
-        "mkdir -p -m 0700 -- /var/lib/cowhand/rollback",
-        "write /var/lib/cowhand/rollback/rollback.sh",
-        f"{program} arm play.leave.here 60 -- rm -- {tmp_path}/a",
-        f"write {tmp_path}/a",
-        f"{program} disarm play.leave.here",
-    ]
-    assert rollbacks.state(tmp_path, "play.leave.here") == "kept"
-    assert [change["path"] for change in ways_back(play.record)["play", "leave"]] == [f"{tmp_path}/a"]
-    again = Play(tmp_path, [Guarded(tmp_path / "b", name="other")], ["yes"], host=Rooted(tmp_path, "here", "here"))
-    await again.run()
-    first = next(event.action.text for event in again.events if isinstance(event, ActionBegan))
-    assert first.startswith(f"{program} arm play.other.here 60"), "the script is laid once"
-
-
-async def test_without_its_rollback_nothing_is_changed(tmp_path: Path) -> None:
-    host = guarding(tmp_path)
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "sh").write_text('#!/bin/sh\n[ "$2" = arm ] || exec sh "$@"\n')  # says well, and does nothing
-    (tmp_path / "bin" / "sh").chmod(0o755)
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes", "stop"], host=host)
-    ending = await play.run()
-    assert "here has not armed its rollback: nothing else was done" in ending.words
-    assert not (tmp_path / "a").exists()
-
-
-async def test_where_nothing_can_take_it_back_the_step_is_refused(tmp_path: Path) -> None:
-    host = guarding(tmp_path)
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "sh").write_text('#!/bin/sh\ncase $2 in "set -- ways"*) echo none ;; *) exec sh "$@" ;; esac\n')
-    (tmp_path / "bin" / "sh").chmod(0o755)
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], [], host=host)
-    ending = await play.run()
-    assert (ending.outcome, "neither systemd nor setsid" in ending.words) == ("refused", True)
-    assert not [event for event in play.events if isinstance(event, ActionBegan)]
-
-
-async def test_the_plan_says_when_a_restart_of_the_host_forgets_its_rollback(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], ["yes"], host=guarding(tmp_path))
-    await play.run()
-    assert play.state is not None
-    plan = play.state.steps[0].plan
-    assert plan is not None
-    assert any("a restart of it forgets the rollback" in note for note in plan.notes)
-    assert plan.rollbacks == (
-        f"here goes back by itself after 60 s, unless this is proven: rm -- {tmp_path}/a",
-    )  # fmt: skip
-
-
-class Blind(Guarded):
-    async def verify(self, context: StepContext) -> CheckResult:
-        return needed("the way in is gone")
-
-
-async def test_a_rollback_stays_armed_when_the_change_is_not_proven(tmp_path: Path) -> None:
-    ending = await Play(tmp_path, [Blind(tmp_path / "a")], ["yes", "stop"], host=guarding(tmp_path)).run()
-    assert "its rollback is armed: here takes it back by itself" in ending.words
-    assert rollbacks.armed(tmp_path) == ["play.leave.here"]
-    rollbacks.fire(tmp_path)
-    assert not (tmp_path / "a").exists()
-
-
-async def test_a_later_run_proves_what_is_there_and_disarms(tmp_path: Path) -> None:
-    host = guarding(tmp_path)
-    await Play(tmp_path, [Blind(tmp_path / "a")], ["yes", "stop"], host=host).run()
-    play = Play(tmp_path, [Guarded(tmp_path / "a")], host=host)
-    assert ((await play.run()).outcome, play.states(), rollbacks.armed(tmp_path)) == ("done", ["done"], [])
-
-
-class Late(Guarded):
-    """Its rollback is fired while it is proven: by a console that was too slow."""
-
-    async def verify(self, context: StepContext) -> CheckResult:
-        rollbacks.fire(Path(self.path).parent)
-        return done("it was there")
-
-
-async def test_a_change_that_was_taken_back_before_it_was_kept_is_not_called_done(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Late(tmp_path / "a")], ["yes", "stop"], host=guarding(tmp_path))
-    ending = await play.run()
-    assert (ending.outcome, "here took it back before it was proven" in ending.words) == ("failed", True)
-
-
-class Slow(Guarded):
-    """Its first action takes so long that the second comes after its time."""
-
-    async def apply(self, change: Change, plan: Plan) -> None:
-        rollbacks.fire(Path(self.path).parent)
-        await super().apply(change, plan)
-
-
-async def test_no_change_is_begun_when_its_rollback_is_not_armed_any_more(tmp_path: Path) -> None:
-    play = Play(tmp_path, [Slow(tmp_path / "a")], ["yes", "stop"], host=guarding(tmp_path))
-    ending = await play.run()
-    assert "this was not begun" in ending.words
-    assert not (tmp_path / "a").exists()
-
-
-# ── coming late ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_the_state_is_all_that_was_told(tmp_path: Path) -> None:
