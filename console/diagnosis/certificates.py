@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -10,6 +11,12 @@ from console.model import Certificate, Outcome
 from console.observation import LaneData, SweepData
 
 UNKNOWN = "unknown issuer"
+
+SHORTER = (
+    (datetime(2027, 2, 10, tzinfo=UTC).timestamp(), 64),
+    (datetime(2028, 2, 16, tzinfo=UTC).timestamp(), 45),
+)
+"""From when Let's Encrypt's default profile issues for how many days (letsencrypt.org/2025/12/02/from-90-to-45)."""
 
 
 def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] | None:
@@ -33,6 +40,13 @@ def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] 
         elif worst is None and left < (certificate.not_after - certificate.not_before) / 3 - 86400:
             worst = "degraded", f"{left / 86400:.0f} days"
     return worst
+
+
+def lifetimes(certificate: Certificate, now: float) -> tuple[tuple[float, int], ...]:
+    """The times (Unix) from which renewals of a certificate live shorter than it does, and how many days."""
+    life = (certificate.not_after - certificate.not_before) / 86400
+    ours = "O=Let's Encrypt" in certificate.issuer.split(",")
+    return tuple((at, days) for at, days in SHORTER if ours and at > now and days + 1 < life)
 
 
 def covers(certificate: Certificate | None, name: str) -> bool:

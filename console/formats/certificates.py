@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from console.diagnosis import certificates, tlsa
+from console.diagnosis import certificates as judged
+from console.diagnosis import tlsa
 from console.diagnosis.certificate_places import day, letters
 from console.events import CertificateSurvey
 from console.formats import document as documents
@@ -78,7 +79,7 @@ def life(found: Certificate, now: float) -> float:
 
 def covers(found: Certificate, name: str) -> bool | None:
     """Whether it is for the name; None when no name is known."""
-    return certificates.covers(found, name) if name else None
+    return judged.covers(found, name) if name else None
 
 
 def text(found: CertificateSurvey, name: str, paint: Callable[[str, str], str]) -> str:
@@ -92,6 +93,10 @@ def text(found: CertificateSurvey, name: str, paint: Callable[[str, str], str]) 
         blocks.append("\n".join([paint(first, "dim"), *rest]))
     certificates = {place.certificate.fingerprint: place.certificate for place in found.places if place.certificate}
     blocks += ["\n".join(_certificate(each, called, found.at, paint)) for each in certificates.values()]
+    coming = dict.fromkeys(each for one in certificates.values() for each in judged.lifetimes(one, found.at))
+    if coming:
+        told = ", ".join(f"{days} days from {day(at)} on" for at, days in coming)
+        blocks.append(f"Let's Encrypt's default profile issues for {told}")
     if found.tlsa:
         blocks.append("\n".join(f"TLSA {each.name}: {tlsa.told(each, found.places)}" for each in found.tlsa))
     if found.renewal is not None:

@@ -136,15 +136,23 @@ class Certificates(View):
         ]  # fmt: skip
 
     def _weeks(self, known: CertificateSurvey, called: dict[str, str]) -> list[Line]:
-        """Twelve weeks from now: the letter of each certificate in the week in which it ends."""
+        """Twelve weeks from now: the letter of each certificate in the week in which it ends.
+
+        A number is the days that renewals live from that week on."""
+        from console.diagnosis.certificates import lifetimes
+
         ink = self.ink
         cells: list[str] = ["·"] * WEEKS
+        ends: list[tuple[float, str]] = []
         for one in {place.certificate for place in known.places if place.certificate is not None}:
-            week = int((one.not_after - known.at) // WEEK)
+            ends.append((one.not_after, called[one.fingerprint][0]))
+            ends += [(at, str(days)) for at, days in lifetimes(one, known.at)]
+        for at, mark in dict.fromkeys(ends):
+            week = int((at - known.at) // WEEK)
             if 0 <= week < WEEKS:
-                cells[week] = called[one.fingerprint][0] if cells[week] == "·" else "+"
+                cells[week] = mark if cells[week] == "·" else "+"
         pieces: list[Piece] = [("   12 weeks  ", ink.muted)]
-        pieces += [(f"{cell}  ", ink.faint if cell == "·" else ink.bright) for cell in cells]
+        pieces += [(f"{cell:<3}", ink.faint if cell == "·" else ink.bright) for cell in cells]
         if known.renewal is not None:
             pieces.append((f"certbot tries {clock(known.renewal, known.at)}", ink.muted))
         return [tuple(pieces)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from console.diagnosis.certificate_places import findings
 from console.events import CertificateSurvey
@@ -65,6 +67,18 @@ async def test_equal_certificates_have_one_letter_and_the_chosen_one_its_life() 
         await settle(pilot, "j", "j")
         assert "20 days left of 90" in "\n".join(rows_of(app))
         assert "mode 644" in "\n".join(rows_of(app))
+
+
+async def test_the_weeks_show_from_when_renewals_live_shorter() -> None:
+    at = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
+    theirs = replace(NEW, issuer="CN=E8,O=Let's Encrypt,C=US", not_before=at - 30 * DAY, not_after=at + 60 * DAY)
+    stage = calm()
+    stage.certificates = CertificateSurvey(at, tuple(replace(each, certificate=theirs) for each in PLACES[:2]))
+    app = CowhandApp(stage, title="site", read_only=False, lab=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, "8")
+        weeks = next(row for row in rows_of(app) if "12 weeks" in row)
+    assert weeks.split()[2:] == ["·"] * 5 + ["64", "·", "·", "A", "·", "·", "·"]
 
 
 async def test_a_filter_keeps_the_places_that_have_it() -> None:
