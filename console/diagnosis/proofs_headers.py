@@ -17,6 +17,9 @@ HEADER_TIMES = {"closed-3": ("imap", "pop3", "sieve"), "closed-5": ("submission"
 WAITED = re.compile(r"haproxy read: (?:time|EOF|unexp)|haproxy(?:\(v\d\))?: Client timed out")
 """What Postfix and Dovecot log of a header that did not come."""
 
+MISSED = re.compile(rf"{WAITED.pattern}|haproxy: Client disconnected: Failed to read valid HAproxy data")
+"""The same, and what Dovecot logs where a client's own first words came in its place."""
+
 _LOGINS = {
     "imap": "imap-login: ", "imaps": "imap-login: ", "pop3": "pop3-login: ", "pop3s": "pop3-login: ",
     "sieve": "managesieve-login: ",
@@ -69,11 +72,26 @@ def headed(world: World, port: int) -> bool:
     """Whether the daemon names what only a header tells it: a client's address, or the public one that was dialled."""
     mark = _LOGINS.get(world.lanes[port].lane.protocol)
     if mark is not None:
-        came = (_DIALLED.search(line) for line in world.log(port) if mark in line)
-        return any(plain(found[1]) in world.dialled for found in came if found)
+        lines = [line for line in world.log(port) if mark in line]
+        came = [row for row, line in enumerate(lines) if _named(world, line)]
+        return bool(came) and not _came_before(world, port, came, lines)
     name = {"smtps": "smtps", "submission": "submission"}.get(world.lanes[port].lane.protocol)
     some = (_CONNECTED.match(line) for line in world.log(port)) if name else ()
     return any(found[1] == f"{name}-haproxy" and _is_public(plain(found[2])) for found in some if found)
+
+
+def _named(world: World, line: str) -> bool:
+    found = _DIALLED.search(line)
+    return found is not None and plain(found[1]) in world.dialled
+
+
+def _came_before(world: World, port: int, came: list[int], lines: list[str]) -> bool:
+    """Whether headers came before any was missed alone: a log is asked for by whole seconds, older ones are in it.
+
+    One that is lost on its way is one; nobody was let in through HAProxy, and two waited in vain since."""
+    missed = [row for row, line in enumerate(lines) if MISSED.search(line)]
+    passed = any("pass" in world.came("talk", at, port) for at in ("here", "itself"))
+    return not passed and len(missed) > 1 and came[-1] < missed[0]
 
 
 def _is_public(address: str) -> bool:
