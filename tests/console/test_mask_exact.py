@@ -6,7 +6,8 @@ They are for mistakes made on purpose (tests/mutants), where a test for each row
 from __future__ import annotations
 
 from console.mask import DOTS, mask
-from tests.console.test_mask import BASES, BLOCKS, FORMS, SHAPES, SHOWN, TILDE, lines
+from tests.console.test_mask import BASES, FORMS, SHAPES, SHOWN, TILDE, lines
+from tests.console.test_mask_texts import BLOCKS
 
 SECRET = "hunter2x"
 
