@@ -184,8 +184,9 @@ def plain_text(world: World, scope: Scope) -> Proof:
 
 
 def exhausted(world: World, scope: Scope) -> Proof:
-    """Its log says that the limit was reached since the sweep began; or Postfix, which starts a process for whoever
-    connects until then, runs and lets connections wait. Of others those that wait only hint at it."""
+    """Its log says that it reached the limit, or Postfix runs and leaves connections waiting.
+
+    Postfix starts a process for each client until the limit. Of another daemon, waiting connections are only a hint."""
     port = scope.ports[0]
     target, given = target_of(world, port), {"target": str(target_of(world, port)), "daemon": world.daemon(port)}
     logged = world.logged(LIMIT, port)

@@ -40,15 +40,14 @@ def told(tlsa: Tlsa, places: Sequence[CertificatePlace]) -> str:
     if not tlsa.records:
         return "no record"
     rows = join_words([numbers(each) for each in tlsa.records], 4)
-    served, issuers = served_to(tlsa, places), issuers_of(places)
-    found = {agreement(tlsa, place.certificate, issuers) for place in served}
-    if not served:
-        words = f"{rows}; cannot tell whether it matches: port {PORT} showed no certificate to who sends this name"
+    fits = matches_served(tlsa, places)
+    if not served_to(tlsa, places):
+        words = f"{rows}; cannot tell whether it matches: port {PORT} showed no certificate for this name"
     elif not any(usable(each) for each in tlsa.records):
         words = f"{rows}; senders that check DANE can use none of them, and encrypt without checking"
-    elif False in found:
+    elif fits is False:
         words = f"{rows}; not what port {PORT} serves"
-    elif None in found:
+    elif fits is None:
         words = (
             f"{rows}; cannot tell whether it matches: of what is served only SHA-256 of certificate and key are known"
         )
@@ -70,6 +69,13 @@ def served_to(tlsa: Tlsa, places: Sequence[CertificatePlace]) -> list[Certificat
         for place in places
         if place.kind == "served" and place.sni == name and place.where.endswith(f":{PORT}") and place.certificate
     ]
+
+
+def matches_served(tlsa: Tlsa, places: Sequence[CertificatePlace]) -> bool | None:
+    """Whether the records match wherever port 25 shows a certificate for their name; None when that cannot be told."""
+    issuers = issuers_of(places)
+    found = {agreement(tlsa, place.certificate, issuers) for place in served_to(tlsa, places)}
+    return False if False in found else None if None in found or not found else True
 
 
 def issuers_of(places: Sequence[CertificatePlace]) -> Issuers:
@@ -143,7 +149,7 @@ def _coming(
 
 def _rows(tlsa: Tlsa) -> tuple[str, ...]:
     signed = "the name server says that the answer is signed" if tlsa.signed else (
-        "the name server does not say that the answer is signed: where it is not, senders take no notice of it"
+        "the name server does not say that the answer is signed: senders ignore a record that is not"
     )  # fmt: skip
     rows = (f"record: {each.usage} {each.selector} {each.matching} {each.digest}" for each in tlsa.records[:8])
     return *rows, signed

@@ -45,7 +45,7 @@ async def ask(host: Host, name: str) -> Tlsa:
     for server in servers(text):
         try:
             async with asyncio.timeout(PATIENCE):
-                return read(name, await _converse(host, server, name))
+                return _read(name, await _converse(host, server, name))
         except TimeoutError:
             trouble = f"the name server {server} did not answer by TCP within {PATIENCE:g} s"
         except HostError as why:
@@ -94,7 +94,7 @@ async def _converse(host: Host, server: str, name: str) -> Message:
     return answer
 
 
-def read(name: str, answer: Message) -> Tlsa:
+def _read(name: str, answer: Message) -> Tlsa:
     """Read an answer; raises ValueError for one that tells nothing, such as SERVFAIL."""
     import dns.flags
     import dns.rcode

@@ -146,15 +146,19 @@ async def key(context: StepContext) -> tuple[bool, str]:
     named = [each for each in records.records if usable(each) and each.usage == 3]
     if not named:
         return False, f"no TLSA record of {records.name} names the key or the certificate"
-    if not any(each.selector == 1 and agreement(Tlsa("", (each,)), there.leaf, {}) for each in named):
-        return False, f"no TLSA record of {records.name} names this key: publish the new one's when it is there (CH014)"
+    keys = Tlsa(records.name, tuple(each for each in named if each.selector == 1))
+    if not agreement(keys, there.leaf, {}):
+        return False, f"no TLSA record of {records.name} names this key: publish one for the new key (CH014)"
     text = f"A TLSA record of {records.name} names the key of this certificate. Keep that key?"
     choices = {
         "yes": "at this renewal and the later ones (certbot's --reuse-key)",
         "no": "publish the new key's record at once, or senders that check DANE defer until it is known",
     }
     keep = context.ask(Ask("reuse", text, choices, default="yes")) == "yes"
-    return keep, "the key stays, and the TLSA record fits" if keep else "the TLSA record fits no more afterwards"
+    return (
+        keep,
+        "the key stays, so the TLSA record still matches" if keep else "the TLSA record will not match the new key",
+    )
 
 
 def _order(found: Ground) -> list[str]:

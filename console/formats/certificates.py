@@ -57,8 +57,6 @@ def _place(place: CertificatePlace, called: dict[str, str], name: str, now: floa
 
 
 def _tlsa(records: Tlsa, places: Sequence[CertificatePlace]) -> dict[str, Any]:
-    served = tlsa.served_to(records, places)
-    found = [tlsa.agreement(records, each.certificate, tlsa.issuers_of(places)) for each in served]
     return {
         "name": records.name,
         "records": [
@@ -66,7 +64,7 @@ def _tlsa(records: Tlsa, places: Sequence[CertificatePlace]) -> dict[str, Any]:
             for each in records.records
         ],
         "signed": records.signed,
-        "matches": False if False in found else None if None in found or not found else True,
+        "matches": tlsa.matches_served(records, places),
         "error": records.error or None,
     }
 

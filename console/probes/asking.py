@@ -147,24 +147,24 @@ class _Asking:
             with suppress(ValueError):  # what it denied or secured is counted after our own probes only
                 servers = haproxy_stats.recounted(stats.servers, again)
                 self.seen.stats = replace(stats, servers=servers, frontends=haproxy_stats.parse_frontends(again))
-        counted = self.seen.stats is not None and self.seen.stats is not stats
-        if counted and self.seen.stats is not None and "here" in self.hosts and not self.brief:
-            self.told.ended = await ends.ask(self.lanes, self.seen.stats, self.hosts["proxy"], self.hosts["here"])
+        fresh = self.seen.stats
+        if fresh is not None and fresh is not stats and "here" in self.hosts and not self.brief:
+            self.told.ended = await ends.ask(self.lanes, fresh, self.hosts["proxy"], self.hosts["here"])
 
     async def dialling(self) -> None:
         """Where connections of HAProxy's stand unanswered: two or more of them, for one may have lost a packet.
 
         A check gives up soon and begins again: between two of them there is none to be seen."""
-        ends: dict[tuple[str, int], dict[str, int]] = {}
+        standing: dict[tuple[str, int], dict[str, int]] = {}
         for look in range(LOOKS):
             found = await connections.unanswered(self.hosts["proxy"], "haproxy")
             if found is None:
                 return
             for end, address, port in found:
-                looks = ends.setdefault((address, port), {})
+                looks = standing.setdefault((address, port), {})
                 looks[end] = looks.get(end, 0) + 1
-            self.told.dialling = tuple(place for place, some in ends.items() if len(some) > 1)
-            self.told.standing = tuple(place for place, some in ends.items() if max(some.values()) == LOOKS)
+            self.told.dialling = tuple(place for place, some in standing.items() if len(some) > 1)
+            self.told.standing = tuple(place for place, some in standing.items() if max(some.values()) == LOOKS)
             if look + 1 < LOOKS:
                 await asyncio.sleep(APART)
 

@@ -38,7 +38,7 @@ BASE: tuple[tuple[str, str, int], ...] = (
 """The mail ports that Mailcow's own docker-compose.yml publishes, and the variables that move them."""
 
 _WEB = (("HTTPS", 443), ("HTTP", 80))
-_ANY = frozenset(("", "*", "0.0.0.0", "::"))
+ANY = frozenset(("", "*", "0.0.0.0", "::"))
 _BINDING = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?(\d{1,5})")
 
 
@@ -90,7 +90,7 @@ class Ports:
                 self._published.setdefault(entry.port, []).append(entry)
         left = {entry.container_port for entry in self.assumed if entry.port != entry.container_port}
         self._left = left - self._published.keys()
-        """Ports that Mailcow's own compose file would publish, and mailcow.conf moves away: nobody is there."""
+        """Ports that Mailcow's compose file publishes by default and mailcow.conf changes: nobody listens there."""
         self._exact: dict[tuple[str, int], Forward] = {}
         self._anywhere: dict[int, Forward] = {}
         self._listening: set[str] = set()
@@ -141,7 +141,7 @@ class Ports:
         """Return what is known of a port on a machine of which nothing says that it is the mail server's."""
         arrival = self.at(host, port)
         published = arrival.entry is not None and arrival.known and not arrival.elsewhere
-        named = published and arrival.entry is not None and arrival.entry.address not in _ANY
+        named = published and arrival.entry is not None and arrival.entry.address not in ANY
         if named or arrival.direct or arrival.hops or normal(host) in self._pinned:
             return arrival
         return Arrival(host, port, ANYBODY.get(port) or Listener(None, port))
@@ -164,7 +164,7 @@ class Ports:
         if (service := self._own.get(normal(here))) is not None:
             return Arrival(here, number, self._inside(service, number), None, (), tuple(hops), adds, True, True)
         entry, elsewhere, sure = self._entry(here, number)
-        if not hops and self._strange(here) and (elsewhere or entry is None or entry.address in _ANY):
+        if not hops and self._strange(here) and (elsewhere or entry is None or entry.address in ANY):
             return Arrival(here, number, ANYBODY.get(number) or Listener(None, number), stranger=True)
         if self._on_host and (entry is None or elsewhere):
             daemon = self.daemons.get(number)
@@ -192,7 +192,7 @@ class Ports:
         if found is not None or here in self._pinned or loopback(here):
             return found
         # A device that listens on all addresses of its host does so on none of the VM's.
-        named = [entry for entry in self._published.get(port, ()) if entry.address not in _ANY]
+        named = [entry for entry in self._published.get(port, ()) if entry.address not in ANY]
         return None if any(reaches(host, entry) for entry in named) else self._anywhere.get(port)
 
     def _entry(self, host: str, port: int) -> tuple[Published | None, tuple[Published, ...], bool]:
@@ -201,7 +201,7 @@ class Ports:
         reached = [entry for entry in entries if reaches(host, entry)]
         if reached:
             # One that names the very address comes before one that takes every address.
-            return next((entry for entry in reached if entry.address not in _ANY), reached[0]), (), True
+            return next((entry for entry in reached if entry.address not in ANY), reached[0]), (), True
         if not entries:
             return None, (), True
         if not _numeric(host) and not all(loopback(entry.address) for entry in entries):
@@ -299,7 +299,7 @@ def reaches(host: str, entry: Published) -> bool:
     if entry.every:
         return True
     address = entry.address
-    if address in _ANY:
+    if address in ANY:
         return not _numeric(host) or (":" in host) == (address == "::")
     return normal(host) == normal(address)
 

@@ -7,18 +7,16 @@ from collections.abc import Iterable
 
 from console.model import PLAIN_PORTS, Published
 from console.sources.haproxy import Proxy
-from console.topology.listeners import normal
+from console.topology.listeners import ANY, normal
 
 NAME = re.compile("mailcow", re.IGNORECASE)
-
-_ANY = frozenset(("", "*", "0.0.0.0", "::"))
 
 
 def recognised(proxies: Iterable[Proxy], published: Iterable[Published], pinned: Iterable[str]) -> frozenset[str]:
     """Return the hosts that are dialled and are Mailcow's for certain; none where nothing tells them from others.
 
     They are dialled at a port that Mailcow has for the PROXY header, or called so, or files give them the address."""
-    given = {normal(each) for each in (*pinned, *(entry.address for entry in published)) if each not in _ANY}
+    given = {normal(each) for each in (*pinned, *(entry.address for entry in published)) if each not in ANY}
     found: set[str] = set()
     for proxy in proxies:
         for server in proxy.servers:

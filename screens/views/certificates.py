@@ -159,9 +159,9 @@ class Certificates(View):
 
     def _told(self, known: CertificateSurvey, width: int) -> list[Line]:
         """The TLSA records there are; how many findings, with the first; and what could not be seen."""
-        ink = self.ink
         from console.diagnosis.tlsa import told
 
+        ink = self.ink
         lines: list[Line] = []
         for each in known.tlsa:
             if each.records or each.error:

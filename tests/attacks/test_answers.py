@@ -249,8 +249,6 @@ def test_no_screen_lets_an_answer_steer_the_terminal(evil: Path) -> None:
 
 @pytest.mark.parametrize("found", ["1e999", "NaN", '"/op\\ud800t/docker-compose.yml"', "[" * 5000, "1" + "0" * 5000])
 def test_json_of_docker_that_no_machine_can_use_is_refused_as_no_answer(found: str) -> None:
-    with pytest.raises((ValueError, RecursionError)):
-        stack.decode(f'{{"ConfigFiles": {found}}}')
     with pytest.raises(HostError, match="not what was asked for"):
         stack._rows(f'{{"Publishers": [{{"PublishedPort": {found}}}]}}'.encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -18,7 +19,7 @@ DIGEST = "ab" * 32
 KNOT = """\
 server:
     rundir: "{folder}"
-    listen: 127.0.0.1@{port}
+    listen: {at}@{port}
     user: root:root
 database:
     storage: "{folder}/db"
@@ -42,7 +43,7 @@ _25._tcp.mail 3600 TLSA 3 1 1 {DIGEST}
 # what is not in the zone is asked of a port where nobody listens: nothing leaves this machine
 UNBOUND = """\
 server:
-  interface: 127.0.0.1@{port}
+  interface: {at}@{port}
   port: {port}
   do-not-query-localhost: no
   username: ""
@@ -54,7 +55,7 @@ server:
   trust-anchor-file: "{folder}/{anchor}"
 stub-zone:
   name: "example.org"
-  stub-addr: 127.0.0.1@{zone}
+  stub-addr: {at}@{zone}
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@1
@@ -62,10 +63,8 @@ forward-zone:
 Ports = dict[str, int]
 
 
-def free() -> int:
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+# an address of this process's own: its ports are free, and stay so until a daemon has them
+AT = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 127 | 1}"
 
 
 def start(argv: list[str], port: int, stack: ExitStack) -> None:
@@ -75,7 +74,7 @@ def start(argv: list[str], port: int, stack: ExitStack) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with closing(socket.socket()) as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
+            if sock.connect_ex((AT, port)) == 0:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{argv[0]} does not listen: status {process.poll()}")
@@ -85,10 +84,10 @@ def start(argv: list[str], port: int, stack: ExitStack) -> None:
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """Knot with the zone; Unbound that validates it, and one that has another key for it."""
     folder = tmp_path_factory.mktemp("names")
-    found = {name: free() for name in ("knot", "validating", "distrusting")}
+    found = {"knot": 5301, "validating": 5302, "distrusting": 5303}
     (folder / "db").mkdir()
     (folder / "zone").write_text(ZONE)
-    (folder / "knot.conf").write_text(KNOT.format(folder=folder, port=found["knot"]))
+    (folder / "knot.conf").write_text(KNOT.format(at=AT, folder=folder, port=found["knot"]))
     with ExitStack() as stack:
         start(["knotd", "-c", f"{folder}/knot.conf"], found["knot"], stack)
         deadline, anchor = time.monotonic() + 60, ""
@@ -100,13 +99,13 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
         (folder / "wrong").write_text(f"{anchor[:-64]}{'0' * 64}\n")
         for name, file in (("validating", "right"), ("distrusting", "wrong")):
             conf = folder / f"{name}.conf"
-            conf.write_text(UNBOUND.format(folder=folder, port=found[name], zone=found["knot"], anchor=file))
+            conf.write_text(UNBOUND.format(at=AT, folder=folder, port=found[name], zone=found["knot"], anchor=file))
             start(["unbound", "-d", "-c", str(conf)], found[name], stack)
         yield found
 
 
 def here(ports: Ports, server: str) -> Here:
-    return Here("nameserver 127.0.0.1\n", {"127.0.0.1": ports[server]})
+    return Here("nameserver 127.0.0.1\n", {"127.0.0.1": ports[server]}, AT)
 
 
 async def test_a_validated_answer_counts_as_signed(ports: Ports) -> None:

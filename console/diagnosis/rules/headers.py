@@ -200,7 +200,10 @@ def daemon_unknown(sources: Sources, topology: Topology) -> Iterator[Finding]:
     lanes = words.together(ways)
     places = tuple(dict.fromkeys(way.server.span for way in ways))
     targets = list(dict.fromkeys(words.dialled(way) for way in ways))
-    remedy = "see in that machine's own settings whether its port waits for the header; where it is Mailcow's too, let"
+    remedy = (
+        "check in that machine's settings whether its port expects the header; if the machine is Mailcow's too, put "
+        "mailcow into the server's name"
+    )
     yield finding(
         "CH094",
         f"{words.lanes(lanes)}: no given file says what answers at {join_words(targets, 4)}: whether it waits for"
@@ -209,7 +212,7 @@ def daemon_unknown(sources: Sources, topology: Topology) -> Iterator[Finding]:
         also=places[1:],
         lanes=words.ids(lanes),
         hop="vm",
-        remedy=f"{remedy} the server's name say so" if sources.named else None,
+        remedy=remedy if sources.named else None,
     )
 
 

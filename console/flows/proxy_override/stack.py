@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from console.errors import HostError
@@ -203,18 +203,12 @@ def _published(row: dict[str, Any]) -> list[Binding]:
     ]
 
 
-def decode(text: str) -> Any:
-    """Read JSON; raises ValueError, also for numbers without end and halves of characters, which no path can have."""
-    found = json.loads(text)
-    json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
-    return found
-
-
 def _rows(data: bytes) -> list[dict[str, Any]]:
     """`ps --format json`: one object a line, or, before compose 2.21, one list."""
     try:
         text = data.decode("utf-8", "replace").strip()
-        rows = decode(text) if text.startswith("[") else [decode(line) for line in text.split("\n") if line]
+        read = msgspec.json.decode  # it refuses numbers without end and halves of characters, which no path can have
+        rows = read(text) if text.startswith("[") else [read(line) for line in text.split("\n") if line]
         return [row for row in rows if isinstance(row, dict)]
     except (ValueError, RecursionError):
         raise HostError("docker compose ps: not what was asked for") from None
@@ -225,6 +219,6 @@ async def _json(context: StepContext, argv: Sequence[str], name: str) -> Any:
     if said.status:
         raise HostError(explain(name, "docker", said))
     try:
-        return decode(said.stdout.decode("utf-8", "replace"))
+        return msgspec.json.decode(said.stdout.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise HostError(f"{' '.join(argv[:3])} on {name}: not what was asked for") from None

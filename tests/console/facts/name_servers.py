@@ -20,10 +20,11 @@ Serve = Callable[[Answer], Awaitable[int]]
 
 
 class Here(Local):
-    """This machine with a resolv.conf of the test's, and name servers behind loopback ports."""
+    """This machine with a resolv.conf of the test's, and name servers behind ports of `at`, a loopback address."""
 
-    def __init__(self, text: str | None, ports: dict[str, int]) -> None:
+    def __init__(self, text: str | None, ports: dict[str, int], at: str = "127.0.0.1") -> None:
         super().__init__()
+        self.at = at
         self.text, self.ports, self.dialled = text, ports, list[str]()
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
@@ -35,7 +36,7 @@ class Here(Local):
         self.dialled.append(address)
         if port != 53 or address not in self.ports:
             raise Refused(f"{address}:{port} refused the connection")
-        return await super().connect("127.0.0.1", self.ports[address], timeout)
+        return await super().connect(self.at, self.ports[address], timeout)
 
 
 @asynccontextmanager

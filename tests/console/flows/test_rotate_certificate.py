@@ -85,12 +85,12 @@ async def test_a_rehearsal_asks_the_lineages_own_authority_and_changes_nothing(t
 @pytest.mark.parametrize(
     ("records", "settings", "answer", "kept", "words"),
     [
-        (["3 1 1 {key}"], "", "yes", True, "the key stays, and the TLSA record fits"),
-        (["3 1 1 {key}"], "", "no", False, "the TLSA record fits no more afterwards"),
+        (["3 1 1 {key}"], "", "yes", True, "the key stays, so the TLSA record still matches"),
+        (["3 1 1 {key}"], "", "no", False, "the TLSA record will not match the new key"),
         (["3 1 1 {key}"], "reuse_key = True", None, False, "certbot keeps it at each renewal"),
-        (["3 1 1 {other}"], "", None, False, "names this key: publish the new one's"),
-        (["3 0 1 {leaf}"], "", None, False, "names this key: publish the new one's"),
-        (["3 1 1 {other}", "3 1 1 {key}"], "reuse_key = False", "yes", True, "the key stays, and"),
+        (["3 1 1 {other}"], "", None, False, "names this key: publish one for the new key"),
+        (["3 0 1 {leaf}"], "", None, False, "names this key: publish one for the new key"),
+        (["3 1 1 {other}", "3 1 1 {key}"], "reuse_key = False", "yes", True, "the key stays, so"),
         (["2 1 1 {other}"], "", None, False, "names the key or the certificate"),
         ([], "", None, False, "names the key or the certificate"),
         (None, "", None, False, "cannot tell whether a TLSA record names the key: the name server 192.0.2.1"),
