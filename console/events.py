@@ -73,6 +73,8 @@ class CertificateSurvey(Struct, frozen=True):
     """The name that a certificate has to cover; "" when that is not known."""
     tlsa: tuple[Tlsa, ...] = ()
     """The TLSA records of port 25, a set for each public name that was asked about."""
+    unjudged: str = ""
+    """Why nothing says whether clients trust what is served; "" where that was asked."""
 
 
 class SweepOverdue(Struct, frozen=True):

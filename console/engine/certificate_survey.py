@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 ROLES: tuple[Role, ...] = ("proxy", "mail")
 """Whose machines store certificates."""
 
+ALONE = "the lab's certificates are signed by themselves"
+"""Why nobody would trust them."""
+
 AT_ONCE = 16
 """Handshakes under way at once: a server counts connections from one address."""
 
@@ -47,7 +50,8 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
 
     await tls.prepare()
     unseen = [f"{role}: {why}" for role, why in vantages.missing.items() if role in ROLES]
-    serving = asyncio.create_task(_served(estate, vantages.hosts, trusting(estate, vantages), unseen))
+    trust = trusting(estate, vantages)
+    serving = asyncio.create_task(_served(estate, vantages.hosts, trust, unseen))
     looked, users = await asyncio.gather(_stored(estate, vantages.hosts, unseen), _users(vantages.hosts))
     served = await serving
     records = await _tlsa(estate, vantages.hosts, served)
@@ -66,7 +70,8 @@ async def survey(estate: Estate, vantages: Vantages) -> CertificateSurvey:
     name = _name(estate)
     used = certificate_users.findings(users, _mail(vantages.hosts), _pushed(estate, looked))
     found = (*findings(places, push, name, now), *used, *compared.findings(records, places))
-    return CertificateSurvey(now, places, found, tuple(unseen), timer, name, records)
+    unjudged = trust.blind if trust is not None else ALONE if vantages.lab is not None else ""
+    return CertificateSurvey(now, places, found, tuple(unseen), timer, name, records, unjudged)
 
 
 async def kept(estate: Estate, hosts: Mapping[Role, Host]) -> Kept:

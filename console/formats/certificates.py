@@ -89,6 +89,8 @@ def text(found: CertificateSurvey, name: str, paint: Callable[[str, str], str]) 
         rows += [_row(place, called, name) for place in found.places]
         first, *rest = texts.table(rows)
         blocks.append("\n".join([paint(first, "dim"), *rest]))
+    if found.unjudged:
+        blocks.append(f"cannot tell whether clients trust what is served: {found.unjudged}")
     certificates = {place.certificate.fingerprint: place.certificate for place in found.places if place.certificate}
     blocks += ["\n".join(_certificate(each, called, found.at, paint)) for each in certificates.values()]
     coming = dict.fromkeys(each for one in certificates.values() for each in judged.lifetimes(one, found.at))

@@ -36,6 +36,11 @@ class Trust(Struct):
     authority: str = ""
     known: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def blind(self) -> str:
+        """Why nothing can be asked here; "" when it can."""
+        return "" if _context(self.authority) is not None else "this machine has no root certificates"
+
     async def ask(self, host: Host, ladder: Ladder) -> None:
         """Ask once about the certificate that a ladder was shown; what cannot be asked stays unknown."""
         found = ladder.certificate

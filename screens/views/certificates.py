@@ -60,7 +60,7 @@ class Certificates(View):
         room = max(height - len(about) - 2, 1)
         self.top = follow(self.top, self.cursor, len(places), room)
         shown = list(enumerate(places))[self.top : self.top + room]
-        head: Line = ((f"   {fit('place', width - 44)} {fit('SNI', 18)} name  key   chain", ink.muted),)
+        head: Line = ((f"   {fit('place', width - 44)} {fit('SNI', 18)} name  key   trust", ink.muted),)
         rows = [self._row(one, called, width, at == self.cursor) for at, one in shown]
         return [head, *rows, *[()] * (room - len(rows) + 1), *about][:height]
 
@@ -109,9 +109,12 @@ class Certificates(View):
             lines += [((f" {row}", ink.unknown),) for row in wrap(place.error, width - 2, 2)]
         else:
             lines += self._certificate(found, called[found.fingerprint], known.at, width)
+            stored = place.kind != "served"
             key = f"key file {place.key_path}, mode {place.mode}, {place.owner}" if place.mode else ""
             unused = "no crt in HAProxy's configuration names it" if place.unused else ""
             distrust = f"not trusted: {place.trusted}" if place.trusted else ""
+            if known.unjudged and not stored:
+                distrust = f"cannot tell whether clients trust it: {known.unjudged}"
             told = " · ".join(part for part in (unused, distrust, key) if part)
             lines += [((f" {row}", ink.text),) for row in wrap(told, width - 2, 2)]
         return [*lines, *self._weeks(known, called), *self._told(known, width)]

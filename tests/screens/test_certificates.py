@@ -81,6 +81,18 @@ async def test_the_weeks_show_from_when_renewals_live_shorter() -> None:
     assert weeks.split()[2:] == ["·"] * 5 + ["64", "·", "·", "A", "·", "·", "·"]
 
 
+async def test_a_served_certificate_whose_trust_nobody_asked_about_says_why() -> None:
+    stage = surveyed()
+    places = tuple(replace(place, trusted=None) if place.kind == "served" else place for place in PLACES)
+    stage.certificates = replace(SURVEY, places=places, unjudged="this machine has no root certificates")
+    app = CowhandApp(stage, title="site", read_only=False, lab=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, "8")
+        assert "cannot tell whether" not in "\n".join(rows_of(app))
+        await settle(pilot, "j", "j", "j")
+        assert "cannot tell whether clients trust it: this machine has no root certificates" in "\n".join(rows_of(app))
+
+
 async def test_a_filter_keeps_the_places_that_have_it() -> None:
     app = CowhandApp(surveyed(), title="site", read_only=False, lab=False)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -8,6 +8,8 @@ from collections import deque
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from console.engine.certificate_survey import survey
 from console.engine.vantages import Vantages
 from console.estate.load import Estate
@@ -17,7 +19,14 @@ from console.site import Site
 from console.topology.sources import Sources
 
 
-async def test_every_port_that_shows_a_certificate_says_the_same_of_its_trust(certificate: Path) -> None:
+@pytest.mark.parametrize(
+    ("rooted", "trust", "why"), [(True, {"self-signed"}, ""), (False, {None}, "this machine has no root certificates")]
+)
+async def test_every_port_that_shows_a_certificate_says_the_same_of_its_trust(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, rooted: bool, trust: set[str | None], why: str
+) -> None:
+    if not rooted:
+        monkeypatch.setattr("console.probes.trust._context", lambda authority: None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -43,4 +52,4 @@ async def test_every_port_that_shows_a_certificate_says_the_same_of_its_trust(ce
         told = await survey(estate, Vantages({"here": Local()}, {}, deque()))
     served = [place for place in told.places if place.kind == "served"]
     assert {place.where for place in served} == {f"127.0.0.1:{port}" for port in ports}
-    assert {place.trusted for place in served} == {"self-signed"}
+    assert {place.trusted for place in served} == trust and told.unjudged == why
