@@ -123,6 +123,14 @@ class Lane(Struct, frozen=True, gc=False):
     """What the files leave open of the target, as written: "10.0.0.1:${PORT}"; "?" when all of it is."""
     wants_header: bool | None = None
     """Whether the files say that the daemon waits for a PROXY header; None when they do not tell."""
+    headers: tuple[ProxyVersion | None, ...] = ()
+    """Each header that HAProxy may send, None for none, where a condition that nobody can decide chooses one."""
+
+    @property
+    def header(self) -> str:
+        """The header that HAProxy sends, in words."""
+        headers = self.headers or (self.proxy_protocol,)
+        return " or ".join(dict.fromkeys(f"PROXY {each}" if each else "no header" for each in headers))
 
     @property
     def id(self) -> str:

@@ -12,6 +12,7 @@ from console.diagnosis.diagnose import GRAVITY
 from console.diagnosis.rule import STATIC
 from console.model import Finding, Span, Topology
 from console.text import clean
+from console.topology.build import build
 from console.topology.sources import Sources
 
 Doubts = dict[int, tuple[int, bool]]
@@ -22,6 +23,37 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
     """Return the findings that hold, by severity, then by file and line.
 
     `# cowhand: ignore CH025` on a finding's line, or on the one above, takes it out."""
+    readings = sources.readings
+    if len(readings) == 1:
+        return tuple(_found(sources, topology))
+    found: dict[tuple[str, Span | str, str], list[tuple[Sources, Finding]]] = {}
+    for reading in readings:
+        for each in _found(reading, build(reading)):
+            found.setdefault((each.id, each.where, each.summary), []).append((reading, each))
+    told = [_supposed([reading for reading, _ in rows], rows[0][1], sources) for rows in found.values()]
+    _sort(told)
+    return tuple(told)
+
+
+def _supposed(where: list[Sources], finding: Finding, sources: Sources) -> Finding:
+    """Say of a finding that not all readings of HAProxy's files have which conditions it needs."""
+    if len(where) == len(sources.readings):
+        return finding
+    decided = [each.haproxy.decided for each in where if each.haproxy]
+    both = dict(decided[0].items() & set.intersection(*({*each.items()} for each in decided)))
+    # Without one that all of them share, it holds under one reading at least.
+    held: dict[str, str] = {}
+    for (file, number), holds in sorted((both or decided[0]).items()):
+        place = finding.where
+        # Conditions in the same words hold together: of those the nearest above is told.
+        if (words := _asked(sources.texts, file, number)) not in held or (
+            isinstance(place, Span) and place.file == file and number < place.line
+        ):
+            held[words] = _condition(sources.texts, file, number, not holds)
+    return _where(finding, " and ".join(held.values()))
+
+
+def _found(sources: Sources, topology: Topology) -> list[Finding]:
     from console.diagnosis.rules import (  # noqa: F401  each registers its rules
         bans,
         chains,
@@ -49,7 +81,7 @@ def lint(sources: Sources, topology: Topology) -> tuple[Finding, ...]:
         if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
     ]
     _sort(found)
-    return tuple(found)
+    return found
 
 
 def _doubted(
@@ -66,10 +98,22 @@ def _doubted(
         # It is told of several sections at once, which do not stand under the same condition.
         return finding
     number, otherwise = doubt
-    lines = texts.get(where.file, "").split("\n")
-    asked = clean(lines[number - 1].partition("#")[0].strip(), 60) if number <= len(lines) else ""
-    holds = f"where {asked or 'the .if'} on line {number} {'does not hold' if otherwise else 'holds'}"
-    return replace(finding, summary=clean(f"{finding.summary} ({holds}, which the files do not tell)", LONGEST))
+    return _where(finding, _condition(texts, where.file, number, otherwise))
+
+
+def _condition(texts: Mapping[str, str], file: str, number: int, otherwise: bool) -> str:
+    return f"{_asked(texts, file, number) or 'the .if'} on line {number} {'does not hold' if otherwise else 'holds'}"
+
+
+def _asked(texts: Mapping[str, str], file: str, number: int) -> str:
+    """Return a condition as it is written."""
+    lines = texts.get(file, "").split("\n")
+    return clean(lines[number - 1].partition("#")[0].strip(), 60) if number <= len(lines) else ""
+
+
+def _where(finding: Finding, condition: str) -> Finding:
+    told = f"{finding.summary} (where {condition}, which the files do not tell)"
+    return replace(finding, summary=clean(told, LONGEST))
 
 
 _ACCEPTED = re.compile(r"(?:#|//).*?\bcowhand: ignore((?:[ ,]+CH\d{3})+)")

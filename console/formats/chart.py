@@ -71,7 +71,7 @@ def _row(topology: Topology, lane: Lane) -> Row:
         clean(lane.frontend or lane.name, 60),
         CHECKS[lane.check.kind] if lane.check else "",
         clean(lane.leads, 80),
-        f"PROXY {lane.proxy_protocol}" if lane.proxy_protocol else "no header",
+        lane.header,
         clean(_home(topology, lane), 60),
         clean(f"{service}:{lane.service_port}" if service and lane.service_port else service, 60),
     )

@@ -43,6 +43,8 @@ def _lane(lane: Lane) -> dict[str, Any]:
         further["others"] = [{"host": each.host, "port": each.port} for each in lane.others]
     if lane.open:
         further["open"] = lane.open
+    if lane.headers:
+        further["proxy_protocols"] = list(lane.headers)
     return {
         "name": lane.name,
         "protocol": lane.protocol,

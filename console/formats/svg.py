@@ -75,7 +75,7 @@ def _row(row: Row, top: int) -> list[str]:
         _arrow(a + a_wide, b, middle),
     ]
     if row.target:
-        tone = "good" if row.lane.proxy_protocol else ""
+        tone = "good" if row.lane.proxy_protocol and not row.lane.headers else ""
         body += [
             f'<path class="way" d="M{b + b_wide} {middle}H{c}"/>',
             f'<path class="way" stroke-dasharray="4 4" d="M{c} {middle}H{c + c_wide}"/>',

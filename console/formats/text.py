@@ -57,9 +57,9 @@ def topology(title: str, found: Topology) -> str:
 
 
 def _header(lane: Lane) -> str:
-    if lane.proxy_protocol:
-        return f"PROXY {lane.proxy_protocol}"
-    return "-" if not lane.leads else "?" if _unknown(lane) else "no header"
+    if lane.proxy_protocol or lane.headers:
+        return lane.header
+    return "-" if not lane.leads else "?" if _unknown(lane) else lane.header
 
 
 def _from(lane: Lane) -> str:

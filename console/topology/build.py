@@ -18,7 +18,18 @@ Thing = TypeVar("Thing", Instance, Volume)
 
 
 def build(sources: Sources) -> Topology:
-    """Draw the map of what the sources say."""
+    """Draw the map of what the sources say, in each way that HAProxy's files may be meant."""
+    readings = sources.readings
+    if len(readings) == 1:
+        return _build(sources)
+    maps = [_build(each) for each in readings]
+    lanes: dict[str, Lane] = {}
+    for lane in (lane for each in maps for lane in each.lanes):
+        lanes[lane.id] = _both(lanes[lane.id], lane) if lane.id in lanes else lane
+    return replace(maps[0], lanes=tuple(lanes.values()))
+
+
+def _build(sources: Sources) -> Topology:
     found = [lane for _, lane in sources.routes.lanes]
     listening = {lane.port for lane in found}
     found += [lane for lane in _declared(sources) if lane.port not in listening]
@@ -44,11 +55,15 @@ def _both(one: Lane, other: Lane) -> Lane:
     targets = dict.fromkeys(each for each in (one.target, *one.others) if each is not None)
     said = {(each.host, each.port) for each in targets}
     others = [each for each in further if (each.host, each.port) not in said]
+    headers = dict.fromkeys(
+        header for lane in (one, other) if lane.target for header in lane.headers or (lane.proxy_protocol,)
+    )
     return replace(
         one,
         binds=(*one.binds, *[bind for bind in other.binds if bind.address not in known]),
         others=(*one.others, *others)[:MOST_OTHERS],
         open=one.open or other.open,
+        headers=tuple(headers) if len(headers) > 1 else (),
     )
 
 

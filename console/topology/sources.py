@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from console.model import Published, Span
 from console.site import Site
@@ -109,6 +110,13 @@ class Sources(Struct, frozen=True, dict=True):
         machines = self.tofu.instances if self.tofu else ()
         pinned = machines[0].addresses if len(machines) == 1 else ()
         return recognised(self.haproxy.proxies, self.published, pinned) if self.haproxy else frozenset()
+
+    @cached_property
+    def readings(self) -> tuple[Sources, ...]:
+        """The sources with HAProxy's files read in each way that they may be meant; themselves alone, mostly."""
+        if self.haproxy is None or self.haproxy.question is None:
+            return (self,)
+        return tuple(replace(self, haproxy=each) for each in self.haproxy.readings)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class Estate(View):
     def _lane(self, lane: Lane, file: str | None, width: int) -> Entry:
         """A lane, its target, and what is wrong: where there is no room for all, that is what stays."""
         target = lane.leads or "no target"
-        version = f" PROXY {lane.proxy_protocol}" if lane.proxy_protocol else ""
+        version = f" {lane.header}" if lane.proxy_protocol or lane.headers else ""
         name: Piece = (f"{lane.port:<4} {fit(lane.name, 8)} ", self.ink.text)
         said, place = self._said(lane, "haproxy", "public"), _place(lane.source, file)
         lamp, port = self._lamp(lane, "haproxy", "public"), f":{lane.target.port}" if lane.target else target

@@ -87,7 +87,7 @@ class Lanes(View):
             style = ink.bright if at == self.row else ink.text
             pieces: list[Piece] = [(f" {lane.port:<4} {fit(lane.name, 8)} ", style)]
             if width > 30 and lane.leads:
-                version = f" {lane.proxy_protocol}" if lane.proxy_protocol else ""
+                version = f" {lane.header.removeprefix('PROXY ')}" if lane.proxy_protocol or lane.headers else ""
                 pieces.append((clip(f"{lane.leads}{version}", width - 16), ink.muted))
             lines.append(tuple(pieces))
         return lines

@@ -15,12 +15,13 @@ from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder
 from console.sources.haproxy.routes import Door, Hop, doors, inner_hops
 from console.sources.haproxy.servers import Server
-from console.sources.haproxy.tree import Document, Reader, Section
+from console.sources.haproxy.tree import Decided, Document, Reader, Section
 from console.sources.haproxy.values import Listener, Proxy, Route, Timeout
 
 __all__ = [
     "Build",
     "Configuration",
+    "Decided",
     "Document",
     "Door",
     "Effective",
@@ -38,14 +39,58 @@ __all__ = [
 ]
 
 
+MOST_READINGS = 8
+"""Ways to read files whose conditions nobody can decide; with more conditions, the last ones stay open."""
+
+MOST_LINES = 20_000
+"""Lines of files that are read several times."""
+
+
 class Configuration(Struct, frozen=True, dict=True):
-    """What one or more files say. `problems` is what HAProxy would refuse, in the order of the files."""
+    """What one or more files say. `problems` is what HAProxy would refuse, in the order of the files.
+
+    `question` is the first condition nobody can decide that stands over a setting, such as `default-server`: the
+    proxies are those that the last branch makes, and `readings` tells each."""
 
     documents: tuple[Document, ...] = ()
     sections: tuple[Section, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     problems: tuple[InputError, ...] = ()
     build: Build | None = None
+    question: tuple[str, int] | None = None
+    decided: Decided = {}
+    environment: Mapping[str, str] | None = None
+
+    @cached_property
+    def readings(self) -> tuple[Configuration, ...]:
+        """What the files say with each such condition `decided`; this one alone when there is none."""
+        if self.question is None or sum(len(document.lines) for document in self.documents) > MOST_LINES:
+            return (self,)
+        texts = [(document.file, write(self, document.file)) for document in self.documents]
+        found = [self]
+        while (at := next((at for at, each in enumerate(found) if each.question), None)) is not None:
+            asked = found[at].question
+            if len(found) == MOST_READINGS or asked is None:
+                break
+            alike = self._alike(*asked)
+            found[at : at + 1] = [
+                parse_files(texts, self.environment, self.build, {**found[at].decided, **dict.fromkeys(alike, holds)})
+                for holds in (True, False)
+            ]
+        return tuple(found)
+
+    def _alike(self, file: str, number: int) -> list[tuple[str, int]]:
+        """Return the places of all conditions in the words of one: they hold together, unless variables change."""
+        asked = next(each for each in self.documents if each.file == file).lines[number - 1].words[1:]
+        changing = any(line.words[0].endswith("env") for each in self.sections for line in each.lines)
+        if changing:
+            return [(file, number)]
+        return [
+            (each.file, line.number)
+            for each in self.documents
+            for line in each.lines
+            if line.words[:1] in ((".if",), (".elif",)) and line.words[1:] == asked
+        ]
 
     @cached_property
     def doors(self) -> tuple[Door, ...]:
@@ -92,10 +137,15 @@ def parse(
 
 
 def parse_files(
-    files: Iterable[tuple[str, str]], environment: Mapping[str, str] | None = None, build: Build | None = None
+    files: Iterable[tuple[str, str]],
+    environment: Mapping[str, str] | None = None,
+    build: Build | None = None,
+    decided: Decided | None = None,
 ) -> Configuration:
-    """Read (name, text) pairs in the order HAProxy loads them: names and defaults reach from file to file."""
-    reader = Reader(environment, build)
+    """Read (name, text) pairs in the order HAProxy loads them: names and defaults reach from file to file.
+
+    `decided` conditions are taken to hold, or not."""
+    reader = Reader(environment, build, decided or {})
     for file, text in files:
         reader.read(file, text)
     builder = Builder(reader.variables)
@@ -103,7 +153,16 @@ def parse_files(
     problems = reader.problems + [problem for problem in builder.problems if not reader.explains(problem)]
     order = {document.file: index for index, document in enumerate(reader.documents)}
     problems.sort(key=lambda problem: (order[problem.file], problem.line, problem.column))
-    return Configuration(tuple(reader.documents), tuple(reader.sections), proxies, tuple(problems), build)
+    return Configuration(
+        tuple(reader.documents),
+        tuple(reader.sections),
+        proxies,
+        tuple(problems),
+        build,
+        reader.question,
+        reader.decided,
+        environment,
+    )
 
 
 def write(configuration: Configuration, file: str | None = None) -> str:

@@ -7,6 +7,7 @@ it asks of its process (`enabled()`) never; both branches are then kept and mark
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from console.sources.haproxy.build import Build, before, library_before
 from console.sources.haproxy.variables import Variables
@@ -39,9 +40,11 @@ class BadConditionError(ValueError):
 class Conditions:
     """The stack of open `.if` blocks; `active` is what holds for the lines that follow."""
 
-    def __init__(self) -> None:
+    def __init__(self, decided: Mapping[int, bool] | None = None) -> None:
         self._open: list[_Level] = []
         self.active: Truth = True
+        self.decided: Mapping[int, bool] = decided or {}
+        """What is taken to hold, by the lines of conditions that the text alone does not decide."""
 
     @property
     def opened(self) -> tuple[int, ...]:
@@ -52,6 +55,11 @@ class Conditions:
     def undecided(self) -> tuple[int, bool]:
         """The innermost condition that nobody can decide: the line of it, and whether what follows is its `.else`."""
         return next(((level.asked, level.last) for level in reversed(self._open) if level.active is None), (0, False))
+
+    @property
+    def question(self) -> int:
+        """The line of the first condition whose answer would tell more of what holds here; 0 when all is known."""
+        return next((level.unknown for level in self._open if level.active is None), 0)
 
     def take(self, words: tuple[str, ...], line: int, variables: Variables) -> str | None:
         """Follow one directive and return what is wrong with it, if anything."""
@@ -77,7 +85,14 @@ class Conditions:
         skipped = self.active is False
         level = _Level(line)
         self._open.append(level)
-        level.choose(False if skipped else evaluate(" ".join(words[1:]), variables))
+        self._ask(level, False if skipped else evaluate(" ".join(words[1:]), variables), line)
+
+    def _ask(self, level: _Level, truth: Truth, line: int) -> None:
+        if truth is None:
+            truth = self.decided.get(line)
+        if truth is None and not level.unknown:
+            level.unknown = line
+        level.choose(truth)
 
     def _turn(self, directive: str, words: tuple[str, ...], line: int, variables: Variables) -> None:
         level = self._open[-1]
@@ -91,18 +106,19 @@ class Conditions:
         elif level.last:
             level.choose(True)
         else:
-            level.choose(evaluate(" ".join(words[1:]), variables))
+            self._ask(level, evaluate(" ".join(words[1:]), variables), line)
 
 
 class _Level:
     """One `.if`: was a branch certainly taken (`done`), perhaps taken (`perhaps`), and is this one active?
 
-    `asked` is the line of the latest condition."""
+    `asked` is the line of the latest condition, `unknown` that of the first that nobody can decide, 0 for none."""
 
-    __slots__ = ("active", "asked", "done", "last", "line", "perhaps")
+    __slots__ = ("active", "asked", "done", "last", "line", "perhaps", "unknown")
 
     def __init__(self, line: int) -> None:
         self.line = self.asked = line
+        self.unknown = 0
         self.active: Truth = None
         self.done = self.perhaps = self.last = False
 

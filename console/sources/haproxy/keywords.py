@@ -153,3 +153,8 @@ BACK_ONLY = (
 """)
 )  # fmt: skip
 """Settings that a frontend does not use, though `defaults` may hold them."""
+
+SETTINGS = frozenset(
+    """default-server default_backend disabled enabled http-check mode no option source tcp-check timeout""".split()  # noqa: SIM905
+)
+"""Lines of a proxy or of defaults that change what its other lines mean."""

@@ -12,7 +12,7 @@ from console.errors import InputError
 from console.model import Span
 from console.sources.haproxy.build import Build
 from console.sources.haproxy.conditions import Conditions
-from console.sources.haproxy.keywords import KEYWORDS, PROXIES, SECTIONS
+from console.sources.haproxy.keywords import KEYWORDS, PROXIES, SECTIONS, SETTINGS
 from console.sources.haproxy.lines import BLANKS, MOST_WORDS, SPECIAL, Line, Scanner, bad_name
 from console.sources.haproxy.variables import Variables
 from console.text import clean
@@ -58,11 +58,22 @@ class Section(Struct, frozen=True, gc=False):
         return self.header.span(self.file)
 
 
+Decided = Mapping[tuple[str, int], bool]
+"""Conditions, each by its file and line, that are taken to hold or not."""
+
+_NOTHING: Decided = {}
+
+
 class Reader:
     """Reads file after file, as HAProxy reads several `-f`: variables live on, sections and `.if` end with the file."""
 
-    def __init__(self, environment: Mapping[str, str] | None, build: Build | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None, build: Build | None = None, decided: Decided = _NOTHING
+    ) -> None:
         self.variables = Variables(environment, build)
+        self.decided = decided
+        self.question: tuple[str, int] | None = None
+        """The first condition nobody can decide over a line that changes what other lines mean."""
         self.documents: list[Document] = []
         self.sections: list[Section] = []
         self.problems: list[InputError] = []
@@ -78,6 +89,8 @@ class Reader:
             page.problems = [_nul(file, text)]
         self.cut[file] = page.cut
         self.sections += page.sections
+        if page.question and self.question is None:
+            self.question = file, page.question
         self.problems += page.problems
 
     def explains(self, problem: InputError) -> bool:
@@ -94,7 +107,8 @@ class _Page:
         self.variables.file = file
         self.variables.section = ""
         self.scanner = Scanner(reader.variables)
-        self.conditions = Conditions()
+        self.conditions = Conditions({line: holds for (of, line), holds in reader.decided.items() if of == file})
+        self.question = 0
         self.sections: list[Section] = []
         self.problems: list[InputError] = []
         self.section: Section | None = None
@@ -171,6 +185,10 @@ class _Page:
             section.lines.append(line)
             if active is None:
                 section.doubtful[line.number] = self.conditions.undecided
+                # A proxy that is only perhaps there is told as such, whole.
+                whole = section.conditional and section.kind != "defaults"
+                if not self.question and section.kind in PROXIES and keyword in SETTINGS and not whole:
+                    self.question = self.conditions.question
             if section.kind == "global" and keyword.endswith("env"):
                 self.variables.follow(line.words)
 

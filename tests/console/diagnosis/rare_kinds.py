@@ -218,3 +218,73 @@ TWINS = {
     ),
 }
 """Sections of one name in the branches of an `.if` that nobody decides: each counts, under its condition."""
+
+_OPEN = ".if defined(A)\n{}.endif\n"
+_EITHER = ".if defined(A)\n{}.else\n{}.endif\n"
+_PLAIN, _HEADED = " server m 10.9.9.9:25 check inter 30s\n", " server m 10.9.9.9:10025 send-proxy check inter 30s\n"
+_TOP = "listen s\n bind :25\n"
+SETTINGS = {
+    "default-server gives the header": Case(
+        _TOP
+        + CHECKS["smtp"]
+        + _OPEN.format(" default-server send-proxy\n")
+        + " server m 10.9.9.9:10025 check inter 30s\n",
+        ["CH002 critical"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    ),
+    "default-server gives one that is not wanted": Case(
+        _TOP + CHECKS["smtp"] + _OPEN.format(" default-server send-proxy-v2\n") + _PLAIN,
+        ["CH003 critical", "CH002 high"],
+    ),
+    "one branch gives v1, the other v2: either is read": Case(
+        _TOP
+        + CHECKS["smtp"]
+        + _EITHER.format(" default-server send-proxy\n", " default-server send-proxy-v2\n")
+        + _HEADED.replace(" send-proxy", ""),
+        [],
+    ),
+    "the header of defaults": Case(
+        "defaults d\n mode tcp\n timeout connect 5s\n timeout client 30m\n timeout server 30m\n option tcp-check\n"
+        + _OPEN.format(" default-server send-proxy\n")
+        + "listen s from d\n bind :25\n"
+        + CHECKS["smtp"]
+        + " server m 10.9.9.9:10025 check inter 30s\n",
+        ["CH002 critical"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    ),
+    "smtpchk in .else": Case(
+        _TOP + CHECKS["smtp"] + _EITHER.format(" option tcp-check\n", " option smtpchk\n") + _HEADED, ["CH005 high"]
+    ),
+    "smtpchk before .else": Case(
+        _TOP + CHECKS["smtp"] + _EITHER.format(" option smtpchk\n", " option tcp-check\n") + _HEADED, ["CH005 high"]
+    ),
+    "smtpchk in .elif": Case(
+        _TOP
+        + CHECKS["smtp"]
+        + ".if defined(A)\n option tcp-check\n.elif defined(B)\n option smtpchk\n.else\n option tcp-check\n.endif\n"
+        + _HEADED,
+        ["CH005 high"],
+    ),
+    "the way clients keep their address": Case(
+        _TOP + CHECKS["smtp"] + _OPEN.format(" source 0.0.0.0 usesrc clientip\n") + _PLAIN, ["CH002 high"]
+    ),
+    "a section that may be disabled": Case(
+        _TOP + CHECKS["smtp"] + _OPEN.format(" disabled\n") + _PLAIN, ["CH002 high"]
+    ),
+    "a condition asked twice has one answer": Case(
+        _TOP
+        + CHECKS["smtp"]
+        + _OPEN.format(" default-server send-proxy\n")
+        + _EITHER.format(
+            " server m 10.9.9.9:10025 check inter 30s\n", " server m 10.9.9.9:25 no-send-proxy check inter 30s\n"
+        ),
+        ["CH002 high", "CH021 medium"],
+    ),
+    "what is wrong either way is said once, of no condition": Case(
+        _TOP
+        + _EITHER.format(" option tcplog\n", " option dontlognull\n")
+        + " server m 10.9.9.9:10025 send-proxy check\n",
+        ["CH004 high"],
+    ),
+}
+"""Settings under an `.if` that nobody decides: what other lines mean is judged for either answer."""

@@ -48,6 +48,7 @@ from tests.console.diagnosis.rare_kinds import (
     ENDED_EARLY,
     GIVEN_BY_RULE,
     INCLUDED,
+    SETTINGS,
     TWINS,
     UNDECIDED,
 )
@@ -77,7 +78,8 @@ ALL = {
         ("no header", WITHOUT_HEADER), ("by the files", BY_THE_FILES), ("address", ADDRESS), ("speech", SPEECH),
         ("checks", CHECKED), ("hops", HOPS), ("relay", RELAY), ("open", LEFT_OPEN), ("small", SMALL), ("inner", INNER),
         ("containers", CONTAINERS), ("client's port", CLIENTS_PORT), ("browsers", BROWSERS), ("included", INCLUDED),
-        ("undecided", UNDECIDED), ("twins", TWINS), ("by rule", GIVEN_BY_RULE), ("asked there", ASKED_THERE),
+        ("undecided", UNDECIDED), ("twins", TWINS), ("settings", SETTINGS), ("by rule", GIVEN_BY_RULE),
+        ("asked there", ASKED_THERE),
         ("ended early", ENDED_EARLY),
         ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
         ("web alone", WEB_ONLY), ("TLS twice", TWICE),
@@ -130,6 +132,34 @@ def test_a_lane_of_two_branches_is_told_once_with_what_either_may_do(tmp_path: P
     assert [bind.address for bind in lane.binds] == ["::", ""]
     assert lane.leads == "10.9.9.9:10025 or 10.9.9.9:25"
     assert not [each for each in lint(found.sources, found.topology) if "s (25) and s (25)" in each.summary]
+
+
+HELD = {
+    "default-server gives the header": "where .if defined(A) on line 11 does not hold",
+    "default-server gives one that is not wanted": "where .if defined(A) on line 11 holds",
+    "smtpchk in .elif": "where .if defined(A) on line 11 does not hold and .elif defined(B) on line 13 holds",
+    "what is wrong either way is said once, of no condition": "is dead",
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_what_a_setting_under_an_if_brings_about_is_said_with_the_condition(name: str, tmp_path: Path) -> None:
+    found = load(estate(SETTINGS[name], tmp_path))
+    told = [each for each in lint(found.sources, found.topology) if each.id not in QUIET]
+    assert HELD[name] in told[0].summary
+
+
+HEADERS = {
+    "default-server gives the header": "PROXY v1 or no header",
+    "one branch gives v1, the other v2: either is read": "PROXY v1 or PROXY v2",
+    "smtpchk in .else": "PROXY v1",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_an_if_decides_is_shown_open(name: str, tmp_path: Path) -> None:
+    (lane,) = load(estate(SETTINGS[name], tmp_path)).topology.lanes
+    assert lane.header == HEADERS[name]
 
 
 def test_a_machine_beside_the_mail_servers_is_no_service_of_mailcows(tmp_path: Path) -> None:
