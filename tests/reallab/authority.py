@@ -9,13 +9,16 @@ authority.down()        # neither is left, nor what certbot keeps
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 
 from console.lab.network.addresses import MAIL_NAME
+from console.sources import x509
 from tests.reallab.lab import RealLab
 
 FOLDER = "/var/lib/authority"
 KEPT = ("/etc/letsencrypt", "/var/lib/letsencrypt", "/var/log/letsencrypt")
+CERTIFICATE = f"/etc/letsencrypt/live/{MAIL_NAME}/cert.pem"
 DIRECTORY = "https://127.0.0.1:14000/dir"
 
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
@@ -76,13 +79,29 @@ class Authority:
 
     def serial(self) -> str:
         """The serial number of the certificate that certbot has now, as ssl.getpeercert writes it."""
-        words = ("openssl", "x509", "-noout", "-serial", "-in", f"/etc/letsencrypt/live/{MAIL_NAME}/cert.pem")
-        return self.lab.do("vps", *words).strip().partition("=")[2]
+        return self._told("-serial").partition("=")[2]
+
+    def fingerprint(self) -> str:
+        """The SHA-256 of that certificate, in hex."""
+        return self._told("-fingerprint", "-sha256").partition("=")[2].replace(":", "").lower()
+
+    def public_key(self) -> str:
+        """The SHA-256 of its public key, in hex: a TLSA record's data (3 1 1)."""
+        read = x509.read(ssl.PEM_cert_to_DER_cert(self.lab.read("vps", CERTIFICATE)))
+        assert read is not None
+        return read.public_key
+
+    def age(self) -> None:
+        """Have it look two hours old: what was issued within the hour is used by a retry, and nothing is ordered."""
+        self.lab.do("vps", "touch", "-d", "2 hours ago", f"/etc/letsencrypt/live/{MAIL_NAME}/fullchain.pem")
 
     def keys(self) -> tuple[str, ...]:
         """Every private key that certbot has made for the name."""
         folder = self.lab.root("vps") / f"etc/letsencrypt/archive/{MAIL_NAME}"
         return tuple(path.read_text() for path in folder.glob("privkey*.pem"))
+
+    def _told(self, *words: str) -> str:
+        return self.lab.do("vps", "openssl", "x509", "-noout", *words, "-in", CERTIFICATE).strip()
 
     def _certbot(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.lab.run("vps", ["certbot", *words, "--non-interactive"], timeout=300)

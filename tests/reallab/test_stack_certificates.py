@@ -22,6 +22,7 @@ from tests.reallab.addresses import Machine
 from tests.reallab.authority import Authority
 from tests.reallab.lab import RealLab
 from tests.reallab.load import CLIENTS, Load
+from tests.reallab.resolver import Resolver
 from tests.reallab.searching import Search
 from tests.reallab.stack import FOLDER, Stack
 from tests.reallab.sweeping import COWHAND, check
@@ -238,8 +239,7 @@ def test_a_rotation_by_the_flow_costs_no_client_a_handshake_and_a_rehearsal_chan
 ) -> None:
     lab, authority = synchronised.lab, synchronised.authority
     old = authority.serial()
-    # What was issued within the hour is used by a retry, and nothing is ordered.
-    lab.do("vps", "touch", "-d", "2 hours ago", f"/etc/letsencrypt/live/{MAIL_NAME}/fullchain.pem")
+    authority.age()
     with Load(lab, authority.root) as load, synchronised.search.watching(synchronised.keys):
         synchronised.flow("rotate-certificate", "--answer", "renew=yes")
         new = authority.serial()
@@ -315,3 +315,25 @@ def test_a_signal_that_ends_dovecot_and_an_acme_client_that_does_not_keep_away_a
         stack.settle()
     assert "it may replace the certificate that is pushed" in found["CH012"]
     assert "after Mailcow's certificate was written, and does not run" in found["CH013"]
+
+
+def test_a_first_issue_is_found_and_pushed_and_a_key_that_a_record_names_is_kept(synchronised: Renewing) -> None:
+    lab, authority = synchronised.lab, synchronised.authority
+    lab.do("vps", "certbot", "delete", "--cert-name", MAIL_NAME, "--non-interactive")
+    authority.issue()
+    # certbot 2.1 runs no deploy hook at a first issue, 5.8 does
+    if synchronised.push().fingerprint != authority.fingerprint():
+        assert authority.serial().lower().lstrip("0") in synchronised.found()["CH010"]
+    synchronised.flow("rotate-certificate", "--answer", "renew=no")
+    assert synchronised.push().fingerprint == authority.fingerprint()
+    assert synchronised.found().keys().isdisjoint({"CH010", "CH027"})
+    key = authority.public_key()
+    with Resolver(lab, f"_25._tcp.{MAIL_NAME}. TLSA 3 1 1 {key}"):
+        for answers in (["reuse=yes"], []):  # the second time certbot itself keeps it, and nothing is asked
+            serial = authority.serial()
+            authority.age()
+            words = [word for answer in ("renew=yes", *answers) for word in ("--answer", answer)]
+            synchronised.flow("rotate-certificate", *words)
+            assert authority.serial() != serial
+            assert authority.public_key() == key
+    assert synchronised.push().fingerprint == authority.fingerprint()
