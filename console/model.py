@@ -153,7 +153,9 @@ class Lane(Struct, frozen=True, gc=False):
 
 
 class Volume(Struct, frozen=True):
-    """A storage volume of the VM; `size` as written ("50GiB"), `device` as the VM's disk device is named."""
+    """A storage volume of the VM; `size` as written ("50GiB"), `device` as the VM's disk device is named.
+
+    `guessed` says that nothing but a name tells where it belongs."""
 
     name: str
     device: str | None
@@ -162,6 +164,12 @@ class Volume(Struct, frozen=True):
     content_type: str | None
     mount_path: str | None
     source: Span
+    guessed: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it belongs, in words; "" when nothing tells."""
+        return f"{self.mount_path} by its name" if self.guessed and self.mount_path else self.mount_path or ""
 
 
 class Instance(Struct, frozen=True):

@@ -112,5 +112,5 @@ def _notes(instance: Instance | None) -> tuple[str, ...]:
 def volume_words(volume: Volume) -> tuple[str, str]:
     """Return a volume's name, and its size, kind and place: "50GiB block at /var/lib/docker"."""
     kind = " ".join(word for word in (volume.size, volume.content_type) if word)
-    place = f" at {volume.mount_path}" if volume.mount_path else ""
+    place = f" at {volume.place}" if volume.place else ""
     return clean(volume.name, 60), clean(f"{kind}{place}", 80)

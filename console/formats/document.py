@@ -23,7 +23,7 @@ def topology(found: Topology) -> dict[str, Any]:
         "volumes": [
             {
                 "name": v.name, "device": v.device, "pool": v.pool, "size": v.size, "content_type": v.content_type,
-                "mount_path": v.mount_path, "source": span(v.source),
+                "mount_path": v.mount_path, "source": span(v.source), **({"guessed": True} if v.guessed else {}),
             }
             for v in found.volumes
         ],

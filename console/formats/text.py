@@ -42,14 +42,12 @@ def topology(title: str, found: Topology) -> str:
     machines = [
         (i.name, i.type, i.image or "-", f"{i.cpu or '?'} cpu", i.memory or "?", str(i.source)) for i in found.instances
     ]
-    volumes = [
-        (v.name, v.size or "?", v.content_type or "-", v.mount_path or "-", str(v.source)) for v in found.volumes
-    ]
+    volumes = [(v.name, v.size or "?", v.content_type or "-", v.place or "-", str(v.source)) for v in found.volumes]
     blocks = [title]
     for heading, heads, rows in (
         ("lanes", ("port", "speaks", "listens on", "leads to", "header", "service", "from"), lanes),
         ("machines", ("name", "type", "image", "cpu", "memory", "from"), machines),
-        ("volumes", ("name", "size", "content", "mounted at", "from"), volumes),
+        ("volumes", ("name", "size", "content", "belongs at", "from"), volumes),
     ):
         if rows:
             blocks.append("\n".join([heading, *("  " + line for line in table([heads, *rows]))]))

@@ -24,6 +24,7 @@ def refine(read: Tofu, shown: Shown) -> Tofu:
         msgspec.structs.replace(
             each,
             mount_path=old.mount_path if (old := mounts.get(each.name)) and old.mount_path else each.mount_path,
+            guessed=old.guessed if old and old.mount_path else each.guessed,
             source=old.source if old else each.source,
         )
         for each in found.volumes

@@ -60,13 +60,15 @@ class Sources(Struct, frozen=True, dict=True):
     def named(self) -> bool:
         """Whether anything given says that Mailcow stands behind: a file of it, a host for it, or its name somewhere.
 
-        HAProxy's files alone, without its name, may lead to any mail server."""
+        HAProxy's files alone, without its name, may lead to any mail server. What a comment says of it is no sign: it
+        may say that Mailcow is gone."""
         files = (self.environment, self.postfix, self.dovecot, self.master)
         return (
             any(each is not None for each in files)
             or is_mailcow(self.compose)
             or any(host.role == "mail" for host in self.site.hosts.values())
-            or any(NAME.search(text) for text in (self.folder, *self.texts, *self.texts.values()))
+            or any(NAME.search(text) for text in (self.folder, *self.texts))
+            or any(NAME.search(text) and NAME.search(_said(file, text)) for file, text in self.texts.items())
         )
 
     @property
@@ -133,6 +135,18 @@ class Sources(Struct, frozen=True, dict=True):
         proxies = self.haproxy.proxies
         vague = any(proxy.routing.open_bind or any(server.open for server in proxy.servers) for proxy in proxies)
         return Routes(doors(proxies, self.names, self.lists), self.ports, vague)
+
+
+_COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//)[^\n]*")
+_BLOCK = re.compile(r"/\*.*?\*/", re.DOTALL)
+"""A comment of several lines, in OpenTofu's files."""
+
+
+def _said(file: str, text: str) -> str:
+    """Return a file's text without its comments."""
+    if file.endswith((".tf", ".tofu")):
+        text = _BLOCK.sub("", text)
+    return _COMMENT.sub("", text)
 
 
 _ADDRESS = re.compile(r"[\d.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")

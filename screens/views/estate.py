@@ -167,7 +167,7 @@ class Estate(View):
     def _volume(self, volume: Volume) -> tuple[str, str, list[Entry]]:
         path: Piece = ("mount path not said", self.ink.degraded)
         if volume.mount_path:
-            path = (volume.mount_path, self.ink.text)
+            path = (volume.place, self.ink.text)
         size: Piece = (f"{volume.size or 'size not said'}  ", self.ink.muted)
         rows: list[Entry] = [((size, path), "")]
         if self.board.disks and volume.mount_path:

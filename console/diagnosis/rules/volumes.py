@@ -64,9 +64,10 @@ def _mounted(mounts: Mounts, volumes: list[Volume]) -> Iterator[Finding]:
             continue
         mount = by_path.get(path)
         if mount is None:
+            place = f"{path} by its name" if volume.guessed else path
             yield finding(
                 "CH017",
-                f"{clean(volume.name, 60)} belongs at {path}, and no line of {mounts.file} mounts it",
+                f"{clean(volume.name, 60)} belongs at {place}, and no line of {mounts.file} mounts it",
                 volume.source,
                 hop="service",
                 severity="high",

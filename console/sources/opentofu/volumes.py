@@ -39,8 +39,9 @@ def volumes_of(scopes: list[Scope], instances: list[tuple[Instance, list[Device]
         if found:
             attached.setdefault(found[0], (instance, device))
         elif pool is not None:
-            path = _mount(name, device, (), instance.name)
-            strangers.append(Volume(name, device.name or None, pool, device.get("size"), None, path, device.source))
+            path, guessed = _mount(name, device, (), instance.name)
+            size = device.get("size")
+            strangers.append(Volume(name, device.name or None, pool, size, None, path, device.source, guessed))
     names = [instance.name for instance, _ in instances]
     volumes = [_volume(each, attached.get(number), names) for number, each in enumerate(declared)]
     return tuple(volumes + strangers)
@@ -78,9 +79,11 @@ def _volume(declared: _Declared, attached: tuple[Instance, Device] | None, insta
     comments = tuple(_comments(scope, block.span, block.last))
     if attached is None:
         owners = [name for name in instances if volume.name.startswith((f"{name}_", f"{name}-"))]
-        return replace(volume, mount_path=_mount(volume.name, None, comments, max(owners, key=len, default="")))
+        path, guessed = _mount(volume.name, None, comments, max(owners, key=len, default=""))
+        return replace(volume, mount_path=path, guessed=guessed)
     instance, device = attached
-    return replace(volume, device=device.name or None, mount_path=_mount(volume.name, device, comments, instance.name))
+    path, guessed = _mount(volume.name, device, comments, instance.name)
+    return replace(volume, device=device.name or None, mount_path=path, guessed=guessed)
 
 
 _PATH = re.compile(r"""\bpath\s*[=:]?\s*["'`]?(/[\w.@+/-]*)""")
@@ -88,20 +91,20 @@ _PLACE = re.compile(r"(?<![\w.:/])(/[\w.@+/-]*)")
 _ROOTS = ("var", "opt", "srv", "home", "mnt", "media")
 
 
-def _mount(name: str, device: Device | None, comments: Sequence[str], instance: str) -> str | None:
-    """Return where a volume is mounted: as the device says, else a comment, else as its names imply."""
+def _mount(name: str, device: Device | None, comments: Sequence[str], instance: str) -> tuple[str | None, bool]:
+    """Return where a volume belongs: as the device says, else a comment, else as its names imply, which is a guess."""
     if device is not None:
         if path := device.get("path"):
-            return path
+            return path, False
         comments = (*_comments(device.scope, device.source, device.last), *comments)
     for comment in comments:
         if path := _path(comment):
-            return path
+            return path, False
     for word in (device.name if device else "", name):
         parts = re.split(r"[_-]+", word.removeprefix(instance).strip("_-")) if word else []
         if parts and parts[0] in _ROOTS and all(parts):
-            return "/" + "/".join(parts)
-    return None
+            return "/" + "/".join(parts), True
+    return None, False
 
 
 def _comments(scope: Scope, source: Span, last: int) -> Iterator[str]:

@@ -32,6 +32,27 @@ NAMELESS = {
         NOBODY,
     ),
     "the name of a target": Case(lane(25, "MailCow.lan:25 send-proxy"), ["CH003 critical"], NOBODY),
+    "a comment says no more of it than that somebody knew it": Case(
+        "# we left mailcow in May\n" + lane(25, "10.9.9.9:25 send-proxy"), ["CH094 low"], NOBODY
+    ),
+    "a server that is commented out": Case(
+        lane(25, "10.9.9.9:25 send-proxy") + " #server mailcow 10.9.9.8:25\n", ["CH094 low"], NOBODY
+    ),
+    "a comment behind a line": Case(
+        lane(25, "10.9.9.9:25 send-proxy").rstrip() + " # not mailcow\n", ["CH094 low"], NOBODY
+    ),
+    "a comment in compose": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), ["CH094 low"], {OVERRIDE: "# instead of Mailcow\nservices: {}\n"}
+    ),
+    "a comment in OpenTofu": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), ["CH094 low"], {**NOBODY, "a.tf": "// no mailcow\n/* nor\n mailcow */\n"}
+    ),
+    "an address with its name": Case(
+        "listen w\n mode http\n bind :80\n redirect location https://x.example/mailcow\n"
+        + lane(25, "10.9.9.9:25 send-proxy"),
+        ["CH003 critical"],
+        NOBODY,
+    ),
     "a file of its Postfix": Case(lane(25, "10.9.9.9:25 send-proxy"), ["CH003 critical"], {**NOBODY, CF: "a = b\n"}),
     "a host of the site": Case(
         lane(25, "10.9.9.9:25 send-proxy"), ["CH003 critical"], NOBODY, '[hosts.m]\nrole = "mail"\nlocal = true\n'

@@ -55,6 +55,18 @@ def test_a_volume_is_mounted_where_device_comment_or_name_says(
     assert (found.device, found.mount_path, found.content_type) == (device, path, "filesystem")
 
 
+GUESSED = [("opt", "", "", True), ("opt", "", 'path = "/opt"', False), ("opt", "# mount it on /opt", "", False)]
+
+
+@pytest.mark.parametrize(("device", "above", "inside", "guessed"), GUESSED)
+def test_a_place_that_only_a_name_tells_is_said_to_be_guessed(
+    device: str, above: str, inside: str, guessed: bool
+) -> None:
+    text = DISK.replace("DEVICE", device).replace("ABOVE", above).replace("INSIDE", inside).replace("VOLUME", "x")
+    assert volume(text).guessed is guessed
+    assert volume(text).place == "/opt" + " by its name" * guessed
+
+
 def test_the_volume_s_own_name_counts_when_the_device_s_says_nothing() -> None:
     text = DISK.replace("DEVICE", "disk1").replace("ABOVE", "").replace("INSIDE", "").replace("VOLUME", "home")
     assert volume(text).mount_path == "/home"
