@@ -21,11 +21,11 @@ from console.diagnosis.rules.commands import (
     written,
 )
 from console.diagnosis.rules.docker_calls import EXEC_VALUES, Call, calls, inside, signals
+from console.diagnosis.rules.lineages import LIVE, any_lineage
 from console.model import Finding, Lane, Topology
 from console.sources.shell import Command, Script
 from console.topology.sources import Sources
 
-_LINEAGE = re.compile(r"letsencrypt/live/")
 _PIPES = frozenset(("|", "|&"))
 # A pipeline that begins with these cannot fail at its beginning.
 _SURE = frozenset(("echo", "printf", "true", ":"))
@@ -130,7 +130,7 @@ def unsafe_deploy_hook(sources: Sources, topology: Topology) -> Iterator[Finding
     """What makes a renewal fail unseen or install rubbish: once per script and defect."""
     terminated = [lane for lane in topology.lanes if lane.tls == "terminated"]
     for script in sources.scripts:
-        yield from _any_lineage(script)
+        yield from any_lineage(script)
         yield from _in_place(script)
         for shell in script.shells():
             yield from _lost_failure(shell)
@@ -139,19 +139,6 @@ def unsafe_deploy_hook(sources: Sources, topology: Topology) -> Iterator[Finding
         yield from _links(script)
         yield from _bundle(script, terminated)
         yield from _dry_run(script)
-
-
-def _any_lineage(script: Script) -> Iterator[Finding]:
-    if script.variables.keys() & {"RENEWED_LINEAGE", "RENEWED_DOMAINS"}:
-        return
-    live = next((word.span for word in all_words(script) if _LINEAGE.search(word.text)), None)
-    if live is not None and any(command.name in REMOTE for command in all_commands(script)):
-        yield finding(
-            "CH027",
-            "the hook never looks at RENEWED_LINEAGE: certbot runs it for every certificate, not for this one alone",
-            live,
-            remedy="leave the hook at once unless $RENEWED_LINEAGE is the mail certificate's folder",
-        )
 
 
 _TEMPORARY = re.compile(r"/(?:var/)?tmp/|/dev/shm/|/run/user/|\$\(mktemp\b")
@@ -224,9 +211,13 @@ def _unwatched(script: Script) -> Iterator[Finding]:
         lost = failures.unnoticed(shell)
         if lost:
             name = lost[0].name
+            later = failures.strict_after(shell, lost[0])
             yield finding(
                 "CH027",
-                f"without set -e a failed {name} is not noticed: the script goes on, and ends as its last command does",
+                f"set -e on line {later.span.line} comes too late: a failed {name} before it is not noticed"
+                if later
+                else f"without set -e a failed {name} is not noticed: the script goes on, and ends as its last command"
+                " does",
                 lost[0].span,
                 also=tuple(command.span for command in lost[1:]),
                 remedy="set -e at the top, or || exit 1 behind it",
@@ -276,7 +267,7 @@ def _copies_links(command: Command) -> bool:
 
 
 def _bundle(script: Script, terminated: list[Lane]) -> Iterator[Finding]:
-    live = any(_LINEAGE.search(word.text) or "RENEWED_LINEAGE" in word.text for word in all_words(script))
+    live = any(LIVE.search(word.text) or "RENEWED_LINEAGE" in word.text for word in all_words(script))
     sends = [command for command in all_commands(script) if command.name in REMOTE]
     if terminated and live and sends and not any("haproxy" in word.text for word in all_words(script)):
         yield finding(

@@ -18,20 +18,46 @@ _FOLDER = "data/assets/ssl"
 def unnoticed(shell: Script) -> list[Command]:
     """Return the commands that bring a certificate somewhere, and whose failure changes nothing."""
     commands = [command for command in shell.commands if command.depth == 0]
-    if shell.strict or any(_strict(command) for command in commands) or _asks(commands):
+    if _asks(commands):
         return []
+    loose = _loose(shell.strict, commands)
     return [
         command
         for at, command in enumerate(commands)
-        if _brings(command) and not _judged(commands, at) and _goes_on(commands, at)
+        if loose[at] and _brings(command) and not _judged(commands, at) and _goes_on(commands, at)
     ]
+
+
+def strict_after(shell: Script, command: Command) -> Command | None:
+    """Return the first `set -e` below a command; None when there is none."""
+    below = [each for each in shell.commands if each.span.line > command.span.line]
+    return next((each for each in below if _strict(each)), None)
+
+
+def _loose(strict: bool, commands: list[Command]) -> list[bool]:
+    """Return for each command whether the shell goes on when it fails.
+
+    What stands in braces may be a function, which is called later: there a `set -e` below counts too."""
+    later = any(_strict(command) for command in commands)
+    deep, found = 0, []
+    for command in commands:
+        deep = max(deep + command.marks.count("{") - command.marks.count("}"), 0)
+        if _strict(command):
+            strict = True
+        elif command.name == "set" and (
+            "+e" in command.texts or ("+o" in command.texts and "errexit" in command.texts)
+        ):
+            strict, later = False, False
+        found.append(not strict and not (deep and later))
+    return found
 
 
 def _strict(command: Command) -> bool:
     if command.name == "trap":
         return "ERR" in command.texts
     return command.name == "set" and (
-        any(_STRICT.match(text) for text in command.texts[1:]) or "errexit" in command.texts
+        any(_STRICT.match(text) for text in command.texts[1:])
+        or ("errexit" in command.texts and "+o" not in command.texts)
     )
 
 

@@ -166,6 +166,7 @@ def test_what_is_only_a_text_is_run_by_nobody(command: str):
 
 
 SSL = "/opt/mailcow-dockerized/data/assets/ssl"
+GUARDED = 'set -e; [ "$RENEWED_LINEAGE" = /etc/letsencrypt/live/m ] || exit 0'
 FAR = [
     (f'scp "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/key.pem\n', ["CH027:2"]),
     (f'scp "$RENEWED_LINEAGE/fullchain.pem" "$RENEWED_LINEAGE/privkey.pem" d@m:{SSL}/\n', ["CH027:2"]),
@@ -184,7 +185,7 @@ FAR = [
 
 @pytest.mark.parametrize(("text", "expected"), FAR)
 def test_what_reaches_the_other_machine_is_judged_as_if_it_were_here(text: str, expected: list[str]):
-    assert [each for each in said(f"set -e\n{text}") if not each.startswith("CH012")] == expected
+    assert [each for each in said(f"{GUARDED}\n{text}") if not each.startswith("CH012")] == expected
 
 
 def test_haproxys_one_file_is_no_pair():
@@ -203,6 +204,13 @@ GONE_ON = [
     ("cp a /opt/mailcow-dockerized/data/assets/ssl/x\nlogger done\n", ["CH027:1"]),
     ("scp a m:/x\nexit 0\n", ["CH027:1"]),
     ("ssh m 'cp a /ssl/.new; mv /ssl/.new /ssl/key.pem; logger done'\n", ["CH027:1"]),
+    ("scp a m:/x\nset -e\nssh m true\n", ["CH027:1"]),
+    ("cd /x\nscp a m:/x\nset -euo pipefail\nscp b m:/x\nssh m true\n", ["CH027:2"]),
+    ("set -e\nset +e\nscp a m:/x\nssh m true\n", ["CH027:3"]),
+    ("set -e\nset +o errexit\nscp a m:/x\nset -e\nssh m true\n", ["CH027:3"]),
+    ("#!/bin/sh -e\nset +e\nscp a m:/x\nssh m true\n", ["CH027:3"]),
+    ("set +e\nset -e\nscp a m:/x\nssh m true\n", []),
+    ("push() {\n  scp a m:/x\n  ssh m true\n}\nset -e\npush\nlogger done\n", []),
     ("set -e\nscp a m:/x\nssh m true\n", []),
     ("set -o errexit\nscp a m:/x\nssh m true\n", []),
     ("#!/bin/sh -e\nscp a m:/x\nssh m true\n", []),
@@ -222,6 +230,43 @@ GONE_ON = [
 @pytest.mark.parametrize(("text", "expected"), GONE_ON)
 def test_a_copy_that_fails_unnoticed_is_found_and_one_that_is_looked_at_is_not(text: str, expected: list[str]):
     assert [each for each in said(text) if not each.startswith("CH012")] == expected
+
+
+def test_a_set_e_that_comes_too_late_is_told_with_its_line():
+    (found,) = [each for each in judge("scp a m:/x\nset -e\nssh m true\n") if each.id == "CH027"]
+    assert found.summary == "set -e on line 2 comes too late: a failed scp before it is not noticed"
+
+
+L = "$RENEWED_LINEAGE"
+WHICHEVER = [
+    (f'scp "{L}/privkey.pem" m:/srv/key\n', True),
+    (f'rsync -L "{L}/fullchain.pem" m:/srv/c\n', True),
+    (f'cat "{L}/fullchain.pem" "{L}/privkey.pem" > /etc/haproxy/certs/mail.pem.new\n', True),
+    (f'cat "{L}/fullchain.pem" | ssh m receive\n', True),
+    (f'ssh m receive < "{L}/fullchain.pem"\n', True),
+    (f'cp "{L}/privkey.pem" /srv/key.new\n', True),
+    (f'from={L}\nscp "$from/privkey.pem" m:/srv/key\n', True),
+    (f'[ -d "{L}" ] || exit 0\nscp "{L}/privkey.pem" m:/srv/key\n', True),
+    (f'[ -n "{L}" ] && scp "{L}/privkey.pem" m:/srv/key\n', True),
+    (f'echo "renewed {L}" | logger\nscp "{L}/privkey.pem" m:/srv/key\n', True),
+    (f'[ "{L}" = /etc/letsencrypt/live/m ] || exit 0\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    (f'if [[ "{L}" != */m ]]; then exit 0; fi\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    (f'name=$(basename "{L}")\n[ "$name" = m ] || exit 0\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    ("n=${RENEWED_LINEAGE##*/}\n" + f'case "$n" in m) scp "{L}/privkey.pem" m:/srv/key ;; esac\n', False),
+    (f'for d in $RENEWED_DOMAINS; do\n[ "$d" = m ] && scp "{L}/privkey.pem" m:/srv/key\ndone\n', False),
+    (f'echo "$RENEWED_DOMAINS" | grep -qw m || exit 0\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    (f'grep -q m <<< "$RENEWED_DOMAINS" || exit 0\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    (f'ours "{L}" || exit 0\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    (f'openssl x509 -checkhost m -in "{L}/cert.pem"\nscp "{L}/privkey.pem" m:/srv/key\n', False),
+    (f'scp "{L}/privkey.pem" m:/srv/$(basename {L}).key\n', False),
+    (f'openssl x509 -noout -enddate -in "{L}/cert.pem"\n', False),
+]
+
+
+@pytest.mark.parametrize(("text", "blamed"), WHICHEVER)
+def test_a_hook_that_takes_whichever_certificate_was_renewed_is_found(text: str, blamed: bool):
+    found = [each for each in judge(f"#!/bin/bash\nset -eo pipefail\n{text}") if "whichever" in each.summary]
+    assert [each.severity for each in found] == ["medium"] * blamed
 
 
 LINKS = [
