@@ -62,6 +62,7 @@ def _found(sources: Sources, topology: Topology) -> list[Finding]:
         deploy,
         headers,
         inner,
+        inside,
         mailcow,
         ports,
         relay,

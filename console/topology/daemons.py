@@ -84,8 +84,11 @@ _POSTFIX: tuple[tuple[int, bool, bool, bool], ...] = (
     (10465, False, True, True),
     (587, False, False, False),
     (10587, False, False, True),
+    (588, False, False, False),
+    (589, False, False, False),
+    (590, False, False, False),
 )
-"""Mailcow's master.cf: port, whether postscreen answers, TLS first, header."""
+"""Mailcow's master.cf: port, whether postscreen answers, TLS first, header. The last three are for its own services."""
 
 _WIRES: dict[str, Wire] = {"yes": "tls", "no": "starttls"}
 _HEADERS: dict[str, Header] = {"yes": "wanted", "no": "refused"}

@@ -110,9 +110,11 @@ BY_THE_FILES = {
         [],
         {CF: "postscreen_upstream_proxy_protocol =\n", OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
     ),
-    "smtpd's is not postscreen's": Case(lane(25, "10.9.9.9:25 send-proxy"), ["CH003 critical"], {CF: SMTPD}),
-    "smtpd's, on 465": Case(lane(465, "10.9.9.9:465 send-proxy", "smtps"), [], {CF: SMTPD}),
-    "smtpd's, on 587 without": Case(lane(587, "10.9.9.9:587"), ["CH002 critical"], {CF: SMTPD}),
+    "smtpd's is not postscreen's": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), ["CH003 critical", "CH100 high"], {CF: SMTPD}
+    ),
+    "smtpd's, on 465": Case(lane(465, "10.9.9.9:465 send-proxy", "smtps"), ["CH100 high"], {CF: SMTPD}),
+    "smtpd's, on 587 without": Case(lane(587, "10.9.9.9:587"), ["CH002 critical", "CH100 high"], {CF: SMTPD}),
     "a value that a variable decides": Case(
         lane(25, "10.9.9.9:25 send-proxy"), [], {CF: "postscreen_upstream_proxy_protocol = $mine\n"}
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.console.diagnosis.kinds import CHECKS, CONF, OVERRIDE, Case, lane, published
+from tests.console.diagnosis.kinds import CF, CHECKS, CONF, OVERRIDE, Case, lane, published
 
 AS_IS = "services: {postfix-mailcow: {restart: always}, dovecot-mailcow: {restart: always}}\n"
 CONTAINERS = {
@@ -288,3 +288,24 @@ SETTINGS = {
     ),
 }
 """Settings under an `.if` that nobody decides: what other lines mean is judged for either answer."""
+
+_POSTFIX = "smtpd_upstream_proxy_protocol = haproxy\n"
+_SIEVE = "haproxy_trusted_networks = 10.9.9.1\nservice managesieve-login { inet_listener sieve { haproxy = yes } }\n"
+_IMAPS = _SIEVE.replace("managesieve", "imap").replace(" sieve ", " imaps ")
+_MAIL = lane(993, "10.9.9.9:993 send-proxy", "imaps")
+_FILTERS = lane(4190, "10.9.9.9:4190 send-proxy", "sieve")
+INSIDE = {
+    "all of smtpd": Case(lane(465, "10.9.9.9:465 send-proxy", "smtps"), ["CH100 high"], {CF: _POSTFIX}),
+    "postscreen alone": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), [], {CF: _POSTFIX.replace("smtpd", "postscreen"), "mailcow.conf": "A=b\n"}
+    ),
+    "smtpd, turned off again": Case(
+        lane(25, "10.9.9.9:25"), ["CH002 high"], {CF: _POSTFIX + "smtpd_upstream_proxy_protocol =\n"}
+    ),
+    "filters": Case(_FILTERS, ["CH100 high"], {CONF: _SIEVE, "mailcow.conf": "A=b\n"}),
+    "filters, and who knows whether SOGo runs": Case(_FILTERS, [], {CONF: _SIEVE}),
+    "filters without SOGo": Case(_FILTERS, [], {CONF: _SIEVE, "mailcow.conf": "SKIP_SOGO=y\n"}),
+    "the watchdog's look": Case(_MAIL, ["CH100 high"], {CONF: _IMAPS, "mailcow.conf": "SKIP_SOGO=y\n"}),
+    "no watchdog": Case(_MAIL, [], {CONF: _IMAPS, "mailcow.conf": "USE_WATCHDOG=n\n"}),
+}
+"""Mailcow's own services send no header: a port that they dial must not wait for one."""
