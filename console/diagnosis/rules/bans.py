@@ -9,7 +9,9 @@ from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
 from console.diagnosis.rules.refusals import Refusals
-from console.model import PLAIN_PORTS, Finding, Topology
+from console.model import PLAIN_PORTS, Finding, Lane, Topology
+from console.sources.haproxy.addresses import loopback
+from console.topology.containers import edges
 from console.topology.daemons import DOVECOT, POSTFIX
 from console.topology.lanes import MAIL, Way, once
 from console.topology.sources import Sources
@@ -65,6 +67,7 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
         and lane.proxy_protocol
         and lane.service in ("postfix-mailcow", "dovecot-mailcow")
         and not refusals.covers(door)
+        and not _beside(sources, lane)
     ]
     if open_doors:
         lanes = once([lane for _, lane in open_doors])
@@ -82,3 +85,10 @@ def bans_without_effect(sources: Sources, topology: Topology) -> Iterator[Findin
             hop="haproxy",
             remedy="tcp-request connection reject if { src -f /etc/haproxy/banned.lst }, a list kept from Mailcow's",
         )
+
+
+def _beside(sources: Sources, lane: Lane) -> bool:
+    """Whether HAProxy may run on the mail server's own machine, where Mailcow's rules see each client's packets."""
+    if lane.target is None or edges(sources.compose):
+        return lane.target is not None
+    return loopback(lane.target.host) or sources.ports.at(lane.target.host, lane.target.port).direct

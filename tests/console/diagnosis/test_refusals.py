@@ -95,3 +95,23 @@ def test_a_frontend_inside_refuses_where_it_is_told_who_comes(
     header: str, rule: str, blamed: bool, tmp_path: Path
 ) -> None:
     assert len(told(INNER.format(header=header, rule=rule), tmp_path)) == blamed
+
+
+HERE = {
+    "another machine": ("10.9.9.9:10993", "services: {dovecot-mailcow: {restart: always}}\n", True),
+    "HAProxy in the same compose file": (
+        "10.9.9.9:10993", "services: {front: {image: 'haproxy:3.0'}, dovecot-mailcow: {tty: true}}\n", False,
+    ),
+    "a name in Docker's network": ("dovecot-mailcow:10993", "services: {dovecot-mailcow: {tty: true}}\n", False),
+    "Mailcow's own address of it": ("172.22.1.250:10993", "services: {dovecot-mailcow: {tty: true}}\n", False),
+    "loopback": ("127.0.0.1:10993", published("dovecot-mailcow", "127.0.0.1:10993:10993"), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "compose", "holds"), HERE.values(), ids=HERE)
+def test_bans_hit_the_clients_of_an_haproxy_on_the_same_machine(
+    target: str, compose: str, holds: bool, tmp_path: Path
+) -> None:
+    config = f"listen f\n bind :993\n server m {target} send-proxy\n"
+    found = load(estate(Case(config, [], {OVERRIDE: compose}), tmp_path))
+    assert any(each.id == "CH009" for each in lint(found.sources, found.topology)) is holds
