@@ -46,6 +46,12 @@ class FindingsChanged(Struct, frozen=True):
     since: float
 
 
+class Awaited(Struct, frozen=True):
+    """Whose answer the sweep under way still waits for, in one sentence; "" when nobody's, or when it has ended."""
+
+    words: str = ""
+
+
 class DisksSeen(Struct, frozen=True):
     """The mail host's file systems: where each is mounted, and how full it is, in percent."""
 
@@ -331,6 +337,7 @@ Event = (
     | ReadingsChanged
     | FindingsChanged
     | DisksSeen
+    | Awaited
     | GuestSeen
     | SweepOverdue
     | CertificateSurvey

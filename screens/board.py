@@ -71,6 +71,8 @@ class Board:
         self.disks: dict[str, int] = {}
         """The mail host's file systems: where → how full, in percent; empty when nobody told."""
         self.guest = GuestSeen()
+        self.awaited = ""
+        """Whose answer the sweep under way waits for; "" when nobody's."""
         self.certificates: CertificateSurvey | None = None
         self.noted = 0.0
         """When the run began whose end the operator has seen."""
@@ -111,6 +113,8 @@ class Board:
             self.disks = dict(news.disks.disks)
         if news.guest is not None:
             self.guest = news.guest
+        if news.awaited is not None:
+            self.awaited = news.awaited.words
         if news.runs is not None:
             self.runs = news.runs
         if news.certificates is not None:
@@ -119,7 +123,7 @@ class Board:
             news.estate is not None or news.disks is not None or news.guest is not None,
             frozenset(reading.key for reading in news.readings),
             news.findings is not None,
-            news.overdue is not None or news.failed is not None,
+            news.overdue is not None or news.failed is not None or news.awaited is not None,
             news.flows,
             news.runs is not None,
             news.certificates is not None,

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from console.events import (
     Asked,
+    Awaited,
     CertificateSurvey,
     DisksSeen,
     EngineFailed,
@@ -111,6 +112,7 @@ class News(Struct, frozen=True):
     disks: DisksSeen | None = None
     certificates: CertificateSurvey | None = None
     guest: GuestSeen | None = None
+    awaited: Awaited | None = None
     flows: bool = False
     """Whether the engine has anything new to say of flows."""
 
@@ -132,6 +134,7 @@ class Bridge:
         self._disks: DisksSeen | None = None
         self._certificates: CertificateSurvey | None = None
         self._guest: GuestSeen | None = None
+        self._awaited: Awaited | None = None
         self._flows = False
 
     def notify(self, event: Event) -> None:
@@ -156,6 +159,8 @@ class Bridge:
                 self._disks = event
             elif isinstance(event, GuestSeen):
                 self._guest = event
+            elif isinstance(event, Awaited):
+                self._awaited = event
             elif isinstance(event, CertificateSurvey):
                 self._certificates = event
             else:
@@ -178,10 +183,11 @@ class Bridge:
                 self._disks,
                 self._certificates,
                 self._guest,
+                self._awaited,
                 self._flows,
             )
             self._estate = self._findings = self._overdue = self._failed = self._asked = None
-            self._runs = self._disks = self._certificates = self._guest = None
+            self._runs = self._disks = self._certificates = self._guest = self._awaited = None
             self._readings, self._flows = {}, False
             self._asleep = True
         return news

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from console.engine.estate_told import same, told
+from console.engine.way_in import coming
 from console.errors import CowhandError, InputError, Report, in_words, unreported
 from console.events import Asked, EngineFailed, EstateRead, Event, SweepOverdue
-from console.model import HopName, Kept, Topology
+from console.model import HopName, Kept, Role, Topology
 
 if TYPE_CHECKING:
     from console.engine.overview import FlowSeen
@@ -36,8 +37,8 @@ INTERVAL = 30.0
 FLOOR = 2.0
 """Shortest interval in seconds: a shorter one would load the machines that are watched."""
 
-OPENING = 3.0
-"""Seconds that the first sweep waits for connections to hosts; a question to the operator delays only its own host."""
+SOON, OPENING = 0.5, 3.0
+"""Seconds until the first sweep begins, and that it waits then for a host: a question delays only its own host."""
 
 CEILING = 300.0
 """Longest interval after backing off, in seconds."""
@@ -227,17 +228,17 @@ class Engine:
         estate = await self._first_estate()
         vantages = self.open_vantages(estate, self.log, self.ask)
         self._opened = estate, vantages
-        opening = asyncio.create_task(self._open(vantages))
+        opening = vantages.opening()
+        late = asyncio.create_task(self._late(opening))
         try:
             self._catch_up()
-            await asyncio.wait({opening}, timeout=OPENING)
-            await self._look(estate, vantages)
+            await self._look(estate, vantages, await coming(opening, SOON, OPENING))
         finally:
             if self._stage is not None:
                 await self._stage.close()
             if self._sweeps is not None and self._sweeps.keeping is not None:
                 self._sweeps.keeping.close()
-            for task in (opening, self._acting, self._again):
+            for task in (late, *opening.values(), self._acting, self._again):
                 if task is not None:
                     task.cancel()
             if self._refiner is not None:
@@ -291,14 +292,14 @@ class Engine:
         self._wake.set()
         return Surroundings(fresh, vantages.named, vantages.reasons)
 
-    async def _open(self, vantages: Vantages) -> None:
-        """Connect to the hosts, however long the operator takes to answer; a late connection starts a sweep."""
+    async def _late(self, opening: Mapping[Role, asyncio.Task[bool]]) -> None:
+        """Wait for the hosts, however long the operator takes to answer; a late connection starts a sweep."""
         began = time.monotonic()
-        await vantages.open()
+        await asyncio.gather(*opening.values())
         if time.monotonic() - began > OPENING:
             self._wake.set()
 
-    async def _look(self, estate: Estate, vantages: Vantages) -> None:
+    async def _look(self, estate: Estate, vantages: Vantages, late: Mapping[Role, asyncio.Future[bool]]) -> None:
         from console.engine.keeping import Keeping
         from console.engine.sweeps import Sweeps, blind
         from console.engine.vantages import trusting
@@ -331,7 +332,7 @@ class Engine:
             if fresh is not estate:
                 estate = fresh
                 sweeps.renew(estate.topology)
-            seen = await sweeps.sweep(force)
+            seen = await sweeps.sweep(force, late)
             self._started()
             why = blind(seen)
             if why and not lost:

@@ -14,6 +14,7 @@ from console.diagnosis.early import certain
 from console.diagnosis.hops_front import opinion_unseen
 from console.diagnosis.judge import judge_lane, verdict
 from console.diagnosis.reading import milliseconds
+from console.engine.awaiting import Awaiting
 from console.engine.keeping import Keeping
 from console.errors import FULL, Report, unreported
 from console.events import DisksSeen, Event, FindingsChanged, GuestSeen, ReadingsChanged
@@ -59,6 +60,7 @@ class Sweeps:
         if keeping is not None:
             keeping.heard = self._hear_kept
         self.topology, self.hosts, self.missing, self.notify = topology, hosts, missing, notify
+        self._awaiting = Awaiting(notify)
         self.readings: dict[tuple[str, HopName], Reading] = {}
         self._overruled: dict[tuple[str, HopName], Reading] = {}
         """What a lane alone tells of a hop, where the diagnosis of all lanes shows it otherwise."""
@@ -117,6 +119,7 @@ class Sweeps:
             self.seen.kept = await self.keeping.settle(self.seen)
         self._sweeping = False
         self._conclude(self.seen)
+        self._awaiting.end()
         return self.seen
 
     def _hear_kept(self) -> None:
@@ -178,14 +181,20 @@ class Sweeps:
             await asyncio.sleep(BATCH)
             if self._dirty and self.seen is not None:
                 self._flush(self.seen)
-            if self.seen is not None and self.seen.early and not self.seen.ended:
+            if self.seen is None or self.seen.ended or self._known_ill():
+                continue
+            if self.seen.early:
                 self._tell_early(self.seen)
+            if self.early is None:
+                self._awaiting.tell(self.seen, time.time(), self.findings is None)
+
+    def _known_ill(self) -> bool:
+        """Whether a sweep before has told what is wrong."""
+        known = self.findings
+        return known is not None and known is not self.early and known.verdict not in ("well", "unknown")
 
     def _tell_early(self, seen: SweepData) -> None:
         """Tell what is certain before the slow ladders end, where nothing was known to be wrong."""
-        known = self.findings
-        if known is not None and known is not self.early and known.verdict not in ("well", "unknown"):
-            return
         findings = sorted(certain(seen, time.time()), key=lambda each: (GRAVITY[each.severity], -len(each.lanes)))
         if not findings or (self.early is not None and len(findings) <= len(self.early.findings)):
             return

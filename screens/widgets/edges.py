@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 STOPPED = "✗ the engine stopped, nothing below is live: "
 """What the second row says then, in front of why; the lanes' screen tells it whole where it is cut off."""
 
+OR = "; or "
+"""What stands between causes of which one is the true one."""
+
 Piece3 = tuple[str, Style, str]
 
 
@@ -137,7 +140,7 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
             since = (named if fits else f"  +{len(others)} more") + since
         cause = seen.cause
         if cells(((cause + name + since, ink.text),)) > width:
-            name, cause = "", _shorter(cause, len(board.lanes))
+            name, cause = "", _shorter(cause, len(board.lanes), width - len(since))
         style = ink.state("unknown" if outcome == "ok" else outcome)
         return ((clip(cause, width - len(name) - len(since)) + name, style), (since, ink.muted))
     if board.overdue is not None:
@@ -152,20 +155,30 @@ def _sentence(board: Board, ink: Ink, width: int) -> Line:
         return ((clip(str(board.estate.problems[0]), width - len(tail)) + tail, ink.degraded),)
     if not board.lanes:
         return (("no lanes: the sources name no listener", ink.degraded),)
+    if board.awaited:
+        return ((clip(board.awaited, width), ink.degraded),)
     if seen is not None and seen.verdict == "well":
         since = f" since {clock(seen.since, board.now)}" if seen.since else ""
         return ((f"all {len(board.lanes)} lanes well{since}", ink.muted),)
     return ()
 
 
-def _shorter(cause: str, lanes: int) -> str:
-    """A sentence that begins with the ports of all lanes, without them: what was seen there has the room."""
-    ports, colon, rest = cause.partition(": ")
-    if not colon or not ports.startswith("lanes "):
-        return cause
-    named = ports.removeprefix("lanes ").replace(" and ", ", ").split(", ")
-    count = sum(int(each.removesuffix(" more")) if each.endswith(" more") else 1 for each in named)
-    return f"every lane: {rest}" if count == lanes else cause
+def _shorter(cause: str, lanes: int, width: int) -> str:
+    """A sentence that has to be cut, without what its reader can spare: the ports of all lanes, then of several causes
+    what was seen, then the causes that are named last."""
+    seen, either, told = cause.partition(". Either ")
+    where, colon, rest = seen.partition(": ")
+    if colon and where.startswith("lanes "):
+        named = where.removeprefix("lanes ").replace(" and ", ", ").split(", ")
+        count = sum(int(each.removesuffix(" more")) if each.endswith(" more") else 1 for each in named)
+        where = "every lane" if count == lanes else where
+    shown = f"{where}{colon}{rest}{either}{told}"
+    whole, left = told.split(OR), 0
+    while either and cells(((shown, Style()),)) > width and left < len(whole):
+        others = [f"{left} others"] if left > 1 else ["another"] if left else []
+        shown = f"{where}: either {OR.join((*whole[: len(whole) - left], *others))}"
+        left += 1
+    return shown
 
 
 def _tabs(board: Board, ink: Ink, view: str, wanted: str, width: int) -> Line:

@@ -2,7 +2,7 @@
 
 Breaks what is asked for (ids, or random pairs of one seed), looks, heals, and prints how it is told: as seen, and with
 less to look at. What was seen is kept in a folder, so that it can be told again after a change (`--again`);
-`--calm` sweeps the well estate instead."""
+`--calm` sweeps the well estate instead; `--times 5` takes the time until three faults are told at a terminal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from console.diagnosis.explain import explain
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.world import World
 from console.observation import SweepData
+from tests.drill import times
 from tests.drill.faults import FAULTS, Drill
 from tests.drill.fresh import FRESH
 from tests.drill.less import LESS
@@ -138,9 +139,12 @@ def again(keep: Path, wanted: list[Drill]) -> list[list[str]]:
 
 def main(words: list[str]) -> int:
     """Drill, and print the sums; 1 when something was told falsely."""
-    given = {key: words[words.index(key) + 1] for key in ("--pairs", "--seed", "--seconds", "--keep") if key in words}
+    keys = ("--pairs", "--seed", "--seconds", "--keep", "--times")
+    given = {key: words[words.index(key) + 1] for key in keys if key in words}
     plain = [w for w in words if not w.startswith("--") and w not in given.values()]
     seconds, keep = float(given.get("--seconds", "540")), Path(given.get("--keep", "/tmp/cowhand-drill"))
+    if "--times" in words:
+        return times.main(int(given["--times"]), plain)
     if "--calm" in words:
         return int(calm(seconds) > 0)
     wanted = [EVERY.get(id) or pair(id.replace("+", " ")) for id in plain]

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.diagnosis.catalogue import finding
-from console.events import EstateRead, FindingsChanged, ReadingsChanged
+from console.events import Awaited, EstateRead, FindingsChanged, ReadingsChanged
 from console.model import HOPS, HopName, Lane, Outcome, Reading, Verdict
 from screens.app import CowhandApp
 from screens.board import Board
@@ -151,11 +151,49 @@ def test_a_second_cause_is_named_beside_the_first() -> None:
 
 def test_a_sentence_on_all_lanes_does_not_name_each_where_the_row_is_short() -> None:
     ports = ", ".join(str(lane.port) for lane in LANES[:-1]) + f" and {LANES[-1].port}"
-    said = f"lanes {ports}: no answer from vps to mailcow, and hung up at once from vps itself. Either this or that"
+    said = (
+        f"lanes {ports}: no answer from vps to mailcow, and hung up at once from vps itself, which is a long sentence"
+    )
     rows = head(board(found=told("down", said, STOPPED)))
     assert rows[1].startswith(" every lane: no answer from vps to mailcow, and hung up at once")
     few = head(board(found=told("down", said.replace(f", {LANES[2].port}", ""), STOPPED)))
     assert few[1].startswith(f" lanes {LANES[0].port}, ")
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (185, "every lane: no answer from vps to mailcow. Either mailcow is off, or hangs; or its address is another; "
+              "or nothing publishes 10025; or something not known here"),
+        (150, "every lane: either mailcow is off, or hangs; or its address is another; or nothing publishes 10025; "
+              "or something not known here"),
+        (110, "every lane: either mailcow is off, or hangs; or its address is another; or 2 others"),
+        (80, "every lane: either mailcow is off, or hangs; or 3 others"),
+    ],
+)  # fmt: skip
+def test_of_several_causes_that_do_not_fit_the_first_is_shown_and_how_many_others(width: int, shown: str) -> None:
+    ports = ", ".join(str(lane.port) for lane in LANES[:-1]) + f" and {LANES[-1].port}"
+    whole = (
+        "mailcow is off, or hangs; or its address is another; or nothing publishes 10025; or something not known here"
+    )
+    said = f"lanes {ports}: no answer from vps to mailcow. Either {whole}"
+    assert head(board(found=told("down", said, STOPPED)), width)[1].startswith(f" {shown}, since")
+
+
+def test_where_nobody_answers_at_all_that_stays_in_front_of_the_causes() -> None:
+    said = "nobody answers at 203.0.113.10 and 2001:db8:113::10, on any port. Either vps is off; or we are offline"
+    shown = head(board(found=told("down", said, STOPPED)), 100)[1]
+    assert shown.startswith(" nobody answers at 203.0.113.10 and 2001:db8:113::10, on any port: either ")
+
+
+def test_whose_answer_is_missing_is_said_until_a_cause_is_told() -> None:
+    known = board()
+    known.take(News(awaited=Awaited("no answer for 0.9 s from vps to 10.10.10.214")))
+    assert head(known)[1] == " no answer for 0.9 s from vps to 10.10.10.214"
+    known.take(News(findings=told("down", "the tunnel is down", STOPPED)))
+    assert head(known)[1].startswith(" the tunnel is down (CH029)")
+    known.take(News(findings=told("well", ""), awaited=Awaited("")))
+    assert "all 5 lanes well" in head(known)[1]
 
 
 def test_count_and_verdict_change_together() -> None:
