@@ -189,6 +189,7 @@ _ENTRIES = (
         'name the mail server\'s own files: compose = ["…"] or mailcow_conf = "…" in [sources], for Mailcow',
     ),
     Entry("CH095", "port-without-server", "high", "name the backend (default_backend), or take the listener out"),
+    Entry("CH101", "port-taken", "high", "give one of the two another port or another address"),
     Entry("CH096", "listener-for-web", "critical", "say mode tcp on that listener, then reload HAProxy"),
     Entry("CH097", "tls-ended-early", "critical", "take ssl and crt from that listener's bind lines, reload HAProxy"),
     Entry("CH098", "haproxy-impatient", "critical", "raise timeout client and timeout server, then reload HAProxy"),

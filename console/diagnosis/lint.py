@@ -67,6 +67,7 @@ def _found(sources: Sources, topology: Topology) -> list[Finding]:
         ports,
         relay,
         speech,
+        taken,
         timeouts,
         unserved,
         volumes,
@@ -75,14 +76,24 @@ def _found(sources: Sources, topology: Topology) -> list[Finding]:
     quiet = {file: ids for file, text in sources.texts.items() if (ids := _accepted(text))}
     doubtful = {each.file: each.doubtful for each in sources.haproxy.sections} if sources.haproxy else {}
     sections = {each.span for each in sources.haproxy.proxies} if any(doubtful.values()) and sources.haproxy else set()
+    proxies = sources.haproxy.proxies if sources.haproxy else ()
+    dispatched = {server.span for proxy in proxies for server in proxy.servers if not server.name}
     found = [
-        _doubted(finding, doubtful, sources.texts, sections)
+        _doubted(_instead(finding, dispatched), doubtful, sources.texts, sections)
         for _, rule in STATIC
         for finding in rule(sources, topology)
         if not (quiet and isinstance(finding.where, Span) and finding.id in _spoken(quiet, finding.where))
     ]
     _sort(found)
     return found
+
+
+def _instead(finding: Finding, dispatched: Container[Span]) -> Finding:
+    """Say of a finding on a dispatch line, which takes no options, that a server line has to take its place."""
+    if finding.where not in dispatched:
+        return finding
+    remedy = finding.remedy.replace("add send-proxy to the server line", "send-proxy on it")
+    return replace(finding, remedy=f"write a server line in place of dispatch: {remedy}", flow=None)
 
 
 def _doubted(

@@ -219,7 +219,8 @@ def _lane(door: Door, choices: tuple[Choice, ...], ours: bool, ports: Ports) -> 
             protocol=_protocol(door, target, ports),
             target=target,
             proxy_protocol=server.proxy_protocol,
-            proxy=clean(backend.name),
+            # HAProxy has statistics of servers, and none of what dispatch leads to.
+            proxy=clean(backend.name) if server.name else "",
             server=clean(server.name),
             check=server.check,
             service=clean(service) if service else None,

@@ -32,6 +32,7 @@ class _Settings:
         "binds",
         "default_backend",
         "disabled",
+        "dispatched",
         "heirs",
         "http",
         "mode",
@@ -57,6 +58,7 @@ class _Settings:
         self.disabled: bool = above.disabled if above else False
         self.binds: list[Listener] = []
         self.raws: list[Raw] = []
+        self.dispatched: Raw | None = None
         self.use_backend: list[Route] = []
         self.transparent: bool = above.transparent if above else False
         self.notes: _Notes | None = None
@@ -291,6 +293,12 @@ class _Reader:
     def replies(self, line: Line) -> None:
         self.notes().replies = True
 
+    def dispatch(self, line: Line) -> None:
+        # It takes an address alone: no header, no TLS, no check.
+        if len(line.words) > 1:
+            address = read(servers.expand(line.words[1], self.builder.variables))
+            self.settings.dispatched = Raw("", address, {}, line.span(self.file))
+
     def source(self, line: Line) -> None:
         self.settings.transparent = "usesrc" in line.words
 
@@ -301,6 +309,11 @@ class _Reader:
 _REFUSES = frozenset(("reject", "silent-drop", "deny", "tarpit"))
 _ANSWERS = _REFUSES | {"redirect", "return", "use-service", "auth", "switch-mode", "set-dst"}
 """Rules that answer a client, refuse it or lead it on without a server; those that refuse only without a condition."""
+
+_REPLIES = (
+    "redirect", "monitor-uri", "errorfile", "errorfiles", "errorloc", "errorloc302",
+    "errorloc303", "http-error", "use-fcgi-app", "transparent",
+)  # fmt: skip
 
 _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
     "bind": _Reader.bind,
@@ -319,17 +332,8 @@ _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
     "tcp-request": _Reader.rule,
     "http-request": _Reader.rule,
     "stats": _Reader.stats,
-    "redirect": _Reader.replies,
-    "monitor-uri": _Reader.replies,
-    "errorfile": _Reader.replies,
-    "errorfiles": _Reader.replies,
-    "errorloc": _Reader.replies,
-    "errorloc302": _Reader.replies,
-    "errorloc303": _Reader.replies,
-    "http-error": _Reader.replies,
-    "dispatch": _Reader.replies,
-    "use-fcgi-app": _Reader.replies,
-    "transparent": _Reader.replies,
+    "dispatch": _Reader.dispatch,
+    **dict.fromkeys(_REPLIES, _Reader.replies),
     "source": _Reader.source,
     "disabled": _Reader.disable,
     "enabled": _Reader.disable,
@@ -344,6 +348,8 @@ def _route(line: Line, file: str) -> Route:
 
 def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str, str]) -> Proxy:
     kind: Kind = section.kind  # type: ignore[assignment]
+    # Where a section has servers, dispatch is not used (cfgparse.c: they are balanced).
+    raws = settings.raws or ([settings.dispatched] if settings.dispatched else [])
     listens, serves = "front" in across.SIDES[kind], "back" in across.SIDES[kind]
     method = _BARE
     if settings.asking or settings.tcp or settings.http:
@@ -354,9 +360,7 @@ def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str,
         settings.mode,
         section.span,
         tuple(settings.binds) if listens else (),
-        tuple([_server(raw, method, first, section.doubtful, hosts, settings) for raw in settings.raws])
-        if serves
-        else (),
+        tuple([_server(raw, method, first, section.doubtful, hosts, settings) for raw in raws]) if serves else (),
         settings.timeouts,
         method,
         settings.default_backend if listens else None,

@@ -55,7 +55,7 @@ Options = dict[str, bool | str]
 
 
 class Server(Struct, frozen=True, gc=False):
-    """A server with its effective settings.
+    """A server with its effective settings; without a name it is the address of a `dispatch` line.
 
     `port` is None when the client's own is used, plus `offset`; `local` ones (a UNIX socket) have none at all. A
     server-template is one Server, `count` of them, named after its first. `span` is the whole line's. `perhaps` says

@@ -87,6 +87,11 @@ class Reader:
         if "\x00" in text:
             self.binary.add(file)
             page.problems = [_nul(file, text)]
+        elif page.problems and (nginx := _NGINX.search(text)):
+            self.binary.add(file)
+            page.sections = []
+            line = text.count("\n", 0, nginx.start()) + 1
+            page.problems = [InputError(file, line, 1, _NOT_READ)]
         self.cut[file] = page.cut
         self.sections += page.sections
         if page.question and self.question is None:
@@ -235,6 +240,17 @@ class _Page:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(InputError(self.file, number, offset + 1, problem))
 
+
+_NGINX = re.compile(
+    r"^[ \t]*(?:((?:events|stream|http|server)[ \t]*\{[ \t}]*(?:#.*)?$)|(upstream[ \t]+\S+[ \t]*\{(?!\{)))",
+    re.MULTILINE,
+)
+"""How nginx opens its blocks; no line of HAProxy's looks so."""
+
+_NOT_READ = (
+    "this is nginx's configuration, and of proxies HAProxy's alone is read: name no file of nginx's in haproxy, and say"
+    " each of its ports by a [[lane]]"
+)
 
 _EXTRA = "a section's line ends with its name and 'from' another: write an address as 'bind' on a line of its own"
 

@@ -97,7 +97,7 @@ UNSERVED = {
         "frontend f\n bind :25\n tcp-request connection reject if { src 1.2.3.4 }\n", ["CH095 high"]
     ),
     "a name that each connection makes": Case("frontend f\n bind :25\n use_backend %[dst_port]\n", []),
-    "dispatch": Case("listen f\n bind :25\n dispatch 10.9.9.9:25\n", []),
+    "dispatch": Case("listen f\n bind :25\n dispatch 10.9.9.9:25\n", ["CH002 high", "CH004 high"]),
     "transparent": Case("listen f\n bind :25\n option transparent\n", []),
     "a disabled server is kept for later": Case("listen f\n bind :25\n server m 10.9.9.9:25 disabled\n", []),
     "statistics": Case("listen stats\n mode http\n bind :8404\n stats enable\n stats uri /\n", []),
@@ -179,3 +179,68 @@ BESIDE = {
     ),
 }
 """Machines beside the mail server's: nothing says what answers there."""
+
+_BESIDE_IT = lane(25, "127.0.0.1:10025 send-proxy")
+_LOCAL = {OVERRIDE: published("postfix-mailcow", "127.0.0.1:10025:10025"), "mailcow.conf": "SKIP_LETS_ENCRYPT=y\n"}
+
+
+def _moved(value: str) -> dict[str, str]:
+    return {**_LOCAL, "mailcow.conf": f"SKIP_LETS_ENCRYPT=y\nSMTP_PORT={value}\n"}
+
+
+_INSIDE = "services:\n  haproxy: {{image: haproxy, ports: ['{}']}}\n  postfix-mailcow: {{restart: always}}\n"
+TAKEN = {
+    "Mailcow's own port 25": Case(_BESIDE_IT, ["CH101 high"], _LOCAL),
+    "moved away": Case(_BESIDE_IT, [], _moved("127.0.0.1:2525")),
+    "on another address of the machine": Case(
+        _BESIDE_IT.replace("bind :25", "bind 203.0.113.5:25"), [], _moved("127.0.0.1:25")
+    ),
+    "on the very address": Case(
+        _BESIDE_IT.replace("bind :25", "bind 203.0.113.5:25"), ["CH101 high"], _moved("203.0.113.5:25")
+    ),
+    "on one address, where HAProxy wants all": Case(_BESIDE_IT, ["CH101 high"], _moved("203.0.113.5:25")),
+    "an IPv6 listener beside IPv4 alone": Case(
+        _BESIDE_IT.replace("bind :25", "bind :::25 v6only"), [], _moved("0.0.0.0:25")
+    ),
+    "nobody says whether mailcow.conf moves it": Case(_BESIDE_IT, [], {OVERRIDE: _LOCAL[OVERRIDE]}),
+    "another machine": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        [],
+        {**_LOCAL, OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    ),
+    "HAProxy in the same compose file": Case(
+        lane(25, "postfix-mailcow:10025 send-proxy"),
+        ["CH101 high"],
+        {**_LOCAL, OVERRIDE: _INSIDE.format("25:25")},
+    ),
+    "HAProxy's own compose file, of another machine": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        ["CH021 medium"],
+        {**_LOCAL, OVERRIDE: _INSIDE.format("25:25")},
+    ),
+    "HAProxy there, Mailcow's port moved": Case(
+        lane(25, "postfix-mailcow:10025 send-proxy"),
+        [],
+        {**_moved("127.0.0.1:2525"), OVERRIDE: _INSIDE.format("25:25")},
+    ),
+}
+"""HAProxy on Mailcow's own machine: whether both want one port."""
+
+_DISPATCHED = "listen l\n bind :{}\n dispatch {}\n"
+DISPATCH = {
+    "to a port that wants the header": Case(
+        _DISPATCHED.format(25, "10.9.9.9:10025"),
+        ["CH002 critical", "CH004 high"],
+        {OVERRIDE: published("postfix-mailcow", "10.9.9.9:10025:10025")},
+    ),
+    "to a plain port": Case(_DISPATCHED.format(993, "10.9.9.9:993"), ["CH002 high", "CH004 high"]),
+    "to one that speaks otherwise": Case(
+        _DISPATCHED.format(993, "10.9.9.9:143"), ["CH080 critical", "CH002 high", "CH004 high"]
+    ),
+    "of a backend": Case(
+        "frontend f\n bind :465\n default_backend b\nbackend b\n dispatch 10.9.9.9:465\n", ["CH002 high", "CH004 high"]
+    ),
+    "beside a server it is not used": Case(lane(25, "10.9.9.9:10025 send-proxy") + " dispatch 10.9.9.8:25\n", []),
+    "of a web port": Case("listen w\n mode http\n bind :80\n dispatch 10.9.9.9:80\n", []),
+}
+"""Lanes that `dispatch` leads on: without header, TLS or check."""

@@ -8,6 +8,7 @@ import pytest
 
 from console.diagnosis.lint import lint
 from console.estate.load import load
+from console.mend.plan import plan
 from console.probes.sweep import inside
 from tests.console.diagnosis.kinds import (
     ADDRESS,
@@ -25,7 +26,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.open_kinds import BESIDE, NAMELESS, PROFILES, SPARE, UNSERVED
+from tests.console.diagnosis.open_kinds import BESIDE, DISPATCH, NAMELESS, PROFILES, SPARE, TAKEN, UNSERVED
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
     ASKED_ELSEWHERE,
@@ -87,6 +88,7 @@ ALL = {
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
         ("unserved", UNSERVED), ("spare", SPARE), ("beside", BESIDE), ("profiles", PROFILES),
+        ("taken", TAKEN), ("dispatch", DISPATCH),
     )
     for name, case in cases.items()
 }  # fmt: skip
@@ -245,6 +247,17 @@ def test_a_daemon_is_called_by_its_service_where_it_is_not_mailcow_s(tmp_path: P
     )
     (blind,) = [each for each in lint(found.sources, found.topology) if each.id == "CH004"]
     assert "while mx is dead" in blind.summary
+
+
+def test_a_line_of_dispatch_is_not_told_to_take_options(tmp_path: Path) -> None:
+    site = estate(DISPATCH["to a port that wants the header"], tmp_path)
+    found = load(site)
+    remedies = [each.remedy for each in lint(found.sources, found.topology) if each.id not in QUIET]
+    assert all(remedy.startswith("write a server line in place of dispatch: ") for remedy in remedies)
+    (lane,) = found.topology.lanes
+    # HAProxy has no statistics of it, so none are missed.
+    assert (lane.proxy, lane.server, lane.leads) == ("", "", "10.9.9.9:10025")
+    assert plan(site).texts == {}
 
 
 ELSEWHERE = "services:\n  postfix-mailcow:\n    ports: ['[::]:10025:10025']\n"

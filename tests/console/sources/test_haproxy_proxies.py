@@ -351,3 +351,22 @@ KNOWN_ACLS = [
 @pytest.mark.parametrize("text", KNOWN_ACLS)
 def test_acls_that_are_there_are_asked_for_freely(text: str):
     assert parse(text, "h.cfg").problems == ()
+
+
+NGINX = (
+    "events {}\nstream {\n  server { listen 25; proxy_pass a; }\n}\n",
+    "# a proxy\nstream {\n    upstream smtp { server 10.0.0.1:25; }\n    server {\n        listen 25;\n    }\n}\n",
+    "worker_processes auto;\nhttp {\n  server {\n    listen 80;\n  }\n}\n",
+)
+
+
+@pytest.mark.parametrize("text", NGINX)
+def test_a_file_of_nginx_is_called_one_and_nothing_else_is_said_of_it(text: str):
+    found = parse(text, "nginx.conf")
+    assert ["nginx's configuration" in each.problem for each in (*found.problems, *found.warnings)] == [True]
+    assert found.proxies == ()
+
+
+def test_a_template_of_haproxys_is_not_taken_for_nginx():
+    found = parse("listen s\n bind :25\n server {{ name }} {{ address }}\n", "h.cfg")
+    assert not any("nginx" in each.problem for each in found.problems)
