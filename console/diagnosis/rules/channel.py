@@ -58,7 +58,7 @@ def _readable(script: Script) -> Iterator[Finding]:
         for redirect in command.redirects
     }
     keys = [word for word in written_by(script) if _KEY.search(word.text) or id(word) in joined]
-    # cp keeps the mode of the file that it reads, and acme.sh makes its own for the owner alone.
+    # cp keeps the mode of the file that it reads; acme.sh and install make theirs for the owner alone.
     kept = {id(word) for command in script.commands if command.name in _KEEP_MODES for word in command.words}
     keys = [word for word in keys if id(word) not in kept]
     if not keys or any(command.name == "umask" and _masks(command) for command in script.commands):
@@ -83,7 +83,7 @@ def _readable(script: Script) -> Iterator[Finding]:
         )
 
 
-_KEEP_MODES = frozenset(("cp", "acme.sh"))
+_KEEP_MODES = frozenset(("cp", "acme.sh", "install"))
 _OPEN = re.compile(r"0?[0-7]{2}[4-7]")
 
 

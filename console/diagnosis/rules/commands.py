@@ -28,7 +28,7 @@ def all_words(script: Script) -> Iterator[Word]:
 
 
 def written(script: Script) -> Iterator[Word]:
-    """Yield the names of certificate files that are written: redirections, tee, cp, and scp to another machine."""
+    """Yield the names of certificate files that are written: redirections, tee, cp, install, scp to another machine."""
     for shell in script.shells():
         yield from written_by(shell)
         for command in shell.commands:
@@ -45,7 +45,7 @@ def written_by(shell: Script) -> Iterator[Word]:
                 yield redirect.target
         if command.name == "tee":
             yield from (word for word in command.words[1:] if PEM.search(word.text))
-        elif command.name == "cp" and len(command.words) > 2 and PEM.search(command.words[-1].text):
+        elif command.name in _WRITERS and len(command.words) > 2 and PEM.search(command.words[-1].text):
             yield command.words[-1]
         elif any(text.rpartition("/")[2] == "acme.sh" for text in command.texts[:3]):
             # Its --install-cert writes with cat > FILE where the file is there already.
@@ -83,6 +83,9 @@ def meant(text: str, known: dict[str, str]) -> str:
         text = _USED.sub(lambda match: known.get(match[1] or match[2], match[0]), text)
     return text[:MOST_VALUE]
 
+
+_WRITERS = frozenset(("cp", "install"))
+"""What writes the file itself. install takes the old one away first, and never renames."""
 
 _ACME_FILES = ("--key-file", "--fullchain-file", "--cert-file", "--keypath", "--fullchainpath", "--certpath")
 _SSL = "data/assets/ssl"

@@ -193,6 +193,21 @@ def test_haproxys_one_file_is_no_pair():
     assert found.summary == "the certificate is written in place: stopped half way, it leaves a PEM that is cut"
 
 
+WRITES = [
+    (f"install -m 600 k.pem {SSL}/key.pem", True),
+    (f"install -d {SSL}", False),
+    (f"install -m 600 k.pem {SSL}/key.pem.new && mv {SSL}/key.pem.new {SSL}/key.pem", False),
+    (f"rsync -L k.pem {SSL}/key.pem", False),
+    (f"mv k.pem {SSL}/key.pem", False),
+]
+
+
+@pytest.mark.parametrize(("command", "blamed"), WRITES)
+def test_what_writes_the_file_itself_is_told_from_what_renames(command: str, blamed: bool):
+    found = [each for each in judge(f"#!/bin/sh\nset -e\n{command}\n") if "written in place" in each.summary]
+    assert [each.id for each in found] == ["CH027"] * blamed
+
+
 GONE_ON = [
     ("scp a m:/x\nssh m true\n", ["CH027:1"]),
     ("#!/bin/sh\nscp a m:/x\nscp b m:/y\nsystemctl reload haproxy\n", ["CH027:2"]),
