@@ -7,7 +7,7 @@ import time
 from msgspec.structs import replace
 
 from console.answers import Peer, Server
-from console.diagnosis.log_lines import exit_words, header_trouble, untrusted_peer
+from console.diagnosis.log_lines import exit_words, header_trouble, spoken, untrusted_peer
 from console.diagnosis.words import duration
 from console.ladders import Ladder
 from console.model import Outcome, Rung
@@ -27,23 +27,10 @@ def logged(seen: SweepData, lane: LaneData, untrusted: bool) -> tuple[Rung, ...]
     """The service's own word on a PROXY header that it did not take."""
     lines = seen.logs.get(lane.lane.service or "", ())
     if untrusted:
-        found = untrusted_peer(_own(lines, lane))
+        found = untrusted_peer(spoken(lines, lane.lane.protocol))
         return (Rung("log", "failed", found[1]),) if found else ()
     line = header_trouble(lines) if lane.vm is not None and lane.vm.said.startswith("421") else None
     return (Rung("log", "failed", line),) if line else ()
-
-
-_SPEAKERS = {
-    "imap": "imap-login", "imaps": "imap-login", "pop3": "pop3-login", "pop3s": "pop3-login",
-    "sieve": "managesieve-login",
-}  # fmt: skip
-"""Dovecot's process that takes a lane's connections, as its log names it."""
-
-
-def _own(lines: tuple[str, ...], lane: LaneData) -> tuple[str, ...]:
-    """The log's lines of this lane's own process; all of them, where it has none."""
-    speaker = _SPEAKERS.get(lane.lane.protocol, "")
-    return tuple(line for line in lines if speaker and speaker in line) or lines
 
 
 def condemned(lane: LaneData, bad: tuple[Outcome, str]) -> tuple[Rung, ...]:

@@ -11,6 +11,8 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from console.model import Protocol
+
 _LOGIN = r"^[^<>=(\"'`]*?\b(?:imap|pop3|managesieve|submission)-login: "
 _DOVECOT = _LOGIN + r"(?:(?:Warning|Error|Info): )?(?:haproxy(?:\(v\d\))?: )+"
 _RIP = r"rip=([0-9a-fA-F.:]+)"
@@ -85,6 +87,19 @@ class Screened(Struct, frozen=True):
     port: int
     proxied: bool
     detail: str = ""
+
+
+_SPEAKERS: dict[Protocol, str] = {
+    "imap": "imap-login: ", "imaps": "imap-login: ", "pop3": "pop3-login: ", "pop3s": "pop3-login: ",
+    "sieve": "managesieve-login: ",
+}  # fmt: skip
+"""Dovecot's process that takes a protocol's connections, as its log names it."""
+
+
+def spoken(lines: tuple[str, ...], protocol: Protocol) -> tuple[str, ...]:
+    """Return the lines of Dovecot's own process for a protocol; all of them, where it has none."""
+    speaker = _SPEAKERS.get(protocol)
+    return tuple(line for line in lines if speaker in line) if speaker else lines
 
 
 def untrusted_peer(lines: tuple[str, ...]) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from console.diagnosis.log_lines import refused_family, talked_plainly, untrusted_peer
+from console.diagnosis.log_lines import refused_family, spoken, talked_plainly, untrusted_peer
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
 from console.diagnosis.proofs_back import target_of
 from console.diagnosis.sightings import named
@@ -165,10 +165,10 @@ def unwanted(world: World, scope: Scope) -> Proof:
     if taken:
         return Proof(True, (f"{given['target']} took the header for a command: {taken[0].said}",), given, 0.4)
     # whose header was read shows in that line as the client that the header names, and begins TLS
-    login = {"imaps": "imap-login: ", "pop3s": "pop3-login: "}.get(lane.protocol)
-    asked = login and world.came("talk", "vm", port)
-    plain = talked_plainly(tuple(line for line in world.log(port) if login in line)) if login and asked else None
-    if plain is not None and hidden(plain[0]) and untrusted_peer(world.log(port)) is None:
+    own = spoken(world.log(port), lane.protocol)
+    asked = lane.protocol in ("imaps", "pop3s") and world.came("talk", "vm", port)
+    plain = talked_plainly(own) if asked else None
+    if plain is not None and hidden(plain[0]) and untrusted_peer(own) is None:
         return Proof(True, (plain[1],), given, 0.4)
     return Proof(None, given=given)
 
@@ -233,9 +233,9 @@ def _dovecot_ails(world: World) -> bool:
 
 
 def distrusted(world: World, scope: Scope) -> Proof:
-    """Dovecot's log says since the sweep began whom it does not trust."""
+    """Dovecot's log says since the sweep began whom it does not trust: its process for this very protocol does."""
     for port in scope.ports:
-        if (found := untrusted_peer(world.log(port))) is not None:
+        if (found := untrusted_peer(spoken(world.log(port), world.lanes[port].lane.protocol))) is not None:
             return Proof(True, (found[1],), {"peer": f" {found[0]}", "address": found[0]})
     return Proof(None, given={"peer": "", "address": "the address that Dovecot logs"})
 

@@ -9,7 +9,7 @@ from console.answers import Server
 from console.diagnosis.evidence_rows import figures
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.lamps import align
-from console.diagnosis.log_lines import untrusted_peer
+from console.diagnosis.log_lines import spoken, untrusted_peer
 from console.model import HopName, Reading, Rung
 from console.observation import SweepData
 from tests.console.diagnosis.test_judge import CASES, stage
@@ -73,15 +73,12 @@ def test_a_public_port_that_serves_nobody_is_not_green() -> None:
     assert align([public], {}) == [public]  # nothing behind it was seen to fail
 
 
-def test_a_lane_shows_the_log_line_of_its_own_process() -> None:
-    from console.diagnosis.evidence_rows import _own
-
-    seen, _ = readings("all well")
-    lane = next(lane for lane in seen.lanes.values() if lane.lane.port == 993)
+def test_a_lane_shows_the_log_lines_of_its_own_process_alone() -> None:
     line = "dovecot: {}-login: Warning: haproxy: Client not trusted (rip=10.10.10.1)"
     lines = (line.format("managesieve"), line.format("imap"))
-    assert _own(lines, lane) == (lines[1],)
-    assert _own(lines[:1], lane) == lines[:1]
+    assert spoken(lines, "imaps") == (lines[1],)
+    assert spoken(lines[:1], "imaps") == ()
+    assert spoken(lines, "smtps") == lines
     assert untrusted_peer(lines[1:]) is not None
 
 
