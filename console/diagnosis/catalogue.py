@@ -194,6 +194,7 @@ _ENTRIES = (
     Entry("CH097", "tls-ended-early", "critical", "take ssl and crt from that listener's bind lines, reload HAProxy"),
     Entry("CH098", "haproxy-impatient", "critical", "raise timeout client and timeout server, then reload HAProxy"),
     Entry("CH100", "header-on-inner-port", "high", "let HAProxy dial Mailcow's own PROXY ports (10xxx, 14190)"),
+    Entry("CH102", "login-without-tls", "critical", "pass the client's TLS through (no ssl and crt) to the TLS port"),
     Entry("CH063", "tunnel-mtu", "critical", "clamp the MSS at the router, or lower the tunnel's MTU"),
     Entry("CH064", "vm-filters-proxy", "critical", "let the proxy in: nft list ruleset, and netfilter-mailcow's bans"),
     Entry("CH065", "docker-stopped", "critical", "systemctl start docker, then docker compose up -d"),

@@ -63,6 +63,7 @@ def _found(sources: Sources, topology: Topology) -> list[Finding]:
         headers,
         inner,
         inside,
+        logins,
         mailcow,
         ports,
         relay,

@@ -397,4 +397,5 @@ def _server(
         servers.open_port(address) or ("?" if fixed is None and settings.notes and settings.notes.retargets else ""),
         settings.transparent or "usesrc" in options,
         options.get("weight") == "0",
+        bool(options.get("v2") and options.get("tells_tls")),
     )

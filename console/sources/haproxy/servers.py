@@ -40,6 +40,8 @@ SWITCHES: dict[str, tuple[str, bool]] = {
     "enabled": ("disabled", False),
 }
 
+_TELLING = frozenset(("send-proxy-v2-ssl", "send-proxy-v2-ssl-cn"))
+
 VALUED = frozenset({"port", "addr", "track", "healthcheck", "inter", "usesrc", "weight"})
 """Settings with a value that matter here."""
 
@@ -61,7 +63,8 @@ class Server(Struct, frozen=True, gc=False):
     server-template is one Server, `count` of them, named after its first. `span` is the whole line's. `perhaps` says
     that a condition nobody can decide here stands over the line. `open` is a port that the file leaves open, as
     written ("${PORT}"), or "?" for one that is found elsewhere. `transparent` says that it sees the client's own
-    address, `drained` that a weight of 0 keeps new clients from it."""
+    address, `drained` that a weight of 0 keeps new clients from it, `tells_tls` that its PROXY header says whether the
+    client came with TLS."""
 
     name: str
     host: str
@@ -80,6 +83,7 @@ class Server(Struct, frozen=True, gc=False):
     open: str = ""
     transparent: bool = False
     drained: bool = False
+    tells_tls: bool = False
 
     def reached(self, port: int) -> int | None:
         """Return the port it is dialled at by a client of `port`; None for one that is no port, or that is open."""
@@ -108,12 +112,16 @@ def apply(options: Options, words: tuple[str, ...], start: int) -> Options:
         switch = SWITCHES.get(word)
         if switch is not None:
             found[switch[0]] = switch[1]
+            if word in _TELLING:
+                found["tells_tls"] = True
         elif word in VALUED:
             at += 1
             if at < count:
                 found[word] = words[at]
         elif word in SERVER_VALUES:
             at += 1
+            if word == "proxy-v2-options" and at < count and "ssl" in words[at].split(","):
+                found["tells_tls"] = True
         at += 1
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.console.diagnosis.kinds import CF, CHECKS, CONF, OVERRIDE, Case, lane, published
+from tests.console.diagnosis.kinds import CF, CHECKS, CONF, MASTER, OVERRIDE, Case, lane, published
 
 AS_IS = "services: {postfix-mailcow: {restart: always}, dovecot-mailcow: {restart: always}}\n"
 CONTAINERS = {
@@ -309,3 +309,44 @@ INSIDE = {
     "no watchdog": Case(_MAIL, [], {CONF: _IMAPS, "mailcow.conf": "USE_WATCHDOG=n\n"}),
 }
 """Mailcow's own services send no header: a port that they dial must not wait for one."""
+
+_TRUSTING = {CONF: "haproxy_trusted_networks = 10.9.9.1\n"}
+
+
+def _ended(port: int, server: str, speaks: str) -> str:
+    return f"listen i\n bind :{port} ssl crt /x\n{CHECKS[speaks]} server m 10.9.9.9:{server} check\n"
+
+
+LOGINS = {
+    "IMAP": Case(_ended(993, "10143 send-proxy-v2", "imap"), ["CH102 critical"], _TRUSTING),
+    "IMAP, and who knows what extra.conf says": Case(_ended(993, "10143 send-proxy-v2", "imap"), []),
+    "IMAP, and Dovecot is told of the client's TLS": Case(
+        _ended(993, "10143 send-proxy-v2-ssl", "imap"), [], _TRUSTING
+    ),
+    "IMAP, told by another option": Case(
+        _ended(993, "10143 send-proxy-v2 proxy-v2-options crc32c,ssl", "imap"), [], _TRUSTING
+    ),
+    "IMAP, an option that tells another thing": Case(
+        _ended(993, "10143 send-proxy-v2 proxy-v2-options authority", "imap"), ["CH102 critical"], _TRUSTING
+    ),
+    "IMAP, with version 1, which tells nothing": Case(
+        _ended(993, "10143 send-proxy proxy-v2-options ssl", "imap"), ["CH102 critical"], _TRUSTING
+    ),
+    "IMAP, and Dovecot lets them": Case(
+        _ended(993, "10143 send-proxy-v2", "imap"), [], {CONF: _TRUSTING[CONF] + "disable_plaintext_auth = no\n"}
+    ),
+    "IMAP, and it trusts some": Case(
+        _ended(993, "10143 send-proxy-v2", "imap"), [], {CONF: _TRUSTING[CONF] + "login_trusted_networks = 10.9.9.1\n"}
+    ),
+    "IMAP, and another file says more": Case(
+        _ended(993, "10143 send-proxy-v2", "imap"), [], {CONF: _TRUSTING[CONF] + "!include_try more.conf\n"}
+    ),
+    "IMAP with TLS anew": Case(_ended(993, "10993 send-proxy-v2 ssl verify none", "imaps"), [], _TRUSTING),
+    "submission": Case(_ended(465, "10587 send-proxy", "smtp"), ["CH102 critical"]),
+    "submission, with a master.cf of one's own": Case(
+        _ended(465, "10587 send-proxy", "smtp"),
+        [],
+        {MASTER: "10587 inet n - n - - smtpd\n  -o smtpd_upstream_proxy_protocol=haproxy\n"},
+    ),
+}
+"""HAProxy ends TLS in front of a daemon that wants TLS for a login."""

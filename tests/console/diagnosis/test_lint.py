@@ -188,7 +188,7 @@ def test_the_static_rules_are_these_and_no_others():
     assert {id for id, _ in STATIC} == {
         "CH001", "CH002", "CH003", "CH004", "CH005", "CH006", "CH007", "CH008", "CH009", "CH010", "CH011", "CH012",
         "CH013", "CH015", "CH017", "CH018", "CH019", "CH020", "CH021", "CH024", "CH025", "CH026", "CH027", "CH080",
-        "CH083", "CH094", "CH095", "CH100", "CH101",
+        "CH083", "CH094", "CH095", "CH100", "CH101", "CH102",
     }  # fmt: skip
 
 
