@@ -12,6 +12,8 @@ from typing import Any
 
 import asyncssh
 import pytest
+from asyncssh import kex_dh
+from asyncssh.packet import MPInt
 
 from console.errors import NoWayIn
 from console.hosts.ssh import known_hosts
@@ -66,6 +68,33 @@ async def test_a_server_that_offers_weak_algorithms_alone_gets_no_name_and_no_pa
         await ssh(server.configure(key=False), ask=ask).open()
     assert str(caught.value).isprintable()
     assert weak == [] and asked == []
+
+
+@pytest.mark.parametrize("has_ssh", [True, False], ids=["with ssh", "without ssh"])
+async def test_no_server_has_us_test_whether_its_number_is_a_prime(
+    has_ssh: bool, server: Server, ssh: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For 8,192 bits that takes a minute in which nothing else runs, before anybody has looked at a host key."""
+    asked: list[object] = []
+
+    def choose(exchange: kex_dh._KexDHGex, kind: int, number: int, packet: object) -> None:
+        asked.append(packet)
+        exchange.send_packet(kex_dh.MSG_KEX_DH_GEX_GROUP, MPInt(kex_dh._group14_p), MPInt(5))
+
+    handlers = {**kex_dh._KexDHGex._packet_handlers, kex_dh.MSG_KEX_DH_GEX_REQUEST: choose}
+    monkeypatch.setattr(kex_dh._KexDHGex, "_packet_handlers", handlers)
+    if not has_ssh:
+        monkeypatch.setenv("PATH", "/nowhere")
+    acceptor = await asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[server.host_key], kex_algs=["diffie-hellman-group-exchange-sha256"]
+    )
+    server.port = acceptor.get_port()
+    try:
+        with pytest.raises(NoWayIn) as caught:
+            await ssh(server.configure(key=False)).open()
+    finally:
+        acceptor.close()
+    assert asked == [] and str(caught.value).isprintable()
 
 
 async def test_a_host_key_is_not_taken_with_a_signature_of_sha1(server: Server, ssh: Make) -> None:

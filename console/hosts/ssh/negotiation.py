@@ -45,9 +45,9 @@ def options(attempt: Attempt, certificates: bool) -> dict[str, Any]:
     }
     for directive, argument, ours in _algorithms():
         wanted = resolved.allowed(directive)
-        if not wanted:
+        if not wanted and directive != "kexalgorithms":
             continue
-        common = [name for name in wanted if name in ours]
+        common = [name for name in wanted or _exchanges() if name in ours]
         if not common and directive != "macs":
             raise NoWayIn(f"none of the {directive} set for {resolved.alias} is known to cowhand: {join_words(wanted)}")
         if common:
@@ -68,9 +68,22 @@ def _algorithms() -> tuple[tuple[str, str, set[str]], ...]:
     return (
         ("ciphers", "encryption_algs", names(get_encryption_algs())),
         ("macs", "mac_algs", names(get_mac_algs())),
-        ("kexalgorithms", "kex_algs", names(get_kex_algs())),
+        ("kexalgorithms", "kex_algs", {name for name in names(get_kex_algs()) if CHOSEN not in name}),
         ("pubkeyacceptedalgorithms", "signature_algs", names(get_public_key_algs())),
     )
+
+
+CHOSEN = "group-exchange"
+"""In the name of each key exchange whose prime the server chooses: whether it is one is computed before any host key is
+looked at, a minute for 8,192 bits and hours for the 32,768 that the library allows, and nothing else runs meanwhile."""
+
+
+def _exchanges() -> list[str]:
+    """The key exchanges that asyncssh would offer by itself, without those whose numbers the server chooses."""
+    from asyncssh.kex import get_default_kex_algs
+
+    found = [name.decode() for name in get_default_kex_algs()]
+    return [name for name in found if CHOSEN not in name and not name.startswith("gss-")]
 
 
 def host_key_algorithms(known: KnownHosts, resolved: Resolved, certificates: bool) -> list[str]:
