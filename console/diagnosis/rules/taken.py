@@ -1,8 +1,9 @@
-"""Whether HAProxy and Mailcow want the same port of one machine."""
+"""Whether two want the same port of one machine: HAProxy and Mailcow, or two entries of compose files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
@@ -38,6 +39,51 @@ def port_taken(sources: Sources, topology: Topology) -> Iterator[Finding]:
             if entry.variable and entry.port < 45000
             else None,
         )
+    yield from _twice(sources)
+
+
+def _twice(sources: Sources) -> Iterator[Finding]:
+    """Yield what compose files publish on one port at addresses that overlap: docker binds the first alone."""
+    inside = on_host(sources.compose)  # docker publishes nothing of these
+    ports: dict[int, list[Published]] = {}
+    for entry in _published(sources):
+        if entry.service not in inside:
+            ports.setdefault(entry.port, []).append(entry)
+    for port, entries in ports.items():
+        for one, other in combinations(entries, 2):
+            # compose takes two entries of one meaning for one
+            same = one.service == other.service and one.container_port == other.container_port
+            if (same and _place(one) == _place(other)) or not _overlap(one, other):
+                continue
+            names = [clean(each.service, 60) for each in (one, other)]
+            who = f"{names[0]} publishes port {port} twice" if same or names[0] == names[1] else (
+                f"{names[0]} and {names[1]} both publish port {port}"
+            )  # fmt: skip
+            variable = next((each.variable for each in (one, other) if each.variable and each.address in ANY), None)
+            yield finding(
+                "CH101",
+                f"{who}, on {_place(one)} and on {_place(other)}: docker cannot have the second, and its container does"
+                " not start",
+                other.source if other.source.line else one.source,
+                also=tuple(each.source for each in (one,) if each.source.line and other.source.line),
+                hop="vm",
+                remedy=f"{variable}=127.0.0.1:{port} in mailcow.conf, or ports: !override in the override"
+                if variable
+                else "ports: !override in the override, which replaces what the file before says",
+            )
+            break
+
+
+def _place(entry: Published) -> str:
+    return "every address" if entry.every else clean(entry.address, 60)
+
+
+def _overlap(one: Published, other: Published) -> bool:
+    """Whether two published ports of one number cannot both be had."""
+    families = [{4, 6} if each.every else {6} if ":" in each.address else {4} for each in (one, other)]
+    if not families[0] & families[1]:
+        return False
+    return one.address in ANY or other.address in ANY or normal(one.address) == normal(other.address)
 
 
 Wanted = list[tuple[Lane, str, Span]]

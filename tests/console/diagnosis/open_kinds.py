@@ -244,3 +244,47 @@ DISPATCH = {
     "of a web port": Case("listen w\n mode http\n bind :80\n dispatch 10.9.9.9:80\n", []),
 }
 """Lanes that `dispatch` leads on: without header, TLS or check."""
+
+_ON_25 = {OVERRIDE: published("postfix-mailcow", "10.9.9.9:25:10025")}
+
+
+def _also(*ports: str) -> dict[str, str]:
+    first = "services:\n  postfix-mailcow:\n    image: x\n    ports: "
+    return {OVERRIDE: f"{first}{list(ports)}\n"}
+
+
+OVERLAPPING = {
+    "Mailcow's own entry, and one of the override": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), ["CH101 high"], {**_ON_25, "mailcow.conf": "SKIP_LETS_ENCRYPT=y\n"}
+    ),
+    "Mailcow's own, moved to another address": Case(
+        lane(25, "10.9.9.9:25 send-proxy"),
+        [],
+        {**_ON_25, "mailcow.conf": "SKIP_LETS_ENCRYPT=y\nSMTP_PORT=127.0.0.1:25\n"},
+    ),
+    "Mailcow's own, and who knows where": Case(lane(25, "10.9.9.9:25 send-proxy"), [], _ON_25),
+    "every address and one": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), ["CH101 high"], _also("25:25", "10.9.9.9:25:10025")
+    ),
+    "two addresses": Case(lane(25, "10.9.9.9:25 send-proxy"), [], _also("127.0.0.1:25:25", "10.9.9.9:25:10025")),
+    "one address of two families": Case(
+        lane(25, "10.9.9.9:25 send-proxy"), [], _also("[::]:25:25", "10.9.9.9:25:10025")
+    ),
+    "the same twice, which compose takes for one": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"), [], _also("10.9.9.9:10025:10025", "10.9.9.9:10025:10025")
+    ),
+    "two containers": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        ["CH101 high"],
+        {OVERRIDE: _also("10.9.9.9:10025:10025")[OVERRIDE] + "  other: {image: y, ports: ['10.9.9.9:10025:80']}\n"},
+    ),
+    "one of the host's network, of which docker publishes nothing": Case(
+        lane(25, "10.9.9.9:10025 send-proxy"),
+        [],
+        {
+            OVERRIDE: _also("10.9.9.9:10025:10025")[OVERRIDE]
+            + "  other: {image: y, network_mode: host, ports: ['10.9.9.9:10025:80']}\n"
+        },
+    ),
+}
+"""Two entries of compose files on one port of the machine."""

@@ -26,7 +26,7 @@ from tests.console.diagnosis.kinds import (
     override,
 )
 from tests.console.diagnosis.more_kinds import CHECKED, HOPS, INNER, LEFT_OPEN, RELAY, SMALL, TRUSTED
-from tests.console.diagnosis.open_kinds import BESIDE, DISPATCH, NAMELESS, PROFILES, SPARE, TAKEN, UNSERVED
+from tests.console.diagnosis.open_kinds import BESIDE, DISPATCH, NAMELESS, OVERLAPPING, PROFILES, SPARE, TAKEN, UNSERVED
 from tests.console.diagnosis.other_kinds import (
     ANOTHER,
     ASKED_ELSEWHERE,
@@ -89,7 +89,7 @@ ALL = {
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
         ("unserved", UNSERVED), ("spare", SPARE), ("beside", BESIDE), ("profiles", PROFILES),
-        ("taken", TAKEN), ("dispatch", DISPATCH),
+        ("taken", TAKEN), ("dispatch", DISPATCH), ("overlapping", OVERLAPPING),
     )
     for name, case in cases.items()
 }  # fmt: skip
