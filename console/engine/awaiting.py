@@ -8,7 +8,7 @@ from console.diagnosis.early import waiting
 from console.events import Awaited, Event
 from console.observation import SweepData
 
-FIRST, LONG, AGAIN = 0.8, 1.5, 1.0
+FIRST, LONG, AGAIN = 0.6, 1.5, 1.0
 """Seconds of a sweep until the first sentence: of the first sweep, and of those after it; until it is said again."""
 
 

@@ -21,7 +21,7 @@ def test_it_is_said_soon_and_again_each_second_and_that_it_has_ended() -> None:
     for after in (0.0, FIRST - 0.01, FIRST, FIRST + 0.1, FIRST + AGAIN + 0.01):
         awaiting.tell(seen, seen.at + after, first=True)
     assert [each.words[:20] for each in said if isinstance(each, Awaited)] == [
-        "no answer for 0.8 s ", "no answer for 1.8 s ",
+        "no answer for 0.6 s ", "no answer for 1.6 s ",
     ]  # fmt: skip
     awaiting.end()
     awaiting.end()
