@@ -145,7 +145,7 @@ def loops(world: World, scope: Scope) -> Proof:
         return Proof(False)  # who is not reached sends nobody anywhere
     name = next((ladder.target.name for ladder in world.ladders(scope.ports[0]) if ladder.target.name), "")
     behind = world.lanes[scope.ports[0]].vm
-    if looping and behind is None:
+    if looping and (behind is None or not behind.done):
         return Proof(None, given={"name": name or ""})
     if not looping or (behind is not None and behind.well and "→" not in behind.said):
         return Proof(False)  # it is HAProxy that redirects

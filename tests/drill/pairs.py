@@ -32,7 +32,7 @@ _TWO = (
     "haproxy-frozen nat-993-to-22", "vm-off nat-993-to-22", "wraps-tls auth-hung", "http-500 one-way",
     "v6-blackhole 25-blocked-here", "v4-unreachable-here bound-to-tunnel",
     "own-ipv6-client-refused v6-blackhole", "sieve-off postscreen-frozen", "v6-blackhole only-aaaa",
-    "no-haproxy-on-10993 own-dovecot-wrong-peer",
+    "no-haproxy-on-10993 own-dovecot-wrong-peer", "maint vm-loss",
 )  # fmt: skip
 
 
