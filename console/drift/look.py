@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import assets
+from console.differences import changes
 from console.drift.compared import Compared, State
 from console.drift.instances import instances
 from console.drift.running import with_running
 from console.drift.sameness import normal
-from console.drift.shown import changes, diff
+from console.drift.shown import diff
 from console.drift.tracked import Tracked, tracked
 from console.errors import HostError, Missing
 from console.estate.load import Estate

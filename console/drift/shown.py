@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import pairwise
 
+from console.differences import Change, changes, groups, head
 from console.mask import DOTS, mask
 from console.masking import terms
 from console.text import clean
 
-AROUND = 3
-"""Lines shown before and after a change."""
-
 ABOVE = 400
 """Lines above a change that are read for what it is part of: more than a key or a heredoc of these files has."""
-
-MANY = 2000
-"""Lines of a side from which on those that are repeated often are not used to find what is the same."""
-
-Change = tuple[str, int, int, int, int]
 
 Named = tuple[str, str]
 """A line as it may be shown, and the name that stands for it ("" when the line is shown itself)."""
@@ -41,9 +32,9 @@ def diff(
     Without a path the lines are of our own making, and are shown. `found` is what `changes` gave for them, if asked."""
     read = _reader(path) if path else lambda line: (line, "")
     rows = [f"--- {one}", f"+++ {other}"]
-    for group in _groups(changes(before, after) if found is None else found, len(before), len(after)):
+    for group in groups(changes(before, after) if found is None else found, len(before), len(after)):
         first, last = group[0], group[-1]
-        rows.append(f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@")
+        rows.append(head(group))
         mine, theirs = _shown(before, first[1], last[2], read), _shown(after, first[3], last[4], read)
         for kind, i, j, k, m in group:
             if kind == "equal":
@@ -51,46 +42,6 @@ def diff(
             else:
                 rows += _changed(mine[i - first[1] : j - first[1]], theirs[k - first[3] : m - first[3]])
     return "\n".join(clean(row.expandtabs(4), 400) for row in rows)
-
-
-def changes(before: Sequence[str], after: Sequence[str]) -> list[Change]:
-    """Return what differs, as `SequenceMatcher.get_opcodes` does; what both sides begin and end with is passed over."""
-    head, shorter = 0, min(len(before), len(after))
-    while head < shorter and before[head] == after[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and before[-1 - tail] == after[-1 - tail]:
-        tail += 1
-    mine, theirs = before[head : len(before) - tail], after[head : len(after) - tail]
-    matcher = SequenceMatcher(None, mine, theirs, autojunk=max(len(mine), len(theirs)) > MANY)
-    found = [(kind, i + head, j + head, k + head, m + head) for kind, i, j, k, m in matcher.get_opcodes()]
-    return [each for each in found if each[0] != "equal"]
-
-
-def _groups(found: Sequence[Change], mine: int, theirs: int) -> Iterator[list[Change]]:
-    """Yield the changes that are near each other, with the lines around them."""
-    group: list[Change] = []
-    for each in found:
-        if group and each[1] - group[-1][2] > 2 * AROUND:
-            yield _around(group, mine, theirs)
-            group = []
-        group.append(each)
-    if group:
-        yield _around(group, mine, theirs)
-
-
-def _around(group: list[Change], mine: int, theirs: int) -> list[Change]:
-    (_, i, _, k, _), (_, _, j, _, m) = group[0], group[-1]
-    lead, trail = min(AROUND, i, k), min(AROUND, mine - j, theirs - m)
-    found: list[Change] = [("equal", i - lead, i, k - lead, k), group[0]]
-    for before, after in pairwise(group):
-        found += [("equal", before[2], after[1], before[4], after[3]), after]
-    return [*found, ("equal", j, j + trail, m, m + trail)]
-
-
-def _range(start: int, stop: int) -> str:
-    length = stop - start
-    return f"{start + (length > 0)}" + ("" if length == 1 else f",{length}")
 
 
 def _shown(lines: Sequence[str], start: int, stop: int, read: Callable[[str], Named]) -> list[Named]:

@@ -6,7 +6,6 @@ then `text` and `write`. Nothing is written before `write`."""
 from __future__ import annotations
 
 import asyncio
-import difflib
 import posixpath
 from collections import deque
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from console.differences import unified
 from console.engine import site_files, site_hosts
 from console.engine.site_hosts import HAPROXY, OVERRIDE, Looked
 from console.errors import CowhandError, InputError
@@ -368,7 +368,7 @@ class SiteSetup:
     def diff(self) -> str:
         """Return what would change in the site file, as a diff; "" when nothing."""
         name = clean(self.path.name, 60)
-        lines = difflib.unified_diff(self.before.splitlines(), self.text().splitlines(), name, name, lineterm="")
+        lines = unified(self.before.splitlines(), self.text().splitlines(), name, name)
         return "\n".join(lines)
 
     def write(self) -> None:

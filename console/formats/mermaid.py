@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from console.formats.chart import Chart, Machine, volume_words
 
-_CODES = {character: f"#{ord(character)};" for character in '"#&<>`\\;'}
-"""Mermaid takes HTML and Markdown in labels; these characters are written as its own entity codes."""
+_CODES = {character: f"#{ord(character)};" for character in '"#%&<>`\\;'}
+"""Mermaid takes HTML and Markdown in labels; these characters are written as its own entity codes.
+
+Two % and a brace begin a directive, wherever they stand: it would say how the page's diagrams are drawn."""
 
 
 def render(chart: Chart) -> str:
@@ -51,4 +53,4 @@ def _quote(*lines: str) -> str:
 
 def _title(text: str) -> str:
     """Return a YAML string: the front matter is YAML."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%%", "\\x25\\x25") + '"'

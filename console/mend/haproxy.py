@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from itertools import islice
@@ -14,8 +15,9 @@ from console.mask import mask
 from console.mend.plan import Plan, path_of
 from console.sources import haproxy
 from console.sources.haproxy.reach import Reach, reaches
+from console.store.folders import repository
 from console.store.trust import Use, doubt, unseen
-from console.store.walk import walk
+from console.store.walk import files_of, walk
 from console.text import clean
 
 PATIENCE = 30.0
@@ -25,6 +27,9 @@ MOST = 2000
 """Most files of Lua that a yes is for, and most folders in which they are looked for."""
 
 _CODE = (".lua", ".so", ".luac")
+
+_LUA = re.compile(r"lua|\$")
+"""In what words a line loads Lua, or may: a variable stands for any word."""
 
 
 def command(made: Plan) -> tuple[list[str], str]:
@@ -78,7 +83,8 @@ def _argv(estate: Estate) -> list[str]:
 
 def _use(estate: Estate, argv: list[str], found: tuple[Reach, ...]) -> Use:
     folder = estate.file.absolute().parent
-    code = tuple(islice(_code(folder), MOST + 1))
+    lua = any(not each.words or _LUA.search(" ".join((*each.words, each.text))) for each in found)
+    code = tuple(islice(_readable(estate, folder) if lua else _code(folder), MOST + 1))
     full = len(code) > MOST
     return Use(
         "HAProxy",
@@ -87,7 +93,7 @@ def _use(estate: Estate, argv: list[str], found: tuple[Reach, ...]) -> Use:
         tuple(f"{each.file}:{each.line}: {mask(each.text)}" for each in found),
         tuple(each.text for each in found),
         () if full else tuple(dict.fromkeys((*_named(folder, found), *code))),
-        f"there are more than {MOST} folders or files of Lua in the folder" if full else unseen(e.text for e in found),
+        f"there are more than {MOST} folders or files that Lua may load" if full else unseen(e.text for e in found),
     )
 
 
@@ -98,6 +104,16 @@ def _named(folder: Path, found: tuple[Reach, ...]) -> Iterator[Path]:
         path = folder / word
         real = Path(os.path.realpath(path)) if "\0" not in word else top
         if top in real.parents and real.is_file():
+            yield path
+
+
+def _readable(estate: Estate, folder: Path) -> Iterator[Path]:
+    """Yield the files of the repository, as Lua runs any; those that are mended are told by their lines."""
+    real = Path(os.path.realpath(folder))
+    documents = estate.sources.haproxy.documents if estate.sources.haproxy is not None else ()
+    mended = {os.path.realpath(path_of(estate, each.file)) for each in documents}
+    for path in files_of(repository(real) or real, MOST):
+        if str(path) not in mended:
             yield path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from console.diagnosis.lint import lint
+from console.differences import unified
 from console.estate.load import Estate, Reader
 from console.mask import mask
 from console.mend import estates, listeners, scripts
@@ -166,7 +166,7 @@ def diffs(made: Plan) -> dict[str, str]:
         before, after = (mask(each).split("\n") for each in (made.estate.texts[file], text))
         if before[-1:] == after[-1:] == [""]:
             before, after = before[:-1], after[:-1]
-        rows = difflib.unified_diff(before, after, file, file, lineterm="")
+        rows = unified(before, after, file, file)
         shown[file] = "\n".join(
             "\t".join(clean(part, 1000) for part in row.removesuffix("\r").split("\t")) for row in rows
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
 
+from console.differences import unified
 from console.errors import CowhandError
 from console.hosts import shell
 from console.mask import mask
@@ -156,7 +156,7 @@ class Write(Struct, frozen=True, tag="write"):
         except UnicodeDecodeError:
             return ""
         names = "/dev/null" if self.before is None else self.path, self.path
-        return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, *names, lineterm=""))
+        return "".join(f"{line}\n" for line in unified(old, new, *names))
 
 
 class Copy(Struct, frozen=True, tag="copy"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json", ".tfvars", ".tfvars.j
 
 RUNNING = ("provisioner", "external", "encryption", "exec", "credential")
 """Words of a configuration with which any file of the repository may decide what runs."""
+
+HARMLESS = ("incus", "lxd", "terraform", "random", "tls", "time", "null")
+"""Providers that start no program, but by one of these words. What another one does with a file, nobody here knows."""
+
+_BLOCK = re.compile(r"(?:^|\*/)\W*(?:resource|data|ephemeral|provider|action|list)\b([^\n]*)", re.MULTILINE)
+"""The head of a block that is a provider's, also behind a comment."""
 
 TRUST = "trust"
 """The name of the interface by which a flow keeps a trust."""
@@ -79,11 +86,22 @@ def _packages(place: Place) -> list[Path]:
 
 
 def _names_programs(path: Path) -> bool:
+    """Whether a file may name a program. JSON, and labels in quotes, may have escapes for any letter of a word."""
     try:
         text = text_file.read(path, path.name, lenient=True)
     except (OSError, InputError):
         return True
-    return any(word in text for word in RUNNING)
+    if any(word in text for word in RUNNING) or "\\u" in text.lower() or path.name.endswith((".tf.json", ".tofu.json")):
+        return True
+    return path.name.endswith((".tf", ".tofu")) and any(_strange(match[1]) for match in _BLOCK.finditer(text))
+
+
+def _strange(labels: str) -> bool:
+    """Whether the rest of a block's first line is not that of a provider which is known to start nothing."""
+    if "/*" in labels:
+        return True
+    found = re.match(r'\s*"?([A-Za-z0-9-]+)', labels)
+    return "{" in labels and (found is None or found[1] not in HARMLESS)
 
 
 def doubt(place: Place, site: Path, tool: str) -> str:

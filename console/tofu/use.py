@@ -13,7 +13,7 @@ from console.estate import text_file
 from console.hosts.programs import program
 from console.store.folders import repository
 from console.store.trust import Use, shown, unseen
-from console.store.walk import walk
+from console.store.walk import files_of, walk
 from console.tofu.place import Place
 from console.tofu.show import words
 
@@ -23,8 +23,6 @@ MOST = 4000
 _CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json")
 NAMES = (".terraform.lock.hcl", ".opentofu-version", ".terraform-version", ".tool-versions")
 """Which providers are taken; and which OpenTofu, where `tofu` is a version manager's."""
-
-_STATE = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
 
 
 def use(place: Place, site: Path) -> Use:
@@ -109,18 +107,14 @@ def _top(place: Place) -> Path:
 
 
 def other_files(place: Place) -> Iterator[Path]:
-    """Yield the other files of the repository, but those of git and of the state, which every change of it writes."""
-    count = 0
-    data, state = (Path(os.path.realpath(each)) if each else None for each in (place.data, place.file))
-    for top, folders, names in walk(_top(place)):
-        folders[:] = sorted(name for name in folders if name != ".git" and Path(top, name) != data)
-        for name in sorted([*names, *(each for each in folders if Path(top, each).is_symlink())]):
-            if name.endswith(_STATE) or Path(top, name) == state:
-                continue
-            count += 1
-            if count > MOST + 1:
-                return
-            yield Path(top, name)
+    """Yield the other files of the repository, but packages, and the state of this place: every change writes it."""
+    state, data = (os.path.realpath(each) if each else "" for each in (place.file, place.data))
+    folder, name = os.path.split(state)
+    written = (state, f"{state}.backup", f"{folder}/.{name}.lock.info") if state else ()
+    packages = (Path(data, "providers"), Path(data, "plugins"))
+    for path in files_of(_top(place), MOST, without=packages):
+        if str(path) not in written:
+            yield path
 
 
 def configuration(folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ import pytest
 
 from console.__main__ import main
 from console.diagnosis.lint import lint
+from console.differences import changes
 from console.drift import shown
 from console.errors import CowhandError
 from console.estate import tables
@@ -109,6 +110,22 @@ def test_eight_times_the_text_costs_about_eight_times_as_much(name: str, piece: 
     spent(read, small)
     first = max(spent(read, small), ENOUGH / 8)
     assert spent(read, large) / first < 24
+
+
+@pytest.mark.parametrize("between", ["b{}", "the same"])
+def test_many_small_differences_cost_in_proportion_to_their_number(between: str) -> None:
+    def rows(text: str) -> tuple[list[str], list[str]]:
+        mine = [f"a{number}" for number in range(len(text))]
+        return mine, [row for number, each in enumerate(mine) for row in (each, between.format(number))]
+
+    small, large = "x" * 4_000, "x" * 32_000
+    first = max(spent(lambda text: changes(*rows(text)), small), ENOUGH / 8)
+    assert spent(lambda text: changes(*rows(text)), large) / first < 24
+
+
+def test_a_number_that_no_machine_can_count_with_is_no_crash() -> None:
+    found, _ = files.parse(f"locals {{\n  x = {'9' * 400}\n  y = -{'9' * 400} / 3\n}}\n", "main.tf")
+    assert found is not None
 
 
 def test_numbers_of_ping_that_are_none_are_no_crash() -> None:

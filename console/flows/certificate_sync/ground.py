@@ -159,7 +159,9 @@ async def _bundles(context: StepContext, name: str) -> tuple[tuple[str, ...], tu
 
 
 async def _files(context: StepContext, how: str, path: str, base: str) -> list[str]:
-    """The files that `crt` or `crt-list` means: itself, what is in its folder, or what its lines name."""
+    """The files that `crt` or `crt-list` means: itself, what is in its folder, or what its lines name.
+
+    Never certbot's own: written anew they are no links any more, and it renews nothing."""
     path = path if path.startswith("/") else f"{base}/{path}"
     if how == "crt-list":
         rows = [row.split() for row in (await context.text("proxy", path) or "").split("\n")]
@@ -172,7 +174,7 @@ async def _files(context: StepContext, how: str, path: str, base: str) -> list[s
         found = [f"{path.rstrip('/')}/{each}" for each in names[:MOST]]
     else:
         found = [path]
-    return [each for each in found if _PATH.fullmatch(each)]
+    return [each for each in found if _PATH.fullmatch(each) and not each.startswith("/etc/letsencrypt/")]
 
 
 async def _holds(context: StepContext, path: str, name: str) -> bool:

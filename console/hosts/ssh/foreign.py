@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from console.hosts.programs import program
 from console.mask import mask
 from console.store import trust
+from console.store.folders import repository
 from console.store.plain import NotPlainError, open_plain
 from console.store.trust import Use
+from console.store.walk import files_of
+
+MOST = 4000
+"""Most files of a repository among which those are looked for that a configuration names."""
 
 LARGEST = 1 << 20
 """Bytes of a configuration; a larger one is not used."""
@@ -48,9 +54,18 @@ def use(file: Path) -> Use | None:
         "COWHAND_SSH_CONFIG names this configuration, and hosts are reached by it",
         tuple(f"{file.name}: {mask(line)}" for line in lines),
         tuple(lines),
-        (file,),
+        (file, *_named(file, lines)),
         refused,
     )
+
+
+def _named(file: Path, lines: list[str]) -> Iterator[Path]:
+    """Yield the files of its repository that stand in these lines by their names, whatever the way to them is."""
+    text = "\n".join(line.translate(_QUOTES) for line in lines)
+    real = Path(os.path.realpath(file))
+    for path in files_of(repository(real.parent) or real.parent, MOST):
+        if path.name.translate(_QUOTES) in text and path != real:
+            yield path
 
 
 def _reaching(text: str) -> list[str]:

@@ -182,7 +182,7 @@ class Walk:
             number = int(source) if tree.data != "float_lit" else float(source)
         except ValueError:
             return Expression(source)
-        if not isfinite(number):
+        if isinstance(number, float) and not isfinite(number):
             return Expression(source)
         return int(number) if number == int(number) and abs(number) < 1e15 else number
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import assets
-from console.drift.shown import changes, diff
+from console.differences import changes
+from console.drift.shown import diff
 from tests.console.estates import CASES
 
 PLACES = {

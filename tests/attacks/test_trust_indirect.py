@@ -1,0 +1,102 @@
+"""What is agreed to names another file of the repository, and a pull changes that one (B1): it needs a new yes too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from console.__main__ import main
+from tests.attacks.clones import CHECKS, Clone
+from tests.attacks.test_trust_provision import TOFU
+
+Run = Callable[[str], tuple[int, str]]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    made = Clone(tmp_path)
+    monkeypatch.setenv("PATH", f"{made.bin}:/usr/bin:/bin")
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(words: str) -> tuple[int, str]:
+        status = main(words.split())
+        found = capsys.readouterr()
+        return status, " ".join((found.out + found.err).split())
+
+    return call
+
+
+INDIRECT = {
+    "JSON with an escape": (
+        "x.tf.json",
+        '{"resource": {"terraform_data": {"a": {"provisi\\u006fner": {"local-exec": {"command": "./x"}}}}}}',
+        "infra/x",
+    ),
+    "a label with an escape": ("x.tf", 'data "ext\\u0065rnal" "x" {\n  program = ["./x"]\n}\n', "infra/x"),
+    "a provider that runs what it is told": (
+        "x.tf",
+        'resource "helm_release" "x" {\n  postrender {\n    binary_path = "./x"\n  }\n}\n',
+        "infra/x",
+    ),
+    "one behind a comment": ("x.tf", '/*\n*/ resource "shell_script" "x" {\n}\n', "infra/x"),
+    "a comment in its head": ("x.tf", 'resource /*\n*/ "shell_script" "x" {\n}\n', "infra/x"),
+    "a script called as a state": (
+        "x.tf",
+        'resource "terraform_data" "x" {\n  provisioner "local-exec" {}\n}\n',
+        "infra/x.tfstate",
+    ),
+    "a script among what init brings": (
+        "x.tf",
+        'resource "terraform_data" "x" {\n  provisioner "local-exec" {}\n}\n',
+        "infra/.terraform/x",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", INDIRECT)
+def test_a_script_of_a_provision_is_part_of_the_yes_however_it_is_named(clone: Clone, run: Run, what: str) -> None:
+    clone.program(clone.bin / "tofu", TOFU.format(mark=clone.mark("tofu")))
+    (clone.infra / ".terraform.lock.hcl").unlink()
+    name, text, script = INDIRECT[what]
+    (clone.infra / name).write_text(text)
+    clone.program(clone.folder / script, "#!/bin/sh\n")
+    assert run("flow provision --yes --answer trust=yes")[0] == 0
+    assert run("flow provision --yes")[0] == 0
+    (clone.folder / script).write_text("#!/bin/sh\nrm -rf /\n")
+    (clone.top / "pwned-tofu").unlink()
+    assert run("flow provision --yes")[0] == 4
+    assert clone.marks() == []
+
+
+def test_a_file_that_lua_may_read_is_part_of_the_yes_whatever_it_is_called(clone: Clone, run: Run) -> None:
+    clone.program(clone.bin / "haproxy", CHECKS.format())
+    clone.plant_lua()
+    (clone.folder / "words.txt").write_text("-- nothing\n")
+    assert run("trust --yes")[0] == 0
+    (clone.folder / "words.txt").write_text('os.execute("touch /tmp/x")\n')
+    assert "words.txt has changed since this folder was trusted" in run("lint --fix --yes")[1]
+    assert clone.marks() == []
+
+
+@pytest.mark.parametrize(
+    "line", ["ProxyCommand ./x.sh", "ProxyCommand sh -c \"cd ..; ./x.s''h\"", "Match exec %d/x.sh"]
+)
+def test_a_script_of_an_ssh_configuration_is_part_of_the_yes(
+    clone: Clone, run: Run, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.site.write_text(clone.site.read_text() + '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n')
+    monkeypatch.setenv("COWHAND_SSH_CONFIG", str(clone.folder / "ssh_config"))
+    (clone.folder / "ssh_config").write_text(f"Host vps\n  HostName 127.0.0.1\n  Port 1\n{line}\n")
+    clone.program(clone.folder / "deep/x.sh", "#!/bin/sh\nexit 1\n")
+    assert run("trust --yes")[0] == 0
+    (clone.folder / "README").write_text("more\n")
+    assert run("trust")[0] == 0, "what is not named needs no new yes"
+    clone.program(clone.folder / "deep/x.sh", f"#!/bin/sh\n{clone.mark('ssh')}\n")
+    assert "deep/x.sh has changed since this folder was trusted" in run("check")[1]
+    assert clone.marks() == []
