@@ -70,6 +70,15 @@ def test_no_name_of_a_machine_volume_or_service_steers_the_terminal(
         assert "\x1b" not in str(json.loads(words))
 
 
+def test_no_name_begins_a_directive_of_mermaid(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directive = "%%{init: {'themeCSS': '* {display: none}'}}%%"
+    (clone / "haproxy.cfg").write_text(f'listen "{directive}"\n    bind :25\n    server m 10.1.1.1:10025\n')
+    (clone / "site.toml").write_text(f'name = "{directive}"\n' + (clone / "site.toml").read_text())
+    words = told(clone, capsys, "show", "--format", "mermaid")
+    assert "init: " in words.partition("flowchart")[0] and "init: " in words.partition("flowchart")[2]
+    assert "%%{" not in "".join(line for line in words.split("\n") if "is no name HAProxy takes" not in line)
+
+
 def test_no_name_of_a_folder_steers_the_terminal(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = clone / "a\x1b[2J\u202eb"
     folder.mkdir()

@@ -267,6 +267,7 @@ async def test_a_proxy_cannot_have_its_key_taken_from_everywhere(told: str, tmp_
         ("bind :443 ssl crt-list /etc/haproxy/list", True),
         ("bind 203.0.113.1:443 ssl crt /etc/haproxy/certs/mail.pem", False),
         ("bind :443 ssl crt mail.pem", True),
+        (f"bind :443 ssl crt /etc/haproxy/certs/mail.pem crt /etc/letsencrypt/live/{case.NAME}/fullchain.pem", True),
     ],
 )
 async def test_a_bundle_is_found_as_a_file_in_a_folder_in_a_list_and_below_the_base(
