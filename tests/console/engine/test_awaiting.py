@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+from pathlib import Path
 
+import pytest
+
+from console.engine import engine as engines
 from console.engine.awaiting import AGAIN, FIRST, LONG, Awaiting
+from console.engine.engine import Engine
 from console.engine.sweeps import Sweeps
+from console.engine.vantages import Vantages, open_site
 from console.engine.way_in import coming
-from console.events import Awaited, Event
+from console.estate.load import Estate, load
+from console.events import Awaited, Event, ReadingsChanged
 from console.hosts.local import Local
 from console.model import Lane, Role, Span, Topology
 from tests.console.engine.test_sweeps import MISSING
@@ -82,3 +91,39 @@ async def test_a_host_that_hangs_delays_the_first_sweep_a_moment_and_its_own_que
     async with asyncio.timeout(60):
         assert await late["mail"]
     assert await coming(opening, 60, 60) == {}
+
+
+class Hanging(Local):
+    """A machine that never lets us in, and never says no."""
+
+    async def open(self) -> None:
+        await asyncio.Event().wait()
+
+
+def test_the_screens_are_told_what_answers_while_another_host_still_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "SOON", 0.01)
+    monkeypatch.setattr(engines, "OPENING", 3600.0)
+    heard = threading.Event()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, ReadingsChanged) and any(each.hop == "public" for each in event.readings):
+            heard.set()
+
+    def vantages(estate: Estate, log: object, ask: object) -> Vantages:
+        opened = open_site(estate.site, file=estate.file)
+        opened.hosts["mail"] = Hanging("mailcow", "mail")
+        return opened
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        (tmp_path / "haproxy.cfg").write_text(f"listen smtp\n    bind :{port}\n    server mailcow 127.0.0.1:1\n")
+        site = tmp_path / "site.toml"
+        site.write_text('[sources]\nhaproxy = ["haproxy.cfg"]\n[public]\nnames = ["127.0.0.1"]\n')
+        engine = Engine(lambda: load(site), vantages)
+        engine.start(hear)
+        try:
+            assert heard.wait(60)
+        finally:
+            engine.close(60)
