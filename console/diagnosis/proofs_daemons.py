@@ -7,6 +7,7 @@ import re
 from console.diagnosis.log_lines import refused_family, spoken, talked_plainly, untrusted_peer
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
 from console.diagnosis.proofs_back import target_of
+from console.diagnosis.proofs_servers import directed
 from console.diagnosis.sightings import named
 from console.diagnosis.world import DOVECOT, World, hidden, inner
 from console.model import PLAIN_PORTS
@@ -165,9 +166,10 @@ def unwanted(world: World, scope: Scope) -> Proof:
     if taken:
         return Proof(True, (f"{given['target']} took the header for a command: {taken[0].said}",), given, 0.4)
     # whose header was read shows in that line as the client that the header names, and begins TLS
-    own = spoken(world.log(port), lane.protocol)
-    asked = lane.protocol in ("imaps", "pop3s") and world.came("talk", "vm", port)
-    plain = talked_plainly(own) if asked else None
+    own, came, to = spoken(world.log(port), lane.protocol), world.came("talk", "vm", port), directed(world, port)
+    elsewhere = to is not None and to[1] != target_of(world, port)  # HAProxy's clients come to another port of it
+    ours = lane.protocol in ("imaps", "pop3s") and came and "not-tls" not in came and not elsewhere
+    plain = talked_plainly(own) if ours else None
     if plain is not None and hidden(plain[0]) and untrusted_peer(own) is None:
         return Proof(True, (plain[1],), given, 0.4)
     return Proof(None, given=given)
