@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -21,6 +21,9 @@ Its first packet went out again after 1 s and 3 s (2 s and 4 s, where Linux send
 PATIENT = 4.0
 """Seconds after which a peer that took the connection, and greets first at once, counts as silent so far."""
 
+JUST_NOW = 0.5
+"""Seconds in which nobody is said to be waited for."""
+
 SLOW_TO_GREET = frozenset(("smtp", "submission", "smtps"))
 """Protocols whose servers may make clients wait on purpose."""
 
@@ -28,20 +31,34 @@ SLOW_TO_GREET = frozenset(("smtp", "submission", "smtps"))
 def waiting(seen: SweepData, now: float) -> str:
     """One sentence on whose answer is still waited for, at the hop where most are missing; "" when nobody's is.
 
-    `now` is the time of day, as `SweepData.at` is."""
-    since = f"for {now - seen.at:.1f} s"
-    if ports := [lane.lane.port for lane in seen.lanes.values() if lane.vm is not None and _dialling(lane.vm)]:
+    `now` is the time of day, as `SweepData.at` is. Who was asked just now is not waited for yet: we may have got into
+    the machine that asks long after the sweep began."""
+    across = [(lane.lane.port, lane.vm) for lane in seen.lanes.values() if lane.vm is not None]
+    if ports := _unheard(across, _dialling, now):
         hosts = {lane.lane.target.host for lane in seen.lanes.values() if lane.lane.target}
-        return (
-            f"no answer {since} from {seen.vantages.get('proxy', 'the proxy')} to {min(hosts)}, {lanes(tuple(ports))}"
-        )
+        proxy = seen.vantages.get("proxy", "the proxy")
+        return f"no answer {_since(ports)} from {proxy} to {min(hosts)}, {lanes(tuple(ports))}"
     here = seen.vantages.get("here", "here")
-    if ports := [port for port, ladder in _public(seen) if _dialling(ladder)]:
-        return f"no answer {since} at the public address from {here}, {lanes(tuple(dict.fromkeys(ports)))}"
-    if ports := [port for port, ladder in _public(seen) if _mute(ladder)]:
-        some = tuple(dict.fromkeys(ports))
-        return f"connections from {here} are accepted, and nothing is said {since}, {lanes(some)}"
+    if ports := _unheard(_public(seen), _dialling, now):
+        return f"no answer {_since(ports)} at the public address from {here}, {lanes(tuple(ports))}"
+    if ports := _unheard(_public(seen), _mute, now):
+        return f"connections from {here} are accepted, and nothing is said {_since(ports)}, {lanes(tuple(ports))}"
     return ""
+
+
+def _unheard(some: Iterable[tuple[int, Ladder]], holds: Callable[[Ladder], bool], now: float) -> dict[int, float]:
+    """Ports of ladders for which something holds, with the seconds since it does: half a second or more."""
+    found: dict[int, float] = {}
+    for port, ladder in some:
+        silent = now - ladder.began - sum(rung.ms or 0.0 for rung in ladder.rungs) / 1000
+        if holds(ladder) and silent >= JUST_NOW:
+            found[port] = min(silent, found.get(port, silent))
+    return found
+
+
+def _since(ports: dict[int, float]) -> str:
+    """For how long none of them has answered."""
+    return f"for {min(ports.values()):.1f} s"
 
 
 def _public(seen: SweepData) -> Iterator[tuple[int, Ladder]]:

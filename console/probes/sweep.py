@@ -36,6 +36,9 @@ MOST_ADDRESSES = 32
 EARLY = 1.2
 """Seconds after which the machines are asked for the first time, where something has failed or is waited for."""
 
+AGAIN = 0.3
+"""Seconds until it is looked again whether something has failed or is waited for, after that."""
+
 BRIEF = 2.5
 """Seconds that these first questions may take together: what was not told by then is not known."""
 
@@ -121,13 +124,22 @@ class _Sweep:
             self.seen.distrusted = {print_: why for print_, why in self.trust.known.items() if why}
 
     async def _early(self) -> None:
-        """Ask the machines why something fails while slow ladders still climb; at the end they are asked again."""
+        """Ask the machines why something fails while slow ladders still climb; at the end they are asked again.
+
+        Where we get into the proxy's machine only after that, which knows most, they are asked once more."""
         await asyncio.sleep(EARLY)
-        if ailing(self.seen) or waiting(self.seen, time.time()):
+        while not self.seen.early:
+            if not (ailing(self.seen) or waiting(self.seen, time.time())):
+                await asyncio.sleep(AGAIN)
+                continue
+            late = None if self._in("proxy") else self.coming["proxy"]
             with suppress(TimeoutError):
                 async with asyncio.timeout(BRIEF):
                     await asking.ask(self.seen, self.hosts, self.report, brief=True)
             self.seen.early = True
+            if late is not None:
+                await asyncio.wait({late})
+                self.seen.early = late.cancelled() or not late.result()  # what is half told proves nothing
 
     async def _cross(self) -> None:
         """Wait until the tunnel's answers are in, as far as that is a moment."""

@@ -105,6 +105,16 @@ def test_whose_answer_is_waited_for_is_said_at_once(id: str, said: str) -> None:
     assert waiting(seen, seen.at + 1.5) == said
 
 
+def test_who_is_asked_late_is_not_waited_for_since_the_sweep_began() -> None:
+    seen = cut(read("own-tunnel-cut"), 1.5)
+    for lane in seen.lanes.values():
+        assert lane.vm is not None
+        lane.vm.began = seen.at + 3.0
+        lane.public.clear()
+    assert waiting(seen, seen.at + 3.4) == ""
+    assert waiting(seen, seen.at + 3.7).startswith("no answer for 0.7 s from vps to 10.10.10.214")
+
+
 def test_who_has_begun_tls_is_not_told_to_say_nothing() -> None:
     seen = cut(read("haproxy-frozen"), 1.5)
     for lane in seen.lanes.values():

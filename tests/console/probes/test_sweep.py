@@ -98,6 +98,35 @@ async def test_a_host_that_is_still_being_connected_to_delays_no_other_and_is_as
     assert {lane.vm.cause for lane in seen.lanes.values() if lane.vm} == {"refused"} and seen.stats is not None
 
 
+async def test_machines_that_we_get_into_late_are_asked_once_more_what_they_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from console.probes import asking
+    from console.probes import sweep as sweeps
+
+    asked: list[bool] = []
+    twice, answer = asyncio.Event(), asyncio.Event()
+    coming: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def ask(seen: SweepData, *given: object, brief: bool = False) -> None:
+        if brief:
+            asked.append(seen.early)
+            (twice if coming.done() else answer).set()
+
+    monkeypatch.setattr(sweeps, "EARLY", 0.01)
+    monkeypatch.setattr(asking, "ask", ask)
+    hosts: dict[Role, Host] = {"here": Refusing("here", []), "proxy": Refusing("proxy", [], twice)}
+    looking = asyncio.create_task(
+        sweep(Topology(lanes=LANES, public=("192.0.2.10",)), hosts, lambda seen, lane: None, coming={"proxy": coming})
+    )
+    async with asyncio.timeout(60):
+        await answer.wait()
+        coming.set_result(True)
+        await twice.wait()
+        await looking
+    assert asked == [False, False]
+
+
 class Faulty(Refusing):
     """A machine through which a fault of cowhand's own comes up at one port."""
 
