@@ -107,7 +107,7 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "haproxy-server/absent", "HAProxy has no server {server}: who connects to {ports} is hung up on", 1.8,
-        "haproxy", each, covers=f"{NOBODY}", forbids=END, fact=servers.absent, finding="CH050",
+        "haproxy", each, covers=f"{NOBODY}", forbids=END, fact=servers.absent, stands="beside", finding="CH050",
         remedy="compare the deployed haproxy.cfg with this line, then reload it",
     ),
     row(

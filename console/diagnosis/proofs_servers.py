@@ -25,8 +25,12 @@ def absent(world: World, scope: Scope) -> Proof:
         return Proof(False)
     if world.seen.stats and world.seen.stats.frontends and world.frontend(port) is None:
         return Proof(False)  # it is the listener that is gone
+    others = world.seen.stats is not None and any(row.proxy == lane.proxy for row in world.seen.stats.servers)
     return Proof(
-        True, (f"show stat has no server {lane.proxy}/{lane.server}",), {"server": f"{lane.proxy}/{lane.server}"}
+        True,
+        (f"show stat has no server {lane.proxy}/{lane.server}",),
+        {"server": f"{lane.proxy}/{lane.server}"},
+        beside=not others,  # one of another name may serve, where the lane is ill for something else
     )
 
 

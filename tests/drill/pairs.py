@@ -33,7 +33,7 @@ _TWO = (
     "v6-blackhole 25-blocked-here", "v4-unreachable-here bound-to-tunnel",
     "own-ipv6-client-refused v6-blackhole", "sieve-off postscreen-frozen", "v6-blackhole only-aaaa",
     "no-haproxy-on-10993 own-dovecot-wrong-peer", "maint vm-loss",
-    "own-proxy-header-on-plain-port-unsaid imaps-starttls",
+    "own-proxy-header-on-plain-port-unsaid imaps-starttls", "own-service-stopped no-server",
 )  # fmt: skip
 
 
