@@ -31,6 +31,9 @@ def sweep(app: Front) -> None:
     if app.board.failed is not None:
         app.say("the engine has stopped: nothing can be asked; q leaves")
         return
+    if app.board.estate is not None and not app.board.lanes:
+        app.say("no lane is known: there is nothing to ask")
+        return
     app.engine.sweep()
     app.say("asking every hop again")
 

@@ -102,7 +102,8 @@ class Board:
             self.now = max(self.now, news.findings.since)
         if news.findings is not None or news.estate is not None:
             blamed = self._blamed()
-            self.counted = sum(self.well(lane) and lane.id not in blamed for lane in self.lanes), len(self.lanes)
+            self.counted = self._count(blamed), len(self.lanes)
+        recounted = self._recount() if news.findings is None and news.readings else False
         if news.overdue is not None:
             self.overdue = news.overdue if news.overdue.why else None
         if news.failed is not None:
@@ -122,7 +123,7 @@ class Board:
         return Change(
             news.estate is not None or news.disks is not None or news.guest is not None,
             frozenset(reading.key for reading in news.readings),
-            news.findings is not None,
+            news.findings is not None or recounted,
             news.overdue is not None or news.failed is not None or news.awaited is not None,
             news.flows,
             news.runs is not None,
@@ -152,6 +153,19 @@ class Board:
         """Return what each hop of a lane said last, left to right; None where nobody has asked yet."""
         found = (self.readings.get((lane.id, hop)) for hop in HOPS)
         return [reading.outcome if reading else None for reading in found]
+
+    def _count(self, blamed: frozenset[str]) -> int:
+        return sum(self.well(lane) and lane.id not in blamed for lane in self.lanes)
+
+    def _recount(self) -> bool:
+        """Count lanes that broke since a verdict that is not well; those that recovered wait for the next one."""
+        if self.counted is None or self.observed is None or self.observed.verdict == "well":
+            return False
+        now = self._count(self._blamed())
+        fewer = now < self.counted[0]
+        if fewer:
+            self.counted = now, self.counted[1]
+        return fewer
 
     def _blamed(self) -> frozenset[str]:
         """The lanes that a critical finding names: its cause may be told before their own probes have ended."""

@@ -42,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _status(arguments)
     lab = client.Lab.find_running()
     if lab is None:
-        raise LabError("no lab is running; start one with `cowhand lab up`")
+        raise LabError(
+            "no lab is running that a console shares: end the one that began by itself, if any, then `cowhand lab up`"
+        )
     if arguments.verb == "down":
         lab.down()
         say("the lab is down")

@@ -28,14 +28,17 @@ def judge(seen: SweepData, readings: Iterable[Reading]) -> tuple[tuple[Finding, 
     world = World(seen)
     told = explain(world)
     both = Observed(seen, {reading.key: reading for reading in given})
-    found = [*conclude(world, told), *(finding for _, rule in OBSERVED for finding in rule(both))]
+    ruled = [finding for _, rule in OBSERVED for finding in rule(both)]
+    found = [*conclude(world, told), *ruled]
     if seen.kept.places or seen.kept.push or seen.kept.users:
         from console.diagnosis.kept import kept
 
         found += kept(seen, found)
     found.sort(key=lambda f: (GRAVITY[f.severity], -len(f.lanes), HOPS.index(f.hop) if f.hop else 9, f.id))
     blamed = culprits(world, told)
-    return tuple(found), doubt(world, align(given, blamed), blamed)
+    # What is condemned by itself, such as a certificate, is no effect of what else is wrong with its lane.
+    own = {(lane, each.hop) for each in ruled if each.severity == "critical" and each.hop for lane in each.lanes}
+    return tuple(found), doubt(world, align(given, blamed, own), blamed)
 
 
 def overall(summed: Verdict, findings: Iterable[Finding]) -> Verdict:

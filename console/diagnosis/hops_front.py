@@ -73,7 +73,9 @@ def haproxy(seen: SweepData, lane: LaneData) -> Reading | None:
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
         return reading(lane, "haproxy", vantage, bad[0], bad[1], (*evidence, *condemned(lane, bad)))
     if seen.stats is not None and seen.stats.stopped and lane.public and not lane.connected:
-        return reading(lane, "haproxy", vantage, "degraded", "stopped", evidence)
+        # That nobody holds the socket is what condemns it here, and no failure to look.
+        told = tuple(replace(rung, outcome="failed") if rung.name == "ask" else rung for rung in evidence)
+        return reading(lane, "haproxy", vantage, "degraded", "stopped", told)
     if seen.stats is None or seen.stats.error or not lane.lane.proxy:
         passed = next((ladder.rungs[-1] for ladder in lane.connected if ladder.well), None)
         if passed is None and (stuck := end_to_end_bad(lane)):

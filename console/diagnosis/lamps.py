@@ -4,7 +4,7 @@ The judge sees one lane at a time and blames the last hop that was seen; who see
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec.structs import replace
 
@@ -27,15 +27,24 @@ def culprits(world: World, told: Explanation) -> dict[str, frozenset[HopName]]:
     return {world.lanes[port].lane.id: frozenset(some) for port, some in hops.items() if port not in doubtful}
 
 
-def align(readings: Iterable[Reading], blamed: dict[str, frozenset[HopName]]) -> list[Reading]:
-    """Return the readings with the fault at the hops that are blamed; another hop that failed shows its effect."""
+def align(
+    readings: Iterable[Reading],
+    blamed: dict[str, frozenset[HopName]],
+    own: Container[tuple[str, HopName]] = frozenset(),
+) -> list[Reading]:
+    """Return the readings with the fault at the hops that are blamed; another hop that failed shows its effect.
+
+    Hops of `own` faults, which nothing else explains, keep theirs."""
     given = list(readings)
     words = {reading.lane: reading.word for reading in given if reading.outcome == "failed"}
     halves = {
         r.lane: r.word for r in given if _is_half(r) and r.lane not in words and "vm" not in blamed.get(r.lane, ("vm",))
     }
     given = [_moved(reading, halves[reading.lane], blamed) if reading.lane in halves else reading for reading in given]
-    told = [_aligned(reading, blamed[reading.lane], words) if reading.lane in blamed else reading for reading in given]
+    told = [
+        _aligned(reading, blamed[reading.lane], words) if reading.lane in blamed and reading.key not in own else reading
+        for reading in given
+    ]
     broken = {reading.lane for reading in told if reading.outcome in ("failed", "degraded")}
     return [_let_in(reading) if reading.lane in broken else reading for reading in told]
 

@@ -48,7 +48,9 @@ class Flows(View):
         if self.cowhand.read_only:
             lines.append(((" read-only: plans can be read, nothing can be changed from here", ink.degraded),))
         if not items:
-            what = f"nothing has “{self.wanted}” in it" if self.wanted else "no flow is known yet"
+            what = f"nothing has “{self.wanted}” in it" if self.wanted else "no flow is known"
+            if not self.wanted and not self.board.unusable:
+                what += " yet"
             return [*lines, ((f" {what}", ink.muted),)]
         room = max((height - len(lines)) // (ROWS + 1), 1)
         if len(items) > room:  # the last row says how many there are

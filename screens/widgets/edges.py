@@ -50,7 +50,8 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
         badges += [(" LAB ", ink.lab), (" ", ink.text)]
     if read_only:
         badges += [(" READ-ONLY ", ink.badge), (" ", ink.text)]
-    right: list[Piece] = [*_flow(board, ink), (f" {clip(board.title, 24)} ", ink.muted), *badges]
+    run, title = _flow(board, ink), (f" {clip(board.title, 24)} ", ink.muted)
+    right: list[Piece] = [*run, title, *badges]
     left: list[Piece] = [(" ", ink.text), _verdict(board, ink)]
     left.append((_count(board), ink.text))
     unusable = len(board.estate.problems) if board.estate else 0
@@ -60,9 +61,11 @@ def _standing(board: Board, ink: Ink, width: int, *, read_only: bool, lab: bool)
     if board.overdue is not None:
         note = f" · nothing answered since {clock(board.overdue.since, board.now, seconds=True)}"
         left.append((clip(note, max(room - cells(left), 0)), ink.degraded))
-    if cells(left) > room:  # the two warnings are the last to go
-        right = badges
+    # What is stopped, and the two warnings, are the last to go.
+    for right in ([*run, title, *badges], [*run, *badges], [*run[:-1], *badges], badges):
         room = width - cells(right)
+        if cells(left) <= room:
+            break
     while len(left) > 2 and cells(left) > room:
         left.pop()
     gap = max(room - cells(left), 0)

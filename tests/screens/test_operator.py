@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 
 import pytest
+from msgspec.structs import replace
 
 from console.events import EstateRead, FindingsChanged, ReadingsChanged
 from console.model import Topology
@@ -13,6 +14,7 @@ from screens.app import CowhandApp
 from screens.views.lanes import Lanes
 from tests.screens.house import build, settle
 from tests.screens.stage import (
+    ESTATE,
     LOG,
     TROUBLE,
     UNTRUSTED,
@@ -196,6 +198,14 @@ async def test_r_asks_the_engine_to_sweep_and_says_so() -> None:
         rows = await settle(pilot, "r")
     assert stage.asked.count("sweep") == 1
     assert rows[-1] == " asking every hop again"
+
+
+async def test_r_asks_nothing_and_says_so_where_no_lane_is_known() -> None:
+    stage = Stage((replace(ESTATE, topology=replace(ESTATE.topology, lanes=())),))
+    async with build(stage).run_test(size=SMALL) as pilot:
+        rows = await settle(pilot, "r")
+    assert stage.asked.count("sweep") == 0
+    assert rows[-1] == " no lane is known: there is nothing to ask"
 
 
 async def test_the_engine_is_told_when_somebody_looks_and_when_nobody_does() -> None:

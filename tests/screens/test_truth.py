@@ -31,6 +31,7 @@ from tests.screens.stage import (
     reading,
     trouble,
 )
+from tests.screens.test_bar import STOP, run
 
 SMALL = (80, 24)
 IMAPS = next(lane for lane in LANES if lane.port == 993)
@@ -203,6 +204,26 @@ def test_count_and_verdict_change_together() -> None:
     assert head(known)[0].startswith(" ✗ down   3 of 5 lanes well")
     known.take(News(findings=WELL))
     assert head(known)[0].startswith(" ● well   5 of 5 lanes well")
+
+
+def test_a_lane_that_breaks_after_the_verdict_is_not_counted_as_well_until_the_next() -> None:
+    known = board(*UNTRUSTED, found=TROUBLE)
+    change = known.take(News(readings=(reading(LANES[0], "haproxy", "failed", "no header"),)))
+    assert change.findings  # the masthead is drawn again
+    assert head(known)[0].startswith(" ✗ down   2 of 5 lanes well")
+    assert not known.take(News(readings=(reading(LANES[0], "haproxy", "failed", "no TLS"),))).findings
+
+
+@pytest.mark.parametrize(("width", "kept"), [(100, "benoit"), (80, "mount-volumes 2/2"), (60, "docker stopped")])
+def test_what_a_run_has_stopped_stays_in_the_head_longer_than_its_name(width: int, kept: str) -> None:
+    known = board()
+    known.flow = run((STOP, ""))
+    (first, *_) = masthead(known, ink(TERMINAL), "lanes", "", width, read_only=False, lab=True)
+    text = "".join(piece for piece, _ in first)
+    assert kept in text
+    assert "✗ docker stopped" in text
+    assert " LAB " in text
+    assert len(text) <= width
 
 
 def test_lanes_that_nobody_could_ask_are_not_counted_as_dead() -> None:

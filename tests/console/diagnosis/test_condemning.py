@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.answers import Server
+from console.diagnosis.diagnose import judge
 from console.diagnosis.evidence_rows import figures
 from console.diagnosis.judge import judge_lane
 from console.diagnosis.lamps import align
@@ -40,6 +41,31 @@ def test_a_cell_that_is_broken_has_a_rung_that_is_not_well(case: object) -> None
         for each in judge_lane(seen, lane):
             if each.outcome == "failed":
                 assert any(rung.outcome not in ("ok", "skipped") for rung in each.evidence), each
+
+
+def test_a_certificate_that_has_expired_is_at_fault_whatever_else_is_wrong_with_its_lane() -> None:
+    tunnel = Reading("993/imaps", "tunnel", "vps", "failed", "no answer")
+    expired = Reading("993/imaps", "service", "mailcow", "failed", "expired")
+    blamed: dict[str, frozenset[HopName]] = {"993/imaps": frozenset(("tunnel",))}
+    assert [each.outcome for each in align([tunnel, expired], blamed)] == ["failed", "degraded"]
+    assert [each.outcome for each in align([tunnel, expired], blamed, {("993/imaps", "service")})] == ["failed"] * 2
+
+
+def test_a_cut_tunnel_leaves_an_expired_certificate_its_cross() -> None:
+    ended = next(case for case in CASES if case.says == "the certificate has expired")
+    cut = dict.fromkeys((25, 465, 993), ("closed 0.1", "timeout", "ok", "DOWN L4TOUT"))
+    seen = stage(replace(ended, lanes=cut))
+    told = [reading for lane in seen.lanes.values() for reading in judge_lane(seen, lane)]
+    findings, shown = judge(seen, told)
+    assert {"CH016", "CH022"} <= {each.id for each in findings}
+    bad = {(each.lane, each.hop): each.outcome for each in shown if each.word == "expired"}
+    assert set(bad.values()) == {"failed"}
+
+
+def test_a_stopped_haproxy_is_condemned_by_the_socket_that_nobody_holds() -> None:
+    _, told = readings("haproxy is stopped")
+    asked = [rung for rung in told[25, "haproxy"].evidence if rung.name == "ask"]
+    assert [rung.outcome for rung in asked] == ["failed"]
 
 
 def test_starttls_that_was_not_asked_is_said() -> None:
