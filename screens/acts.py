@@ -70,7 +70,7 @@ def copy(app: Front) -> None:
         app.say("too long to copy" if text else "nothing to copy here")
     else:
         app.write_to_terminal(written)
-        app.say(f"sent {len(text.splitlines())} lines to your terminal's clipboard{caution()}")
+        app.say(f"sent {len(text.splitlines())} lines to your clipboard{caution()}")
 
 
 def narrow(app: Front) -> None:

@@ -12,7 +12,7 @@ LIMIT = 74_994
 def caution(environ: dict[str, str] | None = None) -> str:
     """Return what may keep a copy from arriving: nobody answers it, so that it cannot be known."""
     given = os.environ if environ is None else environ
-    return "; tmux passes it on only with: set -g set-clipboard on" if given.get("TMUX") else ""
+    return "; tmux needs: set -g set-clipboard on" if given.get("TMUX") else ""
 
 
 def sequence(text: str, environ: dict[str, str] | None = None) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.commands.arguments import add_json
 from console.commands.output import EXIT_WELL, emit, say
 from console.errors import LabError
+
+if TYPE_CHECKING:
+    from console.lab.client import Lab
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +55,23 @@ def run(arguments: argparse.Namespace) -> int:
         lab.break_(arguments.fault)
         say(f"broken: {arguments.fault}")
     else:
-        lab.heal(arguments.fault)
-        say(f"healed: {arguments.fault or 'everything'}")
+        say(_heal(lab, arguments.fault))
     return EXIT_WELL
+
+
+def _heal(lab: Lab, fault: str | None) -> str:
+    """Heal a fault, or all, and say what that was; healing a disk also takes back what flows did on the VM."""
+    from console.lab.client import unswept_faults
+
+    status: dict[str, Any] = dict(lab.status())
+    before: list[str] = status["faults"]
+    lab.heal(fault)
+    healed = [each for each in before if fault in (None, each)]
+    if not healed:
+        return f"{fault} was not broken" if fault else "nothing was broken"
+    disks = {each["fault"] for each in unswept_faults() if not each["finding"]}
+    anew = "; the VM's disks and files are as at the lab's start" if disks & {*healed} else ""
+    return f"healed: {', '.join(healed)}{anew}"
 
 
 def _list(arguments: argparse.Namespace) -> int:

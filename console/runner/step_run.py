@@ -138,7 +138,7 @@ class StepRun:
 
     def _refuse(self, words: str, evidence: Sequence[str] = ()) -> Ended:
         self.progress.stand(self.entry, "refused", words, evidence)
-        return self.progress.end("refused", f"{self._named()}: refused: {words}; {self.progress.so_far()}")
+        return self.progress.end("refused", f"{self._named()}: {words}; {self.progress.so_far()}")
 
     def _named(self) -> str:
         return f"step {self.progress.index(self.entry) + 1}, {self.step.words or self.step.name}"

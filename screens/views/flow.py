@@ -323,7 +323,11 @@ class Flow(View):
             return "it runs, and waits for nothing" if id != "check" else "it runs"
         if id == "undo" and run is not None and run.outcome == "refused":
             return "it was refused before it changed anything: there is nothing to undo"
-        return {"retry": "nothing has failed", "undo": "nothing has failed", "stop": "nothing runs"}.get(
+        return {
+            "retry": "nothing has failed",
+            "undo": "no step has failed; 7 has the runs that can be undone",
+            "stop": "nothing runs",
+        }.get(
             id,
             "this step cannot be skipped" if id == "skip" and self.prompt() is not None else "nothing waits for that",
         )

@@ -81,6 +81,18 @@ def well(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     raise AssertionError(done.stdout)
 
 
+def test_heal_says_what_was_healed_and_what_was_not_broken(environment: dict[str, str]) -> None:
+    for fault in ("listener-down", "disk-held"):
+        cowhand(environment, "lab", "break", fault)
+    told = [cowhand(environment, "lab", "heal", *named).stderr for named in (["disk-held"], ["disk-held"], [], [])]
+    assert told == [
+        "healed: disk-held; the VM's disks and files are as at the lab's start\n",
+        "disk-held was not broken\n",
+        "healed: listener-down\n",
+        "nothing was broken\n",
+    ]
+
+
 def test_check_without_screens_gives_verdict_hop_and_finding(environment: dict[str, str]) -> None:
     import json
 

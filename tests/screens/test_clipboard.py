@@ -29,5 +29,7 @@ def test_text_that_a_terminal_would_cut_is_not_sent() -> None:
 
 
 def test_inside_tmux_what_it_needs_is_said() -> None:
-    assert "set-clipboard on" in caution({"TMUX": "/tmp/tmux-0/default"})
+    said = caution({"TMUX": "/tmp/tmux-0/default"})
+    assert said.endswith("set -g set-clipboard on")
+    assert len(f" sent 99 lines to your clipboard{said}") <= 78  # read whole in 80 columns
     assert caution({}) == ""

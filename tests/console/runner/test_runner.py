@@ -141,7 +141,7 @@ async def test_what_must_not_be_done_ends_the_run_with_its_reason(tmp_path: Path
     play = Play(tmp_path, [CheckState(refused("foreign data", "xfs, label photos")), Leave(tmp_path / "a")])
     ending = await play.run()
     assert ending.outcome == "refused"
-    assert ending.words == "step 1, stand: refused: foreign data; nothing was changed"
+    assert ending.words == "step 1, stand: foreign data; nothing was changed"
     assert not (tmp_path / "a").exists()
 
 

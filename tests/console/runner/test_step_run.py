@@ -21,7 +21,7 @@ LOOKS: list[tuple[CheckResult, str, tuple[str, str] | None]] = [
     (done("there", "by this"), "so", None),
     (skipped("not here"), "skipped", None),
     (CheckResult("wrong", "broken"), "failed", None),
-    (CheckResult("refused", "no"), "refused", ("refused", "step 2, make it so: refused: no; nothing was changed")),
+    (CheckResult("refused", "no"), "refused", ("refused", "step 2, make it so: no; nothing was changed")),
 ]
 
 
@@ -97,7 +97,7 @@ async def test_a_refusal_in_a_plan_ends_the_run(tmp_path: Path) -> None:
     step = Scripted(needed("missing"))
     step.plans = [Refusal("too dear")]
     walk = Walk(tmp_path, step)
-    assert await walk.end() == ("refused", "step 2, make it so: refused: too dear; nothing was changed")
+    assert await walk.end() == ("refused", "step 2, make it so: too dear; nothing was changed")
     assert walk.states()[-1] == ("refused", "too dear")
 
 
