@@ -215,6 +215,7 @@ class Watch:
                 key: (reading.outcome, re.sub(r"^[\d.]+ m?s$", "", reading.word))
                 for key, reading in sweeps.readings.items()
             }
+            self._verdict = self._sum(sweeps)
         else:
             self._tell_changes(sweeps, changed)
         sys.stdout.flush()
@@ -250,7 +251,7 @@ class Watch:
         if self.lacks:
             print(f"\nsite.toml lacks this; copy it there and put in your own:\n\n{self.lacks}")
         if told.findings:
-            print(f"\n{text.findings(told.findings, paint)}")
+            print(f"\n{text.findings(told.findings, paint, text.terminal_width())}")
         if self.static:
             word = "finding" if len(self.static) == 1 else "findings"
             print(f"\n{len(self.static)} {word} in the files (they change no verdict): cowhand lint")
@@ -259,8 +260,7 @@ class Watch:
         from console.events import ReadingsChanged
         from console.formats import text
 
-        told, paint, now = sweeps.findings, text.paint(sys.stdout), time.strftime("%H:%M:%S")
-        assert told is not None
+        paint, now = text.paint(sys.stdout), time.strftime("%H:%M:%S")
         latest = {
             (reading.lane, reading.hop): reading
             for event in changed
@@ -273,9 +273,15 @@ class Watch:
             self._told[key] = (reading.outcome, word)
             lamp = paint(f"{text.MARKS[reading.outcome]} {reading.word}", reading.outcome)
             print(f"{now}  {reading.lane}  {reading.hop}  {lamp}")
-        count = len(sweeps.topology.lanes)
-        cause = told.cause or (f"all {count} lanes well" if told.verdict == "well" else "")
-        verdict = f"{told.verdict} · {cause}" if cause else told.verdict
+        verdict = self._sum(sweeps)
         if verdict != self._verdict:
             print(f"{now}  {verdict}")
         self._verdict = verdict
+
+    @staticmethod
+    def _sum(sweeps: Sweeps) -> str:
+        """The verdict and its cause, in one line."""
+        told = sweeps.findings
+        assert told is not None
+        cause = told.cause or (f"all {len(sweeps.topology.lanes)} lanes well" if told.verdict == "well" else "")
+        return f"{told.verdict} · {cause}" if cause else told.verdict

@@ -57,6 +57,6 @@ def _print(estate: Estate, findings: Sequence[Finding], how: str) -> None:
         print(github.render(estate, findings))
     elif findings or not estate.problems:
         # Of files that cannot be used, "nothing found" would be said too early.
-        print(text.findings(findings, text.paint(sys.stdout)))
+        print(text.findings(findings, text.paint(sys.stdout), text.terminal_width()))
         if findings:
             print(f"\n{text.tally(findings)}")

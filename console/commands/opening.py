@@ -26,7 +26,7 @@ def site_file(arguments: argparse.Namespace) -> Path:
     found = find(Path(arguments.site) if arguments.site else None)
     if found is None:
         raise InputError(
-            "site.toml", 0, 0, "no site file here; write one (see the README), name one with --site, or --lab"
+            "site.toml", 0, 0, "no site file here; cowhand init makes one, --site names one, --lab is the rehearsal"
         )
     return found
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TextIO, get_args
 
@@ -87,8 +90,20 @@ MOST_EVIDENCE = 40
 _DIFF = {"+": "ok", "-": "failed"}
 
 
-def findings(found: Sequence[Finding], colour: Paint) -> str:
-    """Return the findings: what is wrong, where, and what to do."""
+def terminal_width() -> int:
+    """Return the columns of the terminal that is written to; 0 where none is, so that a reader gets whole lines."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def _wrapped(row: str, width: int, colour: Paint, tone: str | None) -> str:
+    """Return a row of two blanks and words, over several lines where a terminal is narrower."""
+    plain = width <= 20 or len(row) <= width - 2 or row[:1] in (" ", "@")  # a diff's rows stay as they are
+    rows = [row] if plain else textwrap.wrap(row, width - 2, break_on_hyphens=False)
+    return "\n".join(f"  {colour(each, tone) if tone else each}" for each in rows or [row])
+
+
+def findings(found: Sequence[Finding], colour: Paint, width: int = 0) -> str:
+    """Return the findings: what is wrong, where, and what to do; wrapped to a width, 0 for whole lines."""
     if not found:
         return "nothing found"
     blocks = []
@@ -98,9 +113,13 @@ def findings(found: Sequence[Finding], colour: Paint) -> str:
         name = colour(each.name, severity)
         head = f"{colour(each.id, severity)} {colour(f'{severity:8}', severity)} {colour(places, 'bold')}  {name}"
         told = [row for row in each.evidence[:MOST_EVIDENCE] if row != each.summary]
-        rows = [f"  {colour(row, _DIFF.get(row[:1], 'dim'))}" for row in told]
+        rows = [
+            f"  {colour(row, _DIFF[row[:1]])}" if row[:1] in _DIFF else _wrapped(row, width, colour, "dim")
+            for row in told
+        ]
         remedy = f"remedy: {each.remedy}" + (f" (cowhand flow {each.flow})" if each.flow else "")
-        blocks.append("\n".join([head, f"  {each.summary}", *rows, f"  {colour(remedy, 'dim')}"]))
+        summary = _wrapped(each.summary, width, colour, None)
+        blocks.append("\n".join([head, summary, *rows, _wrapped(remedy, width, colour, "dim")]))
     return "\n".join(blocks)
 
 

@@ -50,6 +50,14 @@ def test_a_change_is_told_once_and_a_latency_is_no_news(capsys: pytest.CaptureFi
     ]  # fmt: skip
 
 
+def test_a_verdict_that_stays_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Watch("site", (), False, watching=True)
+    swept(watch, "failed", "refused", "down", "nobody listens")
+    capsys.readouterr()
+    swept(watch, "failed", "refused", "down", "nobody listens")
+    assert capsys.readouterr().out == ""
+
+
 def test_the_json_of_a_watch_is_one_document_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     watch = Watch("site", (), True, watching=True)
     swept(watch, "ok", "40 ms", "well")

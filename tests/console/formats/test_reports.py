@@ -13,6 +13,7 @@ import pytest
 from console.__main__ import main
 from console.diagnosis.catalogue import finding
 from console.formats import text
+from console.model import Span
 from console.sources import haproxy
 from console.topology.build import build
 from console.topology.sources import Sources
@@ -205,6 +206,19 @@ def test_an_ipv6_target_is_written_in_brackets_and_an_open_one_as_it_stands():
     config = "listen a\n bind :4190\n server m [fd42::214]:14190\nlisten b\n bind :25\n server m 10.0.0.1:${PB}\n"
     shown = text.topology("x", build(Sources(haproxy=haproxy.parse(config, "h.cfg"))))
     assert "  [fd42::214]:14190  " in shown and "  10.0.0.1:${PB} " in shown
+
+
+def test_findings_are_wrapped_where_a_terminal_is_narrower_and_whole_elsewhere() -> None:
+    long = finding(
+        "CH004", "HAProxy checks only that 10.9.9.9:10025 accepts a connection, so it stays UP while Postfix is dead",
+        Span("haproxy.cfg", 6),
+    )  # fmt: skip
+    rows = text.findings([long], lambda words, _: words, 60).split("\n")
+    assert all(len(row) <= 60 for row in rows[1:])
+    assert all(row.startswith("  ") for row in rows[1:])
+    whole = text.findings([long], lambda words, _: words).split("\n")
+    assert whole[1] == f"  {long.summary}"
+    assert " ".join(row.strip() for row in rows[1:]) == " ".join(row.strip() for row in whole[1:])
 
 
 def test_columns_have_heads_and_findings_a_sum() -> None:
