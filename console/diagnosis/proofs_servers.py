@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from console.answers import Server
+from console.answers import Directed, Server
 from console.diagnosis.log_lines import screened
 from console.diagnosis.loss import SLOW, late_across
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.symptoms import failing
 from console.diagnosis.world import World
-from console.model import PLAIN_PORTS
+from console.model import PLAIN_PORTS, Target
 from console.text import join_words
 
 _NO_SOURCE = re.compile(r"bind to source address")
@@ -25,13 +26,21 @@ def absent(world: World, scope: Scope) -> Proof:
         return Proof(False)
     if world.seen.stats and world.seen.stats.frontends and world.frontend(port) is None:
         return Proof(False)  # it is the listener that is gone
-    others = world.seen.stats is not None and any(row.proxy == lane.proxy for row in world.seen.stats.servers)
+    others = any(row.proxy == lane.proxy for row in world.seen.stats.servers) if world.seen.stats else True
+    others = others or world.asked.directed is None or _led_to(lane.target, world.asked.directed)
+    ends = {*world.came("talk", "here", port), *world.came("talk", "itself", port)}
     return Proof(
         True,
         (f"show stat has no server {lane.proxy}/{lane.server}",),
         {"server": f"{lane.proxy}/{lane.server}"},
-        beside=not others,  # one of another name may serve, where the lane is ill for something else
+        beside=ends == {"closed-0"} and not others,  # one of another name may serve, where something else is wrong
     )
+
+
+def _led_to(target: Target | None, led: Mapping[str, Directed]) -> bool:
+    """Whether any server of HAProxy's, whatever its name, leads where a lane leads."""
+    places = {(to.address, to.port) for to in led.values()}
+    return target is None or (target.host, target.port) in places
 
 
 def put_away(*states: str) -> Fact:

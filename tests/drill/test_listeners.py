@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from console.answers import Ping, Route
+from console.answers import Directed, Ping, Route
 from console.diagnosis.explain import explain
 from console.diagnosis.world import World
 from console.hosts.host import Completed, Host
@@ -283,3 +283,14 @@ def test_that_a_daemon_does_not_listen_is_told_beside_a_dead_way_where_ss_shows_
         seen.lanes["993/imaps"].lane = replace(lane, target=replace(lane.target, host="10.10.10.99"))
     found = told(seen)
     assert "vm/no-way-back" in found and ("daemon/listener-absent" in found) == (shown == "others")
+
+
+@pytest.mark.parametrize("led", [None, {"elsewhere/other": Directed("10.10.10.214", 10465)}])
+def test_a_server_of_another_name_may_serve_where_the_lane_is_ill_for_something_else(
+    led: dict[str, Directed] | None,
+) -> None:
+    seen = read("own-service-stopped+no-server")
+    assert told(seen) == {"daemon/stopped", "haproxy-server/absent"}
+    assert seen.asked is not None
+    seen.asked.directed = led
+    assert told(seen) == {"daemon/stopped"}
