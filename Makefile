@@ -81,7 +81,7 @@ dist: $(READY)
 	@test -x .venv-dist/bin/pex || { $(PYTHON) -m venv .venv-dist && .venv-dist/bin/python -m pip install --quiet pex==2.105.2; }
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p' requirements.lock > build/versions.txt
 	.venv-dist/bin/pex dist/*.whl --console-script cowhand --venv prepend --compile --constraints build/versions.txt \
-	  --python $(BIN)/python --output-file dist/cowhand.pyz
+	  --preamble-file assets/preamble.py --python $(BIN)/python --output-file dist/cowhand.pyz
 	rm -rf build
 
 clean:

@@ -143,9 +143,13 @@ show() { # prints the state
 
 # ── a watchdog ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-runs() { # runs NAME…: whether a process of one of these names runs
+runs() { # runs NAME…: whether a process of one of these names is root's: anybody can call one so
   for wanted; do
-    grep -qsxF "$wanted" "$root"/proc/[0-9]*/comm && return 0
+    for each in $(grep -lsxF "$wanted" "$root"/proc/[0-9]*/comm); do
+      field='' real=''
+      while read -r field real _; do [ "$field" != Uid: ] || break; done 2>/dev/null <"${each%comm}status"
+      [ "$field $real" != "Uid: 0" ] || return 0
+    done
   done
   return 1
 }

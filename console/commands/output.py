@@ -69,9 +69,12 @@ def guarded(act: Callable[[], int]) -> int:
         if watched.failed is None:
             raise
         status = 0
-    except OSError:
+    except OSError as error:
         if watched.failed is None:
-            raise
+            if error.filename is None:
+                raise
+            say(f"{os.fsdecode(error.filename)}: {(error.strerror or 'it cannot be used').lower()}")
+            return EXIT_UNUSABLE
         status = status if went_on else 0
     finally:
         sys.stdout = stream

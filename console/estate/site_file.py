@@ -46,10 +46,8 @@ def find(explicit: Path | None = None) -> Path | None:
         from console.estate import site_names
 
         found = site_names.named(named) if named else site_names.only()
-    if found == Path(FILE) and (who := _planted(found)):
-        raise InputError(
-            FILE, 0, 0, f"belongs to {who}, where everybody may lay one; name it with --site if you mean it"
-        )
+    if not named and found is not None and (who := _planted(found) if found == Path(FILE) else _others(found)):
+        raise InputError(str(found), 0, 0, f"belongs to {who}, and nobody named it; name it with --site if you mean it")
     return found
 
 
@@ -66,6 +64,17 @@ def _planted(path: Path) -> str:
         if not path.absolute().parent.stat().st_mode & 0o002:
             return ""
         owners = {path.lstat().st_uid, path.stat().st_uid} - {0, os.geteuid()}
+    except OSError:
+        return ""
+    return user_name(min(owners)) if owners else ""
+
+
+def _others(path: Path) -> str:
+    """Return who owns a site file of the configuration folder, or that folder; "" when it is ours or root's."""
+    from console.store.safe_folder import user_name
+
+    try:
+        owners = {path.stat().st_uid, path.absolute().parent.stat().st_uid} - {0, os.geteuid()}
     except OSError:
         return ""
     return user_name(min(owners)) if owners else ""

@@ -60,6 +60,9 @@ while :; do
     links=$((links + 1))
     [ $links -le 40 ] || say "Too many levels of symbolic links"
     if [ "$me" = 0 ] && [ "$(stat -c %u -- "./$part")" != 0 ]; then belongs "$here" "./$part"; fi
+    case $here in
+      */data/conf/*|*/data/assets/*) say "$here is a link, and root of a container may have laid it" ;;
+    esac
     target=$(readlink -- "./$part")
     case $target in /*) cd /; shown=/ ;; esac
     rest=$target${rest:+/$rest}
@@ -122,7 +125,8 @@ sync . 2>/dev/null || sync
 """
 """Goes to the file's folder step by step and works from there, by names without a slash and by descriptors.
 
-No link is followed but root's own, when we are root. Owner and mode are the draft's before it gets its name: a reader
+No link is followed but root's own, when we are root, and none below the folders that Mailcow mounts in containers: root
+there is this root. Owner and mode are the draft's before it gets its name: a reader
 sees the old file or the new one, and a cut changes neither. What the file is now is compared under a lock."""
 
 

@@ -129,6 +129,19 @@ async def test_roots_own_links_are_followed_one_step_at_a_time(host: Shell, fold
     assert names(folder / "a" / "b") == ["file", "file.previous"]
 
 
+@pytest.mark.parametrize("place", ["opt/data/conf/dovecot", "opt/data/assets/ssl"])
+async def test_a_link_that_root_of_a_container_lays_is_not_written_through(
+    place: str, host: Shell, folder: Path
+) -> None:
+    (folder / place).mkdir(parents=True)
+    precious = folder / "precious"
+    precious.write_text("precious\n")
+    (folder / place / "extra.conf").symlink_to(precious)
+    with pytest.raises(FileError, match="is a link, and root of a container may have laid it"):
+        await host.write(str(folder / place / "extra.conf"), b"ours\n", 0o644)
+    assert precious.read_text() == "precious\n"
+
+
 @pytest.mark.parametrize(("links", "ends"), [(40, True), (41, False)])
 async def test_forty_links_are_followed_as_linux_does(links: int, ends: bool, host: Shell, folder: Path) -> None:
     (folder / "0").write_text("old")

@@ -453,6 +453,9 @@ def test_cron_starts_it_again_after_a_restart(plain: Machine) -> None:
     assert plain.good("ways") == "process\n"
     (plain.root / "proc/7").mkdir()
     (plain.root / "proc/7/comm").write_text("cron\n")
+    (plain.root / "proc/7/status").write_text("Name:\tcron\nUid:\t1000\t1000\t1000\t1000\n")
+    assert plain.good("ways") == "process\n", "anybody can call a process so"
+    (plain.root / "proc/7/status").write_text("Name:\tcron\nUid:\t0\t0\t0\t0\n")
     assert plain.good("ways") == "process cron\n"
     plain.good("arm", "way", "120", "--", *back(plain))
     line = table.read_text().splitlines()[1]
@@ -472,6 +475,7 @@ def test_cron_starts_it_again_after_a_restart(plain: Machine) -> None:
 def test_at_starts_it_again_after_a_restart(plain: Machine) -> None:
     (plain.root / "proc/7").mkdir()
     (plain.root / "proc/7/comm").write_text("atd\n")
+    (plain.root / "proc/7/status").write_text("Name:\tatd\nUid:\t0\t0\t0\t0\n")
     plain.tool("at", f'echo "$*" > "{plain.root}/at"; cat >> "{plain.root}/at"')  # stands for at
     assert plain.good("ways") == "process at\n"
     plain.good("arm", "way", "120", "--", *back(plain))
