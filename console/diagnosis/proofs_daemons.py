@@ -237,8 +237,11 @@ def _dovecot_ails(world: World) -> bool:
 def distrusted(world: World, scope: Scope) -> Proof:
     """Dovecot's log says since the sweep began whom it does not trust: its process for this very protocol does."""
     for port in scope.ports:
-        if (found := untrusted_peer(spoken(world.log(port), world.lanes[port].lane.protocol))) is not None:
-            return Proof(True, (found[1],), {"peer": f" {found[0]}", "address": found[0]})
+        lines = world.log(port)
+        own, newest = untrusted_peer(spoken(lines, world.lanes[port].lane.protocol)), untrusted_peer(lines)
+        if own is not None and newest is not None:
+            line = newest[1] if newest[0] == own[0] else own[1]  # one line for all lanes of one peer
+            return Proof(True, (line,), {"peer": f" {own[0]}", "address": own[0]})
     return Proof(None, given={"peer": "", "address": "the address that Dovecot logs"})
 
 
