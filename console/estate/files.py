@@ -131,7 +131,10 @@ class Files:
             if not self._room(path, found.st_size if found.st_size <= largest else 0, where, shown):
                 return None
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            read = self.memo.once(("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient))
+            within = None if self.own else self._around.holds
+            read = self.memo.once(
+                ("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient, within)
+            )
         except OSError as error:
             self.complain(where, f'"{clean(shown, 120)}" {text_file.reason(error)}')
             return None
@@ -194,7 +197,7 @@ class Files:
             return None
         self.memo.asked.setdefault((kind, self.file), {})[str(path)] = cache.stamp(path)
         try:
-            return text_file.read(path, name)
+            return text_file.read(path, name, within=boundary.holds)
         except (OSError, InputError):
             return None
 
@@ -203,10 +206,12 @@ class Files:
         return tuple((name, cache.stamp(Path(name))) for name in sorted(self.memo.asked.get((kind, self.file), ())))
 
 
-def _attempt(path: Path, shown: str, largest: int, lenient: bool) -> tuple[str | None, InputError | None]:
+def _attempt(
+    path: Path, shown: str, largest: int, lenient: bool, within: Callable[[Path], bool] | None
+) -> tuple[str | None, InputError | None]:
     """Return the text, and what is wrong with it; one with a byte that is not UTF-8 is read all the same."""
     try:
-        return text_file.read(path, shown, largest, lenient=lenient), None
+        return text_file.read(path, shown, largest, lenient=lenient, within=within), None
     except text_file.NotUnicodeError as error:
         return error.text, error
     except InputError as error:

@@ -33,7 +33,8 @@ def certificates(estate: Estate, table: str, key: str, written: str) -> str:
     Raises `InputError` with the place of the key when there are none to read."""
     found = path(estate, table, key, written)
     try:
-        text = text_file.read(found, written)
+        within = None if estate.own else Boundary(estate.file.absolute().parent, ()).holds
+        text = text_file.read(found, written, within=within)
     except OSError as error:
         raise problem(estate, table, key, f'"{clean(written, 120)}" {text_file.reason(error)}') from None
     blocks = _BLOCK.findall(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from console.errors import InputError
@@ -19,10 +20,18 @@ class NotUnicodeError(InputError):
         self.text = text
 
 
-def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = False) -> str:
+def read(
+    path: Path,
+    shown: str,
+    largest: int = LARGEST,
+    *,
+    lenient: bool = False,
+    within: Callable[[Path], bool] | None = None,
+) -> str:
     """Return a file's text; raises `OSError` when it cannot be opened, `InputError` when it is not text or too large.
 
-    `shown` is its name in messages; `lenient` keeps bytes that are not UTF-8 as surrogates, to be written back."""
+    `shown` is its name in messages; `lenient` keeps bytes that are not UTF-8 as surrogates, to be written back.
+    `within` says of the file that was opened whether it may be read: a link may have been laid since one looked."""
     from console.store.plain import NotPlainError, open_plain
 
     try:
@@ -30,6 +39,8 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
     except NotPlainError as error:
         raise InputError(shown, 1, 1, f"{error.strerror}; name the file itself") from None
     with os.fdopen(handle, "rb") as file:
+        if within is not None and not within(_opened(handle, path)):
+            raise InputError(shown, 1, 1, "became a link that leads out of this site and its repository: not read")
         # The size of the file, not the limit: a buffer of the limit would be allocated for every file.
         expected = os.fstat(handle).st_size
         data = file.read(expected + 1) if expected <= largest else b""
@@ -52,6 +63,14 @@ def read(path: Path, shown: str, largest: int = LARGEST, *, lenient: bool = Fals
         byte = data[error.start]
         problem = f"not UTF-8: byte 0x{byte:02x} stands here; save the file as UTF-8"
         raise NotUnicodeError(data.decode("utf-8", "replace"), shown, *place(data, error.start), problem) from None
+
+
+def _opened(handle: int, path: Path) -> Path:
+    """Return where a file is that was opened, by the kernel's word; where it tells of none, its path."""
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{handle}"))  # noqa: PTH115
+    except OSError:
+        return path
 
 
 def place(data: bytes, offset: int) -> tuple[int, int]:

@@ -164,10 +164,12 @@ def _read(estate: Estate, place: Place) -> Shown | None:
     from console.tofu.show import CAP, Shown
 
     assert place.file is not None
-    if not Boundary(estate.file.absolute().parent, [place.folder]).holds(place.file):
+    boundary = Boundary(estate.file.absolute().parent, [place.folder])
+    if not boundary.holds(place.file):
         return Shown(missing="its state is outside of this site and its repository: not read")
     try:
-        return state.parse(text_file.read(place.file, place.file.name, CAP, lenient=True).encode(errors="replace"))
+        text = text_file.read(place.file, place.file.name, CAP, lenient=True, within=boundary.holds)
+        return state.parse(text.encode(errors="replace"))
     except FileNotFoundError:
         return Shown(missing="there is no state yet")
     except state.Encrypted:

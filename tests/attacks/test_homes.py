@@ -11,6 +11,7 @@ import pytest
 
 import assets
 from console.__main__ import main
+from console.store import plain
 from tests.attacks.conftest import MALLORY, Mallory
 
 PREAMBLE = Path(assets.__file__).parent / "preamble.py"
@@ -68,3 +69,40 @@ def test_a_working_folder_that_may_not_be_entered_is_said(
     monkeypatch.setattr(Path, "stat", refused)
     assert main(words.format(folder=tmp_path).split()) == 2
     assert "permission denied" in capsys.readouterr().err
+
+
+SOURCES = '[sources]\nhaproxy = ["haproxy.cfg"]\nmailcow_conf = "mailcow.conf"\ndeploy_script = "deploy.sh"\n'
+
+
+@pytest.mark.parametrize("name", ["haproxy.cfg", "mailcow.conf", "deploy.sh", "infra/main.tf", "infra/more.txt"])
+def test_a_link_that_is_laid_after_the_look_is_not_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone = tmp_path / "clone"
+    (clone / "infra").mkdir(parents=True)
+    secret = tmp_path / "secret"
+    secret.write_text('listen planted\nPLANTED planted\nlocals {\n  planted = "planted"\n')
+    (clone / "site.toml").write_text(SOURCES + 'opentofu = ["infra"]\n')
+    (clone / "haproxy.cfg").write_text("listen smtp\n  bind :25\n  server m 10.0.0.1:25\n")
+    (clone / "mailcow.conf").write_text("A=1\n")
+    (clone / "deploy.sh").write_text("#!/bin/sh\n")
+    (clone / "infra/main.tf").write_text(
+        'resource "incus_storage_volume" "v" {\n  name = file("${path.module}/more.txt")\n}\n'
+    )
+    (clone / "infra/more.txt").write_text("x")
+    opened = plain.open_plain
+
+    def late(path: Path) -> int:
+        if path.name == Path(name).name:
+            (clone / name).unlink()
+            (clone / name).symlink_to(secret)
+        return opened(path)
+
+    monkeypatch.setattr(plain, "open_plain", late)
+    monkeypatch.chdir(clone)
+    for words in (["show"], ["lint"], ["show", "--json"]):
+        main(words)
+        found = capsys.readouterr()
+        assert "planted" not in (found.out + found.err).lower()
+        (clone / name).unlink()
+        (clone / name).write_text("x\n")
