@@ -34,6 +34,13 @@ def test_root_unpacks_nothing_into_another_users_cache(mallory: Mallory, top: Pa
     assert begun(HOME="/", PEX_ROOT=str(home / ".cache/x")).returncode == 1
 
 
+def test_no_settings_of_pex_are_read_that_anybody_may_lay_beside_it(tmp_path: Path) -> None:
+    code = f"exec(open({str(PREAMBLE)!r}).read()); print(os.environ['PEX_IGNORE_RCFILES'])"
+    words = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(words, env={"HOME": "/"}, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "1\n"
+
+
 def test_the_file_that_is_copied_elsewhere_begins_with_it() -> None:
     makefile = (PREAMBLE.parent.parent / "Makefile").read_text()
     assert "--preamble-file assets/preamble.py" in makefile
