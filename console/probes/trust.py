@@ -50,7 +50,7 @@ class Trust(Struct):
         if made is None:
             return
         self.known[found.fingerprint] = ""  # other ports that show it need not ask, too
-        why = await _handshake(host, ladder, made)
+        why = await _handshake(host, ladder, found.fingerprint, made)
         if why is None:
             self.known.pop(found.fingerprint, None)
         else:
@@ -74,8 +74,9 @@ def _context(authority: str) -> ssl.SSLContext | None:
     return made if made.cert_store_stats()["x509_ca"] or folder or authority else None
 
 
-async def _handshake(host: Host, ladder: Ladder, context: ssl.SSLContext) -> str | None:
-    """Why clients do not trust it, "" when they do; None when that could not be asked."""
+async def _handshake(host: Host, ladder: Ladder, asked: str, context: ssl.SSLContext) -> str | None:
+    """Why clients do not trust the certificate with the fingerprint `asked`, "" when they do; None when that could not
+    be asked, also where another one was shown."""
     target = ladder.target
     try:
         stream = await host.connect(target.address, target.port, CONNECT)
@@ -88,11 +89,14 @@ async def _handshake(host: Host, ladder: Ladder, context: ssl.SSLContext) -> str
                 await probe.greet(wire)
                 await probe.starttls(wire)
         async with asyncio.timeout(PATIENCE):
-            await TlsStream(stream, target.name, context=context).handshake()
+            secured = TlsStream(stream, target.name, context=context)
+            await secured.handshake()
+            shown = secured.certificate()
     except ssl.SSLCertVerificationError as error:
         return REASONS.get(error.verify_code)
     except (ssl.SSLError, Broken, HostError, EOFError, TimeoutError):
         return None
     finally:
         stream.close()
-    return ""
+    # what is trusted is what was shown this time: a server may have several, or another one for who looks closely
+    return "" if shown is not None and shown.fingerprint == asked else None

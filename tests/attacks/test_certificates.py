@@ -6,12 +6,17 @@ import ssl
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from console.facts import certificates
 from console.facts.certificate_places import ask
 from console.hosts.local import Local
+from console.ladders import ProbeTarget
+from console.probes.ladder import climb
+from console.probes.trust import Trust
 from console.sources import x509
 from tests.console.facts.test_certificate_places import LEAF, NAME
+from tests.console.probes import test_trust as served
 
 DER = ssl.PEM_cert_to_DER_cert(LEAF)
 VERSION = b"\xa0\x03\x02\x01\x02"
@@ -56,3 +61,17 @@ async def test_a_line_in_a_certificates_file_is_not_taken_for_ours(tmp_path: Pat
         str(live / name / "fullchain.pem") for name in ("a.example.org", NAME)
     ]
     assert found.state == "" and not any(each.trusted == "" for each in found.places) and found.error == ""
+
+
+async def test_another_certificate_that_is_trusted_makes_none_of_the_one_that_was_shown(tmp_path: Path) -> None:
+    """Whoever sits on the way can have a certificate for a name of theirs, and show it to who looks closely."""
+    authority, shown = served.certificate("root", ca=True), served.certificate(served.NAME)
+    theirs = served.certificate("mallory.example.org", authority)
+    async with served.serving(tmp_path, shown[1], shown[0]) as port:
+        ladder = await climb(ProbeTarget("127.0.0.1", port, "imaps", name=served.NAME, depth="tls"), Local())
+    assert ladder.certificate is not None
+    trust = Trust(served.pem(authority[0]).decode())
+    async with served.serving(tmp_path, theirs[1], theirs[0]) as port:
+        ladder.target = replace(ladder.target, port=port)
+        await trust.ask(Local(), ladder)
+    assert trust.known == {}
