@@ -28,6 +28,9 @@ REHEARSAL = "no site.toml here: this is a rehearsal; i sets up your own (or cowh
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cowhand and return its exit status."""
+    from console.process import inherited
+
+    inherited.put_right()
     from console.commands.output import guarded
     from console.process import crash
 

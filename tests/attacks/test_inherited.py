@@ -1,0 +1,45 @@
+"""Whoever starts cowhand hands on closed files and strange signals: nothing is printed into a file, or proven by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+CODE = """
+import os, subprocess, sys
+from console.__main__ import main
+main(["explain", "CH001"])
+opened = os.open("{path}", os.O_RDWR | os.O_CREAT)
+print("PRINTED"); print("PRINTED", file=sys.stderr); sys.stdout.flush()
+status = subprocess.run(["false"]).returncode
+os.write(opened, str(status).encode())
+os.kill(os.getpid(), 15)
+"""
+
+
+def close() -> None:
+    for number in (0, 1, 2):
+        os.close(number)
+
+
+def ignore() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+@pytest.mark.parametrize("before", [close, ignore, block])
+def test_what_a_program_hands_on_changes_nothing(before: Callable[[], None], tmp_path: os.PathLike[str]) -> None:
+    path = os.path.join(tmp_path, "file")  # noqa: PTH118
+    words = [sys.executable, "-c", CODE.format(path=path)]
+    done = subprocess.run(words, preexec_fn=before, timeout=60, check=False)
+    assert done.returncode == -signal.SIGTERM
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        assert file.read() == "1"
