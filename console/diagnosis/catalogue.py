@@ -52,7 +52,8 @@ _ENTRIES = (
         "CH006",
         "spoofable-proxy-port",
         "critical",
-        "publish on the one address HAProxy dials (SMTP_PORT_HAPROXY=10.x.x.x:10025 in mailcow.conf), firewalled to it",
+        "publish on the one address HAProxy dials (SMTP_PORT_HAPROXY=10.x.x.x:10025 in mailcow.conf);"
+        " if strangers reach that too, flow proxy-filter lets only the proxy pass",
         "proxy-override",
     ),
     Entry(

@@ -304,6 +304,10 @@ class Summary(Step):
         if strangers or shut:
             parts = [f"a forged header is believed from {join_words(strangers)}"] if strangers else []
             parts += [f"shut out: {join_words(shut)}"] if shut else []
+            if strangers:
+                parts.append(
+                    "publish on one address alone (proxy-override), then let only the proxy pass (proxy-filter)"
+                )
             return wrong("; ".join(parts))
         others = [vantage.words for vantage in self.forgery.all if not vantage.lawful and not vantage.within]
         if not others:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from console.errors import InputError
+from console.facts.arrivals import SCRIPT as ARRIVING
 from console.lab.daemons.services import PROXIED, Port
 from console.lab.machines.done import Done
 from console.lab.machines.rollbacks import STORE
@@ -23,6 +25,19 @@ OVERRIDE, CONF = f"{FOLDER}/docker-compose.override.yml", f"{FOLDER}/mailcow.con
 DOVECOT_CONF = f"{FOLDER}/data/conf/dovecot/extra.conf"
 CANDIDATE = f"{OVERRIDE}.cowhand-candidate"
 SERVICES = ("postfix-mailcow", "dovecot-mailcow")
+
+CHAINS = """\
+-P INPUT ACCEPT
+-P FORWARD DROP
+-P OUTPUT ACCEPT
+-N DOCKER
+-N DOCKER-USER
+-N MAILCOW
+-A FORWARD -j MAILCOW
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -j RETURN
+"""
+"""What `iptables -S` lists of the VM, as much as matters of Docker's."""
 
 _ENTRY = re.compile(r"(?:\$\{(\w+):-([^}]*)\}|(.*?)):(\d+)")
 _FOLDERS = (FOLDER, f"{FOLDER}/data/conf/dovecot", f"{FOLDER}/data/conf/postfix", "/var/lib/cowhand", STORE)
@@ -44,6 +59,10 @@ def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
             return Done(0, "".join(rows))
         case ("pgrep", *_):
             return Done(1)
+        case ("iptables", "-S"):
+            return Done(0, CHAINS)
+        case ("sh", "-c", script, "sh", _, _, service) if script == ARRIVING:
+            return _arrived(lab, service)
         case ("stat", "-L", "-c", "%a", "--", path) if (MAIL, path) in lab.files:
             return Done(0, "644\n")
         case ("mkdir", "-p", "-m", "0700", "--", path) if path == STORE:
@@ -57,6 +76,19 @@ def run(lab: Rehearsal, argv: tuple[str, ...]) -> Done | None:
             lab.files.pop((MAIL, f"{path}.previous"), None)
             return done
     return docker(lab, list(argv[1:])) if argv[:1] == ("docker",) else None
+
+
+def _arrived(lab: Rehearsal, name: str) -> Done:
+    """Who is connected to a container, as the kernel lists it there: the router has written its own address."""
+    service = lab.service(name)
+    if service is None or not service.running:
+        return Done(1, "", "Error: No such container\n")
+    rows = ""
+    for each in lab.network.arrived:
+        if each.to[1] in service.doors and ":" not in each.address:
+            far = ip_address(each.address).packed[::-1].hex().upper()
+            rows += f"   1: {far}:{each.to[1]:04X} {far}:{each.port:04X} 01 00000000:00000000\n"
+    return Done(0, rows)
 
 
 def docker(lab: Rehearsal, words: list[str]) -> Done | None:

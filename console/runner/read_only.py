@@ -148,6 +148,7 @@ _KNOWN: dict[str, Judge] = {
     "find": _without("-exec", "-ok", "-delete", "-fprint", "-fls"),
     "haproxy": _with("-c", "-v", "-vv"),
     "ip": lambda words: _ip(list(words)),
+    **dict.fromkeys(("iptables", "ip6tables"), lambda words: list(words) == ["-S"]),
     "incus": _verb("list", "info", "version", "config show", "config get", "config device show", "storage list",
                    "storage show", "storage info", "storage volume list", "storage volume show", "network show"),
     "mount": lambda words: not words,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from ipaddress import ip_address
 
 from msgspec import Struct
@@ -65,6 +66,8 @@ class Network:
         self.internet, self.tunnel, self.inside = Link(INTERNET_DELAY), Link(TUNNEL_DELAY), Link()
         self.listeners: dict[tuple[str, str, int], int] = {}
         self.callers: dict[int, Caller] = {}
+        self.arrived: deque[Caller] = deque(maxlen=64)
+        """The latest connections to the VM, as its kernel has them."""
 
     def route(self, origin: str, address: str) -> Route:
         """Find the way from a machine to an address; raises `Unreachable`: nothing is ever sent to a real one."""
@@ -126,6 +129,8 @@ class Network:
         there.bind(("127.0.0.1", 0))
         own = int(there.getsockname()[1])
         self.callers[own] = Caller(route.seen, own, (address, port))
+        if route.machine == MAIL:
+            self.arrived.append(self.callers[own])
         try:
             await asyncio.get_running_loop().sock_connect(there, ("127.0.0.1", loopback))
         except BaseException as error:
