@@ -49,7 +49,11 @@ check() {
 }
 case $path in /*) ;; *) path=$(pwd -P)/$path ;; esac
 cd /
-shown=/ rest=$path links=0
+shown=/ rest=$path links=0 mounted=
+case $path in
+  */data/conf/*) mounted=/${path#*/data/conf/} ;;
+  */data/assets/*) mounted=/${path#*/data/assets/} ;;
+esac
 while :; do
   part=${rest%%/*}
   case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
@@ -60,8 +64,9 @@ while :; do
     links=$((links + 1))
     [ $links -le 40 ] || say "Too many levels of symbolic links"
     if [ "$me" = 0 ] && [ "$(stat -c %u -- "./$part")" != 0 ]; then belongs "$here" "./$part"; fi
-    case $here in
-      */data/conf/*|*/data/assets/*) say "$here is a link, and root of a container may have laid it" ;;
+    case $here/$mounted in
+      */data/conf/*|*/data/assets/*|*/"$part${rest:+/$rest}")
+        say "$here is a link, and root of a container may have laid it" ;;
     esac
     target=$(readlink -- "./$part")
     case $target in /*) cd /; shown=/ ;; esac

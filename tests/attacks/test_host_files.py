@@ -139,7 +139,12 @@ async def test_a_link_that_root_of_a_container_lays_is_not_written_through(
     (folder / place / "extra.conf").symlink_to(precious)
     with pytest.raises(FileError, match="is a link, and root of a container may have laid it"):
         await host.write(str(folder / place / "extra.conf"), b"ours\n", 0o644)
+    (folder / "opt/data").rename(folder / "moved")
+    (folder / "opt/data").symlink_to(folder / "moved")  # root's own, above what is mounted
+    with pytest.raises(FileError, match="is a link, and root of a container may have laid it"):
+        await host.write(str(folder / place / "extra.conf"), b"ours\n", 0o644)
     assert precious.read_text() == "precious\n"
+    await host.write(str(folder / place / "other.conf"), b"ours\n", 0o644)
 
 
 @pytest.mark.parametrize(("links", "ends"), [(40, True), (41, False)])
