@@ -84,17 +84,16 @@ def parse(text: str) -> tuple[Certificate, ...]:
 def public_key_of(text: str) -> str:
     """Return the SHA-256 of the public key of the first certificate of PEM text, in hex; raises ValueError."""
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    from console.sources.x509 import public_key
 
     block = BLOCK.search(text)
     if block is None:
         raise ValueError("holds no certificate")
     try:
-        key = x509.load_pem_x509_certificate(block[0].replace("TRUSTED ", "").encode()).public_key()
-    except (x509.InvalidVersion, UnsupportedAlgorithm):
+        return public_key(x509.load_pem_x509_certificate(block[0].replace("TRUSTED ", "").encode()))[1]
+    except x509.InvalidVersion:
         raise ValueError("holds a certificate that cannot be read") from None
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def parse_key(text: str) -> str:

@@ -13,6 +13,7 @@ KEPT = 256
 """Certificates that are remembered: a server may show another one each time."""
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
     from cryptography.x509 import Certificate as Certified
 
 
@@ -49,15 +50,33 @@ def read(der: bytes) -> Certificate | None:
         return None
 
 
-def _key(certificate: Certified) -> tuple[str, str]:
-    """The kind of its key, and the SHA-256 of it; "" where the key is of no kind that is known here."""
+SIGNING = (
+    "1.2.840.113549.1.1.", "1.2.840.10045.2.1", "1.2.840.10040.4.1",
+    "1.3.101.112", "1.3.101.113", "2.16.840.1.101.3.4.3.",
+)  # fmt: skip
+"""How the kinds of keys begin that can sign, as a server's has to: RSA, EC, DSA, Ed25519, Ed448, ML-DSA. One of
+Diffie-Hellman, which cannot, has its prime tested when it is read: a minute for 8,192 bits, and nothing else runs."""
+
+
+def public_key(certificate: Certified) -> tuple[CertificatePublicKeyTypes, str]:
+    """Return a certificate's key, and the SHA-256 of it in hex; raises ValueError for one that cannot be read."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+    if not certificate.public_key_algorithm_oid.dotted_string.startswith(SIGNING):
+        raise ValueError("holds a certificate whose key signs nothing")
     try:
         key = certificate.public_key()
-        digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-    except (ValueError, UnsupportedAlgorithm):
+        return key, hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    except UnsupportedAlgorithm:
+        raise ValueError("holds a certificate that cannot be read") from None
+
+
+def _key(certificate: Certified) -> tuple[str, str]:
+    """The kind of its key, and the SHA-256 of it; "" where the key is of no kind that is known here."""
+    try:
+        key, digest = public_key(certificate)
+    except ValueError:
         return "", ""
     curve, size = getattr(key, "curve", None), getattr(key, "key_size", None)
     if curve is not None:

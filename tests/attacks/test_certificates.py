@@ -6,6 +6,9 @@ import ssl
 from pathlib import Path
 
 import pytest
+from asyncssh import kex_dh
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_der_x509_certificate
 from msgspec.structs import replace
 
 from console.facts import certificates
@@ -61,6 +64,36 @@ async def test_a_line_in_a_certificates_file_is_not_taken_for_ours(tmp_path: Pat
         str(live / name / "fullchain.pem") for name in ("a.example.org", NAME)
     ]
     assert found.state == "" and not any(each.trusted == "" for each in found.places) and found.error == ""
+
+
+def tagged(tag: int, *parts: bytes) -> bytes:
+    data = b"".join(parts)
+    size = len(data).to_bytes(4).lstrip(b"\0")
+    return bytes([tag, *([len(data)] if len(data) < 128 else [0x80 | len(size), *size])]) + data
+
+
+def number(value: int) -> bytes:
+    return tagged(2, value.to_bytes(value.bit_length() // 8 + 1))
+
+
+@pytest.mark.parametrize("kind", ["2a864886f70d010301", "2a8648ce3e0201"], ids=["PKCS 3", "X9.42"])
+def test_no_certificate_has_us_test_whether_its_number_is_a_prime(kind: str) -> None:
+    """For 8,192 bits that takes a minute in which nothing else runs."""
+    prime = kex_dh._group14_p
+    rest = number(prime // 2) if kind.endswith("3e0201") else b""
+    group = tagged(0x30, number(prime), number(5), rest)
+    key = tagged(0x30, tagged(0x30, tagged(6, bytes.fromhex(kind)), group), tagged(3, b"\0", number(12345)))
+    leaf = load_der_x509_certificate(DER)
+    body, own = (
+        leaf.tbs_certificate_bytes,
+        leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    )
+    assert own in body
+    whole = tagged(0x30, tagged(0x30, body[4:].replace(own, key)), DER[DER.index(body) + len(body) :])
+    found = x509.read(whole)
+    assert found is not None and (found.key, found.public_key) == ("", "")
+    with pytest.raises(ValueError, match="whose key signs nothing"):
+        certificates.public_key_of(ssl.DER_cert_to_PEM_cert(whole))
 
 
 async def test_another_certificate_that_is_trusted_makes_none_of_the_one_that_was_shown(tmp_path: Path) -> None:
