@@ -17,9 +17,11 @@ from dataclasses import dataclass
 import pyte
 
 LATENCY = re.compile(
-    r"\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇█]+\s*|\s*[▁▂▃▄▅▆▇█]+\s*|(?<!since )(?<![:\d])\d\d:\d\d(:\d\d)?\b"
+    r"\s*p50 .*? worst \d+(\.\d)? m?s\b( of \d+ sweeps)?"
+    r"|\s*\d+(\.\d)? m?s\b\s*|\s*changes [▁▂▃▄▅▆▇█]+\s*|\s*[▁▂▃▄▅▆▇█]+\s*|(?<!since )(?<![:\d])\d\d:\d\d(:\d\d)?\b"
 )
-"""A latency, the strip that draws the last ones, and the clocks beside it: "asked at", and the axis of the strip."""
+"""A latency, the row that sums them up once there are enough, the strip that draws the last ones, and the clocks beside
+it: "asked at", and the axis of the strip."""
 
 
 def _rest(row: str) -> str:
