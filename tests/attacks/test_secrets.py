@@ -148,8 +148,8 @@ def test_what_is_no_secret_in_these_files_is_shown(planted: Planted) -> None:
 
 
 FLOWS = (
-    "certificate-sync", "forgery-check", "haproxy-listeners", "prove-client-address", "provision", "proxy-override",
-    "rotate-certificate",
+    "certificate-sync", "forgery-check", "haproxy-listeners", "prove-client-address", "provision", "proxy-filter",
+    "proxy-override", "rotate-certificate",
 )  # fmt: skip
 INIT = ("init", "--plan", "--yes", "--untested", "--answer", "hosts=none")
 

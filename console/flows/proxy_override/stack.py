@@ -71,7 +71,7 @@ async def find(context: StepContext) -> Stack:
     own = (f"{folder}/{BASE}", f"{folder}/{OVERRIDE}")
     extra = [each for each in _files(ours[0]) if posixpath.normpath(each) not in own]
     if extra:
-        raise Refusal(f"compose reads {join_words(extra)} as well, and this flow edits {OVERRIDE} alone")
+        raise Refusal(f"compose reads {join_words(extra)} as well, and this flow reads {OVERRIDE} alone")
     await _quiet(context, stack, name)
     return await _ports(context, stack, name)
 
