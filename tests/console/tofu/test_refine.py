@@ -333,6 +333,9 @@ class Nobody(SimpleNamespace):
 
     async def open(self) -> None: ...
 
+    def opening(self) -> dict[str, Any]:
+        return {}
+
     async def close(self) -> None: ...
 
     def forget(self) -> None: ...
