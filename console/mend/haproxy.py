@@ -112,7 +112,8 @@ def _readable(estate: Estate, folder: Path) -> Iterator[Path]:
     real = Path(os.path.realpath(folder))
     documents = estate.sources.haproxy.documents if estate.sources.haproxy is not None else ()
     mended = {os.path.realpath(path_of(estate, each.file)) for each in documents}
-    for path in files_of(repository(real) or real, MOST):
+    # one more than MOST of the others has to come, where there are more
+    for path in files_of(repository(real) or real, MOST + len(mended)):
         if str(path) not in mended:
             yield path
 

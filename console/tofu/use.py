@@ -112,7 +112,8 @@ def other_files(place: Place) -> Iterator[Path]:
     folder, name = os.path.split(state)
     written = (state, f"{state}.backup", f"{folder}/.{name}.lock.info") if state else ()
     packages = (Path(data, "providers"), Path(data, "plugins"))
-    for path in files_of(_top(place), MOST, without=packages):
+    # one more than MOST of the others has to come, where there are more
+    for path in files_of(_top(place), MOST + len(written), without=packages):
         if str(path) not in written:
             yield path
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from console.__main__ import main
+from console.tofu.place import Place
+from console.tofu.use import MOST, other_files
 from tests.attacks.clones import CHECKS, Clone
 from tests.attacks.test_trust_provision import TOFU
 
@@ -100,3 +102,25 @@ def test_a_script_of_an_ssh_configuration_is_part_of_the_yes(
     clone.program(clone.folder / "deep/x.sh", f"#!/bin/sh\n{clone.mark('ssh')}\n")
     assert "deep/x.sh has changed since this folder was trusted" in run("check")[1]
     assert clone.marks() == []
+
+
+def test_a_script_that_a_clone_of_too_many_files_may_name_is_not_agreed_to(
+    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.site.write_text(clone.site.read_text() + '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n')
+    monkeypatch.setenv("COWHAND_SSH_CONFIG", str(clone.folder / "ssh_config"))
+    (clone.folder / "ssh_config").write_text("Host vps\n  HostName 127.0.0.1\n  Port 1\nProxyCommand ./x.sh\n")
+    (clone.folder / ".git").mkdir(exist_ok=True)
+    monkeypatch.setattr("console.hosts.ssh.foreign.MOST", 3)
+    status, told = run("trust --yes")
+    assert status == 1 and "there are more than 3 folders or files beside it that it may name" in told
+
+
+def test_what_is_left_out_of_opentofus_folder_does_not_make_room_for_what_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in ("terraform.tfstate", "terraform.tfstate.backup", *(f"z{number}.txt" for number in range(MOST))):
+        (tmp_path / name).write_text("")
+    place = Place(tmp_path, tmp_path / ".terraform", "local", tmp_path / "terraform.tfstate")
+    assert len(list(other_files(place))) == MOST
+    (tmp_path / "zz.txt").write_text("")
+    assert len(list(other_files(place))) > MOST

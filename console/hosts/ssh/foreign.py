@@ -48,6 +48,9 @@ def use(file: Path) -> Use | None:
     refused = "it is no plain file" if text is None else trust.unseen(lines)
     if any("include" in _spelled(line) for line in lines):
         refused = "an Include in it leads to other files: write them into it"
+    top = repository(file.parent)
+    if not refused and top is not None and sum(1 for _ in files_of(top, MOST)) > MOST:
+        refused = f"there are more than {MOST} folders or files beside it that it may name"
     return Use(
         "ssh",
         (program("ssh") or "ssh", "-F", str(file)),
