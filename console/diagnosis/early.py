@@ -22,7 +22,7 @@ PATIENT = 4.0
 """Seconds after which a peer that took the connection, and greets first at once, counts as silent so far."""
 
 JUST_NOW = 0.5
-"""Seconds in which nobody is said to be waited for."""
+"""Seconds after a question before we say that its answer is missing."""
 
 SLOW_TO_GREET = frozenset(("smtp", "submission", "smtps"))
 """Protocols whose servers may make clients wait on purpose."""

@@ -161,7 +161,7 @@ async def _bundles(context: StepContext, name: str) -> tuple[tuple[str, ...], tu
 async def _files(context: StepContext, how: str, path: str, base: str) -> list[str]:
     """The files that `crt` or `crt-list` means: itself, what is in its folder, or what its lines name.
 
-    Never certbot's own: written anew they are no links any more, and it renews nothing."""
+    Certbot's own files are left out: a rewrite would replace its links, and certbot renews nothing without them."""
     path = path if path.startswith("/") else f"{base}/{path}"
     if how == "crt-list":
         rows = [row.split() for row in (await context.text("proxy", path) or "").split("\n")]
