@@ -54,7 +54,8 @@ class Member(Step):
     """One host's part of a group: `guarded` is that host, and the plan has one rollback, on it.
 
     Its actions are done in order: a member has no `apply` of its own. It must be possible to take it back after a
-    change that was only half made."""
+    change that was only half made. Its `verify` says whether the host has taken the change; the proof from outside is
+    the group's."""
 
     def asks(self, decider: str) -> tuple[str, ...]:
         """The command that says on this member's host whether the host `decider` has kept its change.
@@ -78,7 +79,9 @@ class Group(Step):
 
     async def check(self, context: StepContext) -> CheckResult:
         """Done when every member is; refused when one is."""
-        found = [(member, await member.check(context)) for member in self.members]
+        return self._sum(context, [(member, await member.check(context)) for member in self.members])
+
+    def _sum(self, context: StepContext, found: Sequence[tuple[Member, CheckResult]]) -> CheckResult:
         words = "; ".join(f"{context.name(member.guarded[0])}: {each.words}" for member, each in found)
         evidence = [line for _, each in found for line in each.evidence]
         for state, make in (("refused", refused), ("needed", needed), ("done", done)):
@@ -124,7 +127,7 @@ class Group(Step):
 
     async def verify(self, context: StepContext) -> CheckResult:
         """The proof from outside, when every member finds its own change."""
-        found = await self.check(context)
+        found = self._sum(context, [(member, await member.verify(context)) for member in self.members])
         return found if found.state != "done" else await self.proof(context)
 
     async def undo(self, context: StepContext) -> Plan | None:

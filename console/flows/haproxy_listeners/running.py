@@ -29,7 +29,9 @@ LOOK = 20.0
 """Seconds a small command may take: HAProxy reads all certificates to check its file."""
 
 PROOF = 30.0
-"""Seconds in which every server has to be UP: HAProxy asks twice, 2 s apart, and postscreen waits 6 s."""
+"""Seconds in which HAProxy has to read its file, and then to have every server UP.
+
+It asks twice, 2 s apart, and postscreen waits 6 s."""
 
 OFTEN = 1.0
 """Seconds between two looks at the stats socket."""
@@ -165,6 +167,21 @@ def unread(estate: Estate, stats: Stats) -> list[str]:
     return found
 
 
+async def reading(context: StepContext, estate: Estate) -> None:
+    """Wait until HAProxy's stats socket answers as the file says it should; gives up after `PROOF` seconds."""
+    until = time.monotonic() + PROOF
+    while True:
+        stats = await _stats(context, estate)
+        if not (stats.error or unread(estate, stats)) or time.monotonic() > until:
+            return
+        await asyncio.sleep(OFTEN)
+
+
+async def _stats(context: StepContext, estate: Estate) -> Stats:
+    socket = haproxy.parse(estate.texts[_file(estate)], "").stats_sockets or haproxy_stats.SOCKETS
+    return await haproxy_stats.ask(context.host("proxy"), socket)
+
+
 def _unproven(estate: Estate, stats: Stats) -> list[str]:
     """The servers that are not UP by a check that got its answer."""
     if stats.error:
@@ -178,10 +195,9 @@ def _unproven(estate: Estate, stats: Stats) -> list[str]:
 
 async def prove(context: StepContext, estate: Estate) -> CheckResult:
     """Wait until each server of mail is UP by a check that got its answer; says which is not."""
-    socket = haproxy.parse(estate.texts[_file(estate)], "").stats_sockets or haproxy_stats.SOCKETS
     until = time.monotonic() + PROOF
     while True:
-        stats = await haproxy_stats.ask(context.host("proxy"), socket)
+        stats = await _stats(context, estate)
         open_ = _unproven(estate, stats)
         if not open_:
             rows = [f"{name}: {row.status}, {row.check} {row.last}" for name, _, row in _servers(estate, stats) if row]

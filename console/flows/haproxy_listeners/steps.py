@@ -11,7 +11,7 @@ from console.flows import Ask, CheckResult, Flow, Group, Member, Plan, Step, Ste
 from console.flows.awaiting import mailcow
 from console.flows.haproxy_listeners.program import Program
 from console.flows.haproxy_listeners.reloading import reloading, restore
-from console.flows.haproxy_listeners.running import Found, down, look, prove, unread
+from console.flows.haproxy_listeners.running import PROOF, Found, down, look, prove, reading, unread, used
 from console.flows.haproxy_listeners.wanted import Wanted, offers, running, wanted
 from console.text import join_words
 
@@ -39,6 +39,7 @@ class Listeners(Member):
     """The proxy's part: its file, and the reload."""
 
     name, words, guarded = "proxy", "edit HAProxy's listeners, and reload it", ("proxy",)
+    patience = 60.0 + 2 * PROOF
 
     async def check(self, context: StepContext) -> CheckResult:
         """Needed while the file is not as it should be, or HAProxy has not read it."""
@@ -60,6 +61,13 @@ class Listeners(Member):
         if waiting := unread(there, found.stats):
             return needed(f"{found.path} is as it should be, and HAProxy has not read it: {join_words(waiting)}", *left)
         return done("every listener of mail is as it should be", *left)
+
+    async def verify(self, context: StepContext) -> CheckResult:
+        """As `check`, once HAProxy has had its time: systemd calls a reload done before the new process answers."""
+        path = used(context.estate)
+        if isinstance(path, str) and (text := await context.text("proxy", path)) is not None:
+            await reading(context, running(context.estate, path, text))
+        return await self.check(context)
 
     async def plan(self, context: StepContext) -> Plan:
         """The candidate beside the file, HAProxy's own check of it, the file, and a reload."""

@@ -270,6 +270,25 @@ async def test_a_file_that_haproxy_has_not_read_is_read(root: Path) -> None:
     assert [action.text for action in plan.actions[1:]] == ["systemctl reload haproxy"]
 
 
+async def test_a_reload_that_is_reported_as_done_before_the_new_process_answers_is_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "OFTEN", 0)
+    lay(root, case.LATE, "5")
+    said, _ = await ran(root)
+    assert said == "done, and verified"
+    assert (root / case.LATE).read_text() == "0"
+
+
+async def test_a_reload_that_is_never_read_is_taken_back(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "PROOF", 0)
+    lay(root, case.LATE, "1000")
+    before = (root / case.CONFIGURATION).read_bytes()
+    said, _ = await ran(root)
+    assert "HAProxy has not read it" in said and "taken back on vps" in said
+    assert (root / case.CONFIGURATION).read_bytes() == before
+
+
 async def test_it_is_undone(root: Path) -> None:
     before = (root / case.CONFIGURATION).read_bytes()
     await ran(root)

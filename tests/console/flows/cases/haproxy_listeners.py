@@ -22,6 +22,8 @@ from tests.console.flows.case import Case, Rooted, tree
 CONFIGURATION = "etc/haproxy/haproxy.cfg"
 LOADED = "run/loaded.cfg"
 WORDS = ("dumb", "closed")
+LATE = "run/late"
+"""How many answers after a reload still come from the process before, as under systemd; none where it is absent."""
 
 TOOLS = {
     "haproxy": """\
@@ -39,6 +41,7 @@ case "$*" in
 *) exit 5 ;;
 esac
 cp "$ROOT/etc/haproxy/haproxy.cfg" "$ROOT/run/loaded.cfg.new"
+[ ! -e "$ROOT/run/late" ] || exit 0
 mv "$ROOT/run/loaded.cfg.new" "$ROOT/run/loaded.cfg"
 """,
     "apt-get": """\
@@ -84,7 +87,14 @@ class Proxy(Rooted):
         return ["env", f"PATH={self.folder}/bin:{os.environ['PATH']}", *super().words(argv)]
 
     async def connect_unix(self, path: str, timeout: float) -> Stream:
-        return Socket(stats(self.folder))  # type: ignore[return-value]
+        told = stats(self.folder)
+        late, read = self.folder / LATE, self.folder / f"{LOADED}.new"
+        if late.exists() and read.exists():  # the process before answers still, that often
+            left = int(late.read_text()) - 1
+            late.write_text(str(left))
+            if not left:
+                read.rename(self.folder / LOADED)
+        return Socket(told)  # type: ignore[return-value]
 
 
 def stats(root: Path) -> str:
