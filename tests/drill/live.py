@@ -29,7 +29,7 @@ from tests.drill.less import LESS
 from tests.drill.pairs import pair
 from tests.drill.record import FAULTS as EVERY
 from tests.drill.record import look, record
-from tests.drill.score import Score, score
+from tests.drill.score import Grade, Score, of_both, score
 from tests.drill.touches import touches
 from tests.reallab.lab import RealLab
 
@@ -52,11 +52,10 @@ def told(id: str, truth: tuple[str, ...], seen: SweepData, less: Callable[[Sweep
     copy = msgspec.json.decode(msgspec.json.encode(seen), type=SweepData)
     if less is not None:
         less(copy)
-    world = World(copy)
-    return score(id, truth, explain(world), world)
+    return score(id, truth, explain(World(copy)))
 
 
-def show(drill: Drill, seen: SweepData) -> list[str]:
+def show(drill: Drill, seen: SweepData) -> list[Grade]:
     """Print one fault: grades, sentences, lamps that are not well; returns its grades, as seen first."""
     found = {"seen": told(drill.id, drill.truth, seen)}
     found |= {name: told(drill.id, drill.truth, seen, less) for name, less in LESS.items()}
@@ -76,9 +75,10 @@ def show(drill: Drill, seen: SweepData) -> list[str]:
     return [each.grade for each in found.values()]
 
 
-def drill(wanted: list[Drill], seconds: float, keep: Path) -> list[list[str]]:
+def drill(wanted: list[Drill], seconds: float, keep: Path) -> list[tuple[str, list[Grade]]]:
     """Make each fault on a lab of our own, until the time is over."""
-    end, graded = time.monotonic() + seconds, []
+    end = time.monotonic() + seconds
+    graded: list[tuple[str, list[Grade]]] = []
     keep.mkdir(parents=True, exist_ok=True)
     lab = RealLab(f"cowdrill{os.getpid()}")
     lab.up()
@@ -97,7 +97,7 @@ def drill(wanted: list[Drill], seconds: float, keep: Path) -> list[list[str]]:
                 lab.recover()
                 continue
             (keep / f"{fault.id}.json").write_bytes(msgspec.json.encode(seen))
-            graded.append(show(fault, seen))
+            graded.append((fault.id, show(fault, seen)))
     finally:
         lab.down()
     return graded
@@ -126,14 +126,14 @@ def calm(seconds: float) -> int:
     return bad
 
 
-def again(keep: Path, wanted: list[Drill]) -> list[list[str]]:
+def again(keep: Path, wanted: list[Drill]) -> list[tuple[str, list[Grade]]]:
     """Tell once more what a folder has."""
     every = {**EVERY, **{each.id: each for each in wanted}}
-    graded = []
+    graded: list[tuple[str, list[Grade]]] = []
     for path in sorted(keep.glob("*.json")):
         id = path.stem
         fault = every.get(id) or pair(id.replace("+", " "))
-        graded.append(show(fault, msgspec.json.decode(path.read_bytes(), type=SweepData)))
+        graded.append((id, show(fault, msgspec.json.decode(path.read_bytes(), type=SweepData))))
     return graded
 
 
@@ -151,9 +151,10 @@ def main(words: list[str]) -> int:
     wanted += pairs(int(given.get("--pairs", "0")), int(given.get("--seed", "0")))
     graded = again(keep, wanted) if "--again" in words else drill(wanted, seconds, keep)
     for number, name in enumerate(("seen", *LESS)):
-        sums = Counter(grades[number] for grades in graded)
+        sums = Counter(grades[number] for _, grades in graded)
         print(f"{name:10}", ", ".join(f"{count} {grade}" for grade, count in sorted(sums.items())))
-    return int(any("FALSE" in grades for grades in graded))
+    print(of_both((id, grades[0]) for id, grades in graded))
+    return int(any("FALSE" in grades for _, grades in graded))
 
 
 if __name__ == "__main__":

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
 
-from console.diagnosis.behind import unseen
-from console.diagnosis.conclude import RIVALS, hiding
 from console.diagnosis.explain import Explanation, explain
 from console.diagnosis.world import World
 from console.observation import SweepData
+from tests.drill.faults import Drill
+from tests.drill.hides import hidden, hides
 from tests.drill.record import FAULTS, place, read
 
 Grade = Literal["right", "among", "hidden", "hop", "nothing", "FALSE"]
-"""Hidden: one of two faults is named, and of the other is said that nothing can be seen there meanwhile."""
-
-HIDES = {
-    "front": ("haproxy-listener/", "haproxy-process/", "vps-filter/", "vps/other-program", "here/", "certificate/"),
-    "between": ("haproxy-server/", "haproxy-check/", "dovecot/untrusted-proxy", "daemon/no-header-wanted", "vm-filter/",
-                "tunnel/", "publication/", "postfix/one-family"),
-    "inside": ("daemon/", "dovecot/", "postfix/", "certificate/", "vm/docker-down"),
-}  # fmt: skip
-"""Where a truth would show: in the part of a lane that a told cause may hide."""
-
+"""Hidden: of two faults one is named, and the other cannot be seen meanwhile, by the table of hides.py alone."""
 
 TRUE_TOO = {"own-tunnel-lossy": "tunnel/loss", "master-hung": "daemon/hung"}
 """What is true of a fault as well, and need not be told: one packet of twenty may be lost where nobody counts, and
@@ -41,10 +33,8 @@ class Score(Struct, frozen=True):
     said: tuple[str, ...]
 
 
-def score(id: str, truth: tuple[str, ...], told: Explanation, world: World | None = None) -> Score:
-    """Grade what is told of a fault: one proven cause that is not true makes it false, whatever else is right.
-
-    With the `world` that was explained, what is said to be hidden counts as that."""
+def score(id: str, truth: tuple[str, ...], told: Explanation) -> Score:
+    """Grade what is told of a fault: one proven cause that is not true makes it false, whatever else is right."""
     proven = {cause.suspects[0].mode.id for cause in told.causes if cause.proven}
     groups = [{each.mode.id for each in cause.suspects} for cause in told.causes if not cause.proven]
     said = tuple(" OR ".join(s.mode.id for s in cause.suspects) + ("" if cause.proven else " ?")
@@ -57,29 +47,40 @@ def score(id: str, truth: tuple[str, ...], told: Explanation, world: World | Non
         return Score(id, "right", 1, said)
     if all(sizes):
         return Score(id, "among", max(sizes), said)
-    if world is not None and any(sizes):
-        left = [each for each, size in zip(truth, sizes, strict=True) if not size]
-        if all(_hidden(id, each, told, world) for each in left):
-            return Score(id, "hidden", max(sizes), said)
+    left = [each for each, size in zip(truth, sizes, strict=True) if not size]
+    if any(sizes) and all(_hidden(id, each) for each in left):
+        return Score(id, "hidden", max(sizes), said)
     return Score(id, "hop" if told.unexplained or groups or any(sizes) else "nothing", 0, said)
 
 
-def _hidden(id: str, truth: str, told: Explanation, world: World) -> bool:
-    """Whether a told cause says of every lane of that fault that nothing can be seen where it would show."""
-    mine = [FAULTS[half].ports for half in id.split("+") if half in FAULTS and truth in FAULTS[half].truth]
-    parts = [part for part, heads in HIDES.items() if truth.startswith(heads)]
-    shown: dict[str, set[int]] = {}
-    for cause in told.causes:
-        if cause.proven or len(cause.suspects) <= RIVALS:
-            for part, ports in unseen(world, hiding(cause)).items():
-                shown.setdefault(part, set()).update(ports)
-    return bool(mine) and any({*mine[0]} <= shown.get(part, set()) for part in parts)
+def halves(id: str) -> tuple[Drill, ...]:
+    """Return the single faults of which a pair is made; none for a single one."""
+    known = tuple(FAULTS[half] for half in id.split("+") if half in FAULTS)
+    return known if len(known) == 2 else ()
+
+
+def _hidden(id: str, truth: str) -> bool:
+    """Whether the table says of that truth of a pair that the other fault hides it."""
+    if not (some := halves(id)):
+        return False
+    return any(truth in other.truth and bool(hides(one, truth, other)) for one, other in (some, some[::-1]))
+
+
+def of_both(ids: Iterable[tuple[str, Grade]]) -> str:
+    """Return both figures of pairs in words: of all of them, and of those in which both faults can be seen."""
+    pairs = [(halves(id), grade) for id, grade in ids if halves(id)]
+    seen = [grade for (one, other), grade in pairs if not hidden(one, other)]
+    shares = []
+    for some in ([grade for _, grade in pairs], seen):
+        right = sum(grade == "right" for grade in some)
+        shares.append(f"{right} of {len(some)}" + (f" = {right / len(some):.0%}" if some else ""))
+    return f"both named: {shares[0]} of all pairs; {shares[1]} of those in which both can be seen"
 
 
 def scores() -> list[Score]:
     """Grade every fault that was recorded."""
     worlds = {id: World(read(id)) for id in FAULTS if place(id).exists()}
-    found = [score(id, FAULTS[id].truth, explain(world), world) for id, world in worlds.items()]
+    found = [score(id, FAULTS[id].truth, explain(world)) for id, world in worlds.items()]
     return [*found, score("calm", (), explain(World(read("calm"))))] if place("calm").exists() else found
 
 
@@ -100,6 +101,7 @@ def main() -> int:
         print(f"{each.id:34} {each.grade + among:10} {'; '.join(each.said)[:230]}")
     sums = Counter(each.grade for each in found)
     print(", ".join(f"{sums[grade]} {grade}" for grade in ("right", "among", "hidden", "hop", "nothing", "FALSE")))
+    print(of_both((each.id, each.grade) for each in found))
     return 1 if sums["FALSE"] else 0
 
 

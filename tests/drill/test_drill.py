@@ -42,7 +42,7 @@ def test_every_fault_has_its_recording() -> None:
 @pytest.mark.parametrize("id", RECORDED)
 def test_a_recorded_fault_is_told_truly(id: str) -> None:
     world = World(read(id))
-    found = score(id, FAULTS[id].truth, explain(world), world)
+    found = score(id, FAULTS[id].truth, explain(world))
     assert found.grade == LESS.get(id, "right"), found
 
 
