@@ -17,7 +17,7 @@ from console.errors import InputError
 from console.events import EstateRead
 from console.model import Finding, Topology
 
-FORMAT = "cowhand 4"
+FORMAT = "cowhand 5"
 
 ABSENT = (0, 0, 0)
 """The stamp of a file that does not exist."""
@@ -79,12 +79,16 @@ def write(site: Path, read: EstateRead, beside: Iterable[str] = ()) -> None:
 
 
 def stamp(file: Path) -> tuple[int, int, int] | None:
-    """Return what identifies a version of a file: time of change (ns), size, inode; None when it does not exist."""
+    """Return what identifies a version of a file; None when it does not exist."""
     try:
-        found = file.stat()
+        return version(file.stat())
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def version(found: os.stat_result) -> tuple[int, int, int]:
+    """Return time of change (ns), size and inode: that time nobody sets back, as tar and touch do the other."""
+    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _given() -> bool:

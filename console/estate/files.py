@@ -130,7 +130,7 @@ class Files:
             # One that is too large is not read at all.
             if not self._room(path, found.st_size if found.st_size <= largest else 0, where, shown):
                 return None
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            stamp = cache.version(found)
             within = None if self.own else self._around.holds
             read = self.memo.once(
                 ("text", str(path), shown), stamp, lambda: _attempt(path, shown, largest, lenient, within)

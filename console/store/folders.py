@@ -52,13 +52,15 @@ def private(folder: Path) -> Path:
 
 
 def repository(folder: Path) -> Path | None:
-    """Return the root of the folder's git repository; neither a home folder that is one nor another user's counts."""
+    """Return the root of the folder's git repository; neither a home folder that is one nor another user's counts.
+
+    In a folder like /tmp anybody may lay a .git: what others have there is not theirs."""
     home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111 (it never raises)
     owner = _owner(folder)
     for each in (folder, *folder.parents):
         if each in (home, Path("/")):
             return None
-        if (found := _owner(each / ".git")) is not None and found == owner:
+        if owner is not None and owner == _owner(each / ".git") == _owner(each):
             return each
     return None
 

@@ -50,7 +50,7 @@ def open_place(path: Path) -> Iterator[Place]:
     /tmp: sticky). Any other user needs a last folder that is theirs or root's, and that not everybody can change."""
     step, shown = os.open("/", _STEP), "/"
     try:
-        todo = _parts(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118  a Path would lose what ".." means
+        todo = parts(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118  a Path would lose what ".." means
         links = 0
         while True:
             if not todo:
@@ -63,7 +63,7 @@ def open_place(path: Path) -> Iterator[Place]:
                 links += 1
                 if links > MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-                todo += _parts(link)
+                todo += parts(link)
                 if link.startswith("/"):
                     step, shown = _enter("/", step), "/"
             elif todo:
@@ -89,7 +89,7 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
-def _parts(path: str) -> list[str]:
+def parts(path: str) -> list[str]:
     """The names of a path, the last one first."""
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 

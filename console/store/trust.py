@@ -291,18 +291,44 @@ def _sum(lines: Sequence[str]) -> str:
 
 
 def _weak(paths: Sequence[Path]) -> str:
-    """Say which of these files, or of the folders above them, another user could change; "" when none."""
+    """Say which of these files, or the folders and links on the way, another user could change; "" when none."""
     seen: set[Path] = set()
-    for path in paths:
-        real = Path(os.path.realpath(path))
+    for real in (end for path in paths for end in _ends(path)):
         for number, each in enumerate((real, *real.parents)):
             if each in seen:
                 break
             seen.add(each)
             with suppress(FileNotFoundError):
-                if why := _others(each, each.stat(), number > 0):
+                if why := _others(each, each.lstat(), number > 0):
                     return why
     return ""
+
+
+def _ends(path: Path) -> Iterator[Path]:
+    """Yield each link on the way to a file, and the file: their places, without links on the way there.
+
+    Who can change the folder of a link can have it lead elsewhere, after one looked."""
+    from console.store.safe_folder import MOST_LINKS, parts
+
+    here, todo, links = "/", parts(os.path.join(os.getcwd(), path)), 0  # noqa: PTH109, PTH118
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            here = os.path.dirname(here)  # noqa: PTH120
+            continue
+        each = os.path.join(here, part)  # noqa: PTH118
+        try:
+            led = os.readlink(each)  # noqa: PTH115
+        except OSError:  # no link, or not there
+            here = each
+            continue
+        links += 1
+        if links > MOST_LINKS:
+            return
+        yield Path(each)
+        here = "/" if led.startswith("/") else here
+        todo += parts(led)
+    yield Path(here)
 
 
 def _own_group(gid: int) -> bool:
@@ -332,6 +358,8 @@ def _others(path: Path, found: os.stat_result, above: bool) -> str:
         from console.store.safe_folder import user_name
 
         return f"{clean(str(path))} belongs to {user_name(found.st_uid)}, who could change what would run"
+    if stat.S_ISLNK(found.st_mode):  # anybody may "write" to one, which nothing does: its folder is what counts
+        return ""
     loose = found.st_mode & (0o002 if _own_group(found.st_gid) and not _listed(path) else 0o022)
     if loose and not (above and found.st_mode & stat.S_ISVTX):
         return f"other users can change {clean(str(path))} (mode {stat.S_IMODE(found.st_mode):04o})"

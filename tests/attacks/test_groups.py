@@ -46,6 +46,26 @@ def test_what_a_group_can_change_is_not_trusted(name: str, clone: Path, mallory:
         assert "other users can change" in trust.doubt_of(kept, use(clone))
 
 
+@pytest.mark.parametrize("whose", ["a folder of everybody's", "their link in a folder like /tmp"])
+def test_a_link_that_another_can_lead_elsewhere_is_no_way_to_what_is_trusted(
+    whose: str, mallory: Mallory, top: Path
+) -> None:
+    for name in ("site", "real", "shared"):
+        (top / name).mkdir()
+    (top / "real/main.tf").write_text("x\n")
+    (top / "shared/link").symlink_to("../real")
+    (top / "site/files").symlink_to(top / "shared/link")
+    made = Use("tofu", ("/bin/true",), "because", files=(top / "site/files/main.tf",))
+    kept = trust.seal(top / "site", [made])
+    assert trust.doubt_of(kept, made) == ""
+    if whose.startswith("their"):
+        os.chown(top / "shared/link", MALLORY, MALLORY, follow_symlinks=False)
+    (top / "shared").chmod(0o1777 if whose.startswith("their") else 0o777)
+    with pytest.raises(TrustError, match=r"could change what would run|other users can change"):
+        trust.seal(top / "site", [made])
+    assert trust.doubt_of(kept, made) != ""
+
+
 def test_a_group_of_ones_own_is_nobody_else(clone: Path, mallory: Mallory) -> None:
     clone.chmod(0o2775)
     with mallory.acting():

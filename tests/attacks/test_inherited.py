@@ -43,3 +43,12 @@ def test_what_a_program_hands_on_changes_nothing(before: Callable[[], None], tmp
     assert done.returncode == -signal.SIGTERM
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
         assert file.read() == "1"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_output_of_an_old_encoding_has_escapes_for_what_it_cannot_say(encoding: str) -> None:
+    code = "from console.__main__ import main; main(['explain', 'CH001']); print('\u2026 ✓')"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.endswith("\\u2026 \\u2713\n")

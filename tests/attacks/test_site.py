@@ -9,7 +9,8 @@ import pytest
 
 from console.__main__ import main
 from console.errors import InputError
-from console.estate import load, site_file
+from console.estate import cache, load, site_file
+from console.estate.files import Files, Memo
 from console.estate.places import WORDS, Kind, fits, operators_own
 from tests.attacks.conftest import MALLORY, Mallory
 
@@ -307,3 +308,17 @@ def test_a_clone_does_not_show_a_secret_that_the_environment_has_for_opentofu(
         captured = capsys.readouterr()
         assert "hunter2" not in captured.out + captured.err
         assert words != ["show"] or "4 cpu" in captured.out
+
+
+def test_a_file_that_keeps_its_size_and_times_is_read_again_all_the_same(clone: Path) -> None:
+    source = clone / "f.sh"
+    (clone / "site.toml").write_text(LANE)
+    before, told, memo = source.stat(), cache.stamp(source), Memo()
+    first = Files(memo, clone / "site.toml", {}).read("f.sh", ())
+    source.write_text("#!/bin/sh\ncp a c\n")
+    while source.stat().st_ctime_ns == before.st_ctime_ns:  # until the kernel's clock has ticked
+        source.touch()
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = Files(memo, clone / "site.toml", {}).read("f.sh", ())
+    assert first and second and (first.text[-2:], second.text[-2:]) == ("b\n", "c\n")
+    assert cache.stamp(source) != told

@@ -453,6 +453,18 @@ def test_a_git_folder_of_another_user_above_the_site_widens_no_boundary(mallory:
     assert not Boundary(site, ()).holds(mallory.precious)
 
 
+def test_nor_does_one_that_the_owner_of_a_site_lays_where_everybody_may(mallory: Mallory, top: Path) -> None:
+    shared = top / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "root").mkdir(mode=0o700)
+    (shared / "root/haproxy.cfg").write_text("frontend precious\n")
+    mallory.does('mkdir "$1/.git" "$1/site" "$1/site/below"', shared)
+    assert not Boundary(shared / "site", ()).holds(shared / "root/haproxy.cfg")
+    mallory.does('mkdir "$1/site/.git"', shared)
+    assert Boundary(shared / "site/below", ()).holds(shared / "site/haproxy.cfg")
+
+
 def test_a_site_in_a_home_of_many_folders_is_looked_through_only_so_far(
     clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.hosts.ssh import agent
 from console.hosts.ssh.config import Resolved
 from console.hosts.ssh.known_hosts import shorten
 from console.questions import Credentials, Question
@@ -81,14 +82,12 @@ class Identities:
         return [*(p for p in loaded if p.has_cert), *agents, *(p for p in loaded if not p.has_cert)]
 
     async def _ask_agent(self) -> list[asyncssh.SSHKeyPair]:
-        import asyncssh
-
         if self.resolved.agent is None:
             return []
         try:
             async with asyncio.timeout(AGENT):
-                self._agent = await asyncssh.connect_agent(self.resolved.agent)
-                return list(await self._agent.get_keys())
+                self._agent, keys = await agent.connect(self.resolved.agent)
+                return keys
         except (OSError, ValueError, TimeoutError):
             self.notes.append(f"the agent at {shorten(Path(self.resolved.agent))} does not answer")
             return []
