@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 import assets
 
 SCRIPT = Path(assets.__file__).parent / "rollback.sh"
@@ -231,3 +233,29 @@ class Machine:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+
+
+@pytest.fixture(params=[SHELLS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in SHELLS[1:])])
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    """A host whose `sh` is each of the shells that this machine has."""
+    made = Machine(tmp_path / "host", request.param)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[Machine]:
+    """A host with the usual `sh`."""
+    made = Machine(tmp_path / "host")
+    yield made
+    made.close()
+
+
+def back(machine: Machine) -> tuple[str, ...]:
+    """A command that takes back, and is heard of when it has."""
+    return ("sh", "-c", 'echo old > "$1"; echo back >> "$2"; echo > "$3"', "sh", *map(str, machine.files))
+
+
+def after(machine: Machine, hold: int = 0) -> tuple[str, ...]:
+    """Asks a file for the status."""
+    return ("after", "mail", str(hold), "4", "sh", "-c", 'exit "$(cat "$0")"', str(machine.root / "answer"))
