@@ -26,7 +26,7 @@ from console.store import trust
 from console.tofu.refine import refined
 from tests.attacks.clones import CHECKS, ENCRYPTED, TERRAFORM, Clone
 from tests.attacks.conftest import MALLORY, Mallory
-from tests.console.tofu.test_refine import Watcher
+from tests.console.tofu.refined_site import Watcher
 
 READING = ["lint", "lint --diff", "show", "check", "drift", "flow mount-volumes --plan"]
 TOFUS = ["stand-in", *(["terraform"] if TERRAFORM else [])]

@@ -3,98 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from console.errors import HostError, NoWayIn, Refused, StreamError, TimedOut, Unreachable, Unresolved
 from console.hosts.host import Stream
-from console.ladders import Ladder, ProbeTarget
-from console.model import Certificate, Rung
+from console.ladders import Ladder
+from console.model import Rung
 from console.probes import ladder as ladders
 from console.probes import smtp
 from console.probes.wire import Broken
+from tests.console.probes.scripted_machine import HERE, WELL, Clock, Machine, Script, Tls, climb, clock, tls
 
-HERE, THERE = ("192.0.2.1", 40000), ("192.0.2.2", 25)
-
-
-class Clock:
-    """Seconds that pass only when something is said to take them."""
-
-    now = 1000.0
-
-
-class Script:
-    """Stands for a stream: each answer is (seconds it takes, bytes); an exception is raised instead."""
-
-    took: float | None = None
-
-    def __init__(self, clock: Clock, *answers: tuple[float, bytes | Exception]) -> None:
-        self.clock, self.answers = clock, list(answers)
-        self.local: tuple[str, int] | None = HERE
-        self.peer: tuple[str, int] | None = THERE
-        self.sent: list[bytes] = []
-        self.closed = 0
-
-    async def read(self, limit: int = 65536) -> bytes:
-        seconds, said = self.answers.pop(0) if self.answers else (0.0, b"")
-        self.clock.now += seconds
-        if isinstance(said, Exception):
-            raise said
-        return said
-
-    async def write(self, data: bytes) -> None:
-        self.sent.append(data)
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Machine:
-    """Stands for a host: resolving takes two seconds and connecting a quarter of one."""
-
-    name = "vps"
-    role = "proxy"
-
-    def __init__(self, clock: Clock, stream: Script | Exception, addresses: tuple[str, ...] | Exception = ()) -> None:
-        self.clock, self.stream, self.addresses = clock, stream, addresses
-        self.dialled: list[tuple[str, int, float]] = []
-
-    async def resolve(self, name: str) -> tuple[str, ...]:
-        self.clock.now += 2.0
-        if isinstance(self.addresses, Exception):
-            raise self.addresses
-        return self.addresses
-
-    async def connect(self, address: str, port: int, timeout: float) -> Stream:
-        self.dialled.append((address, port, timeout))
-        self.clock.now += 0.25
-        if isinstance(self.stream, Exception):
-            raise self.stream
-        return self.stream
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    fake = SimpleNamespace(
-        perf_counter=lambda: made.now, time=lambda: 5000.0, strftime=time.strftime, gmtime=time.gmtime
-    )
-    monkeypatch.setattr(ladders, "time", fake)
-    monkeypatch.setattr("console.probes.wire.time", fake)
-    return made
-
-
-async def climb(machine: Machine, address: str = "192.0.2.2", protocol: Any = "smtp", **more: Any) -> Ladder:
-    hooks = {name: more.pop(name) for name in ("seen", "rest") if name in more}
-    return await ladders.climb(ProbeTarget(address, 25, protocol, **more), machine, **hooks)  # type: ignore[arg-type]
-
-
-WELL = (3.0, b"220 mail\r\n"), (0.0, b"221 bye\r\n")
+__all__ = ["clock", "tls"]
 
 
 def test_the_patience_of_a_ladder_is_what_real_daemons_need() -> None:
@@ -203,126 +126,6 @@ async def test_without_an_address_of_ours_no_header_is_made_up(local: Any, clock
     found = await climb(Machine(clock, stream), header="v2")
     assert found.rungs[1:] == [Rung("header", "unknown", "vps did not say which address it asks from", 0.0)]
     assert (found.cause, stream.sent) == ("no-source", [])
-
-
-# ── TLS ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def certificate(names: tuple[str, ...] = ("mail.example.org", "b")) -> Certificate:
-    return Certificate("CN=x", names, "1", 0.0, 1_700_000_000.0, "00")
-
-
-class Tls(Script):
-    """Stands for a secured stream; its handshake takes a second and raises what it is told."""
-
-    version = "TLSv1.3"
-    error: BaseException | None = None
-    shown: Certificate | None = None
-    names: list[str | None] = []  # noqa: RUF012
-
-    def __init__(self, stream: Script, name: str | None, first: bytes = b"") -> None:
-        super().__init__(stream.clock, *stream.answers)
-        self.names.append(name)
-        self.inner, self.first = stream, first
-        if name == "bad":
-            raise ValueError
-
-    async def handshake(self) -> None:
-        self.clock.now += 1.0
-        self.inner.sent.append(self.first)
-        if self.error is not None:
-            raise self.error
-
-    def certificate(self) -> Certificate | None:
-        return self.shown
-
-
-@pytest.fixture
-def tls(monkeypatch: pytest.MonkeyPatch) -> type[Tls]:
-    class Ours(Tls):
-        names: list[str | None] = []  # noqa: RUF012
-
-    monkeypatch.setattr(ladders, "TlsStream", Ours)
-    return Ours
-
-
-def failing(reason: str | None) -> ssl.SSLError:
-    error = ssl.SSLError(1, "x")
-    error.reason = reason  # type: ignore[assignment]
-    return error
-
-
-BREAKS: list[tuple[BaseException, str, str]] = [
-    (TimeoutError(), "silent", "silent for 9 s in the TLS handshake"),
-    (EOFError(), "closed", "closed after 1 s in the TLS handshake"),
-    (failing("WRONG_VERSION_NUMBER"), "not-tls", "answered in plain text, not TLS"),
-    (failing("PACKET_LENGTH_TOO_LONG"), "not-tls", "answered in plain text, not TLS"),
-    (failing("HTTP_REQUEST"), "not-tls", "answered in plain text, not TLS"),
-    (failing("SSLV3_ALERT_BAD_RECORD"), "tls", "TLS failed: sslv3 alert bad record"),
-    (failing(None), "tls", "TLS failed: unknown reason"),
-]
-
-
-@pytest.mark.parametrize(("error", "cause", "words"), BREAKS)
-async def test_how_a_handshake_fails(
-    error: BaseException, cause: str, words: str, clock: Clock, tls: type[Tls]
-) -> None:
-    tls.error = error
-    found = await climb(Machine(clock, Script(clock)), protocol="smtps")
-    assert found.rungs[1:] == [Rung("tls", "failed", words, 1000.0)]
-    assert (found.cause, found.after) == (cause, 1.0)
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(-0.01, "at once"), (0.0, "after 1 s"), (1.0, "after 2 s")])
-async def test_hanging_up_within_a_second_is_at_once(seconds: float, words: str, clock: Clock, tls: type[Tls]) -> None:
-    tls.error = EOFError()
-
-    def seen(ladder: Ladder) -> None:
-        clock.now += seconds
-
-    found = await climb(Machine(clock, Script(clock)), protocol="smtps", seen=seen)
-    assert found.rungs[1].detail == f"closed {words} in the TLS handshake"
-
-
-@pytest.mark.parametrize(
-    ("shown", "words"),
-    [
-        (None, "TLSv1.3, certificate unreadable"),
-        (certificate(), "TLSv1.3, mail.example.org until 2023-11-14"),
-        (certificate(()), "TLSv1.3, CN=x until 2023-11-14"),
-    ],
-)
-async def test_the_certificate_is_told_by_its_first_name_and_its_end(
-    shown: Certificate | None, words: str, clock: Clock, tls: type[Tls]
-) -> None:
-    tls.shown = shown
-    stream = Script(clock, *WELL)
-    found = await climb(Machine(clock, stream), protocol="smtps", header="v1")
-    assert [rung.name for rung in found.rungs] == ["connect", "header", "tls", "greeting"]
-    assert (found.rungs[2], found.certificate) == (Rung("tls", "ok", words, 1000.0), shown)
-    assert stream.sent[0].startswith(b"PROXY TCP4 "), "the header goes out before the handshake"
-
-
-@pytest.mark.parametrize(
-    ("address", "name", "asked"),
-    [
-        ("192.0.2.2", None, None),
-        ("192.0.2.2", "mail.example.org", "mail.example.org"),
-        ("mx", None, "mx"),
-        ("mx", "m", "m"),
-    ],
-)
-async def test_the_server_name_is_what_was_asked_for_and_never_an_address(
-    address: str, name: str | None, asked: str | None, clock: Clock, tls: type[Tls]
-) -> None:
-    await climb(Machine(clock, Script(clock, *WELL), ("192.0.2.2",)), address, "smtps", name=name)
-    assert tls.names == [asked]
-
-
-async def test_a_name_that_tls_cannot_carry_is_said(clock: Clock, tls: type[Tls]) -> None:
-    found = await climb(Machine(clock, Script(clock, *WELL)), protocol="smtps", name="bad")
-    assert found.rungs[1:] == [Rung("tls", "unknown", "bad cannot be a TLS server name", 0.0)]
-    assert found.cause == "tls"
 
 
 # ── talk ────────────────────────────────────────────────────────────────────────────────────────────────────────────
