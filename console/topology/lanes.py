@@ -58,7 +58,8 @@ _TLS: dict[Protocol, Protocol] = {
 class Way(Struct, frozen=True, gc=False):
     """One server that lanes may end at, backups included. `arrival` is who answers, `behind` its container's port.
 
-    `ours` says that it is the mail server's, by a lane's protocol or because mail lanes end at the same host."""
+    `ours` says that it is the mail server's, by a lane's protocol or because mail lanes end at the same host; `unnamed`
+    are the lanes whose HTTP requests are not given the client's address on their way."""
 
     backend: Proxy
     server: Server
@@ -67,6 +68,7 @@ class Way(Struct, frozen=True, gc=False):
     lanes: tuple[Lane, ...]
     ours: bool
     arrival: Arrival
+    unnamed: tuple[Lane, ...] = ()
 
     @property
     def headed(self) -> bool:
@@ -96,7 +98,10 @@ class Routes:
                 before, touched = leading, once([lanes[id(door)] for door in leading])
                 mail = any(lane.protocol in MAIL for lane in touched)
             arrival = self.ports.at(server.host, port)
-            ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival))
+            unnamed: tuple[Lane, ...] = ()
+            if backend.mode == "http" and not backend.forwards:
+                unnamed = once([lanes[id(door)] for door in leading if not door.frontend.forwards])
+            ways.append(Way(backend, server, port, arrival.listener.port, touched, mail, arrival, unnamed))
         if any(way.server.backup for way in ways):
             ways = self._without_spares(ways)
         hosts = {way.server.host for way in ways if way.ours and not way.arrival.stranger} or _web_hosts(ways)

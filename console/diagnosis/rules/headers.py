@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from msgspec.structs import replace
+
 from console.diagnosis import words
 from console.diagnosis.catalogue import finding
 from console.diagnosis.rule import static
@@ -41,6 +43,7 @@ def proxy_header_missing(sources: Sources, topology: Topology) -> Iterator[Findi
     for way, lanes in _servers(sources, _hides):
         yield _hidden(sources, way, lanes)
 
+    yield from _unnamed(sources)
     for way, lanes in _servers(sources, _tells_proxy):
         hop = way.arrival.hops[-1]
         yield finding(
@@ -101,6 +104,39 @@ def anybody(way: Way) -> bool:
     return listener.service is None and listener.header == "unknown" and listener.protocol in MAIL
 
 
+def _unnamed(sources: Sources) -> Iterator[Finding]:
+    """Yield the server lines whose requests reach Mailcow's nginx without a word of who the client is."""
+
+    def bare(way: Way) -> bool:
+        web = way.arrival.listener.service == NGINX and way.ours
+        # Over plain HTTP alone a client is mostly redirected, or it is an authority that looks for its answer.
+        worth = way.arrival.listener.wire == "tls" or any(lane.protocol == "https" for lane in way.unnamed)
+        told = way.headed or way.server.transparent or way.arrival.listener.header == "wanted"
+        return web and worth and bool(way.unnamed) and not told
+
+    found: dict[int, list[Way]] = {}
+    for way in sources.routes.ways:
+        if bare(way):
+            found.setdefault(id(way.server), []).append(way)
+    for ways in found.values():
+        lanes = tuple(dict.fromkeys(lane for way in ways for lane in way.unnamed))
+        # Only where a file says so is it known that it does not wait for a PROXY header.
+        waits = "" if ways[0].arrival.listener.header == "refused" else ", or waits for a PROXY header in vain"
+        said = finding(
+            "CH002",
+            f"{words.lanes(lanes)}: neither X-Forwarded-For nor a PROXY header: {words.daemon(lanes, ways[0])} takes"
+            f" every client for HAProxy's address{waits}: {_BLIND['https']}",
+            ways[0].server.span,
+            lanes=words.ids(lanes),
+            hop="vm",
+            severity="medium",
+            remedy="say option forwardfor in the section; nginx believes it from private addresses, and from those in "
+            "TRUSTED_PROXIES of mailcow.conf",
+        )
+        # No flow edits what carries the web.
+        yield replace(said, flow=None)
+
+
 def _hidden(sources: Sources, way: Way, lanes: tuple[Lane, ...]) -> Finding:
     listener = way.arrival.listener
     if anybody(way):
@@ -125,7 +161,7 @@ def _hidden(sources: Sources, way: Way, lanes: tuple[Lane, ...]) -> Finding:
         remedy = "NGINX_USE_PROXY_PROTOCOL=y in mailcow.conf, and send-proxy-v2 on the server line"
     elif wanted is not None and sources.compose is not None:
         remedy = f"{remedy}; publish it on the address that HAProxy dials"
-    return finding(
+    said = finding(
         "CH002",
         f"{words.lanes(lanes)}: no PROXY header: {daemon} takes every client for HAProxy's address: {blind}",
         way.server.span,
@@ -135,6 +171,7 @@ def _hidden(sources: Sources, way: Way, lanes: tuple[Lane, ...]) -> Finding:
         severity="medium" if listener.service == NGINX else "high",
         remedy=remedy or "send-proxy, to a listener that wants it",
     )
+    return replace(said, flow=None) if listener.service == NGINX else said
 
 
 @static("CH003")

@@ -9,84 +9,18 @@ from console.model import Span
 from console.sources.haproxy import across, servers
 from console.sources.haproxy.addresses import read
 from console.sources.haproxy.checks import UNSET, Asks, Method, asks, check, seconds
+from console.sources.haproxy.forwarding import tells_client
 from console.sources.haproxy.inheritance import misplaced, rules, unfit
 from console.sources.haproxy.keywords import BIND_VALUES, CHECKS, PROXIES, TIMEOUTS
 from console.sources.haproxy.lines import Line
-from console.sources.haproxy.servers import Options, Raw, Server
+from console.sources.haproxy.said import Notes, Settings
+from console.sources.haproxy.servers import Raw, Server
 from console.sources.haproxy.tree import MOST_PROBLEMS, Section
-from console.sources.haproxy.values import PLAIN, Kind, Listener, Proxy, Route, Routing, Timeout
+from console.sources.haproxy.values import PLAIN, Kind, Listener, Proxy, Route, Timeout
 from console.sources.haproxy.variables import Variables
 from console.text import clean
 
-_NONE: list[Line] = []
-_UNLIMITED: dict[str, Timeout] = {}
-_BARE = Method("", None, _NONE, _NONE)
-
-
-class _Settings:
-    """What a section has said so far; a proxy begins with a copy of its defaults'."""
-
-    __slots__ = (
-        "asking",
-        "asking_span",
-        "binds",
-        "default_backend",
-        "disabled",
-        "dispatched",
-        "heirs",
-        "http",
-        "mode",
-        "notes",
-        "options",
-        "raws",
-        "rules",
-        "tcp",
-        "timeouts",
-        "transparent",
-        "use_backend",
-    )
-
-    def __init__(self, above: _Settings | None = None) -> None:
-        self.mode: str = above.mode if above else "tcp"
-        self.timeouts: dict[str, Timeout] = above.timeouts if above else _UNLIMITED
-        self.options: Options = above.options if above else {}
-        self.asking: str = above.asking if above else ""
-        self.asking_span: Span | None = above.asking_span if above else None
-        self.tcp: list[Line] = above.tcp if above else _NONE
-        self.http: list[Line] = above.http if above else _NONE
-        self.default_backend: Route | None = above.default_backend if above else None
-        self.disabled: bool = above.disabled if above else False
-        self.binds: list[Listener] = []
-        self.raws: list[Raw] = []
-        self.dispatched: Raw | None = None
-        self.use_backend: list[Route] = []
-        self.transparent: bool = above.transparent if above else False
-        self.notes: _Notes | None = None
-        self.rules: set[str] = set()
-        self.heirs: set[str] = set()
-
-
-class _Notes:
-    """What a section says about where its connections go, beside `use_backend`."""
-
-    __slots__ = ("acls", "open_bind", "replies", "retargets", "servers", "sets", "stats")
-
-    def __init__(self) -> None:
-        self.acls: list[tuple[str, ...]] = []
-        self.sets: list[tuple[str, ...]] = []
-        self.servers: list[Route] = []
-        self.open_bind = self.retargets = self.stats = self.replies = False
-
-    def routing(self) -> Routing:
-        return Routing(
-            tuple(self.acls),
-            tuple(self.sets),
-            tuple(self.servers),
-            self.open_bind,
-            self.retargets,
-            self.stats,
-            self.replies,
-        )
+_BARE = Method("", None, [], [])
 
 
 class Builder:
@@ -96,8 +30,8 @@ class Builder:
         self.variables = variables
         self.problems: list[InputError] = []
         self.proxies: list[Proxy] = []
-        self._latest: _Settings | None = None
-        self._named: dict[str, _Settings] = {}
+        self._latest: Settings | None = None
+        self._named: dict[str, Settings] = {}
         self._asked: dict[int, Asks] = {}
         self._kept: list[list[Line]] = []
         self.hosts: dict[str, str] = {}
@@ -118,7 +52,7 @@ class Builder:
         above = self._defaults(section)
         if above is not None and above.rules and (problem := unfit(section, above.rules, above.heirs)):
             self.problem(section.header, section.file, 0, problem)
-        settings = _Settings(above)
+        settings = Settings(above)
         reader = _Reader(section, settings, self)
         handlers = _HANDLERS
         for line in section.lines:
@@ -135,7 +69,7 @@ class Builder:
             return
         self.proxies.append(_finish(section, settings, self._asks(settings), self.hosts))
 
-    def _asks(self, settings: _Settings) -> Asks:
+    def _asks(self, settings: Settings) -> Asks:
         """Follow the check's rules; those of a defaults section once for all that stand on it."""
         rules = settings.tcp if settings.asking == "tcp-check" else settings.http
         known = self._asked.get(id(rules))
@@ -144,7 +78,7 @@ class Builder:
             self._kept.append(rules)
         return known
 
-    def _defaults(self, section: Section) -> _Settings | None:
+    def _defaults(self, section: Section) -> Settings | None:
         if section.base is None:
             return None if section.kind == "defaults" else self._latest
         found = self._named.get(section.base)
@@ -171,7 +105,7 @@ class _Reader:
 
     __slots__ = ("builder", "file", "own_http", "own_tcp", "section", "settings")
 
-    def __init__(self, section: Section, settings: _Settings, builder: Builder) -> None:
+    def __init__(self, section: Section, settings: Settings, builder: Builder) -> None:
         self.section = section
         self.settings = settings
         self.builder = builder
@@ -231,6 +165,11 @@ class _Reader:
             self.settings.asking_span = line.span(self.file)
         elif line.words[1:2] in (("transparent",), ("http_proxy",)):
             self.notes().replies = True
+        else:
+            self.forwards(line)
+
+    def forwards(self, line: Line) -> None:
+        self.settings.forwards = self.settings.forwards or tells_client(line)
 
     def tcp_check(self, line: Line) -> None:
         # A section's first rule of its own puts away those of its defaults.
@@ -263,8 +202,8 @@ class _Reader:
         if len(line.words) > 1:
             self.settings.use_backend.append(_route(line, self.file))
 
-    def notes(self) -> _Notes:
-        self.settings.notes = self.settings.notes or _Notes()
+    def notes(self) -> Notes:
+        self.settings.notes = self.settings.notes or Notes()
         return self.settings.notes
 
     def use_server(self, line: Line) -> None:
@@ -275,6 +214,7 @@ class _Reader:
         self.notes().acls.append(line.words)
 
     def rule(self, line: Line) -> None:
+        self.forwards(line)
         action = line.words[2 if line.words[0] == "tcp-request" else 1 :][:1]
         if "prometheus-exporter" in line.words:
             self.notes().stats = True
@@ -331,6 +271,7 @@ _HANDLERS: dict[str, Callable[[_Reader, Line], None]] = {
     "acl": _Reader.acl,
     "tcp-request": _Reader.rule,
     "http-request": _Reader.rule,
+    "filter": _Reader.forwards,
     "stats": _Reader.stats,
     "dispatch": _Reader.dispatch,
     **dict.fromkeys(_REPLIES, _Reader.replies),
@@ -346,7 +287,7 @@ def _route(line: Line, file: str) -> Route:
     return Route(words[1], len(words) > 2, line.span(file, 1, 1), words[2:], dynamic)
 
 
-def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str, str]) -> Proxy:
+def _finish(section: Section, settings: Settings, first: Asks, hosts: dict[str, str]) -> Proxy:
     kind: Kind = section.kind  # type: ignore[assignment]
     # Where a section has servers, dispatch is not used (cfgparse.c: they are balanced).
     raws = settings.raws or ([settings.dispatched] if settings.dispatched else [])
@@ -368,11 +309,12 @@ def _finish(section: Section, settings: _Settings, first: Asks, hosts: dict[str,
         settings.disabled,
         section.conditional,
         settings.notes.routing() if settings.notes else PLAIN,
+        settings.forwards,
     )
 
 
 def _server(
-    raw: Raw, method: Method, first: Asks, doubtful: Container[int], hosts: dict[str, str], settings: _Settings
+    raw: Raw, method: Method, first: Asks, doubtful: Container[int], hosts: dict[str, str], settings: Settings
 ) -> Server:
     options, address = raw.options, raw.address
     # Port 0 is no port: the client's own is dialled.

@@ -77,7 +77,7 @@ class Proxy(Struct, frozen=True, gc=False):
     """A listen, frontend or backend section as it takes effect.
 
     `timeouts` are keyed by HAProxy's word ("client", "server", "tunnel", …); `perhaps` says that a condition nobody
-    can decide here stands over it."""
+    can decide here stands over it, `forwards` that requests may be given the client's address as X-Forwarded-For."""
 
     name: str
     kind: Kind
@@ -92,3 +92,4 @@ class Proxy(Struct, frozen=True, gc=False):
     disabled: bool
     perhaps: bool
     routing: Routing = PLAIN
+    forwards: bool = False

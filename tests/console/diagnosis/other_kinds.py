@@ -112,13 +112,13 @@ WEB_ONLY = {
         WEB + "frontend w\n bind :443 ssl crt /x\n use_backend other if { hdr(host) -i auth.example.org }\n"
         " use_backend mc if { hdr(host) -i mail.example.org }\n"
         "backend mc\n option httpchk\n server m 10.9.9.9:80 check\nbackend other\n server a 10.9.9.7:8080\n",
-        ["CH015 high"],
+        ["CH002 medium", "CH015 high"],
         CONFIGURED,
         '[public]\nnames = ["mail.example.org"]\n',
     ),
     "the only backend": Case(
         WEB + "listen w\n bind :443 ssl crt /x\n option httpchk\n server m 10.9.9.9:80 check\n",
-        ["CH015 high"],
+        ["CH002 medium", "CH015 high"],
         CONFIGURED,
     ),
     "two web servers, and nobody says which": Case(
@@ -129,6 +129,44 @@ WEB_ONLY = {
     ),
 }
 """Estates whose HAProxy carries the web alone: its one web server is Mailcow's."""
+
+SECURE = WEB + "frontend w\n bind :443 ssl crt /x\n default_backend mc\n"
+SERVED = "backend mc\n option httpchk\n server m 10.9.9.9:443 ssl verify none check\n"
+PLAIN_WEB = {"mailcow.conf": "HTTP_REDIRECT=n\nSKIP_LETS_ENCRYPT=y\nNGINX_USE_PROXY_PROTOCOL=n\n"}
+
+
+def web(front: str, back: str = "", found: str = "") -> Case:
+    """Return a web lane with lines in the frontend and the backend."""
+    mail = HEAD + lane(25, "10.9.9.9:10025 send-proxy")
+    return Case(SECURE + front + SERVED + back + mail, [found] if found else [], PLAIN_WEB)
+
+
+NAMELESS_WEB = {
+    "nothing": web("", "", "CH002 medium"),
+    "a header of another name": web(" option forwardfor header X-Client-IP\n", "", "CH002 medium"),
+    "RFC 7239's, which nginx does not read": web("", " option forwarded\n", "CH002 medium"),
+    "taken out": web(" http-request del-header X-Forwarded-For\n", "", "CH002 medium"),
+    "in front": web(" option forwardfor except 127.0.0.1\n"),
+    "behind": web("", " option forwardfor if-none\n"),
+    "by its own name": web(" option forwardfor header x-forwarded-for\n"),
+    "by a rule": web(" http-request set-header X-Forwarded-For %[src]\n"),
+    "by a rule with a condition": web("", " http-request add-header X-FORWARDED-FOR %[src] if { src 10.0.0.0/8 }\n"),
+    "a program may": web(" http-request lua.client\n"),
+    "in the defaults": Case(web("").config.replace(WEB, WEB + " option forwardfor\n"), [], PLAIN_WEB),
+    "the client's own address": web("", " source 0.0.0.0 usesrc clientip\n"),
+    "one frontend of two": Case(
+        web("").config + "frontend v\n mode http\n bind :8443 ssl crt /x\n option forwardfor\n default_backend mc\n",
+        ["CH002 medium"],
+        PLAIN_WEB,
+    ),
+    "TLS passed through": Case(
+        lane(443, "10.9.9.9:443 check-ssl", "", " option httpchk\n") + lane(25, "10.9.9.9:10025 send-proxy"),
+        ["CH002 medium"],
+        PLAIN_WEB,
+    ),
+    "nobody knows whether a PROXY header is wanted": Case(web("").config, ["CH002 medium"]),
+}
+"""Requests that tell Mailcow's web server nothing of the client, and those that do."""
 
 DRAINED = HEAD + NO_BINDS + " server old 10.9.9.9:25 weight 0 check\n server new 10.9.9.9:10025 send-proxy check\n"
 RULED = (

@@ -34,6 +34,7 @@ from tests.console.diagnosis.other_kinds import (
     DRAINED,
     MAYBE,
     NAMED,
+    NAMELESS_WEB,
     NEAR,
     RETARGETED,
     RULED,
@@ -85,7 +86,7 @@ ALL = {
         ("asked there", ASKED_THERE),
         ("ended early", ENDED_EARLY), ("inside", INSIDE), ("logins", LOGINS),
         ("another mail server", ANOTHER), ("named", NAMED), ("perhaps", MAYBE),
-        ("web alone", WEB_ONLY), ("TLS twice", TWICE),
+        ("web alone", WEB_ONLY), ("nameless web", NAMELESS_WEB), ("TLS twice", TWICE),
         ("checked as", CHECKED_AS), ("retargeted", RETARGETED), ("near", NEAR), ("sharing", SHARING),
         ("asked elsewhere", ASKED_ELSEWHERE), ("nameless", NAMELESS),
         ("unserved", UNSERVED), ("spare", SPARE), ("beside", BESIDE), ("profiles", PROFILES),
@@ -305,6 +306,13 @@ def test_a_spare_elsewhere_is_not_called_postfix(tmp_path: Path) -> None:
     found = load(estate(SPARE["another's MX, without"], tmp_path))
     (said,) = [each.summary for each in lint(found.sources, found.topology) if each.id == "CH002"]
     assert "whatever answers at mx.example.net:25" in said
+
+
+def test_a_request_without_a_name_is_told_of_its_own_lane_and_leads_to_no_flow(tmp_path: Path) -> None:
+    found = load(estate(NAMELESS_WEB["one frontend of two"], tmp_path))
+    (said,) = [each for each in lint(found.sources, found.topology) if each.id == "CH002"]
+    assert said.summary.startswith("w (443): neither X-Forwarded-For nor a PROXY header: nginx takes every client")
+    assert (said.flow, "option forwardfor" in said.remedy) == (None, True)
 
 
 LATIN = {
