@@ -34,7 +34,7 @@ COPIES: tuple[tuple[Kind, Role, str], ...] = (("haproxy", "proxy", HAPROXY), ("c
 
 
 class NothingFoundError(CowhandError):
-    """There is nothing of a mail server to begin with."""
+    """There is nothing to begin with that tells where mail is served."""
 
 
 class Row(Struct, frozen=True):
@@ -138,7 +138,7 @@ class SiteSetup:
 
         named = self.site.sources
         if not (any(getattr(named, kind) for kind in LISTS) or self.site.lane or self._folders):
-            self._read = [Row("note", "files", f"none of a mail server in {clean(str(self.folder), 120)}")]
+            self._read = [Row("note", "files", kinds.lacking(named, str(self.folder)))]
             return
         if not any(getattr(named, kind) for kind in LISTS) and not self.site.lane:
             return
@@ -355,8 +355,8 @@ class SiteSetup:
         named = self.site.sources
         if not (any(getattr(named, kind) for kind in LISTS) or self.site.lane):
             raise NothingFoundError(
-                f"{clean(str(self.folder), 200)}: nothing of a mail server is here: no haproxy.cfg, *.tf or "
-                "docker-compose.override.yml, and none was copied from a host. `cowhand --lab` opens the rehearsal"
+                f"{kinds.lacking(named, str(self.folder))}: no haproxy.cfg, *.tf or docker-compose.override.yml is "
+                "here, and none was copied from a host. `cowhand --lab` opens the rehearsal"
             )
         site = self.site
         if not self.before and site.certificate is None and (name := kinds.certificate(self.texts)):

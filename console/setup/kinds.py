@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from console.site import SourceFiles
+from console.text import clean, join_words
+
 Kind = Literal["haproxy", "opentofu", "compose", "mailcow_conf", "deploy_script", "deploy_hook"]
 
 KINDS: tuple[Kind, ...] = ("haproxy", "opentofu", "compose", "mailcow_conf", "deploy_script", "deploy_hook")
@@ -75,6 +78,14 @@ def entries(kind: Kind, paths: list[str]) -> tuple[str, ...]:
     if kind == "compose":
         return tuple(sorted(paths, key=lambda path: ("override" in posixpath.basename(path), path)))
     return (sorted(paths)[0],)
+
+
+def lacking(named: SourceFiles, folder: str) -> str:
+    """Return what a folder has in which nothing tells a port that clients reach; that it has none when it has none."""
+    given = [file for kind in KINDS if kind not in LISTS and (file := getattr(named, kind))]
+    if not given:
+        return f"none of a mail server in {clean(folder, 200)}"
+    return f"{join_words([clean(each, 60) for each in given])} alone, which tells no port that clients reach"
 
 
 _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (

@@ -78,6 +78,7 @@ class Ports:
         sharing: Mapping[str, frozenset[str]] | None = None,
         recognised: frozenset[str] = frozenset(),
         forwarded: bool = False,
+        alike: frozenset[str] = frozenset(),
     ) -> None:
         self.daemons = listeners() if daemons is None else daemons
         self.told = told
@@ -101,7 +102,8 @@ class Ports:
         self._sharing = sharing or {}
         self._forwarded = forwarded
         self._recognised = recognised
-        self._families = {":" in each for each in recognised if _numeric(each)}
+        self._alike = alike
+        self._families = {":" in each for each in recognised if numeric(each)}
         for forward in forwards:
             self._lead(forward)
         self._arrivals: dict[tuple[str, int], Arrival] = {}
@@ -182,9 +184,11 @@ class Ports:
 
     def _strange(self, host: str) -> bool:
         """Whether a host is none that is recognised as the mail server; of the other IP version it may be the same."""
+        if self._alike and not self._recognised:
+            return normal(host) in self._alike
         if not self._recognised or normal(host) in self._recognised:
             return False
-        return not _numeric(host) or not self._families or (":" in host) in self._families
+        return not numeric(host) or not self._families or (":" in host) in self._families
 
     def _forward(self, host: str, port: int) -> Forward | None:
         here = normal(host)
@@ -204,7 +208,7 @@ class Ports:
             return next((entry for entry in reached if entry.address not in ANY), reached[0]), (), True
         if not entries:
             return None, (), True
-        if not _numeric(host) and not all(loopback(entry.address) for entry in entries):
+        if not numeric(host) and not all(loopback(entry.address) for entry in entries):
             return entries[0], (), False
         return entries[0], tuple(entries), True
 
@@ -300,7 +304,7 @@ def reaches(host: str, entry: Published) -> bool:
         return True
     address = entry.address
     if address in ANY:
-        return not _numeric(host) or (":" in host) == (address == "::")
+        return not numeric(host) or (":" in host) == (address == "::")
     return normal(host) == normal(address)
 
 
@@ -316,7 +320,8 @@ def normal(host: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _numeric(host: str) -> bool:
+def numeric(host: str) -> bool:
+    """Whether a host is an address rather than a name."""
     if host == "localhost":
         return True
     try:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from console.model import PLAIN_PORTS, Published
 from console.sources.haproxy import Proxy
-from console.topology.listeners import ANY, normal
+from console.sources.haproxy.addresses import loopback
+from console.topology.listeners import ANY, normal, numeric
 
 NAME = re.compile("mailcow", re.IGNORECASE)
 
@@ -29,3 +30,17 @@ def recognised(proxies: Iterable[Proxy], published: Iterable[Published], pinned:
             if named or host in given or not asked.isdisjoint(PLAIN_PORTS):
                 found.add(host)
     return frozenset(found)
+
+
+def alike(proxies: Iterable[Proxy]) -> frozenset[str]:
+    """Return the hosts that mail is sent to, where there are several and nothing says which is the mail server's.
+
+    A name may be any of the others, and of one machine's two IP versions each has an address: those are no others."""
+    found: set[str] = set()
+    for proxy in proxies:
+        for server in proxy.servers:
+            if server.port in PLAIN_PORTS.values() and not (server.local or server.disabled or server.backup):
+                found.add(normal(server.host))
+    numbers = [each for each in found if numeric(each) and not loopback(each)]
+    several = len({":" in each for each in numbers}) < len(numbers)
+    return frozenset(numbers) if several else frozenset()

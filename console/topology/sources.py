@@ -17,7 +17,7 @@ from console.topology.containers import edges, forwarders, is_foreign, is_mailco
 from console.topology.daemons import listeners
 from console.topology.lanes import Routes
 from console.topology.listeners import Ports, assumed, told
-from console.topology.machines import NAME, recognised
+from console.topology.machines import NAME, alike, recognised
 
 if TYPE_CHECKING:
     from console.sources.authorized_keys import Entry
@@ -106,6 +106,7 @@ class Sources(Struct, frozen=True, dict=True):
             sharing(self.compose),
             self._recognised() if self.named and not self.foreign else frozenset(),
             bool(forwarders(self.compose)),
+            alike(self.haproxy.proxies) if self.haproxy and self.named and not self.foreign else frozenset(),
         )
 
     def _recognised(self) -> frozenset[str]:

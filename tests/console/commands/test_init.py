@@ -119,6 +119,10 @@ def spoil(seed: Path, what: str) -> None:
     elif what == "empty":
         for name in SEED:
             (seed / name).unlink()
+    elif what == "settings":
+        for name in SEED:
+            (seed / name).unlink()
+        (seed / "mailcow.conf").write_text("MAILCOW_HOSTNAME=mail.example.org\n")
     (seed / "docs").mkdir()
 
 
@@ -131,6 +135,11 @@ def spoil(seed: Path, what: str) -> None:
         ("broken", (), "mailcow.tf:3:1: this is not HCL"),
         ("site", (), 'site.toml:2:1: "haproxi" is not a key'),
         ("empty", ("--answer", "hosts=none", "--answer", "names=none"), "cowhand --lab` opens the rehearsal"),
+        (
+            "settings",
+            ("--answer", "hosts=none", "--answer", "names=none", "--answer", "https=none"),
+            "mailcow.conf alone, which tells no port that clients reach: no haproxy.cfg",
+        ),
         ("", ("--answer", "hosts=vps"), "vps: no way in"),
         ("", ("--answer", "hosts=-oProxyCommand"), "SSH destination"),
         ("", ("--answer", "names=a b;c"), "host name"),

@@ -173,9 +173,25 @@ BESIDE = {
     "one that is called Mailcow too": Case(
         MAIN + lane(993, "mailcow2.lan:993 send-proxy", "imaps"), ["CH003 critical"]
     ),
-    "where nothing tells them apart, all are Mailcow's": Case(
+    "where nothing tells them apart, none is called Mailcow's": Case(
         lane(25, "10.9.9.9:25 send-proxy") + lane(993, "10.9.9.20:993 send-proxy", "imaps"),
+        ["CH094 low"],
+    ),
+    "not told apart, and no header": Case(
+        lane(25, "10.9.9.9:25") + lane(993, "10.9.9.20:993", "imaps"), ["CH002 high", "CH002 high"]
+    ),
+    "one machine by its two addresses": Case(
+        lane(25, "10.9.9.9:25 send-proxy") + lane(993, "[fd00::9]:993 send-proxy", "imaps"),
         ["CH003 critical", "CH003 critical"],
+    ),
+    "an address that a file publishes tells them apart": Case(
+        lane(25, "10.9.9.9:25 send-proxy") + lane(993, "10.9.9.20:993 send-proxy", "imaps"),
+        ["CH003 critical", "CH094 low"],
+        {"mailcow.conf": "SMTP_PORT=10.9.9.9:25\nSKIP_LETS_ENCRYPT=y\n"},
+    ),
+    "a spare is no other machine": Case(
+        lane(25, "10.9.9.9:25 send-proxy").rstrip() + "\n server b 10.9.9.20:25 send-proxy backup check inter 30s\n",
+        ["CH003 critical"],
     ),
 }
 """Machines beside the mail server's: nothing says what answers there."""
