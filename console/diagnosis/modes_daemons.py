@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from console.diagnosis import proofs_back as back
 from console.diagnosis import proofs_daemons as daemons
 from console.diagnosis import proofs_servers as servers
 from console.diagnosis.mode import Mode, row
@@ -83,7 +82,7 @@ DAEMONS: tuple[Mode, ...] = (
     row(
         "daemon/slow-greeting", "{daemon} greets on {target} later than anybody waits", 1.8, "vm", each,
         covers=f"talk vm,inside: silent; {END}: silent; check haproxy", forbids=f"talk vm; {END}",
-        fact=back.guess(), finding="CH074", tells="connect to {target} on {mail} by hand, and wait two minutes",
+        fact=daemons.tardy, finding="CH074", tells="connect to {target} on {mail} by hand, and wait two minutes",
     ),
     row(
         "daemon/dies", "{daemon} dies as it starts{why}", 1.2, "service", each,

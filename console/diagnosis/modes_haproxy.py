@@ -9,7 +9,17 @@ from console.diagnosis import proofs_listeners as listeners
 from console.diagnosis import proofs_servers as servers
 from console.diagnosis.mode import Mode, row
 from console.diagnosis.patterns import CLOSED, END, NOBODY, TAKEN
-from console.diagnosis.scopes import each, everything, mail, speaks_tls, to_plain_port, web, where, with_header
+from console.diagnosis.scopes import (
+    each,
+    each_unheard,
+    everything,
+    mail,
+    speaks_tls,
+    to_plain_port,
+    web,
+    where,
+    with_header,
+)
 
 _RULE = "look for reject or silent-drop in the deployed haproxy.cfg where {ports} is described"
 
@@ -44,6 +54,12 @@ HAPROXY: tuple[Mode, ...] = (
     row(
         "haproxy-listener/absent", "nobody listens on public {ports}{only} ({names})", 1.0, "public", each,
         covers="connect here,itself: refused", fact=front.unlistened,
+        finding="CH021", kin="CH021", tells="ss -ltnp on {vps}",
+        remedy="the running HAProxy has no such listener: compare its file with this line, then reload it",
+    ),
+    row(
+        "haproxy-listener/absent", "nobody listens on public {ports}{only} ({names})", 1.0, "public", each_unheard,
+        covers="connect here: timeout unreachable", fact=front.unlistened_too, stands="beside",
         finding="CH021", kin="CH021", tells="ss -ltnp on {vps}",
         remedy="the running HAProxy has no such listener: compare its file with this line, then reload it",
     ),
@@ -180,7 +196,7 @@ HAPROXY: tuple[Mode, ...] = (
     ),
     row(
         "vps-filter/haproxy-outbound", "HAProxy cannot reach {server}, and {vps} can: a rule on its user or its source "
-        "address", 1.7, "haproxy", each, covers=f"{NOBODY}; check haproxy", needs="talk vm",
+        "address", 1.7, "haproxy", each, covers=f"{NOBODY}; check haproxy", needs="connect vm",
         fact=servers.hemmed, finding="CH056", tells="nft list ruleset on {vps}: skuid, output",
     ),
     row(

@@ -139,6 +139,14 @@ def says_no(world: World, scope: Scope) -> Proof:
     return Proof(True, (f"inside {world.name('mail')}, without HAProxy: {said}",), given, 0.3) if said else Proof(False)
 
 
+def tardy(world: World, scope: Scope) -> Proof:
+    """Nothing proves it; a daemon that has said anything to the proxy there does not wait with its greeting."""
+    port = scope.ports[0]
+    spoke = {*world.came("talk", "vm", port)} - {"silent", "closed-0", "closed-3", "closed-5", "closed"}
+    given = {"daemon": world.daemon(port), "target": str(target_of(world, port))}
+    return Proof(False) if spoke else Proof(None, given=given)
+
+
 def loops(world: World, scope: Scope) -> Proof:
     """A client is sent to the very address that it asked for."""
     looping = [t for t in world.by_port[scope.ports[0]] if t.kind == "talk" and t.outcome == "loop"]

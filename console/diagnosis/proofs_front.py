@@ -113,7 +113,7 @@ def _refused_itself(world: World, port: int, family: int) -> bool:
 
 
 def filtered(world: World, scope: Scope) -> Proof:
-    """HAProxy listens, the proxy reaches its own public address there, and from here nothing comes."""
+    """The proxy reaches its own public address there, or is refused, and from here nothing comes."""
     if scope.ports == (25,) or any(map(world.foreign, world.dialled)) or resent(world.times("here")):
         return UNKNOWN  # a home line blocks 25 on its way out more often than anybody drops it
     if not scope.family and len(scope.ports) == len(world.lanes) and len({":" in each for each in world.dialled}) == 1:
@@ -122,14 +122,15 @@ def filtered(world: World, scope: Scope) -> Proof:
     # a family that nobody passes hides nothing of a port that is refused to the proxy itself, too
     gone = {port for port, some in known.items() if some == [] and _refused_itself(world, port, scope.family)}
     ports = [port for port in scope.ports if port not in gone or gone == {*scope.ports}]
-    listens = [known[port] for port in ports]
-    reached = all("pass" in world.came("connect", "itself", port, scope.family or None) for port in ports)
-    tried = any(world.came("connect", "itself", port, scope.family or None) for port in ports)
-    if tried and not reached:
+    came = {port: {*world.came("connect", "itself", port, scope.family or None)} for port in ports}
+    if any(came.values()) and not all("pass" in some or some == {"refused"} for some in came.values()):
         return Proof(False)
-    if tried and listens and all(listens):
-        return Proof(True, (f"HAProxy listens there, and {world.name('proxy')} reaches its own public address",))
-    return UNKNOWN
+    vps, open_ = world.name("proxy"), [known[port] for port in ports if "pass" in came[port]]
+    if not any(came.values()) or not all(open_):
+        return UNKNOWN
+    heard = f"HAProxy listens there, and {vps} reaches its own public address"
+    refused = f"{vps} is refused at once at its own public address there: from here not even that is heard"
+    return Proof(True, (heard,) * bool(open_) + (refused,) * (len(open_) < len(ports)))
 
 
 def rejected(world: World, scope: Scope) -> Proof:
@@ -187,6 +188,17 @@ def unlistened(world: World, scope: Scope) -> Proof:
     if "refused" in world.came("connect", "itself", port, only or None) and _right_address(world, port):
         return Proof(True, (f"{vps} refuses itself there too",), given)
     return Proof(None, given=given)
+
+
+def unlistened_too(world: World, scope: Scope) -> Proof:
+    """Nothing of a family comes from here to any port, and ss shows that HAProxy lacks a listener of it on one."""
+    port, family = scope.ports[0], scope.family
+    if _listening(world, port, family) != [] or not _listening(world, port, 10 - family):
+        return Proof(False)
+    if not any(_listening(world, other, family) for other in world.lanes):
+        return Proof(False)
+    said = f"ss on {world.name('proxy')} shows nobody listening there over IPv{family}, and HAProxy on other ports"
+    return Proof(True, (said,), {"only": f" over IPv{family}"})
 
 
 def _right_address(world: World, port: int) -> bool:

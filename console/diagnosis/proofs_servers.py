@@ -202,18 +202,24 @@ def _dropping(world: World) -> bool:
 
 
 def hemmed(world: World, scope: Scope) -> Proof:
-    """HAProxy cannot connect where its machine can: it lacks its source address, or its connections get no answer."""
+    """HAProxy cannot connect where its machine can: it lacks its source address, or its connections get no answer.
+
+    Where the daemon lets nobody talk, more than one connection of HAProxy's that stands unanswered is proof alone."""
     server, to = world.row(scope.ports[0]), directed(world, scope.ports[0])
-    if world.came("connect", "vm", scope.ports[0]) and not world.passes("talk", "vm", scope.ports[0]):
-        return Proof(False)  # the proxy's own connection fares no better
-    if server is not None and failing(server) and _NO_SOURCE.search(server.last):
+    talks = world.passes("talk", "vm", scope.ports[0]) or not world.came("connect", "vm", scope.ports[0])
+    if server is not None and failing(server) and _NO_SOURCE.search(server.last) and talks:
         return Proof(True, (_shown(server),))
-    if server is None or to is None or not _stands(world, to, server) or not _steady(world):
+    if server is None or to is None or not _steady(world):
+        return _unconnected(server) if talks else Proof(False)
+    stands = _stands(world, to, server)
+    if not talks and not stands:
+        return Proof(None) if _waits(to, world.asked.standing) else Proof(False)
+    if not stands:
         return _unconnected(server)
-    if not world.passes("talk", "vm", scope.ports[0]):
+    if not world.passes("connect", "vm", scope.ports[0]):
         return Proof(None, (_shown(server),))
     said = f"ss: HAProxy's connections to {to[0]} port {to[1]} stand unanswered, {world.name('proxy')}'s own do not"
-    return Proof(True, (said, _shown(server)))
+    return Proof(True, (said, *([_shown(server)] if failing(server) else [])))
 
 
 def late(world: World, scope: Scope) -> Proof:
@@ -226,11 +232,13 @@ def _stands(world: World, to: tuple[str, int, int], server: Server | None) -> bo
     """Whether connections of HAProxy's to a server, or to where it checks it, stood unanswered: more than one of them.
 
     A check that nobody answered until it gave up is one, and the next one another."""
-    places = {(to[0], to[1]), (to[0], to[2] or to[1])}
     gave_up = server is not None and failing(server) and server.check == "L4TOUT"
-    return not places.isdisjoint(world.asked.dialling or ()) or (
-        gave_up and not places.isdisjoint(world.asked.standing or ())
-    )
+    return _waits(to, world.asked.dialling) or (gave_up and _waits(to, world.asked.standing))
+
+
+def _waits(to: tuple[str, int, int], unanswered: tuple[tuple[str, int], ...] | None) -> bool:
+    """Whether a server, or where HAProxy checks it, is among what stood unanswered."""
+    return not {(to[0], to[1]), (to[0], to[2] or to[1])}.isdisjoint(unanswered or ())
 
 
 def _steady(world: World) -> bool:

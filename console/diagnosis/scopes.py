@@ -42,13 +42,24 @@ def _lost_family(world: World, port: int, outcomes: tuple[str, ...]) -> int:
     return lost[0] if len(lost) == 1 and "pass" in came[10 - lost[0]] else 0
 
 
+def each_unheard(world: World) -> list[Scope]:
+    """Each lane of a family over which no port at all answers from here, neither taking a connection nor refusing."""
+    found = []
+    for family in (4, 6):
+        came = world.came("connect", "here", None, family)
+        if came and not {*came} & {"pass", "refused"}:
+            found += [Scope((port,), family) for port in world.sick if world.came("connect", "here", port, family)]
+    return found
+
+
 def families(world: World) -> list[Scope]:
     """One address family, where the name has both and only one of them fails, but for a few ports."""
     found = []
     for family in (4, 6):
         mine = [t for t in world.tests if t.kind == "connect" and t.at == "here" and t.family == family]
         other = [t for t in world.tests if t.kind == "connect" and t.at == "here" and t.family != family]
-        if "timeout" in (t.outcome for t in mine) and not any(t.passed for t in mine) and _most_reached(other):
+        came = {t.outcome for t in mine}  # a refusal is an answer: then it is not the family that is lost
+        if "timeout" in came and not came & {"pass", "refused"} and _most_reached(other):
             found.append(Scope(tuple(world.lanes), family))
     return found
 

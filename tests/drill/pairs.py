@@ -34,6 +34,7 @@ _TWO = (
     "own-ipv6-client-refused v6-blackhole", "sieve-off postscreen-frozen", "v6-blackhole only-aaaa",
     "no-haproxy-on-10993 own-dovecot-wrong-peer", "maint vm-loss",
     "own-proxy-header-on-plain-port-unsaid imaps-starttls", "own-service-stopped no-server",
+    "no-proxy-on-10025 haproxy-outbound", "vps-lost-v6 v4-only-993", "fw-drop-993 other-program-on-443",
 )  # fmt: skip
 
 

@@ -1,0 +1,101 @@
+"""Two faults of which one nearly hides the other: each is told where a fact shows it, and not where it does not."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from console.diagnosis.explain import explain
+from console.diagnosis.world import World
+from console.observation import SweepData
+from tests.drill.record import read
+
+
+def told(seen: SweepData) -> set[str]:
+    """Return what is proven."""
+    return {cause.suspects[0].mode.id for cause in explain(World(seen)).causes if cause.proven}
+
+
+def guessed(seen: SweepData) -> set[str]:
+    """Return what is said among rivals."""
+    return {each.mode.id for cause in explain(World(seen)).causes if not cause.proven for each in cause.suspects}
+
+
+# ── HAProxy's own connections, where the daemon lets nobody talk ────────────────────────────────────────────────────
+
+TARGET = ("10.10.10.214", 10025)
+
+
+@pytest.mark.parametrize("dialling", [None, (), (("10.10.10.214", 10465),), (TARGET,)])
+def test_a_rule_on_haproxy_is_proven_beside_a_daemon_that_lets_nobody_talk_by_two_unanswered_connections(
+    dialling: tuple[tuple[str, int], ...] | None,
+) -> None:
+    seen = read("no-proxy-on-10025+haproxy-outbound")
+    assert seen.asked is not None
+    seen.asked.dialling = dialling
+    assert ("vps-filter/haproxy-outbound" in told(seen)) == (dialling == (TARGET,))
+    assert "daemon/no-header-wanted" in told(seen)
+
+
+def test_one_unanswered_connection_of_haproxys_is_a_reason_to_name_a_rule_among_others() -> None:
+    seen = read("no-proxy-on-10025+haproxy-outbound")
+    assert "vps-filter/haproxy-outbound" in guessed(seen)
+    assert seen.asked is not None
+    seen.asked.standing = ()
+    assert "vps-filter/haproxy-outbound" not in told(seen) | guessed(seen)
+
+
+def test_a_daemon_that_said_something_to_the_proxy_is_not_said_to_greet_late() -> None:
+    assert "daemon/slow-greeting" not in guessed(read("no-proxy-on-10025+haproxy-outbound"))
+
+
+# ── a listener that one family lacks, where nothing of that family arrives ──────────────────────────────────────────
+
+
+def without_listeners(seen: SweepData, six: bool, but: int) -> SweepData:
+    assert seen.asked is not None
+    known = seen.asked.listeners["proxy"]
+    seen.asked.listeners["proxy"] = tuple(e for e in known if (":" in e.address) != six or e.port == but)
+    return seen
+
+
+def test_a_listener_that_one_port_lacks_is_told_beside_a_lost_family() -> None:
+    assert told(read("vps-lost-v6+v4-only-993")) == {"vps/lost-family", "haproxy-listener/absent"}
+    assert told(read("vps-lost-v6")) == {"vps/lost-family"}
+
+
+def test_where_haproxy_listens_over_that_family_nowhere_no_port_lacks_it() -> None:
+    seen = without_listeners(read("vps-lost-v6+v4-only-993"), six=True, but=22)
+    assert told(seen) == {"vps/lost-family"}
+
+
+def test_what_nobody_could_ask_is_not_absent() -> None:
+    seen = read("vps-lost-v6+v4-only-993")
+    assert seen.asked is not None
+    del seen.asked.listeners["proxy"]
+    assert told(seen) == {"vps/lost-family"}
+
+
+# ── a filter before a port that the proxy is refused at itself ──────────────────────────────────────────────────────
+
+
+def test_a_port_that_refuses_the_proxy_at_once_and_is_silent_from_here_is_filtered() -> None:
+    proven = {"vps/other-program", "haproxy-process/stopped", "vps-filter/drop"}
+    assert told(read("fw-drop-993+other-program-on-443")) == proven
+
+
+def test_a_port_that_is_silent_to_the_proxy_itself_as_well_is_not_said_to_be_filtered() -> None:
+    seen = read("fw-drop-993+other-program-on-443")
+    for ladder in seen.lanes["993/imaps"].itself.values():
+        ladder.cause = "timeout"
+    assert "vps-filter/drop" not in told(seen)
+
+
+def test_a_family_that_refuses_on_some_port_is_not_said_to_be_lost() -> None:
+    seen = read("v6-blackhole")
+    assert told(seen) == {"vps-filter/drop-family"}
+    lane = seen.lanes["465/smtps"]
+    six = next(address for address in lane.public if ":" in address)
+    refused = replace(lane.public[six], cause="refused")
+    lane.public[six] = refused
+    assert "vps-filter/drop-family" not in told(seen) | guessed(seen)
