@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
@@ -49,6 +52,7 @@ class Printer:
         self._within: tuple[str, ...] = ()
         self._far = 0.0
         self._lines: queue.SimpleQueue[tuple[TextIO, str] | None] = queue.SimpleQueue()
+        self._printed: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._print, name="printer", daemon=True)
         self._thread.start()
 
@@ -69,10 +73,14 @@ class Printer:
         if text and not (self.asked.runbook and _in_runbook(event)):
             self._lines.put((self.out, text + "\n"))
 
-    def close(self) -> None:
-        """Wait up to two seconds until everything is printed."""
+    async def close(self, patience: float | None = None) -> None:
+        """Wait until everything is printed, however slowly it is read, or until `patience` seconds are over."""
+        printed = asyncio.Event()
+        self._printed = partial(asyncio.get_running_loop().call_soon_threadsafe, printed.set)
         self._lines.put(None)
-        self._thread.join(2.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await printed.wait()
 
     def _print(self) -> None:
         while (item := self._lines.get()) is not None:
@@ -80,6 +88,8 @@ class Printer:
             with suppress(OSError, ValueError):
                 file.write(text)
                 file.flush()
+        with suppress(RuntimeError):  # nobody waits any more
+            self._printed()
 
     def _text(self, event: FlowEvent) -> str:
         match event:

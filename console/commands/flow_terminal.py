@@ -40,6 +40,9 @@ OPENING = 20.0
 CUT = 0.3
 """Seconds that the action under way may still take after SIGTERM or SIGHUP."""
 
+UNREAD = 2.0
+"""Seconds that a reader has after a signal; without one it has all the time it wants, as a pager does."""
+
 
 async def run(
     flow: Flow,
@@ -82,7 +85,7 @@ async def run(
     finally:
         signals.remove()
         await opened.close()
-        printer.close()
+        await printer.close(UNREAD if signals.number else None)
     if asked.runbook and session.planned is not None:
         from console.runner import runbook
 

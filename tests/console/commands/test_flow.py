@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 import os
 import pty
@@ -297,6 +299,25 @@ def test_a_reader_that_goes_away_stops_nothing_half_way(greeting: Path) -> None:
     process.stderr.close()
 
 
+@pytest.mark.slow
+def test_a_reader_that_takes_its_time_gets_every_line(greeting: Path) -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"x" * 4096)  # it is full: nothing can be printed until somebody reads
+    process = start(greeting, "--yes", "--json", "--answer", "who=bob", stdout=writing)
+    os.close(writing)
+    end = time.monotonic() + 60
+    while not greeting.exists() and time.monotonic() < end:
+        pass
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(4)
+    with os.fdopen(reading, encoding="utf-8") as stream:
+        lines = stream.read().removeprefix("x" * 4096).splitlines()
+    assert (process.wait(120), json.loads(lines[-1])["event"], json.loads(lines[0])["event"]) == (
+        0, "flow-ended", "flow-began",
+    )  # fmt: skip
+
+
 def greeted(capsys: Said) -> str:
     """Leave a greeting and return the name of the run that did."""
     assert run(capsys, "flow", "say-hello", "--yes", "--answer", "who=bob")[0] == 0
@@ -353,7 +374,7 @@ def test_an_inner_flow_is_named_once_and_progress_is_told_now_and_then(capsys: S
     printer.tell(ActionBegan("r", 2, ActionShown("copy", "mail", "copy x"), 100.0))
     for at in (104.0, 111.0, 115.0):
         printer.tell(ActionProgressed("r", 2, at, 200, "files", 0, 0, "", at))
-    printer.close()
+    asyncio.run(printer.close())
     rows = capsys.readouterr().out.splitlines()
     assert [row.rstrip() for row in rows] == [
         "out  words", "✓ 1 a", "out / in", "✓ 2 b", "✓ 3 c", "    ─ mail: copy x", "      111 of 200 files",
