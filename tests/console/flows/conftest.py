@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -15,3 +17,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 counts[name] = counts.get(name, 0) + value
     for name, count in sorted(counts.items()):
         terminalreporter.write_line(f"{name}: {count} combinations of change, moment and fault")
+
+
+@pytest.fixture
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder in which the module's `case` is laid."""
+    folder = tmp_path / "case"
+    folder.mkdir()
+    request.module.case.build(folder)
+    return folder

@@ -25,7 +25,7 @@ from console.lab.plan import site_file
 from console.runner.session import Session
 from console.store import journal
 from tests.console.flows.cases import haproxy_listeners as case
-from tests.console.flows.walking import agree, context, folder, walk
+from tests.console.flows.walking import agree, context, folder, ran
 
 PATH = "/etc/haproxy/haproxy.cfg"
 SEED = (Path(assets.__file__).parent / "lab/haproxy.cfg").read_text()
@@ -103,20 +103,6 @@ def test_a_listener_that_cannot_be_copied_is_named(estate: Estate) -> None:
 SOCKET = 'LISTEN 0 20 {}  0.0.0.0:* users:(("{}",pid=7,fd=4))\n'
 
 
-async def ran(root: Path) -> tuple[str, list[FlowEvent]]:
-    heard: list[FlowEvent] = []
-    ending = await walk(case.CASE, root, heard.append)
-    assert ending is not None
-    return ending.words, heard
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "vps").mkdir()
-    case.build(tmp_path / "vps")
-    return tmp_path / "vps"
-
-
 def lay(root: Path, path: str, text: str) -> None:
     (root / path).write_text(text)
 
@@ -135,7 +121,7 @@ def lay(root: Path, path: str, text: str) -> None:
 async def test_what_is_in_the_way_is_said_before_anything_changes(root: Path, path: str, text: str, words: str) -> None:
     lay(root, path, text)
     before = case.end(root)
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert words in said
     assert "nothing was changed" in said
     assert case.end(root) == before
@@ -147,7 +133,7 @@ async def test_a_server_that_is_not_up_by_its_new_check_has_the_file_before_put_
     monkeypatch.setattr(running, "PROOF", 0)
     lay(root, "run/dumb", "imaps")
     before = (root / case.CONFIGURATION).read_bytes()
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert "imaps/mailcow is DOWN, by L7TOUT; taken back on vps" in said
     assert (root / case.CONFIGURATION).read_bytes() == (root / case.LOADED).read_bytes() == before
     assert not case.CASE.armed(root)
@@ -164,24 +150,24 @@ async def test_a_server_that_is_not_up_by_its_new_check_has_the_file_before_put_
 )
 async def test_only_another_program_on_a_port_of_mail_is_in_the_way(root: Path, sockets: str, said: str) -> None:
     lay(root, "run/sockets", sockets)
-    assert said in (await ran(root))[0]
+    assert said in (await ran(case.CASE, root))[0]
 
 
 async def test_who_has_a_port_is_said_though_ss_does_not_show_it_where_no_haproxy_runs(root: Path) -> None:
     (root / "run/running").unlink()
     lay(root, "run/sockets", "LISTEN 0 20 0.0.0.0:25 0.0.0.0:*\n")
-    assert "a program that ss does not show has port 25 on vps" in (await ran(root))[0]
+    assert "a program that ss does not show has port 25 on vps" in (await ran(case.CASE, root))[0]
 
 
 async def test_a_haproxy_that_is_absent_is_installed_and_one_that_is_stopped_is_started(tmp_path: Path) -> None:
     case.bare(tmp_path)
-    said, heard = await ran(tmp_path)
+    said, heard = await ran(case.CASE, tmp_path)
     assert said == "done, and verified"
     assert (tmp_path / "run/installed").read_text() == "installed\n"
     words = [each.words for each in heard if isinstance(each, StepChanged) and each.state == "planned"]
     assert words[0] == "HAProxy is not installed on vps"
     (tmp_path / "run/running").unlink()
-    said, heard = await ran(tmp_path)
+    said, heard = await ran(case.CASE, tmp_path)
     assert said == "done, and verified"
     assert (tmp_path / "run/installed").read_text() == "installed\n"
     shown = [action.text for each in heard if isinstance(each, StepPlanned) for action in each.plan.actions]
@@ -193,7 +179,7 @@ async def test_an_installation_that_was_cut_off_is_gone_on_with_by_apt_and_not_b
     (tmp_path / "run/installed").touch()
     lay(tmp_path, "bin/dpkg-query", "#!/bin/sh\necho half-configured\n")
     (tmp_path / "bin/dpkg-query").chmod(0o755)
-    said, heard = await ran(tmp_path)
+    said, heard = await ran(case.CASE, tmp_path)
     assert said == "done, and verified"
     shown = [action.text for each in heard if isinstance(each, StepPlanned) for action in each.plan.actions]
     assert "apt-get install" in shown[0]
@@ -236,7 +222,7 @@ esac""",
 async def test_a_stopped_haproxy_is_not_started_on_a_file_that_it_refuses(root: Path) -> None:
     (root / "run/running").unlink()
     lay(root, case.CONFIGURATION, "listen a\n bind :25")
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert "Missing LF on last line" in said
     assert not (root / "run/running").exists()
 
@@ -245,7 +231,7 @@ async def test_where_there_is_no_apt_nothing_is_installed(tmp_path: Path) -> Non
     case.bare(tmp_path)
     lay(tmp_path, "bin/which", "#!/bin/sh\nexit 1\n")
     (tmp_path / "bin/which").chmod(0o755)
-    assert "HAProxy is not installed on vps, and there is no apt-get" in (await ran(tmp_path))[0]
+    assert "HAProxy is not installed on vps, and there is no apt-get" in (await ran(case.CASE, tmp_path))[0]
 
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get here")
@@ -262,9 +248,9 @@ def test_apt_takes_what_it_is_asked() -> None:
 
 
 async def test_a_file_that_haproxy_has_not_read_is_read(root: Path) -> None:
-    await ran(root)
+    await ran(case.CASE, root)
     lay(root, case.LOADED, SEED)
-    said, heard = await ran(root)
+    said, heard = await ran(case.CASE, root)
     assert said == "done, and verified"
     plan = next(event.plan for event in heard if isinstance(event, StepPlanned))
     assert [action.text for action in plan.actions[1:]] == ["systemctl reload haproxy"]
@@ -275,7 +261,7 @@ async def test_a_reload_that_is_reported_as_done_before_the_new_process_answers_
 ) -> None:
     monkeypatch.setattr(running, "OFTEN", 0)
     lay(root, case.LATE, "5")
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert said == "done, and verified"
     assert (root / case.LATE).read_text() == "0"
 
@@ -284,14 +270,14 @@ async def test_a_reload_that_is_never_read_is_taken_back(root: Path, monkeypatch
     monkeypatch.setattr(running, "PROOF", 0)
     lay(root, case.LATE, "1000")
     before = (root / case.CONFIGURATION).read_bytes()
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert "HAProxy has not read it" in said and "taken back on vps" in said
     assert (root / case.CONFIGURATION).read_bytes() == before
 
 
 async def test_it_is_undone(root: Path) -> None:
     before = (root / case.CONFIGURATION).read_bytes()
-    await ran(root)
+    await ran(case.CASE, root)
     record = journal.runs(folder(root), 1)[0]
     world = context(case.CASE, root)
     ending = await Session(case.CASE.flow, world, agree, lambda event: None, folder(root), record).run()

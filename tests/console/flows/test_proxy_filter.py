@@ -17,7 +17,7 @@ from console.lab.plan import site_file
 from console.runner.session import Session
 from tests.console.flows.cases import proxy_filter as case
 from tests.console.flows.servers import Machine, Talking
-from tests.console.flows.walking import agree, context, walk
+from tests.console.flows.walking import agree, context, ran
 
 GUARDS = (Guard(4, 10025, ("100.64.0.1",)), Guard(4, 10110), Guard(6, 10025))
 LISTED = case.FOREIGN.replace("-A DOCKER-USER -s", "-A DOCKER-USER -j COWHAND-PROXY\n-A DOCKER-USER -s")
@@ -58,20 +58,6 @@ def test_a_chain_that_nothing_leads_to_filters_nothing() -> None:
     assert not reached(case.FOREIGN.replace("-A FORWARD -j DOCKER-USER\n", ""))
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "two").mkdir()
-    case.build(tmp_path / "two")
-    return tmp_path / "two"
-
-
-async def ran(root: Path) -> tuple[str, list[FlowEvent]]:
-    heard: list[FlowEvent] = []
-    ending = await walk(case.CASE, root, heard.append)
-    assert ending is not None
-    return ending.words, heard
-
-
 @pytest.mark.parametrize(
     ("path", "text", "words"),
     [
@@ -87,7 +73,7 @@ async def ran(root: Path) -> tuple[str, list[FlowEvent]]:
 async def test_what_is_in_the_way_is_said_before_anything_changes(root: Path, path: str, text: str, words: str) -> None:
     (root / path).write_text(text)
     before = case.end(root)
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert words in said
     assert case.end(root) == before
 
@@ -106,7 +92,7 @@ async def test_a_filter_that_shuts_the_proxy_out_or_lets_a_stranger_in_is_taken_
         return told(mail, who) != (filtered and who == source)
 
     monkeypatch.setattr(case, "passes", odd)
-    said, heard = await ran(root)
+    said, heard = await ran(case.CASE, root)
     assert words in said + str([event.words for event in heard if isinstance(event, StepChanged)])
     assert_nothing_left(root, before)
 
@@ -122,7 +108,7 @@ async def test_a_filter_behind_which_the_proxy_is_not_greeted_is_taken_back(
         return Talking(lambda line: "", source, to) if filtered else stream
 
     monkeypatch.setattr(case, "accept", mute)
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert "vps is shut out of 14190" in said
     assert_nothing_left(root, before)
 
@@ -135,12 +121,12 @@ def assert_nothing_left(root: Path, rules: str) -> None:
 
 async def test_the_filter_comes_first_and_the_rules_of_others_stay_as_they_are(root: Path) -> None:
     before = (root / "mail" / case.RULES).read_text()
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert said == "done, and verified"
     rules = (root / "mail" / case.RULES).read_text()
     assert rules.index("-j COWHAND-PROXY") < rules.index("198.51.100.9")
     assert [line for line in rules.splitlines() if "COWHAND" not in line] == before.splitlines()
-    assert (await ran(root))[0].startswith("nothing to do")
+    assert (await ran(case.CASE, root))[0].startswith("nothing to do")
 
 
 async def test_a_list_of_flows_dials_nobody(root: Path) -> None:
@@ -148,7 +134,7 @@ async def test_a_list_of_flows_dials_nobody(root: Path) -> None:
     world = context(case.CASE, root)
     assert (await case.CASE.flow.standing(world)).state == "needed"
     assert (root / "mail" / case.SEEN).read_text() == ""
-    await ran(root)
+    await ran(case.CASE, root)
     seen = (root / "mail" / case.SEEN).read_text()
     world.invalidate()
     assert (await case.CASE.flow.standing(world)).state == "done"

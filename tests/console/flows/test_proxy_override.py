@@ -28,7 +28,7 @@ from console.lab.plan import site_file
 from console.runner.session import Session
 from console.store import journal
 from tests.console.flows.cases import proxy_override as case
-from tests.console.flows.walking import agree, context, folder, walk
+from tests.console.flows.walking import agree, context, folder, ran
 
 VM = "10.10.10.214"
 NEED = Needed(VM, (10025, 10465, 10993, 14190))
@@ -117,20 +117,6 @@ def test_what_mailcows_own_files_must_not_say_is_found() -> None:
     assert broken("name = a\nno value\n") == 2
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "two").mkdir()
-    case.build(tmp_path / "two")
-    return tmp_path / "two"
-
-
-async def ran(root: Path) -> tuple[str, list[FlowEvent]]:
-    heard: list[FlowEvent] = []
-    ending = await walk(case.CASE, root, heard.append)
-    assert ending is not None
-    return ending.words, heard
-
-
 SH = "#!/bin/sh\n"
 
 
@@ -160,14 +146,14 @@ async def test_what_is_in_the_way_is_said_before_anything_changes(root: Path, pa
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     before = case.end(root)
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert words in said
     assert "nothing was changed" in said
     assert case.end(root) == before
 
 
 async def test_the_plan_says_what_is_gone_for_how_long(root: Path) -> None:
-    _, heard = await ran(root)
+    _, heard = await ran(case.CASE, root)
     first, second = [event.plan for event in heard if isinstance(event, StepPlanned)]
     assert (
         "postfix-mailcow is recreated: its ports refuse for some seconds, and clients have to try again" in first.notes
@@ -186,23 +172,23 @@ async def test_ports_that_the_proxy_does_not_reach_are_taken_back_at_once(
         return False
 
     monkeypatch.setattr(steps, "reaches", unreached)
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert "vps does not reach 10.10.10.214:10025, 10465, 10993 and 14190; taken back on mailcow" in said
     assert case.end(root) == before
 
 
 async def test_a_peer_that_the_log_does_not_name_is_asked_for_and_never_guessed(root: Path) -> None:
-    await ran(root)
+    await ran(case.CASE, root)
     mail = root / "mail"
     (mail / case.TRUSTED).write_text("")
     (mail / "bin/docker").write_text((mail / "bin/docker").read_text().replace('cat "$ROOT/run/log"', ":"))
-    said, _ = await ran(root)
+    said, _ = await ran(case.CASE, root)
     assert "Which address has HAProxy there? (--answer peer=…)" in said
 
 
 async def test_it_is_undone(root: Path) -> None:
     before = (root / "mail" / case.UP).read_bytes(), (root / "mail" / case.EXTRA).read_bytes()
-    await ran(root)
+    await ran(case.CASE, root)
     record = journal.runs(folder(root), 1)[0]
     heard: list[FlowEvent] = []
     world = context(case.CASE, root)

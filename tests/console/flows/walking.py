@@ -62,6 +62,14 @@ async def walk(
     return None if task.cancelled() else task.result()
 
 
+async def ran(case: Case, root: Path) -> tuple[str, list[FlowEvent]]:
+    """Walk it undisturbed, and return how it ended, in words, with all that was told."""
+    heard: list[FlowEvent] = []
+    ending = await walk(case, root, heard.append)
+    assert ending is not None
+    return ending.words, heard
+
+
 class Nursery:
     """A process that has imported all it needs, and forks a console for each run that is to be killed."""
 
