@@ -20,7 +20,7 @@ from console.diagnosis.blame import (
 from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import Rung, Topology
 from console.observation import LaneData, SweepData
-from tests.console.diagnosis.test_judge import a_lane
+from tests.console.diagnosis.cases import a_lane
 from tests.console.diagnosis.test_judge_edges import data, ladder, well
 
 HOST = "10.10.10.214"

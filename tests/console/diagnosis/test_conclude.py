@@ -13,7 +13,7 @@ from console.diagnosis.symptoms import Test
 from console.diagnosis.world import World
 from console.model import Finding, HopName, Target, Topology
 from console.observation import LaneData, SweepData
-from tests.console.diagnosis.test_judge import a_lane, certificate, ladder
+from tests.console.diagnosis.cases import a_lane, certificate, ladder
 
 PORTS = (25, 993)
 

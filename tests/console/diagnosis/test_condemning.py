@@ -13,7 +13,7 @@ from console.diagnosis.lamps import align
 from console.diagnosis.log_lines import spoken, untrusted_peer
 from console.model import HopName, Reading, Rung
 from console.observation import SweepData
-from tests.console.diagnosis.test_judge import CASES, stage
+from tests.console.diagnosis.cases import CASES, stage
 
 
 def readings(says: str) -> tuple[SweepData, dict[tuple[int, HopName], Reading]]:

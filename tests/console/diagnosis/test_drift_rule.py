@@ -9,7 +9,7 @@ from console.diagnosis.rule import Observed
 from console.diagnosis.rules.drift import config_drift
 from console.model import Finding, HopName, Outcome, Reading, Span, Topology
 from console.observation import Drifted, LaneData, SweepData
-from tests.console.diagnosis.test_judge import a_lane, certificate, ladder
+from tests.console.diagnosis.cases import a_lane, certificate, ladder
 
 FILE, VPS = "haproxy.cfg", "/etc/haproxy/haproxy.cfg"
 DIFFERS = Drifted(FILE, "vps", VPS, Span(FILE, 7), "file", 2, diff=("-a", "+b"))

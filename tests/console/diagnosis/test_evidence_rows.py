@@ -13,7 +13,7 @@ from console.diagnosis.judge import judge_lane
 from console.diagnosis.tunnel_time import UNTIMED
 from console.model import Rung
 from console.observation import SweepData
-from tests.console.diagnosis.test_judge import CASES, NOW, stage
+from tests.console.diagnosis.cases import CASES, NOW, stage
 
 LANE = "993/imaps"
 VM = "10.10.10.214"

@@ -13,7 +13,7 @@ from console.diagnosis.mode import Fact, Mode, Proof, Scope, row
 from console.diagnosis.world import World
 from console.model import Topology
 from console.observation import LaneData, SweepData
-from tests.console.diagnosis.test_judge import a_lane
+from tests.console.diagnosis.cases import a_lane
 from tests.console.diagnosis.test_symptoms import a_ladder
 
 V4, V6 = "203.0.113.10", "2001:db8::1"

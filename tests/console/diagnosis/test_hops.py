@@ -13,8 +13,8 @@ from console.diagnosis.certificates import certificate_trouble
 from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import Rung
 from console.observation import LaneData
+from tests.console.diagnosis.cases import NOW, certificate
 from tests.console.diagnosis.test_blame import lane, sweep
-from tests.console.diagnosis.test_judge import NOW, certificate
 from tests.console.diagnosis.test_judge_edges import ladder, well
 
 BUSY = "421 4.3.2 All server ports are busy"

@@ -25,7 +25,7 @@ from console.diagnosis.tunnel_time import tunnel_slow
 from console.ladders import Cause, Ladder, ProbeTarget
 from console.model import HOPS, Certificate, Finding, HopName, Outcome, Protocol, Reading, Rung, Severity, Span, Target
 from console.observation import LaneData, SweepData, Topology
-from tests.console.diagnosis.test_judge import a_lane
+from tests.console.diagnosis.cases import a_lane
 
 DAY = 86400.0
 NOW = 1_700_000_000.0

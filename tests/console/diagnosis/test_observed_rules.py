@@ -11,7 +11,7 @@ from console.diagnosis.rules import observed
 from console.ladders import Ladder, ProbeTarget
 from console.model import Bind, Finding, Lane, Span, Topology
 from console.observation import LaneData, SweepData
-from tests.console.diagnosis.test_judge import NOW, a_lane, certificate
+from tests.console.diagnosis.cases import NOW, a_lane, certificate
 
 IMAPS, SIEVE, SMTP = a_lane(993, "v2", 10993), a_lane(4190, "v2", 14190), a_lane(25, "v2", 10025)
 WEB = replace(IMAPS, name="https", port=443, protocol="https", tls="terminated")

@@ -13,7 +13,7 @@ from console.diagnosis.symptoms import PASS, Test, ailing, failing, outcome
 from console.ladders import Ladder, ProbeTarget
 from console.model import Protocol, Rung, Topology
 from console.observation import LaneData, SweepData
-from tests.console.diagnosis.test_judge import a_lane
+from tests.console.diagnosis.cases import a_lane
 
 OURS = "https://mail.example.org"
 

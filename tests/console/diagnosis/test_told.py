@@ -12,8 +12,11 @@ from console.diagnosis.diagnose import diagnose
 from console.diagnosis.judge import judge_lane, verdict
 from console.model import Finding, Reading
 from console.observation import SweepData
-from tests.console.diagnosis.more_cases import MORE
-from tests.console.diagnosis.test_judge import CASES, MARKS, stage
+from tests.console.diagnosis.back_cases import BACK
+from tests.console.diagnosis.cases import CASES, MARKS, stage
+from tests.console.diagnosis.check_cases import CHECKS
+from tests.console.diagnosis.front_cases import FRONT
+from tests.console.diagnosis.web_cases import WEB
 
 TOLD = Path(__file__).with_name("told.txt")
 
@@ -48,8 +51,10 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     assert finding.observed
 
 
-STORIES: dict[str, Callable[[], SweepData]] = {**{case.says: partial(stage, case) for case in CASES}, **MORE}
-HEAD = "What the operator is told of each case of test_judge.py and more_cases.py, as `python -m %s` writes it."
+STORIES: dict[str, Callable[[], SweepData]] = {
+    **{case.says: partial(stage, case) for case in CASES}, **FRONT, **WEB, **BACK, **CHECKS,
+}  # fmt: skip
+HEAD = "What the operator is told of each case of cases.py and of the other *cases.py, as `python -m %s` writes it."
 
 
 def written() -> dict[str, str]:

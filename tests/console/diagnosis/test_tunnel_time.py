@@ -11,7 +11,7 @@ from console.diagnosis.rule import Observed
 from console.diagnosis.rules.observed import tunnel_slow as rule
 from console.model import Reading
 from console.observation import SweepData
-from tests.console.diagnosis.test_judge import CASES, stage
+from tests.console.diagnosis.cases import CASES, stage
 
 
 def busy(ours: float, *took: tuple[int, str, float | None], ping: float | None = None) -> SweepData:

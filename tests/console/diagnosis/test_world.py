@@ -11,7 +11,7 @@ from console.diagnosis.world import World, hidden, inner
 from console.ladders import Ladder, ProbeTarget
 from console.model import Rung, Target, Topology
 from console.observation import LaneData, SweepData
-from tests.console.diagnosis.test_judge import a_lane
+from tests.console.diagnosis.cases import a_lane
 from tests.console.diagnosis.test_symptoms import a_ladder
 
 
