@@ -211,6 +211,8 @@ class Asked(Struct):
     """The proxy's route to the mail host."""
     back: Route | None = None
     """The mail host's route to the address from which the proxy asks it."""
+    home: Route | None = None
+    """The mail host's route to the address that HAProxy dials: by its device "lo" where that is its own."""
     outward: tuple[Route, ...] | None = None
     """This machine's own routes to the proxy, of both families; to anywhere where the name has none of a family."""
     pings: dict[str, Ping] = field(default_factory=dict)

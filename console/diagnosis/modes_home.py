@@ -35,7 +35,7 @@ HOME: tuple[Mode, ...] = (
     ),
     row(
         "vm/other-address", "{mail} has another address than the one that HAProxy dials", 1.9, "vm", everything,
-        covers=f"{FAR}; way mail", forbids=f"{NEAR}; way mail: pass shut", fact=back.moved, finding="CH061",
+        covers=f"{FAR}; way mail", forbids=NEAR, fact=back.moved, finding="CH061",
         needs="ping router",
         tells="incus list: its state and address",
     ),

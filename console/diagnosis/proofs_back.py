@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from console.answers import FEW, Ping
+from console.answers import FEW, Ping, Route
 from console.diagnosis.loss import SLOW, UNLIKELY, counted, partly_lost, resent, resent_checks, silences, steady
 from console.diagnosis.mode import UNKNOWN, Fact, Proof, Scope
 from console.diagnosis.world import World, hidden, inner
@@ -80,8 +80,8 @@ def unforwarded(world: World, scope: Scope) -> Proof:
 def backless(world: World, scope: Scope) -> Proof:
     """As `unforwarded`; and the mail host's own kernel says that there is no way to the proxy."""
     proof, back = unforwarded(world, scope), world.asked.back
-    if proof.holds is False or back is None or not back.none or not proof.words:
-        return proof
+    if proof.holds is False or back is None or not back.none or not proof.words or _on_link(world) is not None:
+        return proof  # with another address than before a machine may well have lost its routes, too
     return Proof(True, (f"ip route get {back.address} on {world.name('mail')}: {back.none}", *proof.words), cost=0.4)
 
 
@@ -99,7 +99,7 @@ def moved(world: World, scope: Scope) -> Proof:
     """Incus says that it runs, with another address than HAProxy's target."""
     guest = world.asked.guest
     if guest is None:
-        return _nobody(world)
+        return _at_home(world)
     own = [each for each in guest.addresses if ":" not in each]
     if guest.status != "Running" or not own:
         return Proof(False) if guest.status != "Running" else UNKNOWN
@@ -107,6 +107,25 @@ def moved(world: World, scope: Scope) -> Proof:
         return Proof(False)
     words = (f"incus list: {guest.name} runs with {join_words(own)}, HAProxy dials {world.target}",)
     return Proof(True, words, {"has": join_words(own)})
+
+
+def _at_home(world: World) -> Proof:
+    """The mail host, which lets us in another way, has an address of that network, and not the one that is dialled.
+
+    That it is to have that one is known where the files give it to an instance: else somebody may pass it on."""
+    home, let_in = _on_link(world), bool({*world.came("way", "mail")} & {"pass", "shut"})
+    if home is None:
+        return Proof(False) if let_in else _nobody(world)
+    mail = world.name("mail")
+    words = (f"ip route get {home.address} on {mail}: by {home.device} from {home.source}: it is not its own address",)
+    declared = any(home.address in each.addresses for each in world.seen.topology.instances)
+    return Proof(True if declared else None, (*_nobody(world).words, *words), {"has": home.source}, 0.4)
+
+
+def _on_link(world: World) -> Route | None:
+    """The mail host's way to the address that HAProxy dials, where that is a neighbour's, and not its own."""
+    home = world.asked.home
+    return home if home is not None and home.source and not home.via and home.device not in ("", "lo") else None
 
 
 def _nobody(world: World) -> Proof:
@@ -158,12 +177,6 @@ def unhurt(world: World, pings: list[Ping]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _drops(world: World) -> bool:
-    """Whether some packets to the mail host were lost, whatever their size."""
-    some = [world.asked.pings.get(name) for name in ("router", "vm")]
-    return bool(resent(world.times("vm"))) or any(ping is not None and ping.answered < ping.sent for ping in some)
-
-
 def crawling(world: World, scope: Scope) -> Proof:
     """What the mail host says at once takes seconds to the proxy, and pings of the far end are lost or late as well."""
     if not world.crawls:
@@ -178,15 +191,19 @@ def crawling(world: World, scope: Scope) -> Proof:
 
 
 def cramped(world: World, scope: Scope) -> Proof:
-    """Large packets are lost, small ones are not."""
+    """None of many large packets arrives, more than chance would lose of them: small ones do.
+
+    Of two large pings both may have been lost as any packet may, which slow answers or lost small ones show later."""
     large, small = _ping(world, "large"), _ping(world, "vm")
     if large is None or small is None:
         return UNKNOWN
-    if large.lost and (_drops(world) or world.seen.early):
-        return UNKNOWN  # of two large pings both may have been lost as any packet may, which slow answers show later
-    if large.lost and small.answered == small.sent:
-        return Proof(True, (f"a ping of 1260 bytes to {large.address} is lost, a small one is not",))
-    return Proof(False) if large.answered == large.sent else UNKNOWN
+    if not large.lost:
+        return Proof(False) if large.answered == large.sent else UNKNOWN
+    share = (small.sent - small.answered + 1) / (small.sent + 2)  # that a packet is lost, or its answer
+    if small.answered and large.sent > FEW and share**large.sent < UNLIKELY:
+        none = f"of {large.sent} pings of 1260 bytes to {large.address} none is answered"
+        return Proof(True, (f"{none}, of {small.sent} small ones {small.answered}",))
+    return UNKNOWN
 
 
 # ── the VM ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -177,16 +177,25 @@ class Sweeps:
         return self._drifted
 
     async def _batches(self) -> None:
-        while True:
-            await asyncio.sleep(BATCH)
-            if self._dirty and self.seen is not None:
-                self._flush(self.seen)
-            if self.seen is None or self.seen.ended or self._known_ill():
-                continue
-            if self.seen.early:
-                self._tell_early(self.seen)
-            if self.early is None:
-                self._awaiting.tell(self.seen, time.time(), self.findings is None)
+        """Tell what came while the sweep runs, until it ends, or until an error of cowhand's own, which is reported.
+
+        All of it is told at the end once more: what cannot be told before is shown late, and not lost."""
+        try:
+            while True:
+                await asyncio.sleep(BATCH)
+                self._tell_so_far()
+        except Exception as error:
+            self.report(error)
+
+    def _tell_so_far(self) -> None:
+        if self._dirty and self.seen is not None:
+            self._flush(self.seen)
+        if self.seen is None or self.seen.ended or self._known_ill():
+            return
+        if self.seen.early:
+            self._tell_early(self.seen)
+        if self.early is None:
+            self._awaiting.tell(self.seen, time.time(), self.findings is None)
 
     def _known_ill(self) -> bool:
         """Whether a sweep before has told what is wrong."""

@@ -185,8 +185,16 @@ class _Asking:
         some = {who: ping for who, ping in known.items() if ping is not None and (late or not ping.lost)}
         asked = (*some.values(), self.told.pings.get("large"))
         partly = [ping for ping in asked if ping is not None and 0 < ping.answered < ping.sent]
-        if not self.brief and (late or partly):
-            await asyncio.gather(*(self.ping(who, host, ping.address, count=MANY) for who, ping in some.items()))
+        counted = {} if self.brief or not (late or partly) else some
+        large_lost = (ping := self.told.pings.get("large")) is not None and ping.lost and not self.brief
+        if large_lost and (small := known["vm"]) is not None and not small.lost:
+            counted = {**counted, "vm": small}  # a few lost ones of both sizes look like large ones that never pass
+            beside = [self.ping("large", host, self.target, large=True, count=MANY)]
+        else:
+            beside = []
+        await asyncio.gather(
+            *(self.ping(who, host, ping.address, count=MANY) for who, ping in counted.items()), *beside
+        )
 
     async def front(self) -> None:
         """Where connections from here were late: how many pings from here to the proxy are lost."""
@@ -251,6 +259,11 @@ class _Asking:
         for service, told in zip(services, found, strict=True):
             if not told.error:
                 self.seen.logs[service] = log.masked(told.lines)
+
+    async def home(self) -> None:
+        """Whether the mail host has the address that HAProxy dials, by its own kernel."""
+        home = await addresses.toward(self.hosts["mail"], self.target)
+        self.told.home = home if isinstance(home, Route) else None
 
     async def guest(self) -> None:
         """How Incus has the mail host: the instance with the target's address, pinned or had, or else the only one."""
@@ -323,6 +336,7 @@ def _questions(asking: _Asking) -> list[Callable[[], Awaitable[None]]]:
         made += [asking.dialling] if any(broken(each) for lane in lanes for each in lane.public.values()) else []
     if "mail" in asking.hosts:
         made += [asking.containers, asking.programs, lambda: asking.listeners("mail"), asking.logs]
+        made += [asking.home] if asking.cut and asking.target else []
     if "hypervisor" in asking.hosts and asking.cut:
         made.append(asking.guest)
     outside = [each for lane in lanes for each in lane.public.values()]

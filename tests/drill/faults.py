@@ -184,6 +184,16 @@ _SINGLE = (
         "mail",
     ),
     _drill(
+        "vm-moved-open",
+        "vm/other-address",
+        ALL,
+        ip(
+            "mailcow",
+            f"addr del {MAILCOW}/24 dev eth0; addr add 10.10.10.99/24 dev eth0",
+            f"addr del 10.10.10.99/24 dev eth0; addr add {MAILCOW}/24 dev eth0; route replace default via 10.10.10.1",
+        ),
+    ),
+    _drill(
         "vm-fw-drop",
         "vm-filter/from-proxy",
         MAIL,

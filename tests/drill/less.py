@@ -22,7 +22,7 @@ def without_mail(seen: SweepData) -> None:
     _close(seen, "mail")
     seen.containers, seen.logs, seen.disks = (), {}, ()
     if seen.asked is not None:
-        seen.asked.programs = None
+        seen.asked.programs, seen.asked.back, seen.asked.home = None, None, None
         seen.asked.listeners.pop("mail", None)
 
 

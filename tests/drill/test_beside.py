@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from console.answers import Route
 from console.diagnosis.explain import explain
 from console.diagnosis.world import World
+from console.model import Instance
 from console.observation import SweepData
 from tests.drill.record import read
 
@@ -99,3 +101,37 @@ def test_a_family_that_refuses_on_some_port_is_not_said_to_be_lost() -> None:
     refused = replace(lane.public[six], cause="refused")
     lane.public[six] = refused
     assert "vps-filter/drop-family" not in told(seen) | guessed(seen)
+
+
+# ── a mail host that moved, and lets us in another way ──────────────────────────────────────────────────────────────
+
+
+def declared(seen: SweepData, *addresses: str) -> SweepData:
+    where = seen.topology.lanes[0].source
+    vm = Instance("mailcow", "virtual-machine", None, None, None, addresses, where)
+    seen.topology = replace(seen.topology, instances=(vm,))
+    return seen
+
+
+def test_a_moved_mail_host_is_named_and_proven_only_where_the_files_give_it_the_address_that_is_dialled() -> None:
+    assert (told(read("vm-moved-open")), guessed(read("vm-moved-open"))) == (set(), {"vm/other-address"})
+    assert told(declared(read("vm-moved-open"), "10.10.10.214")) == {"vm/other-address"}
+    assert told(declared(read("vm-moved-open"), "10.10.10.99")) == set()
+
+
+@pytest.mark.parametrize(("device", "via", "source"), [("lo", "", "10.10.10.214"), ("eth0", "10.9.0.1", "10.9.0.5")])
+def test_a_mail_host_that_has_the_address_or_is_in_another_network_did_not_move(
+    device: str, via: str, source: str
+) -> None:
+    seen = declared(read("vm-moved-open"), "10.10.10.214")
+    assert seen.asked is not None
+    seen.asked.home = Route("10.10.10.214", device, via, source=source)
+    assert "vm/other-address" not in told(seen) | guessed(seen)
+    assert told(seen) == {"vm/no-way-back"}
+
+
+def test_where_its_own_address_could_not_be_asked_a_mail_host_that_lets_us_in_is_not_said_to_have_moved() -> None:
+    seen = declared(read("vm-moved-open"), "10.10.10.214")
+    assert seen.asked is not None
+    seen.asked.home = None
+    assert "vm/other-address" not in told(seen) | guessed(seen)

@@ -279,3 +279,21 @@ def test_a_header_that_came_for_one_client_is_not_missing_for_another(name: str,
     seen.logs["postfix-mailcow"] = (WAITED, SMTPD.format(name, client))
     named = {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
     assert ("haproxy-server/no-header" in named) is proven
+
+
+# ── large packets that never pass, and large ones that were lost as any ─────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("large", "small", "proven"),
+    [((20, 0), (20, 20), True), ((20, 0), (20, 14), True), ((20, 0), (20, 8), False), ((2, 0), (2, 2), False),
+     ((2, 0), (20, 20), False), ((20, 1), (20, 20), False), ((20, 0), (20, 0), False)],
+)  # fmt: skip
+def test_large_packets_never_pass_only_where_chance_would_not_lose_all_of_many(
+    large: tuple[int, int], small: tuple[int, int], proven: bool
+) -> None:
+    seen = read("mtu")
+    assert seen.asked is not None
+    seen.asked.pings |= {"large": Ping(VM, *large, None), "vm": Ping(VM, *small, 0.2)}
+    named = {c.suspects[0].mode.id for c in explain(World(seen)).causes if c.proven}
+    assert ("tunnel/mtu" in named) is proven

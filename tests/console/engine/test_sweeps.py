@@ -305,3 +305,35 @@ def test_how_incus_has_the_mail_host_is_told_once_and_taken_back_when_no_sweep_a
         seen.asked = Asked(guest=guest)
         sweeps._tell_guest(seen)
     assert told == [GuestSeen("mailcow", "Stopped"), GuestSeen()]
+
+
+async def test_an_error_while_a_sweep_is_told_is_reported_and_the_sweep_is_told_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reported: list[BaseException] = []
+    known = asyncio.Event()
+
+    async def wait_until_it_is_known(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await known.wait()
+        writer.write(b"220 mail.example.org ESMTP\r\n")
+        await reader.read(64)
+        writer.close()
+
+    def report(error: BaseException) -> str:
+        reported.append(error)
+        known.set()
+        return ""
+
+    def stumble(*_: object) -> None:
+        raise ValueError("of our own making")
+
+    server = await asyncio.start_server(wait_until_it_is_known, "127.0.0.1", 0)
+    async with server:
+        sweeps, told = some_sweeps(server.sockets[0].getsockname()[1])
+        sweeps.report = report
+        monkeypatch.setattr(sweeps._awaiting, "tell", stumble)
+        async with asyncio.timeout(60):
+            await sweeps.sweep()
+    assert [str(error) for error in reported] == ["of our own making"]
+    assert outcomes(told)["public"] == "ok"
+    assert sweeps.findings is not None
