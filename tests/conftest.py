@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.again import ENDED
-from tests.reallab.needs import missing, missing_docker
+from tests.reallab.needs import missing, missing_docker, missing_opentofu
 
 # On a busy machine an example may take seconds to be made, and more to be run; neither says that a strategy is wrong.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,3 +35,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"not run: tests/reallab, the real daemons: {why}", yellow=True)
     elif why := missing_docker():
         terminalreporter.write_line(f"not run: tests/reallab, the stack in Docker: {why}", yellow=True)
+    elif why := missing_opentofu():
+        terminalreporter.write_line(f"not run: tests/reallab, Incus and OpenTofu: {why}", yellow=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from console.lab.client import Lab
 from tests.reallab import leftovers, needs
 from tests.reallab.faults import FAULTS
+from tests.reallab.incus import Incus
 from tests.reallab.lab import RealLab
 from tests.reallab.stack import Stack
 
@@ -28,6 +31,14 @@ DOCKER = (
 if needs.missing_docker():
     collect_ignore += DOCKER
 
+INCUS, OPENTOFU = ("test_incus.py",), ("test_incus_provision.py",)
+"""Tests that want a real Incus, and those that want OpenTofu as well."""
+
+if needs.missing_incus():
+    collect_ignore += INCUS
+if needs.missing_opentofu():
+    collect_ignore += OPENTOFU
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark every test of this folder, before `-m` looks, and keep them in one worker of xdist."""
@@ -35,7 +46,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.reallab)
         if item.path.name != "test_needs.py":
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("docker" if item.path.name in DOCKER else "reallab"))
+            group = "docker" if item.path.name in DOCKER else "reallab"
+            item.add_marker(pytest.mark.xdist_group("incus" if item.path.name in (*INCUS, *OPENTOFU) else group))
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,6 +97,16 @@ def stack() -> Iterator[Stack]:
     yield made
     lab.down()
     assert leftovers.find(lab.name, numbers) == []
+
+
+@pytest.fixture(scope="session")
+def incus() -> Iterator[Incus]:
+    """A real Incus, with a pool; what a test makes in it has names of its own, or is taken away again."""
+    folder = Path(tempfile.mkdtemp(prefix="cowincus-", dir="/run"))
+    with Incus(folder) as daemon:
+        daemon.pool()
+        yield daemon
+    assert not folder.exists()
 
 
 @pytest.fixture(scope="module")

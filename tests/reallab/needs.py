@@ -66,3 +66,30 @@ def missing_docker() -> str:
     if compose.binary() is None:
         return "no docker compose v2: set COMPOSE to its binary, as .ci/run does"
     return ""
+
+
+def incus() -> str:
+    """Return the root of unpacked packages with Incus 6 and QEMU, which `.ci/run` names in INCUS; "" without one."""
+    named = os.environ.get("INCUS", "")
+    return named if named and Path(named, "usr/libexec/incus/incusd").is_file() else ""
+
+
+@cache
+def missing_incus() -> str:
+    """Say why a real Incus cannot run here; "" when it can."""
+    if why := missing():
+        return why
+    if os.uname().machine != "x86_64":
+        return "vsock.py knows the system calls of x86_64 alone"
+    if not incus():
+        return "no Incus 6: set INCUS to the root of its unpacked packages, as .ci/run does"
+    return ""
+
+
+@cache
+def missing_opentofu() -> str:
+    """Say why no real OpenTofu can work on a real Incus here; "" when it can."""
+    if why := missing_incus():
+        return why
+    absent = [name for name in ("TOFU", "PROVIDER") if not os.access(os.environ.get(name, ""), os.X_OK)]
+    return f"no OpenTofu: set {' and '.join(absent)}, as .ci/run does" if absent else ""

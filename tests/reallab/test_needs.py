@@ -19,6 +19,11 @@ def test_in_ci_the_lab_has_a_docker_engine() -> None:
     assert not required or why == ""
 
 
+def test_in_ci_there_is_an_incus_and_an_opentofu() -> None:
+    required, why = os.environ.get("CI") == "true", needs.missing_opentofu()
+    assert not required or why == ""
+
+
 def test_every_package_is_named_once() -> None:
     names = needs.PACKAGES.read_text().split()
     assert len(names) == len(set(names))
