@@ -160,7 +160,7 @@ trust() { # whether clients will take the certificate: its dates, its chain, its
     *) refuse "openssl verify does not accept it${told:+ (error ${told% *})}" ;;
     esac
   done
-  openssl x509 -noout -checkend "$smallest" -in "$work/cert.pem" >/dev/null 2>&1 ||
+  in_time openssl x509 -noout -checkend "$smallest" -in "$work/cert.pem" >/dev/null 2>&1 ||
     refuse "its certificate ends within a day, at $until; here it is $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 }
 
@@ -201,7 +201,7 @@ places() { # the files and folders that will be written
   for each in "$ssl"/*/domains; do
     [ -f "$each" ] && [ -f "${each%domains}cert.pem" ] && [ -f "${each%domains}key.pem" ] || continue
     for word; do
-      tr -s ' \t\r' '\n\n\n' <"$each" | grep -qxiF -e "$word" -e "*.${word#*.}" || continue
+      in_time head -c "$limit" -- "$each" | tr -s ' \t\r' '\n\n\n' | grep -qxiF -e "$word" -e "*.${word#*.}" || continue
       unready "${each%/domains} has a certificate of its own for $word, which wins over cert.pem"
     done
   done
@@ -317,8 +317,9 @@ back() { # back WORDS: the previous pair takes its place again
   end 13 "not served: $why; the previous pair is back"
 }
 
-blocks() { # blocks KIND NAME: prints the blocks of that kind that are installed
-  tr -d '\r' <"$ssl/$2.pem" | sed -n "/^-----BEGIN $1-----/,/^-----END $1-----/p"
+blocks() { # blocks KIND NAME: prints the blocks of that kind that are installed, itself and not through a link
+  in_time dd if="$ssl/$2.pem" iflag=nofollow,nonblock,fullblock bs="$limit" count=1 | tr -d '\r' |
+    sed -n "/^-----BEGIN $1-----/,/^-----END $1-----/p"
 }
 
 # The folder of the pair is also that of a container, whose root could lay links in it at any moment: what is written
@@ -328,16 +329,23 @@ enter() { # enter FOLDER: status 1 when it is not that very folder, without a li
   cd -P -- "$1" 2>/dev/null && [ "$(pwd -P)" = "$1" ]
 }
 
+# A name that can be known before is never opened there: not even `set -C` keeps from a link to a device, or to a pipe.
+
 write() ( # write TEXT FILE: a new one, through nobody's link
-  rm -f -- "$2" && set -C && printf '%s\n' "$1" 2>/dev/null >"$2" && sync "$2" 2>/dev/null && [ "$(cat "$2")" = "$1" ]
+  read -r fresh </proc/sys/kernel/random/uuid || exit
+  fresh=${2%"${2##*/}"}.$fresh
+  trap 'rm -f -- "$fresh"' EXIT
+  set -C && printf '%s\n' "$1" 2>/dev/null >"$fresh" && sync "$fresh" 2>/dev/null &&
+    [ "$(in_time cat "$fresh")" = "$1" ] && mv -f -T -- "$fresh" "$2" 2>/dev/null
 )
 
 hold() ( # the installed pair itself, to put it back; in another folder it would not be moved back by one rename
   enter "$work/back" || exit
-  ln -- "$ssl/key.pem" "$ssl/cert.pem" . 2>/dev/null || { # a file system without hard links
-    rm -f -- key.pem cert.pem
-    cp -pP -- "$ssl/key.pem" "$ssl/cert.pem" . 2>/dev/null
-  } || exit
+  ln -- "$ssl/key.pem" "$ssl/cert.pem" . 2>/dev/null || # a file system without hard links
+    for each in key.pem cert.pem; do
+      read -r fresh </proc/sys/kernel/random/uuid && in_time cp -pP -- "$ssl/$each" ".$fresh" &&
+        mv -f -T -- ".$fresh" "$each" 2>/dev/null || exit
+    done
   for each in key.pem cert.pem; do
     [ ! -L "$each" ] && [ -f "$each" ] || exit
   done
@@ -346,8 +354,9 @@ hold() ( # the installed pair itself, to put it back; in another folder it would
 
 keep() { # the installed pair, for --restore; the same pair twice does not push the one before out
   [ -n "$intact" ] || return 0
-  ! cmp -s "$ssl/cert.pem" "$work/cert.pem" || return 0
+  ! in_time cmp -s "$ssl/cert.pem" "$work/cert.pem" || return 0
   pair=$(blocks CERTIFICATE cert && echo --- && blocks '.*PRIVATE KEY' key) &&
+    case $pair in *CERTIFICATE*KEY*) ;; *) false ;; esac &&
     write "$pair" "$store/previous.new" && mv -f "$store/previous.new" "$store/previous.pem"
 }
 

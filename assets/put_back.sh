@@ -8,11 +8,23 @@
 # may be run again, and after a change that was only half made. COMMAND is run in any case.
 set -u
 
+most=16777216 # bytes of a file: cowhand edits no larger one
+limit=
+! command -v timeout >/dev/null || limit='timeout -s KILL 60'
+
+# Where a container has the folder too, its root is this root, and may lay a link, or a pipe that nobody writes into, at
+# any name that it knows, at any moment: what is read is read for a while only, and kept where no container looks until
+# its sum is known to be right; what is made has a name that nobody knows before, for `set -C` opens devices and pipes.
+
+content() { # content PATH: prints it
+  $limit head -c "$most" -- "$1" 2>/dev/null
+}
+
 sum() { # sum PATH: of a plain file; a link is not followed, and a pipe not waited for
   if [ -L "$1" ]; then
     echo link
   elif [ -f "$1" ]; then
-    sha256sum <"$1" | cut -d ' ' -f 1
+    content "$1" | sha256sum | cut -d ' ' -f 1
   elif [ -e "$1" ]; then
     echo other
   else
@@ -20,20 +32,23 @@ sum() { # sum PATH: of a plain file; a link is not followed, and a pipe not wait
   fi
 }
 
-again() { # again FILE NEW SUM: makes NEW as FILE is; in a folder that a container writes in, too, nobody's link is followed
+again() ( # again FILE SUM PLACE: puts what FILE is into PLACE
   umask 077
-  rm -f -- "$2"
+  read -r fresh </proc/sys/kernel/random/uuid && kept=$(mktemp -d) || exit
+  fresh=$3.cowhand-back.$fresh
+  trap 'rm -rf -- "$kept" "$fresh"' EXIT
+  content "$1" >"$kept/file"
+  [ "$(sum "$kept/file")" = "$2" ] || exit
   set -C
-  exec 8<"$1" 9>"$2" || return
+  exec 9>"$fresh" || exit
   set +C
-  cat <&8 >&9 && [ "$(sha256sum </proc/self/fd/9 | cut -d ' ' -f 1)" = "$3" ] &&
-    chown "$(stat -L -c %u:%g /proc/self/fd/8)" /proc/self/fd/9 &&
-    chmod "$(stat -L -c %a /proc/self/fd/8)" /proc/self/fd/9 && { sync /proc/self/fd/9 2>/dev/null || sync; } &&
-    [ "$(stat -c %d:%i -- "$2")" = "$(stat -L -c %d:%i /proc/self/fd/9)" ]
-}
+  cat "$kept/file" >&9 && chown "$(stat -c %u:%g -- "$1")" /proc/self/fd/9 &&
+    chmod "$(stat -c %a -- "$1")" /proc/self/fd/9 && { sync /proc/self/fd/9 2>/dev/null || sync; } &&
+    [ "$(stat -c %d:%i -- "$fresh")" = "$(stat -L -c %d:%i /proc/self/fd/9)" ] && mv -f -T -- "$fresh" "$3"
+)
 
 put_back() { # put_back PATH BEFORE AFTER
-  rm -f -- "$1.cowhand-candidate" "$1.cowhand-candidate.previous"
+  rm -f -- "$1.cowhand-candidate" "$1.cowhand-candidate.previous" "$1".cowhand-back* 2>/dev/null
   now=$(sum "$1")
   [ "$now" != "$2" ] || return 0
   if [ "$now" != "$3" ]; then
@@ -48,8 +63,7 @@ put_back() { # put_back PATH BEFORE AFTER
     echo "$1.previous is not the file before: $1 is left as it is" >&2
     return 3
   fi
-  (again "$1.previous" "$1.cowhand-back" "$2") || return 5
-  mv -f -T -- "$1.cowhand-back" "$1"
+  again "$1.previous" "$2" "$1" || return 5
 }
 
 wrong=0

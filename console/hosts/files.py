@@ -31,7 +31,7 @@ SAID, CHANGED = 3, 4
 SCRIPT = """\
 set -eu
 umask 077
-path=$1 mode=$2 size=$3 ready=$4 draft=./$5 before=$6 locks=$7
+path=$1 mode=$2 size=$3 ready=$4 draft=./$5 before=$6 kept=./$7 locks=$8
 me=$(id -u)
 say() { printf '%s\\n' "$1" >&2; exit 3; }
 belongs() { say "$1 belongs to $(stat -c %U -- "$2"), who could redirect what is written there"; }
@@ -75,13 +75,16 @@ while :; do
     [ -e "./$part" ] || say "there is no folder $here"
     cd -P -- "./$part" 2>/dev/null || say "$here is no folder that can be entered"
     shown=$(pwd -P)
+    [ "$part" = .. ] || [ "$shown" = "$here" ] || say "$here is another folder now"
   else
     break
   fi
 done
 check last
 file=./$part
-trap 'rm -f -- "$draft"' EXIT
+flat=-T
+[ -n "$mounted" ] || case $(mv --help 2>&1) in *-T*) ;; *) flat= ;; esac
+trap 'rm -f -- "$draft" "$kept"' EXIT
 trap 'exit 5' HUP INT TERM PIPE
 set -C
 exec 9>"$draft"
@@ -121,18 +124,20 @@ if [ "$was" != absent ]; then
 fi
 chmod "$mode" $out
 if [ "$was" != absent ] && [ "$was" != "${new%% *}" ]; then
+  ln -- "$file" "$kept"
   rm -f -- "$file.previous"
-  ln -- "$file" "$file.previous"
+  mv -f $flat -- "$kept" "$file.previous"
 fi
-mv -f -- "$draft" "$file"
-trap - EXIT
+mv -f $flat -- "$draft" "$file"
 sync . 2>/dev/null || sync
 """
 """Goes to the file's folder step by step and works from there, by names without a slash and by descriptors.
 
 No link is followed but root's own, when we are root, and none below the folders that Mailcow mounts in containers: root
-there is this root. Owner and mode are the draft's before it gets its name: a reader
-sees the old file or the new one, and a cut changes neither. What the file is now is compared under a lock."""
+there is this root, and may lay a link to a folder at any name that it can know. So what is made has a name that nobody
+knows before (`draft`, `kept`), and gets its own by a rename that goes into no folder (an old busybox has no -T). Owner
+and mode are the draft's before it gets its name: a reader sees the old file or the new one, and a cut changes neither.
+What the file is now is compared under a lock."""
 
 
 async def read(run: Run, host: str, path: str, cap: int) -> bytes:
@@ -150,8 +155,9 @@ async def write(run: Run, host: str, path: str, data: bytes, mode: int, before: 
 
     Raises `Changed` when it is not what it must be `before`, and `FileError`, also where another user of the host could
     redirect the write; then the file is as it was."""
-    mark, draft = f"[{secrets.token_hex(6)}]", f".cowhand.{secrets.token_hex(6)}"
-    argv = ["sh", "-c", SCRIPT, "sh", path, f"{mode & 0o7777:04o}", str(len(data)), mark, draft, sum_of(before), LOCKS]
+    mark, draft, kept = f"[{secrets.token_hex(6)}]", *(f".cowhand.{secrets.token_hex(6)}" for _ in range(2))
+    words = (path, f"{mode & 0o7777:04o}", str(len(data)), mark, draft, sum_of(before), kept, LOCKS)
+    argv = ["sh", "-c", SCRIPT, "sh", *words]
     done = await run(argv, Dialogue(data, mark.encode()), WRITE, 4096)
     if done.status == CHANGED:
         raise Changed(f"{path} on {host} has changed meanwhile; nothing was written")

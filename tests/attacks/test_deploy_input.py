@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -147,6 +148,53 @@ def test_a_link_that_a_container_lays_is_neither_written_through_nor_read(
     for name in ("key.pem", "cert.pem"):
         assert (there / name).read_text() == f"precious {name}\n" and (there / name).stat().st_mode & 0o777 == 0o600
     assert sorted(each.name for each in there.iterdir()) == ["cert.pem", "key.pem"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_nothing_is_written_into_a_device_that_a_link_leads_to(shell: str, mail: MailHost) -> None:
+    """A shell that is told not to overwrite opens devices and pipes all the same; a disk of the host's is one."""
+    pipe = mail.root / "pipe"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    lay = f"[ ! -d .cowhand ] || ln -s {pipe} .cowhand/cert.pem; [ ! -d .cowhand ] || ln -s {pipe} .cowhand/key.pem"
+    for tool in ("rm", "mkdir"):
+        real = f'#!/bin/sh\n{shutil.which(tool)} "$@" || exit\n'
+        mail.executable(tool, f"{real}(cd {mail.ssl}; {lay}) </dev/null >&2\n:\n")
+    words = [*shell.split(), *mail.words()[1:]]
+    done = subprocess.run(words, input=new().pushed, capture_output=True, check=False, timeout=120)
+    try:
+        with pytest.raises(BlockingIOError):
+            os.read(held, 100)
+    finally:
+        os.close(held)
+    assert done.returncode == 0 and (mail.ssl / "key.pem").read_text() == new().key
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_nor_through_one_where_what_is_installed_can_only_be_copied(shell: str, mail: MailHost) -> None:
+    there = mail.root / "there"
+    there.mkdir()
+    for name in ("key.pem", "cert.pem"):
+        (there / name).write_text("precious\n")
+    mail.executable("ln", "#!/bin/sh\nexit 1\n")
+    laid = f"[ -e {there}/laid ] || {shutil.which('ln')} -s {there}/key.pem {there}/cert.pem ."
+    lay = f"cd {mail.ssl}/.cowhand/back && {{ {laid}; }}; : >{there}/laid"
+    mail.executable("cp", f'#!/bin/sh\n({lay}) </dev/null >&2\nexec {shutil.which("cp")} "$@"\n')
+    words = [*shell.split(), *mail.words()[1:]]
+    done = subprocess.run(words, input=new().pushed, capture_output=True, check=False, timeout=120)
+    assert [(there / name).read_text() for name in ("key.pem", "cert.pem")] == ["precious\n", "precious\n"]
+    assert done.returncode == 0, done
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_kept_is_the_pair_itself_and_is_not_waited_for(kind: str, mail: MailHost) -> None:
+    """The installed key becomes a pipe, or a link to another key of the host's, after it was looked at."""
+    there = mail.root / "there"
+    there.write_text(new().key.replace("\n", "\n", 1))
+    lay = f"mkfifo {mail.ssl}/key.pem" if kind == "pipe" else f"ln -s {there} {mail.ssl}/key.pem"
+    mail.executable("cmp", f'#!/bin/sh\nrm {mail.ssl}/key.pem; {lay}\nexec {shutil.which("cmp")} "$@"\n')
+    done = mail.push(new().pushed)
+    assert done.returncode == 12 and not (mail.store / "previous.pem").exists()
 
 
 def test_a_link_on_the_way_that_leads_elsewhere_later_is_not_followed_again(mail: MailHost, mallory: Mallory) -> None:

@@ -147,6 +147,23 @@ async def test_a_link_that_root_of_a_container_lays_is_not_written_through(
     await host.write(str(folder / place / "other.conf"), b"ours\n", 0o644)
 
 
+@pytest.mark.parametrize("tool", ["ln", "mv"])
+async def test_nothing_is_put_into_a_folder_that_root_of_a_container_leads_to(
+    tool: str, host: Shell, folder: Path
+) -> None:
+    """Its own file would be a file of the host's there, of a name that modprobe, apt and systemd read."""
+    place, there = folder / "opt/data/conf/dovecot", folder / "modprobe.d"
+    place.mkdir(parents=True)
+    there.mkdir()
+    (place / "extra.conf").write_text("install ext4 /bin/true\n")
+    names_ = "extra.conf.previous" if tool == "ln" else "extra.conf.previous extra.conf"
+    host.before(tool, f"cd {place}; for each in {names_}; do {shutil.which('ln')} -sfn {there} $each; done")
+    with suppress(FileError):
+        await host.write(str(place / "extra.conf"), b"ours\n", 0o644)
+    assert names(there) == []
+    assert names(place) == ["extra.conf", "extra.conf.previous"]
+
+
 @pytest.mark.parametrize(("links", "ends"), [(40, True), (41, False)])
 async def test_forty_links_are_followed_as_linux_does(links: int, ends: bool, host: Shell, folder: Path) -> None:
     (folder / "0").write_text("old")

@@ -32,6 +32,7 @@ class Conf:
     def __init__(self, top: Path, shell: str) -> None:
         self.folder, self.shell, self.precious = top / "conf", shell.split(), top / "precious"
         self.folder.mkdir()
+        self.bin = top / "bin"
         self.file = self.folder / "extra.conf"
         self.file.write_text("new\n")
         self.before = self.folder / "extra.conf.previous"
@@ -42,7 +43,15 @@ class Conf:
 
     def take_back(self) -> subprocess.CompletedProcess[bytes]:
         words = [*self.shell, ASSETS / "put_back.sh", self.file, total("old\n"), total("new\n"), "--", "true"]
-        return subprocess.run(words, check=False, capture_output=True, timeout=120)
+        env = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}"}
+        return subprocess.run(words, check=False, capture_output=True, timeout=120, env=env)
+
+    def after(self, tool: str, script: str) -> None:
+        """Run a script of the attacker's right after a tool has done what it was asked to, before it says so."""
+        self.bin.mkdir(exist_ok=True)
+        real = f'#!/bin/sh\nsaid=$({shutil.which(tool)} "$@")\n'
+        (self.bin / tool).write_text(f'{real}({script}) </dev/null >&2\n[ -z "$said" ] || echo "$said"\n')
+        (self.bin / tool).chmod(0o755)
 
     def check_precious(self) -> None:
         assert self.precious.read_text() == "precious\n" and self.precious.stat().st_mode & 0o777 == 0o600
@@ -63,6 +72,34 @@ def test_a_link_laid_where_the_file_is_made_anew_is_not_written_through(conf: Co
     assert not conf.file.is_symlink() and conf.file.read_text() == "old\n"
     assert conf.file.stat().st_mode & 0o777 == 0o604
     assert sorted(each.name for each in conf.folder.iterdir()) == ["extra.conf", "extra.conf.previous"]
+
+
+def test_nothing_is_written_into_a_device_that_a_link_leads_to(conf: Conf) -> None:
+    """A shell that is told not to overwrite opens devices and pipes all the same; a disk of the host's is one."""
+    pipe = conf.folder.parent / "pipe"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    conf.after("rm", f"cd {conf.folder}; [ -L extra.conf.cowhand-back ] || ln -s {pipe} extra.conf.cowhand-back")
+    done = conf.take_back()
+    try:
+        with pytest.raises(BlockingIOError):
+            os.read(held, 100)
+    finally:
+        os.close(held)
+    assert done.returncode == 0 and conf.file.read_text() == "old\n"
+
+
+def test_a_file_of_the_hosts_is_not_copied_to_where_a_container_reads_it(conf: Conf) -> None:
+    """The version before becomes a link right after its sum was found right."""
+    seen, count = conf.folder.parent / "seen", conf.folder.parent / "count"
+    swap = f"cd {conf.folder}; rm extra.conf.previous; ln -s {conf.precious} extra.conf.previous"
+    conf.after("cut", f'echo . >>{count}; [ "$(wc -l <{count})" != 2 ] || {{ {swap}; }}')
+    reads = f'for each in {conf.folder}/*; do [ -L "$each" ] || cat "$each"; done >>{seen}'
+    for tool in ("sha256sum", "stat", "chown"):
+        conf.after(tool, reads)
+    done = conf.take_back()
+    assert done.returncode == 5 and conf.file.read_text() == "new\n"
+    assert "precious" not in seen.read_text() and "new" in seen.read_text()
 
 
 @pytest.mark.parametrize("name", ["extra.conf", "extra.conf.previous"])
