@@ -34,7 +34,8 @@ sum() { # sum PATH: of a plain file; a link is not followed, and a pipe not wait
 
 again() ( # again FILE SUM PLACE: puts what FILE is into PLACE
   umask 077
-  read -r fresh </proc/sys/kernel/random/uuid && kept=$(mktemp -d) || exit
+  read -r fresh </proc/sys/kernel/random/uuid && kept=$(mktemp -d /run/cowhand-back.XXXXXX 2>/dev/null || mktemp -d) ||
+    exit
   fresh=$3.cowhand-back.$fresh
   trap 'rm -rf -- "$kept" "$fresh"' EXIT
   content "$1" >"$kept/file"
@@ -63,7 +64,9 @@ put_back() { # put_back PATH BEFORE AFTER
     echo "$1.previous is not the file before: $1 is left as it is" >&2
     return 3
   fi
-  again "$1.previous" "$2" "$1" || return 5
+  again "$1.previous" "$2" "$1" && return
+  # no room for another file, perhaps: then it is the one from before itself
+  [ "$(sum "$1.previous")" = "$2" ] && mv -f -T -- "$1.previous" "$1" || return 5
 }
 
 wrong=0

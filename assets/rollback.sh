@@ -93,8 +93,10 @@ deadline() { # sets left: seconds until time is up; after a restart of the host 
   if [ "$boot" != "$now" ] || [ -z "$due" ]; then
     due=$((up + grace))
     [ "${1-}" = look ] || {
-      rm -f "$dir/seen"
-      echo "$now $due" >"$dir/clock.$$" && settled "$dir/clock.$$" && mv -f "$dir/clock.$$" "$dir/clock"
+      [ ! -e "$dir/seen" ] || : >"$dir/seen"
+      # where no file can be made the old one is written over
+      { echo "$now $due" >"$dir/clock.$$" && settled "$dir/clock.$$" && mv -f "$dir/clock.$$" "$dir/clock"; } 2>/dev/null ||
+        echo "$now $due" >"$dir/clock"
     }
   fi
   left=$((due - up))
@@ -173,6 +175,7 @@ template() {
 [Unit]
 Description=cowhand: takes back %i unless it is proven in time
 CollectMode=inactive-or-failed
+StartLimitIntervalSec=0
 
 [Service]
 Type=exec
@@ -268,13 +271,15 @@ arm() { # arm SECONDS [after WHOM HOLD COUNT WORD…] -- WORD…
     done >"$new/words"
     command_of <"$new/words" >"$new/ask"
     rm -f "$new/words"
+    : >"$new/answer" && : >"$new/seen"
   fi
   [ "${1-}" = -- ] || fail 2 'no command that takes the change back'
   shift
   uptime
   read -r boot <"$root/proc/sys/kernel/random/boot_id" || fail 5 'the id of this start of the host cannot be read'
+  # what is needed later is made now: by then a user may have taken the last file that the disk has room for
   if ! { quoted "$@" | command_of >"$new/back" && echo "$boot $((up + seconds))" >"$new/clock" &&
-    : >"$new/armed" && settled "$new"/* "$new"; }; then
+    : >"$new/armed" && : >"$new/output" && settled "$new"/* "$new"; }; then
     fail 5 "$new cannot be written"
   fi
   rm -rf "$dir"
@@ -328,11 +333,13 @@ lost() {
 take() { # take TOKEN: status 1 when another was faster
   [ "$1" = "firing.$$" ] || mv -f "$dir/$1" "$dir/firing.$$" 2>/dev/null || return 1
   settled "$dir"
+  told=$dir/output
+  [ -w "$told" ] || told=/dev/null
   end "COWHAND_GUARD=$dir" # a command of the change that still runs would change it again afterwards
   (
     umask 022
     cd / && exec sh "$dir/back"
-  ) </dev/null >"$dir/output" 2>&1
+  ) </dev/null >"$told" 2>&1
   status=$?
   if [ "$status" = 0 ]; then
     mv -f "$dir/firing.$$" "$dir/fired"
@@ -358,23 +365,28 @@ end() { # end VARIABLE=VALUE: ends every process of root or this user that has t
 }
 
 ask() { # sets answer to what the question ends with, 99 when it takes too long
-  file=$dir/answer.$$
-  rm -f "$file"
+  file=$dir/answer mine=$$.$up
   (
-    umask 022
-    cd / && COWHAND_ASKED=$name.$$ sh "$dir/ask" </dev/null >/dev/null 2>&1
-    echo $? >"$file.new" && mv -f "$file.new" "$file"
-  ) &
+    (
+      umask 022
+      cd / && COWHAND_ASKED=$name.$$ sh "$dir/ask" </dev/null >/dev/null 2>&1
+    )
+    echo "$mine $? end" >"$file"
+  ) 2>/dev/null &
   tries=0
-  until [ -e "$file" ] || [ "$tries" -ge "$((patience * 10))" ]; do
+  until answered || [ "$tries" -ge "$((patience * 10))" ]; do
     tries=$((tries + 1))
     nap
   done
-  answer=99
-  [ -e "$file" ] || end "COWHAND_ASKED=$name.$$"
+  answered || end "COWHAND_ASKED=$name.$$"
   wait
-  read -r answer <"$file"
-  rm -f "$file"
+  answered || answer=99
+}
+
+answered() { # whether the file has the whole answer to this question; sets answer
+  whose='' answer='' last=''
+  [ ! -r "$file" ] || read -r whose answer last <"$file"
+  [ "$whose $last" = "$mine end" ]
 }
 
 held() { # whether the answer was 0 for long enough, without a gap in which nobody asked
@@ -409,7 +421,7 @@ once() { # one look; sets next to the seconds until the next one, "" when there 
     case $answer in
     0) ! held || keep ;;
     1) take armed ;;
-    *) rm -f "$dir/seen" ;;
+    *) : >"$dir/seen" ;;
     esac
   else
     take armed
@@ -419,6 +431,8 @@ once() { # one look; sets next to the seconds until the next one, "" when there 
 
 watch() {
   trap '' HUP
+  # A shell ends where it cannot fork, as when a container has taken all processes that there can be.
+  trap '[ $? != 2 ] || exec sh "$0" wait "$name"' EXIT
   if [ -d "$dir" ]; then
     deadline # after a restart the grace counts from now
     echo $$ >"$dir/pid.$$" && mv -f "$dir/pid.$$" "$dir/pid"

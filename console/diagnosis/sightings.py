@@ -26,9 +26,9 @@ _NAMED = re.compile(rf"^[45]\d\d[ -](?:[45]\.\d+\.\d+ )?(?:<[^\s<>\[\]]+\[{_ADDR
 
 _LOGIN = re.compile(r"^[^<>=(\"'`]*?\b(imap|pop3|managesieve|submission)-login: (?:Info: )?[A-Z]")
 _RIP = re.compile(
-    rf".*\brip={_ADDRESS}, lip={_ADDRESS}(?P<rest>(?:, [^<>]*?)?)(?:,? session=<(?P<session>[\w+/=]+)>)?$"
+    rf".*\brip={_ADDRESS}, lip={_ADDRESS}(?P<rest>(?:, [^<>…]*?)?)(?:,? session=<(?P<session>[\w+/=]+)>)?$"
 )
-"""The last rip= of a line: an earlier one may be a stranger's user name."""
+"""The last rip= of a line: an earlier one may be a stranger's user name, and the last one of a line that was cut."""
 
 _SESSION = (12, 24)
 """Bytes of a session: six of time, two of port, and an address of either family."""

@@ -1,6 +1,7 @@
 """What Mailcow's installer would find on a machine, and what of an installation is there: one script that only reads.
 
-It needs nothing but a POSIX shell, head and tail; what a machine lacks is told. Each line is a word, a tab, and its
+It needs nothing but a POSIX shell, head and tail; what a machine lacks is told. Git fetches nothing that a repository
+lacks: who owns the folder says by which command. Each line is a word, a tab, and its
 value. What a program of the machine says is cut before the shell keeps it: one may talk without end."""
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ elif [ ! -d "$folder" ]; then say kind file
 elif [ -e "$folder/docker-compose.yml" ] && [ -e "$folder/generate_config.sh" ]; then say kind mailcow
 elif [ -z "$(ls -A "$folder" | start)" ]; then say kind empty
 else say kind other; fi
+export GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1
 [ ! -d "$folder/.git" ] || say version "$(git -C "$folder" describe --tags --always 2>/dev/null | start)"
 [ ! -e "$folder/mailcow.conf" ] || say settings "$(stat -c %a "$folder/mailcow.conf")"
 [ ! -e "$folder/.cowhand-generating" ] || say half yes

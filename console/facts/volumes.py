@@ -115,8 +115,10 @@ def doing() -> str:
 
 
 async def ask(host: Host, wanted: Sequence[Wanted]) -> DiskReport:
-    """Look once at all of them; raises `HostError` with the reason when that was not possible."""
-    done = await host.run(["python3", "-c", looking(), msgspec.json.encode(wanted).decode()], LOOK)
+    """Look once at all of them; raises `HostError` with the reason when that was not possible.
+
+    Isolated: root imports nothing from the folder where sudo leaves us, the home of who logged in."""
+    done = await host.run(["python3", "-Ic", looking(), msgspec.json.encode(wanted).decode()], LOOK)
     if done.status == 127:
         raise FileError(f"python3: not found on {host.name}, where it proves a disk blank; apt-get install python3")
     if done.status:

@@ -176,13 +176,13 @@ def reads(argv: Sequence[str]) -> bool:
     """Whether a command is known to change nothing."""
     words = list(argv)
     name = words[0].rpartition("/")[2] if words else ""
-    if len(words) > 2 and words[1] == "-c" and (name, words[2]) in _SCRIPTS:
+    if len(words) > 2 and words[1] == ("-Ic" if name == "python3" else "-c") and (name, words[2]) in _SCRIPTS:
         return True
     harmless = _KNOWN.get(name)
     return harmless is not None and harmless(words[1:])
 
 
 def script(interpreter: str, text: str) -> str:
-    """Vouch that a script for `sh` or `python3`, run as INTERPRETER -c TEXT …, only reads; returns the text."""
+    """Vouch that a script for `sh` or `python3`, run as -c TEXT … or -Ic TEXT …, only reads; returns the text."""
     _SCRIPTS.add((interpreter, text))
     return text

@@ -194,3 +194,54 @@ def test_a_process_of_another_user_is_not_ended_as_a_command_of_the_change(store
     assert processes[1].poll() is None
     processes[0].communicate()
     processes[1].communicate(b"\n")
+
+
+# ── users who leave no room ─────────────────────────────────────────────────────────────────────────────────────────
+
+FULL = """\
+mount -t tmpfs -o size=20m,nr_inodes=300,mode=755 tmpfs "$1/var"
+mkdir -p "$1/var/lib/cowhand/rollback" "$1/var/tmp" "$1/var/conf"
+chmod 1777 "$1/var/tmp"
+ln -s /proc "$1/proc"
+cp "$2/rollback.sh" "$1/var/lib/cowhand/rollback/"
+cd "$1/var/conf"
+printf 'new\\n' >extra.conf
+printf 'old\\n' >extra.conf.previous
+rollback="sh $1/var/lib/cowhand/rollback/rollback.sh"
+$rollback arm x 100 -- sh "$2/put_back.sh" "$1/var/conf/extra.conf" "$4" "$5" -- true
+files='n=0; while true >"$1/var/tmp/$n"; do n=$((n + 1)); done'
+setpriv "--reuid=$3" "--regid=$3" --clear-groups sh -c "$files" sh "$1" 2>/dev/null || :
+! true 2>/dev/null >"$1/var/another" || { echo 'there is room left'; exit 1; }
+$rollback fire x
+$rollback state x
+cat extra.conf
+"""
+
+
+def test_a_user_who_takes_the_last_file_of_the_disk_does_not_keep_a_change_from_being_taken_back(
+    top: Path, mallory: Mallory
+) -> None:
+    (top / "var").mkdir()
+    words = ["sh", "-ec", FULL, "sh", top, ASSETS, str(MALLORY), total("old\n"), total("new\n")]
+    done = subprocess.run(["unshare", "-m", *words], check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "fired\nold\n"), done
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_one_who_takes_the_last_process_does_not_end_the_watchdog(shell: str, store: Store, mallory: Mallory) -> None:
+    """The watchdog is a user's here, for whom there can be one process: root's have no such limit of their own."""
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"no {shell}")
+    for path in (store.program.parent, store.dir, *store.dir.iterdir()):
+        os.chown(path, MALLORY, MALLORY)
+    store.program.chmod(0o755)
+    boot = (store.dir / "clock").read_text().split()[0]
+    (store.dir / "clock").write_text(f"{boot} 0\n")
+    (store.dir / "back").write_text(f"exec touch {mallory.folder}/taken-back\n")
+    words = ["prlimit", "--nproc=1:100", *shell.split(), store.program, "wait", "flow.step.host"]
+    process = subprocess.Popen(words, user=MALLORY, group=MALLORY, extra_groups=[], stderr=-1)
+    assert process.stderr is not None and b"fork" in process.stderr.readline()
+    more = ["prlimit", f"--pid={process.pid}", "--nproc=100:100"]
+    subprocess.run(more, check=True, user=MALLORY, group=MALLORY, extra_groups=[])
+    process.communicate(timeout=120)
+    assert (mallory.folder / "taken-back").exists() and (store.dir / "fired").exists()

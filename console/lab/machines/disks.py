@@ -102,7 +102,7 @@ class Machine(Struct):
         return command(list(argv[1:]))
 
     def _python3(self, words: list[str]) -> Done:
-        if words[:1] == ["-c"] and "look(sys.argv[1])" in words[1]:
+        if words[:1] == ["-Ic"] and "look(sys.argv[1])" in words[1]:
             return Done(0, json.dumps(self._look(json.loads(words[2]))))
         if words[:1] != [TOOL] or TOOL not in self.files:
             return Done(2, "", f"python3: can't open file '{words[0]}': [Errno 2] No such file or directory\n")

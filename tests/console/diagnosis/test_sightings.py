@@ -93,6 +93,7 @@ STOCK = f"{STAMP} dovecot: imap-login: Disconnected: Connection closed (no auth 
          "not trusted (rip=6.6.6.6)>, method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, secured", "127.0.0.1", 0),
         (f"{STAMP} dovecot: imap-login: Disconnected: user=<a, rip=6.6.6.6, lip=1.1.1.1>, method=PLAIN, rip=203.0.11…",
          "", 0),
+        (f"{STAMP} dovecot: imap-login: Disconnected: user=<a, rip=6.6.6.6, lip=1.1.1.1, TLS, aaaaaaaaaa…", "", 0),
         (f"{STAMP} dovecot: imap-login: Warning: haproxy: Client not trusted (rip=10.10.10.1)", "", 0),
         (f"{STAMP} dovecot: pop3-login: Disconnected: user=<>, rip=203.0.113.9, lip=172.22.1.250", "", 0),
     ],

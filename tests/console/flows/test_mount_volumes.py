@@ -141,8 +141,8 @@ async def test_the_look_really_runs_and_changes_nothing_it_is_vouched_for() -> N
     found = await ask(Local(), [Wanted("opt", ("no-such-disk",), "/no/such/folder")])
     assert found.volumes["opt"].device == ""
     assert found.folders["/no/such/folder"].kind == "none"
-    assert reads(["python3", "-c", looking(), "[]"])
-    assert not reads(["python3", "-c", looking() + "\n", "[]"])
+    assert reads(["python3", "-Ic", looking(), "[]"])
+    assert not reads(["python3", "-Ic", looking() + "\n", "[]"])
     assert "def format_disk" not in looking()
     assert len(looking()) * 5 < 96 << 10, "Linux takes 128 KiB in one argument, and a quoted byte may be five"
 
