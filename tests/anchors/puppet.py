@@ -19,11 +19,12 @@ from msgspec.structs import replace
 from console.events import Event, FindingsChanged, ReadingsChanged
 from console.model import HOPS
 from tests.screens import stage
+from tests.screens.stage_estate import LANES
 
-FLIPPED = stage.reading(stage.LANES[2], "tunnel", "failed", "refused", since=stage.START + 60)
+FLIPPED = stage.reading(LANES[2], "tunnel", "failed", "refused", since=stage.START + 60)
 TEN = tuple(
     stage.reading(lane, hop, "failed", "refused", since=stage.START + 60)
-    for lane in stage.LANES
+    for lane in LANES
     for hop in HOPS
     if hop in ("vm", "service")
 )

@@ -8,7 +8,8 @@ from console.events import EngineFailed, FindingsChanged, FlowSaid, ReadingsChan
 from screens.board import Board
 from screens.bridge import TRAIL, Bridge, EngineSpoke, News
 from tests.screens.house import build
-from tests.screens.stage import CALM, CUT, ESTATE, LANES, START, TROUBLE, UNTRUSTED, WELL, calm, reading
+from tests.screens.stage import CALM, START, TROUBLE, UNTRUSTED, WELL, calm, reading
+from tests.screens.stage_estate import CUT, ESTATE, LANES
 
 
 def bridge() -> tuple[Bridge, list[int]]:

@@ -20,7 +20,8 @@ from console.process import collector
 from screens.app import CowhandApp
 from tests.bench import seed
 from tests.screens.house import build, rows_of, settle
-from tests.screens.stage import ESTATE, Stage
+from tests.screens.stage import Stage
+from tests.screens.stage_estate import ESTATE
 
 PORTS = ("25 ", "465 ", "993 ", "4190 ")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from console.model import Finding
 from screens.views.findings import Findings, folded
 from tests.screens.house import build, settle
-from tests.screens.stage import ESTATE, LANES, STATIC, TROUBLE, UNTRUSTED, calm, trouble
+from tests.screens.stage import TROUBLE, UNTRUSTED, calm, trouble
+from tests.screens.stage_estate import ESTATE, LANES, STATIC
 
 
 def test_alike_ones_are_one_row_with_all_places_and_lanes() -> None:

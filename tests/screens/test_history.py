@@ -9,7 +9,8 @@ from console.model import Outcome, Reading
 from screens.themes import TERMINAL, ink
 from screens.views.history import HOUR, below, spread, strip
 from tests.screens.house import build, settle
-from tests.screens.stage import LANES, START, calm
+from tests.screens.stage import START, calm
+from tests.screens.stage_estate import LANES
 
 INK = ink(TERMINAL)
 NOW = START + 1800.0

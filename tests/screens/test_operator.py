@@ -13,17 +13,8 @@ from screens.actions import ACTIONS
 from screens.app import CowhandApp
 from screens.views.lanes import Lanes
 from tests.screens.house import build, settle
-from tests.screens.stage import (
-    ESTATE,
-    LOG,
-    TROUBLE,
-    UNTRUSTED,
-    Stage,
-    calm,
-    cut_off,
-    half_read,
-    trouble,
-)
+from tests.screens.stage import LOG, TROUBLE, UNTRUSTED, Stage, calm, cut_off, half_read, trouble
+from tests.screens.stage_estate import ESTATE
 
 SMALL = (80, 24)
 

@@ -6,16 +6,8 @@ import pytest
 
 from console.events import EngineFailed, SweepOverdue
 from tests.screens.house import build, settle
-from tests.screens.stage import (
-    ESTATE,
-    EVIL,
-    START,
-    Stage,
-    calm,
-    crowd,
-    hostile,
-    trouble,
-)
+from tests.screens.stage import EVIL, START, Stage, calm, crowd, hostile, trouble
+from tests.screens.stage_estate import ESTATE
 from tests.screens.test_operator import SMALL
 
 

@@ -8,17 +8,8 @@ from textual._compositor import ChopsUpdate
 
 from console.events import EstateRead, ReadingsChanged
 from tests.screens.house import build, settle
-from tests.screens.stage import (
-    CALM,
-    ESTATE,
-    LANES,
-    TOPOLOGY,
-    WELL,
-    Stage,
-    calm,
-    reading,
-    trouble,
-)
+from tests.screens.stage import CALM, WELL, Stage, calm, reading, trouble
+from tests.screens.stage_estate import ESTATE, LANES, TOPOLOGY
 from tests.screens.test_operator import SMALL, cell
 
 

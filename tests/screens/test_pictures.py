@@ -15,7 +15,6 @@ from console.questions import Question
 from tests.reallab.recorder import Recording
 from tests.screens.stage import (
     CALM,
-    ESTATE,
     TROUBLE,
     UNTRUSTED,
     WELL,
@@ -28,6 +27,7 @@ from tests.screens.stage import (
     hostile,
     trouble,
 )
+from tests.screens.stage_estate import ESTATE
 from tests.screens.test_question import IMITATION, KEY, PASSPHRASE, SUDO
 
 pytestmark = pytest.mark.slow

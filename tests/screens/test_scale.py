@@ -16,7 +16,8 @@ from screens.app import CowhandApp
 from screens.board import Board
 from screens.views.evidence import MOST_PLACES, evidence, plain
 from tests.screens.house import build, rows_of, settle
-from tests.screens.stage import CALM, STATIC, Stage, crowd
+from tests.screens.stage import CALM, Stage, crowd
+from tests.screens.stage_estate import STATIC
 
 pytestmark = pytest.mark.slow
 

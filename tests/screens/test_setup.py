@@ -17,7 +17,8 @@ from console.setup import asking
 from screens.widgets.bar import Bar
 from tests.console.hosts.ssh_server import until
 from tests.screens.house import build, rows_of, settle
-from tests.screens.stage import SEED, calm
+from tests.screens.stage import calm
+from tests.screens.stage_estate import SEED
 from tests.screens.test_question import KEY
 
 pytestmark = pytest.mark.slow

@@ -17,20 +17,8 @@ from screens.themes import TERMINAL, ink
 from screens.views.lanes import Lanes
 from screens.widgets.edges import masthead
 from tests.screens.house import build, settle
-from tests.screens.stage import (
-    CALM,
-    CH001,
-    ESTATE,
-    LANES,
-    START,
-    TROUBLE,
-    UNTRUSTED,
-    WELL,
-    calm,
-    crowd,
-    reading,
-    trouble,
-)
+from tests.screens.stage import CALM, CH001, START, TROUBLE, UNTRUSTED, WELL, calm, crowd, reading, trouble
+from tests.screens.stage_estate import ESTATE, LANES
 from tests.screens.test_bar import STOP, run
 
 SMALL = (80, 24)
