@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from console.diagnosis.rules.speech import mismatch
 from console.errors import InputError
@@ -11,6 +12,7 @@ from console.model import Finding, Protocol, Span
 from console.sources.haproxy import Line, Proxy, Section, edit
 from console.sources.haproxy.edit import Argument, Change, Edit, Insert, Recipe
 from console.sources.haproxy.keywords import CHECKS
+from console.sources.haproxy.routes import Door
 from console.topology.lanes import Way
 from console.topology.listeners import reaches
 
@@ -46,6 +48,19 @@ class Places:
         for way in estate.sources.routes.ways:
             self.ways_at.setdefault(way.server.span, []).append(way)
             self.ways_of.setdefault(id(way.backend), []).append(way)
+        self.doors: dict[str, list[Door]] = {}
+        for door, lane in estate.sources.routes.lanes:
+            self.doors.setdefault(lane.id, []).append(door)
+        self.kept: dict[tuple[int, ...], Any] = {}
+        """What a mend has worked out for ways, by their ids: many findings are about the same ones."""
+        self._serving: dict[str, list[Way]] = {}
+        for way in estate.sources.routes.ways:
+            for named in {lane.id for lane in way.lanes}:
+                self._serving.setdefault(named, []).append(way)
+
+    def serving(self, lanes: Iterable[str]) -> list[Way]:
+        """Return the ways that lanes take, by the lanes' ids."""
+        return list({id(way): way for lane in lanes for way in self._serving.get(lane, ())}.values())
 
     def named(self, found: Finding) -> list[Way]:
         """Return the ways whose server lines a finding names."""

@@ -10,6 +10,7 @@ from console.flows import Action, CheckResult, Plan, Run, Step, StepContext, don
 from console.flows.certificate_sync import way_back
 from console.flows.certificate_sync.commands import ACME
 from console.flows.certificate_sync.ground import LOOK, Ground, ground
+from console.flows.proxy_override.stack import EDITED
 from console.sources.compose import env_edit
 
 NAME = "SKIP_LETS_ENCRYPT"
@@ -27,7 +28,7 @@ class Acme(Step):
     async def check(self, context: StepContext) -> CheckResult:
         """Done when the file and the running container both say so."""
         found = await ground(context)
-        if not _YES.search(_last(await context.text("mail", f"{found.folder}/mailcow.conf") or "")):
+        if not _YES.search(_last(await context.text("mail", f"{found.folder}/mailcow.conf", EDITED) or "")):
             return needed(f"mailcow.conf does not say {NAME}=y: Mailcow orders certificates of its own")
         if not await _heeded(context, found):
             return needed(f"mailcow.conf says {NAME}=y, and {ACME} was made before that")
@@ -37,7 +38,7 @@ class Acme(Step):
         """One line of mailcow.conf, and the container recreated."""
         found = await ground(context)
         path = f"{found.folder}/mailcow.conf"
-        text = await context.text("mail", path) or ""
+        text = await context.text("mail", path, EDITED) or ""
         actions: list[Action] = []
         if not _YES.search(_last(text)):
             actions.append(await context.edit("mail", path, env_edit.put(text, NAME, "y", "mailcow.conf")))

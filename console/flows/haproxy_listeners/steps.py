@@ -6,6 +6,8 @@ When a lane that was well is not any more, or nobody comes back to say so, the f
 
 from __future__ import annotations
 
+import asyncio
+
 from console.errors import InputError
 from console.flows import Ask, CheckResult, Flow, Group, Member, Plan, Step, StepContext, done, needed, refused
 from console.flows.awaiting import mailcow
@@ -47,14 +49,15 @@ class Listeners(Member):
         if isinstance(found, CheckResult):
             return found
         try:
-            want = work(context, found, context.answers.get(KEY) == "yes")
+            want = await asyncio.to_thread(work, context, found, context.answers.get(KEY) == "yes")
         except InputError as error:
             return refused(f"an edit cannot be made: {error}")
-        there = running(context.estate, found.path, want.text)
+        there = await asyncio.to_thread(running, context.estate, found.path, want.text)
         left = tuple(f"left as it is: {each.id} {each.summary}" for each in want.left)
         if want.text != found.text:
             mailcow(context)
-            if dead := down(running(context.estate, found.path, found.text), found.stats):
+            now = await asyncio.to_thread(running, context.estate, found.path, found.text)
+            if dead := down(now, found.stats):
                 return refused(f"{join_words(dead)}: the mail host does not answer there; that has to be mended first")
             count = len(want.changes)
             return needed(f"{count} change{'s' if count > 1 else ''} in {found.path}", *left)
@@ -73,8 +76,9 @@ class Listeners(Member):
         """The candidate beside the file, HAProxy's own check of it, the file, and a reload."""
         found = await look(context)
         assert isinstance(found, Found)
-        submission = offers(context.estate, found.path, found.text) and context.ask(_question()) == "yes"
-        want = work(context, found, submission)
+        offered = await asyncio.to_thread(offers, context.estate, found.path, found.text)
+        submission = offered and context.ask(_question()) == "yes"
+        want = await asyncio.to_thread(work, context, found, submission)
         actions, rollback = await reloading(context, found, want.text)
         if want.text == found.text:
             return Plan(actions, undo="nothing was changed", rollbacks=(rollback,))
@@ -97,11 +101,13 @@ async def proof(context: StepContext) -> CheckResult:
     found = await look(context)
     if isinstance(found, CheckResult):
         return found
-    return await prove(context, running(context.estate, found.path, found.text))
+    return await prove(context, await asyncio.to_thread(running, context.estate, found.path, found.text))
 
 
 def work(context: StepContext, found: Found, submission: bool) -> Wanted:
-    """What the file should be; raises `InputError`."""
+    """What the file should be; raises `InputError`.
+
+    The file is the proxy's own and may be long: this is done beside the loop, which hears of Ctrl+C meanwhile."""
     return wanted(context.estate, found.path, found.text, found.six, submission)
 
 

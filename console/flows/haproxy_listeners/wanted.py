@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from console.mend import listeners
 from console.mend.listeners import EXPECTS, PACE, Places
 from console.model import PLAIN_PORTS, Finding, Lane, Span
 from console.sources import haproxy
-from console.sources.haproxy import Configuration, Line, Proxy, Section
+from console.sources.haproxy import Configuration, Line, Proxy
 from console.sources.haproxy.edit import Edit, Insert, Listener, apply
 from console.sources.haproxy.keywords import CHECKS
 from console.text import join_words
@@ -98,24 +98,25 @@ def _mend(estate: Estate, path: str, text: str, id: str) -> tuple[str, list[str]
     refused: set[str] = set()
     for _ in range(ROUNDS):
         there = running(estate, path, text)
+        places = Places(there)
         found = [each for each in _findings(there) if each.id == id and each.summary not in refused]
         edits: dict[Edit, None] = {}
         for each in found:
             if isinstance(each.where, Span) and each.where.file == path:
-                edits |= dict.fromkeys(MENDS[id](Places(there), each).get(path, ()))
+                edits |= dict.fromkeys(MENDS[id](places, each).get(path, ()))
             refused.add(each.summary)
         after = apply(text, *edits, file=path) if edits else text
         if after == text:
             break
-        named |= dict.fromkeys(name for each in found for name in _names(there, each))
+        named |= dict.fromkeys(_names(there, found))
         text = after
     return text, list(named)
 
 
-def _names(there: Estate, found: Finding) -> list[str]:
-    """The listeners that a finding is about."""
-    lanes = [lane for lane in there.topology.lanes if lane.id in found.lanes]
-    return [f"{lane.name} ({lane.port})" for lane in lanes]
+def _names(there: Estate, found: Iterable[Finding]) -> list[str]:
+    """The listeners that findings are about."""
+    about = {id for each in found for id in each.lanes}
+    return [f"{lane.name} ({lane.port})" for lane in there.topology.lanes if lane.id in about]
 
 
 # ── time limits ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,12 +125,16 @@ def _names(there: Estate, found: Finding) -> list[str]:
 def _wait(places: Places, found: Finding) -> listeners.Edits:
     """CH019: as `lint --fix` does, but a limit of a defaults section, which others share, stays: ours get their own."""
     edits: listeners.Edits = {}
-    ours = [way for way in places.sources.routes.ways if {lane.id for lane in way.lanes} & {*found.lanes}]
+    ours = places.serving(found.lanes)
+    key = tuple(map(id, ours))
+    if key not in places.kept:
+        places.kept[key] = _sides(places, ours)
+    sides, own = places.kept[key]
     for place in (found.where, *found.also):
         line = places.line(place) if isinstance(place, Span) else None
-        if not isinstance(place, Span) or line is None or line.words[:1] != ("timeout",) or _own(places, ours, place):
+        if not isinstance(place, Span) or line is None or line.words[:1] != ("timeout",) or place.line in own:
             continue
-        for proxy in _sides(places, ours, line.words[1]):
+        for proxy in sides["client" if line.words[1] == "client" else "server"]:
             section = places.section(proxy)
             if section is not None:
                 after = section.header.number
@@ -139,19 +144,15 @@ def _wait(places: Places, found: Finding) -> listeners.Edits:
     return listeners.wait(places, found)
 
 
-def _own(places: Places, ours: list[Way], place: Span) -> bool:
-    """Whether a line stands in a section of the listeners' own."""
-    sections = [places.section(proxy) for side in ("client", "server") for proxy in _sides(places, ours, side)]
-    return any(line.number == place.line for each in sections if each for line in each.lines)
-
-
-def _sides(places: Places, ours: list[Way], side: str) -> list[Proxy]:
-    """The sections in which a time limit of one side counts for these ways."""
-    if side != "client":
-        return list({id(way.backend): way.backend for way in ours}.values())
-    lanes = {lane.id for way in ours for lane in way.lanes}
-    doors = [door for door, lane in places.sources.routes.lanes if lane.id in lanes]
-    return list({id(door.frontend): door.frontend for door in doors}.values())
+def _sides(places: Places, ours: list[Way]) -> tuple[dict[str, list[Proxy]], set[int]]:
+    """The sections in which a time limit of each side counts for these ways, and the numbers of all their lines."""
+    doors = [door for way in ours for lane in way.lanes for door in places.doors.get(lane.id, ())]
+    sides = {
+        "client": list({id(door.frontend): door.frontend for door in doors}.values()),
+        "server": list({id(way.backend): way.backend for way in ours}.values()),
+    }
+    sections = [places.section(proxy) for proxies in sides.values() for proxy in proxies]
+    return sides, {line.number for each in sections if each for line in each.lines}
 
 
 MENDS = {
@@ -169,9 +170,7 @@ MENDS = {
 
 def _missing(estate: Estate, there: Estate) -> tuple[list[Edit], list[str]]:
     """The sections of the repository's file for the mail ports on which the proxy's file does not listen."""
-    ours = estate.sources.haproxy
-    if ours is None:
-        return [], []
+    ours = Places(estate)
     listening = {lane.port for _, lane in there.sources.routes.lanes}
     names = {section.name for section in (there.sources.haproxy or Configuration()).sections}
     edits: list[Edit] = []
@@ -179,7 +178,7 @@ def _missing(estate: Estate, there: Estate) -> tuple[list[Edit], list[str]]:
     for door, lane in estate.sources.routes.lanes:
         if lane.protocol not in MAIL or lane.port in listening:
             continue
-        section = _section(ours, door.frontend)
+        section = ours.section(door.frontend)
         if section is None or section.kind != "listen" or section.name in names:
             raise InputError(
                 door.frontend.span.file, door.frontend.span.line, 1,
@@ -192,10 +191,6 @@ def _missing(estate: Estate, there: Estate) -> tuple[list[Edit], list[str]]:
     return edits, words
 
 
-def _section(configuration: Configuration, proxy: Proxy) -> Section | None:
-    return next((section for section in configuration.sections if section.span == proxy.span), None)
-
-
 # ── both families ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -203,11 +198,11 @@ def _families(estate: Estate, there: Estate) -> tuple[list[Edit], list[str]]:
     """A bind of IPv6 for each mail listener that takes all of IPv4 and none of it."""
     edits: list[Edit] = []
     words = []
-    configuration = there.sources.haproxy or Configuration()
+    places = Places(there)
     binds = [bind for lane in _mail(there) for bind in lane.binds]
     taken = {bind.port for bind in binds if not _only4(bind.address)}
     for door, lane in there.sources.routes.lanes:
-        section = _section(configuration, door.frontend)
+        section = places.section(door.frontend)
         if lane.protocol not in MAIL or lane.port in taken or section is None:
             continue
         line = next((each for each in section.lines if _binds_all(each, lane.port)), None)

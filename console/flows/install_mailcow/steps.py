@@ -5,6 +5,8 @@ mended before anything starts. A Mailcow that has containers is taken as it is: 
 
 from __future__ import annotations
 
+import asyncio
+
 from console.errors import InputError
 from console.flows import (
     CheckResult,
@@ -58,10 +60,10 @@ class Settings(Step):
             raise NotYetKnown(f"{FILE} is not written yet")
         text = await read(context)
         if ground.adopted:
-            rows = judged(text, ground)
+            rows = await asyncio.to_thread(judged, text, ground)
             return done(f"{FILE} is in use, and left as it is" + (", though it differs" if rows else ""), *rows)
         try:
-            made = settings(text, ground, await web_peer(context, ground))
+            made = await asyncio.to_thread(settings, text, ground, await web_peer(context, ground))
         except InputError as error:
             return refused(str(error))
         open_ = loose(ground)
@@ -76,7 +78,7 @@ class Settings(Step):
         text = await read(context)
         for each in secrets(text):
             context.hide(each)
-        made = settings(text, ground, await web_peer(context, ground))
+        made = await asyncio.to_thread(settings, text, ground, await web_peer(context, ground))
         write = await context.edit("mail", CONF, made.text, 0o600)
         modes = [set_mode("mail", path, 0o600, mode) for mode, path in loose(ground) if path != CONF]
         writes = [write] if made.changes or ground.there.settings != 0o600 else []

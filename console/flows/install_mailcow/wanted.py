@@ -12,6 +12,7 @@ from console.errors import HostError, InputError
 from console.flows import StepContext
 from console.flows.certificate_sync.ground import caller
 from console.flows.install_mailcow.ground import FOLDER, PORTS, Ground, bound
+from console.flows.proxy_override.stack import EDITED
 from console.sources.compose import env_edit, env_file
 
 FILE = "mailcow.conf"
@@ -127,7 +128,7 @@ def judged(text: str, ground: Ground) -> tuple[str, ...]:
 
 async def read(context: StepContext) -> str:
     """mailcow.conf's text; "" when it is not there."""
-    return await context.text("mail", CONF) or ""
+    return await context.text("mail", CONF, EDITED) or ""
 
 
 def loose(ground: Ground) -> list[tuple[int, str]]:

@@ -15,11 +15,18 @@ from console.facts.command import explain
 from console.facts.installation import UPDATING
 from console.flows import Refusal, StepContext
 from console.mask import mask
+from console.model import PLAIN_PORTS
 from console.runner import read_only
 from console.text import clean, join_words
 
 LOOK = 30.0
 """Seconds a command of docker's may take that only looks."""
+
+EDITED = 64 << 10
+"""Bytes of a file that Mailcow's operator writes, and that is edited: an edit reads it several times over."""
+
+MOST = 64
+"""PROXY ports that are published, in all: Mailcow has ten, over two families."""
 
 BASE, OVERRIDE = "docker-compose.yml", "docker-compose.override.yml"
 POSTFIX, DOVECOT = "postfix-mailcow", "dovecot-mailcow"
@@ -129,10 +136,10 @@ async def _quiet(context: StepContext, stack: Stack, name: str) -> None:
     found = await context.host("mail").run(["pgrep", "-af", UPDATING], LOOK)
     if found.status == 0 and found.stdout.strip():
         raise Refusal(f"Mailcow's update.sh runs on {name}: start this flow again when it has ended")
-    conf = await context.text("mail", stack.at("mailcow.conf")) or ""
+    conf = await context.text("mail", stack.at("mailcow.conf"), EDITED) or ""
     if twice := duplicates(conf):
         raise Refusal(f"mailcow.conf gives {join_words(twice)} more than once: keep one of each")
-    extra = await context.text("mail", stack.at("data/conf/postfix/extra.cf")) or ""
+    extra = await context.text("mail", stack.at("data/conf/postfix/extra.cf"), EDITED) or ""
     if number := broken(extra):
         raise Refusal(f"extra.cf:{number}: this is no `name = value`; Postfix would not start with it")
     said = await context.host("mail").run(stack.compose("config", "-q"), LOOK)
@@ -176,6 +183,9 @@ async def _ports(context: StepContext, stack: Stack, name: str) -> Stack:
         running = [binding for row in _rows(rows.stdout) for binding in _published(row)]
     except _STRANGE:
         raise HostError(f"docker compose ps on {name}: not what was asked for") from None
+    for bindings, whose in ((configured, "compose would publish"), (running, "the containers publish")):
+        if (many := sum(each.target in PLAIN_PORTS for each in bindings)) > MOST:
+            raise Refusal(f"{whose} {many} PROXY ports on {name}: this flow works out at most {MOST}")
     return Stack(stack.project, stack.folder, tuple(configured), tuple(running))
 
 

@@ -29,7 +29,7 @@ from console.flows import (
 )
 from console.flows.awaiting import mailcow
 from console.flows.proxy_override.reaching import reaches, refused_peer, turned_away
-from console.flows.proxy_override.stack import DOVECOT, OVERRIDE, Stack, find
+from console.flows.proxy_override.stack import DOVECOT, EDITED, OVERRIDE, Stack, find
 from console.flows.proxy_override.wanted import (
     Files,
     Needed,
@@ -69,6 +69,13 @@ AGAIN = "doveconf -n >/dev/null && dovecot reload"
 
 CONF = "data/conf/dovecot/extra.conf"
 
+_NO_IPV6 = re.compile(r"(?mi)^[ \t]*ENABLE_IPV6[ \t]*=[ \t]*[\"']?(?:false|n|no|0)\b")
+
+
+def closed_to_six(conf: str) -> bool:
+    """Whether a mailcow.conf says that Mailcow has no IPv6."""
+    return _NO_IPV6.search(conf) is not None
+
 
 async def stack_of(context: StepContext) -> Stack:
     """The stack, looked for once between two changes; raises `NotYetKnown` while it is to be installed."""
@@ -92,9 +99,9 @@ class Find(Step):
             there = f"{context.name('mail')} has {join_words(list(own.found))}"
             return refused(f"HAProxy dials {need.address}, and {there}: this flow publishes on its own addresses")
         six = [each for each in own.found if ":" in each and not ip_address(each).is_private]
-        conf = await context.text("mail", stack.at("mailcow.conf")) or ""
+        conf = await context.text("mail", stack.at("mailcow.conf"), EDITED) or ""
         rows = explained(need, stack.configured)
-        if six and re.search(r"(?m)^\s*ENABLE_IPV6\s*=\s*[\"']?(?:false|n|no|0)\b", conf, re.I):
+        if six and closed_to_six(conf):
             who = f"a client of {six[0]} counts as Mailcow's own: open relay (CH007)"
             rows.insert(0, f"danger: ENABLE_IPV6=false, and the VM has IPv6: {who}")
         return done(f"{stack.project} in {stack.folder}", *rows)
@@ -161,9 +168,9 @@ class Ports(Member):
 
 
 async def _files(context: StepContext, stack: Stack, need: Needed) -> Files:
-    override = await context.text("mail", stack.at(OVERRIDE))
-    conf = await context.text("mail", stack.at("mailcow.conf")) or ""
-    return files(need, stack.configured, override, conf)
+    override = await context.text("mail", stack.at(OVERRIDE), EDITED)
+    conf = await context.text("mail", stack.at("mailcow.conf"), EDITED) or ""
+    return await asyncio.to_thread(files, need, stack.configured, override, conf)
 
 
 async def open_ports(context: StepContext) -> CheckResult:
@@ -204,7 +211,7 @@ class Trust(Member):
             raise NotYetKnown("Dovecot says whom it sees when HAProxy reaches it for the first time")
         stack = await stack_of(context)
         peer = await context.cached("dovecot's peer", lambda: _peer(context, stack, need))
-        there = trusted(await context.text("mail", stack.at(CONF)) or "")
+        there = trusted(await context.text("mail", stack.at(CONF), EDITED) or "")
         if not peer:
             told = f"trusted: {join_words(there) or 'nobody'}"
             return done(f"Dovecot takes the header of {context.name('proxy')}", told)
@@ -216,7 +223,7 @@ class Trust(Member):
         """One more trusted network, and a reload."""
         need, stack = work_out(context.estate), await stack_of(context)
         peer = await context.cached("dovecot's peer", lambda: _peer(context, stack, need))
-        text = await context.text("mail", stack.at(CONF)) or ""
+        text = await context.text("mail", stack.at(CONF), EDITED) or ""
         after = text if covered(peer, trusted(text)) else trusting(text, peer)
         write = await context.edit("mail", stack.at(CONF), after)
         writes = [write] if write.before != write.after else []

@@ -113,7 +113,7 @@ def _narrow(text: str, conf: str, binding: Binding, address: str) -> tuple[str, 
         match = _VARIABLE.fullmatch(written)
         path: list[str | int] = ["services", binding.service, "ports", index]
         if match is not None and int(match[3]) == binding.target:
-            if re.search(rf"(?m)^\s*{match[1]}\s*=\s*\S", conf):
+            if re.search(rf"(?m)^[ \t]*{match[1]}[ \t]*=[ \t]*\S", conf):
                 value = f"{_shown(address)}:{binding.port}"
                 return text, env_edit.put(conf, match[1], value, "mailcow.conf"), said
             new = f"${{{match[1]}:-{_shown(address)}:{match[2]}}}:{match[3]}"
