@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from console.__main__ import main
 
 HAPROXY = "listen smtp\n    bind :25\n    mode tcp\n    server mailcow 10.10.10.214:10025 send-proxy check\n"
 
@@ -151,3 +157,40 @@ class Clone:
         """Have HAProxy's file load Lua that leaves a mark."""
         (self.folder / "evil.lua").write_text(f'os.execute("{self.mark("lua")}")\n')
         (self.folder / "haproxy.cfg").write_text(f"global\n    {line}\n\n{HAPROXY}")
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """The clone as the working folder, and a PATH with the stand-ins."""
+    made = Clone(tmp_path)
+    monkeypatch.setenv("PATH", f"{made.bin}:/usr/bin:/bin")
+    monkeypatch.setenv("CHECKPOINT_DISABLE", "1")
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
+    def call(words: str) -> tuple[int, str, str]:
+        status = main(words.split())
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return call
+
+
+Run = Callable[[str], tuple[int, str, str]]
+
+
+def have_haproxy(clone: Clone, haproxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = clone.program(clone.bin / "haproxy", CHECKS.format())
+    if haproxy == "haproxy":
+        stand_in.unlink()
+        stand_in.symlink_to("/usr/sbin/haproxy")
+
+
+class Terminal(io.StringIO):
+    """Somebody who sits there."""
+
+    def isatty(self) -> bool:
+        return True

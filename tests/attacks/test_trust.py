@@ -5,7 +5,6 @@ Each attack is tried twice: it must leave no mark, and leave one once the folder
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -17,43 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from console.__main__ import main
-from console.engine.vantages import open_site
-from console.errors import NoWayIn
-from console.estate.boundary import Boundary
 from console.estate.load import load
 from console.store import trust
 from console.tofu.refine import refined
-from tests.attacks.clones import CHECKS, ENCRYPTED, TERRAFORM, Clone
+from tests.attacks.clones import ENCRYPTED, TERRAFORM, Clone, Run, Terminal, clone, run
 from tests.attacks.conftest import MALLORY, Mallory
 from tests.console.tofu.refined_site import Watcher
 
+__all__ = ["clone", "run"]
+
+
 READING = ["lint", "lint --diff", "show", "check", "drift", "flow mount-volumes --plan"]
 TOFUS = ["stand-in", *(["terraform"] if TERRAFORM else [])]
-HAPROXIES = ["stand-in", *(["haproxy"] if Path("/usr/sbin/haproxy").exists() else [])]
-
-
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
-    """The clone as the working folder, and a PATH with the stand-ins."""
-    made = Clone(tmp_path)
-    monkeypatch.setenv("PATH", f"{made.bin}:/usr/bin:/bin")
-    monkeypatch.setenv("CHECKPOINT_DISABLE", "1")
-    monkeypatch.chdir(made.folder)
-    return made
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
-    def call(words: str) -> tuple[int, str, str]:
-        status = main(words.split())
-        told = capsys.readouterr()
-        return status, told.out, told.err
-
-    return call
-
-
-Run = Callable[[str], tuple[int, str, str]]
 
 NOT_ASKED = "OpenTofu: not asked, for this folder is not trusted (see cowhand trust)"
 
@@ -287,213 +261,6 @@ def test_what_another_user_can_change_by_now_is_not_trusted_any_more(
     assert clone.marks() == []
 
 
-# ── HAProxy's Lua (B5) ──────────────────────────────────────────────────────────────────────────────────────────────
-
-LOADS = [
-    "lua-load evil.lua", "lua-load-per-thread evil.lua", '"lua-load" evil.lua', "lua-l'oa'd evil.lua",
-    "lua-load evil\\x2elua", ".if defined(HOME)\n    lua-load evil.lua\n.endif",
-]  # fmt: skip
-
-
-def have_haproxy(clone: Clone, haproxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in = clone.program(clone.bin / "haproxy", CHECKS.format())
-    if haproxy == "haproxy":
-        stand_in.unlink()
-        stand_in.symlink_to("/usr/sbin/haproxy")
-
-
-@pytest.mark.parametrize("haproxy", HAPROXIES)
-@pytest.mark.parametrize("line", LOADS)
-def test_lint_fix_runs_no_lua_of_the_file_it_mends(
-    clone: Clone, run: Run, haproxy: str, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    have_haproxy(clone, haproxy, monkeypatch)
-    clone.plant_lua(line)
-    status, _, said = run("lint --fix --yes")
-    assert status in (0, 1)
-    assert clone.marks() == []
-    assert "HAProxy was not asked whether it takes this, for haproxy.cfg:2 (" in said
-    assert "and this folder is not trusted (see cowhand trust)" in said
-    assert "timeout connect" in (clone.folder / "haproxy.cfg").read_text()
-
-
-@pytest.mark.parametrize("haproxy", HAPROXIES)
-def test_with_a_trust_haproxy_checks_it_and_a_pull_of_other_lua_needs_a_new_yes(
-    clone: Clone, run: Run, haproxy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    have_haproxy(clone, haproxy, monkeypatch)
-    clone.plant_lua()
-    before = (clone.folder / "haproxy.cfg").read_text()
-    assert "haproxy.cfg:2: lua-load evil.lua" in run("trust --yes")[1]
-    run("lint --fix --yes")
-    assert clone.marks() == ["lua"]  # which proves that the attack above is one
-    (clone.top / "pwned-lua").unlink()
-    (clone.folder / "haproxy.cfg").write_text(before)
-    (clone.folder / "evil.lua").write_text((clone.folder / "evil.lua").read_text() * 2)
-    assert "evil.lua has changed since this folder was trusted" in run("lint --fix --yes")[2]
-    (clone.folder / "haproxy.cfg").write_text(before.replace("lua-load", "lua-prepend-path /x\n    lua-load"))
-    assert "what it would run has changed since" in run("lint --fix --yes")[2]
-    assert clone.marks() == []
-
-
-def test_lua_that_the_loaded_lua_may_load_counts_too(clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    have_haproxy(clone, "stand-in", monkeypatch)
-    clone.plant_lua()
-    assert run("trust --yes")[0] == 0
-    (clone.folder / "lib").mkdir()
-    (clone.folder / "lib/more.lua").write_text("x = 1\n")
-    assert "lib/more.lua has changed since this folder was trusted" in run("lint --fix --yes")[2]
-    assert clone.marks() == []
-
-
-def test_a_plain_file_is_checked_without_a_question_more(
-    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone.program(clone.bin / "haproxy", f'#!/bin/sh\necho "$*" >>{clone.top}/asked\n')
-    assert "was not asked" not in run("lint --fix --yes")[2]
-    assert (clone.top / "asked").read_text().splitlines() == [f"-c -f {clone.folder}/haproxy.cfg"] * 2
-
-
-def test_the_question_of_lint_fix_names_the_command(clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    clone.program(clone.bin / "haproxy", "#!/bin/sh\n")
-    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
-    command = f"{clone.bin}/haproxy -c -f {clone.folder}/haproxy.cfg"
-    assert f"write haproxy.cfg, and have it checked by {command}? [y/N]" in run("lint --fix")[2]
-
-
-# ── an SSH configuration of the clone's ─────────────────────────────────────────────────────────────────────────────
-
-SSH = {
-    "Match exec": 'Match exec "{mark}"\n  User x\n',
-    "Match exec, in quotes and with another case": 'mAtCh "ExEc" "{mark}"\n',
-    "ProxyCommand": "Host *\n  ProxyCommand {mark}\n",
-    "ProxyCommand in quotes": 'Host *\n  "proxycommand"={mark}\n',
-    "ProxyCommand in pieces": "Host *\n  Pr\\oxy''C\"omm\"and {mark}\n",
-    "ProxyCommand behind a comment": "# words\rProxyCommand {mark}\n",
-    "Match exec in pieces": 'Match "ex"e\'c\' "{mark}"\n',
-    "UserKnownHostsFile with a Kelvin sign": "Host *\n  User\u212anownHostsFile {folder}/known_hosts\n",
-    "Include": "Include {folder}/more\n",
-    "KnownHostsCommand": "Host *\n  KnownHostsCommand /bin/sh -c '{mark}'\n",
-    "UserKnownHostsFile": "Host *\n  UserKnownHostsFile {folder}/known_hosts\n",
-}
-
-
-@pytest.fixture
-def dialled(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Clone:
-    """The clone names a host that is reached by its own SSH configuration, and nothing answers there."""
-    clone.site.write_text(clone.site.read_text() + '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n')
-    monkeypatch.setenv("COWHAND_SSH_CONFIG", str(clone.folder / "ssh_config"))
-    return clone
-
-
-NOWHERE = "Host vps\n  HostName 127.0.0.1\n  Port 1\n"
-
-
-@pytest.mark.parametrize("what", SSH)
-@pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere"], ids=["with ssh", "without ssh"])
-def test_an_ssh_configuration_of_the_clone_runs_nothing_and_vouches_for_nobody(
-    dialled: Clone, run: Run, what: str, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (dialled.folder / "more").write_text(f'Match exec "{dialled.mark("ssh")}"\n')
-    text = SSH[what].format(mark=dialled.mark("ssh"), folder=dialled.folder)
-    (dialled.folder / "ssh_config").write_text(text + NOWHERE)
-    monkeypatch.setenv("PATH", path)
-    said = " ".join(run("check")[1].split())
-    assert "was not used, for this folder is not trusted (see cowhand trust)" in said
-    assert dialled.marks() == []
-
-
-@pytest.mark.parametrize("what", ["Match exec", "Match exec, in quotes and with another case", "ProxyCommand"])
-def test_with_a_trust_it_is_used_until_it_changes(dialled: Clone, run: Run, what: str) -> None:
-    (dialled.folder / "ssh_config").write_text(SSH[what].format(mark=dialled.mark("ssh")) + NOWHERE)
-    _, told, _ = run("trust --yes")
-    assert f"ssh_config: {SSH[what].splitlines()[-1].split()[0].strip()}" in told or "ssh_config: m" in told.lower()
-    run("check")
-    assert dialled.marks() == ["ssh"]
-    (dialled.top / "pwned-ssh").unlink()
-    (dialled.folder / "ssh_config").write_text(SSH[what].format(mark=dialled.mark("other")) + NOWHERE)
-    assert "has changed since this folder was trusted" in " ".join(run("check")[1].split())
-    assert dialled.marks() == []
-
-
-def test_an_include_is_trusted_by_nobody(dialled: Clone, run: Run) -> None:
-    (dialled.folder / "ssh_config").write_text(SSH["Include"].format(folder=dialled.folder) + NOWHERE)
-    status, told, _ = run("trust --yes")
-    assert status == 1 and "an Include in it leads to other files: write them into it" in told
-
-
-def test_a_plain_configuration_of_the_clone_is_used(dialled: Clone, run: Run) -> None:
-    (dialled.folder / "ssh_config").write_text(
-        f"# ProxyCommand is not here\n{NOWHERE}  ProxyJump none\n  User deploy\n"
-    )
-    assert "127.0.0.1:1 refused the connection" in " ".join(run("check")[1].split())
-
-
-async def test_a_configuration_that_changes_while_the_console_runs_is_looked_at_again(dialled: Clone) -> None:
-    (dialled.folder / "ssh_config").write_text(NOWHERE)
-    estate = load(dialled.site)
-    opened = open_site(estate.site, file=estate.file)
-    host = opened.named["vps"]
-    with pytest.raises(NoWayIn, match="refused the connection"):
-        await host.open()
-    (dialled.folder / "ssh_config").write_text(f'Match exec "{dialled.mark("ssh")}"\n{NOWHERE}')
-    host.forget()
-    with pytest.raises(NoWayIn, match="was not used, for this folder is not trusted"):
-        await host.open()
-    await opened.close()
-    assert dialled.marks() == []
-
-
-def test_a_git_folder_of_another_user_above_the_site_widens_no_boundary(mallory: Mallory, top: Path) -> None:
-    site = top / "root/site"
-    site.mkdir()
-    (top / "root/.git").mkdir()
-    assert Boundary(site, ()).holds(mallory.precious)
-    os.chown(top / "root/.git", MALLORY, MALLORY)
-    assert not Boundary(site, ()).holds(mallory.precious)
-
-
-def test_nor_does_one_that_the_owner_of_a_site_lays_where_everybody_may(mallory: Mallory, top: Path) -> None:
-    shared = top / "shared"
-    shared.mkdir()
-    shared.chmod(0o1777)
-    (shared / "root").mkdir(mode=0o700)
-    (shared / "root/haproxy.cfg").write_text("frontend precious\n")
-    mallory.does('mkdir "$1/.git" "$1/site" "$1/site/below"', shared)
-    assert not Boundary(shared / "site", ()).holds(shared / "root/haproxy.cfg")
-    mallory.does('mkdir "$1/site/.git"', shared)
-    assert Boundary(shared / "site/below", ()).holds(shared / "site/haproxy.cfg")
-
-
-def test_a_site_in_a_home_of_many_folders_is_looked_through_only_so_far(
-    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    have_haproxy(clone, "stand-in", monkeypatch)
-    clone.plant_lua()
-    monkeypatch.setattr("console.mend.haproxy.MOST", 3)
-    for number in range(5):
-        (clone.folder / f"many/{number}").mkdir(parents=True)
-    status, told, _ = run("trust --yes")
-    assert status == 1 and "there are more than 3 folders or files that Lua may load" in told
-    run("lint --fix --yes")
-    assert clone.marks() == []
-
-
-def test_a_clone_of_many_files_is_not_agreed_to_though_one_is_told_by_its_lines(
-    clone: Clone, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    have_haproxy(clone, "stand-in", monkeypatch)
-    clone.plant_lua()
-    for number in range(30):  # more than there are folders
-        (clone.folder / f"{number}.txt").write_text("")
-    files = [path for path in clone.folder.rglob("*") if path.is_file() and ".git" not in path.parts]
-    monkeypatch.setattr("console.mend.haproxy.MOST", len(files) - 2)
-    status, told, _ = run("trust --yes")
-    assert status == 1 and f"more than {len(files) - 2} folders or files that Lua may load" in told
-    monkeypatch.setattr("console.mend.haproxy.MOST", len(files) - 1)
-    assert run("trust --yes")[0] == 0
-
-
 # ── git, and the working folder ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -507,16 +274,6 @@ def test_git_is_never_run(clone: Clone, run: Run, command: str, monkeypatch: pyt
     with contextlib.suppress(SystemExit):
         run(command)
     assert clone.marks() == []
-
-
-# ── the command ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Terminal(io.StringIO):
-    """Somebody who sits there."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(
