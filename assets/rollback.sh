@@ -103,10 +103,19 @@ deadline() { # sets left: seconds until time is up; after a restart of the host 
   [ "$left" -ge 0 ] || left=0
 }
 
+begun() { # begun STATUS: sets user to who has begun the process of that file in /proc, "" for one of a container
+  user='' field='' first='' rest=''
+  while read -r field first rest; do
+    case $field$rest in
+    Uid:*) user=$first ;;
+    NStgid:?*) user='' && return ;; # its number in a namespace of its own: a container's root is 0, too
+    esac
+  done 2>/dev/null <"$1"
+}
+
 ours() { # ours PID: whether root or this user has begun that process; anybody can have one with any words
-  field='' real=''
-  while read -r field real _; do [ "$field" != Uid: ] || break; done 2>/dev/null <"/proc/$1/status"
-  [ "$field" = Uid: ] && { [ "$real" = 0 ] || [ "$real" = "$(id -u)" ]; }
+  begun "/proc/$1/status"
+  [ -n "$user" ] && { [ "$user" = 0 ] || [ "$user" = "$(id -u)" ]; }
 }
 
 lives() { # lives PID: whether that process is another one of this script, and about NAME
@@ -148,9 +157,8 @@ show() { # prints the state
 runs() { # runs NAME…: whether a process of one of these names is root's: anybody can call one so
   for wanted; do
     for each in $(grep -lsxF "$wanted" "$root"/proc/[0-9]*/comm); do
-      field='' real=''
-      while read -r field real _; do [ "$field" != Uid: ] || break; done 2>/dev/null <"${each%comm}status"
-      [ "$field $real" != "Uid: 0" ] || return 0
+      begun "${each%comm}status"
+      [ "$user" != 0 ] || return 0
     done
   done
   return 1

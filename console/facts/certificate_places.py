@@ -26,7 +26,7 @@ SCRIPT = r"""LC_ALL=C; export LC_ALL; root=$1; mailcow=$2; authority=$3; count=0
 line='
 '
 exec </dev/null 2>/dev/null
-digest() { timeout 5 openssl pkey -in "$1" -passin pass: -pubout -outform DER | sha256sum; }
+digest() { [ -f "$1" ] && timeout 5 openssl pkey -in "$1" -passin pass: -pubout -outform DER | sha256sum; }
 place() {
   [ -e "$2" ] || [ -L "$2" ] || return 0
   case $seen in *"|$2|"*) return 0 ;; esac
@@ -36,8 +36,8 @@ place() {
   printf '@file %s %s\n' "$1" "$2"
   if [ ! -f "$2" ] || [ ! -r "$2" ]; then printf '@unreadable\n'; return 0; fi
   if [ -e "$3" ] && [ ! -r "$3" ]; then printf '@dark %s\n' "$3"; fi
-  sed -n -e '/^@/d' -e '/PRIVATE KEY/,/-END [A-Z ]*PRIVATE KEY/d' -e '/-BEGIN .*CERTIFICATE-/,/-END /p' \
-    -- "$2" | head -c 65536
+  head -c 1048576 -- "$2" | sed -n -e '/^@/d' -e '/PRIVATE KEY/,/-END [A-Z ]*PRIVATE KEY/d' \
+    -e '/-BEGIN .*CERTIFICATE-/,/-END /p' | head -c 65536
   printf '\n@key %s\n' "$3"
   printf '@mode %s\n' "$(stat -L -c '%a %U' -- "$3")"
   command -v openssl >/dev/null || { printf '@noopenssl\n'; return 0; }
@@ -58,7 +58,7 @@ bundle() {
   while [ ! -e "$near" ] && [ -n "$near" ]; do near=${near%/*}; done
   dark "$near"
   [ -f "$2" ] || return 0
-  if grep -q 'PRIVATE KEY' "$2"; then place "$1" "$2" "$2"; else place "$1" "$2" "$2.key"; fi
+  if head -c 1048576 -- "$2" | grep -q 'PRIVATE KEY'; then place "$1" "$2" "$2"; else place "$1" "$2" "$2.key"; fi
 }
 ssl="$root$mailcow/data/assets/ssl"
 for each in "$root"/etc/letsencrypt "$root"/etc/letsencrypt/live "$root"/etc/letsencrypt/live/* "$root"/etc/haproxy \
@@ -95,7 +95,9 @@ for unit in certbot.timer snap.certbot.renew.timer; do
   printf '\n@timer %s\n' "$(systemctl show "$unit" -p NextElapseUSecRealtime --timestamp=unix)"
 done
 printf '@end\n'"""
-"""For `sh -c`: a folder that stands for "/" (tests), Mailcow's folder, an authority's certificates or ""."""
+"""No more than a MiB of a file is read: a container may have made one of many GiB, which sed would take for one line.
+
+For `sh -c`: a folder that stands for "/" (tests), Mailcow's folder, an authority's certificates or ""."""
 
 _REASONS = {
     "18": "self-signed",

@@ -28,6 +28,12 @@ LOCKS = "/run/cowhand"
 SAID, CHANGED = 3, 4
 """The script's status when its last line says what is wrong, and when the file is not what it must be."""
 
+SHARED = ("conf", "assets")
+"""The folders in Mailcow's data that are mounted in containers too."""
+
+PLAIN = """[ ! -e "$0" ] || [ -f "$0" ] || { echo 'it is not a plain file' >&2; exit 1; }; exec "$@\""""
+"""Root of a container may have laid a link to a device, some of which do something when they are opened."""
+
 SCRIPT = """\
 set -eu
 umask 077
@@ -142,7 +148,10 @@ What the file is now is compared under a lock."""
 
 async def read(run: Run, host: str, path: str, cap: int) -> bytes:
     """Return a file's content; raises `Missing`, or `FileError` when we may not, or it has more than `cap` bytes."""
-    done = await run(["head", "-c", str(cap + 1), "--", path], Dialogue(), READ, cap + 1)
+    argv = ["head", "-c", str(cap + 1), "--", path]
+    if any(f"/data/{each}/" in path for each in SHARED):
+        argv = ["sh", "-c", PLAIN, path, *argv]
+    done = await run(argv, Dialogue(), READ, cap + 1)
     if done.status:
         raise _error(done, f"{path} on {host} cannot be read", path, host)
     if len(done.stdout) > cap:

@@ -147,6 +147,21 @@ async def test_a_link_that_root_of_a_container_lays_is_not_written_through(
     await host.write(str(folder / place / "other.conf"), b"ours\n", 0o644)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+async def test_a_device_that_root_of_a_container_leads_to_is_not_opened_to_be_read(
+    kind: str, host: Shell, folder: Path
+) -> None:
+    """A watchdog restarts the host when it was opened once; a pipe would be waited for."""
+    place, there = folder / "opt/data/conf/dovecot", folder / "there"
+    place.mkdir(parents=True)
+    os.mkfifo(there) if kind == "pipe" else os.mknod(there, 0o20666, os.makedev(1, 3))
+    (place / "extra.conf").symlink_to(there)
+    with pytest.raises(FileError, match=r"extra\.conf on vps cannot be read: it is not a plain file"):
+        await host.read(str(place / "extra.conf"))
+    (place / "other.conf").write_text("ours\n")
+    assert await Local("vps").read(str(place / "other.conf")) == b"ours\n"
+
+
 @pytest.mark.parametrize("tool", ["ln", "mv"])
 async def test_nothing_is_put_into_a_folder_that_root_of_a_container_leads_to(
     tool: str, host: Shell, folder: Path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.facts import installation, volumes
+from console.facts import certificate_places, installation, volumes
 from console.hosts.local import Local
 from console.hosts.process import Dialogue, LocalProcess, attend
 from tests.attacks.conftest import MALLORY, Mallory
@@ -41,6 +41,17 @@ def test_git_runs_nothing_of_who_owns_mailcows_folder(mallory: Mallory, top: Pat
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120, env=env)
     assert "kind\tmailcow\n" in done.stdout and "version\t" in done.stdout
     assert list(top.glob("pwned*")) == []
+
+
+async def test_a_container_that_makes_a_huge_certificate_does_not_fill_the_hosts_memory(top: Path) -> None:
+    """Of a file without a line break the tools of a host would keep all, outside of the container's own limit."""
+    ssl = top / f"{certificate_places.FOLDER}/data/assets/ssl".lstrip("/")
+    ssl.mkdir(parents=True)
+    with (ssl / "cert.pem").open("w") as file:
+        file.truncate(200 << 30)
+    os.mkfifo(ssl / "key.pem")
+    found = await certificate_places.ask(Local("vm"), root=str(top))
+    assert (found.error, [each.error for each in found.places]) == ("", ["holds no certificate"])
 
 
 async def test_the_look_at_disks_imports_nothing_from_where_it_is_started(

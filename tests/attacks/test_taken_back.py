@@ -171,6 +171,18 @@ def test_a_process_of_another_user_is_not_taken_for_the_watchdog(
         assert store.ask("state").split()[0] == word
 
 
+def test_nor_is_one_of_a_containers_root(store: Store, mallory: Mallory) -> None:
+    """It is root for the host as well, and may have any words and, in the end, any number."""
+    words = ["unshare", "--pid", "--fork", "sh", "-c", "echo there; read -r _", store.program, "wait", "flow.step.host"]
+    process = subprocess.Popen(words, stdin=-1, stdout=-1)
+    assert process.stdout is not None and process.stdout.readline() == b"there\n"
+    inner = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (store.dir / "pid").write_text(f"{inner[0]}\n")
+    said = store.ask("state").split()[0]
+    process.communicate(b"\n")
+    assert (len(inner), said) == (1, "unwatched")
+
+
 @pytest.mark.parametrize(("user", "taken"), [(MALLORY, True), (0, False)])
 def test_nor_for_one_that_takes_the_change_back(user: int, taken: bool, store: Store, mallory: Mallory) -> None:
     with imitated(store, user) as pid:

@@ -38,6 +38,9 @@ def test_cron_starts_it_again_after_a_restart(plain: Machine) -> None:
     (plain.root / "proc/7/comm").write_text("cron\n")
     (plain.root / "proc/7/status").write_text("Name:\tcron\nUid:\t1000\t1000\t1000\t1000\n")
     assert plain.good("ways") == "process\n", "anybody can call a process so"
+    inner = "Name:\tcron\nUid:\t0\t0\t0\t0\nNStgid:\t7\t1\n"
+    (plain.root / "proc/7/status").write_text(inner)
+    assert plain.good("ways") == "process\n", "that of a container starts nothing of the host's"
     (plain.root / "proc/7/status").write_text("Name:\tcron\nUid:\t0\t0\t0\t0\n")
     assert plain.good("ways") == "process cron\n"
     plain.good("arm", "way", "120", "--", *back(plain))
