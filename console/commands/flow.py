@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 ORDERLY = 30.0
-"""Seconds that a run may take to end after SIGTERM or SIGHUP: it writes its journal, and gives its hosts back."""
+"""Seconds that a run may take to end after SIGTERM, SIGHUP or a third Ctrl+C.
+
+It writes its journal, and gives its hosts back."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -40,13 +42,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run, plan or list flows; returns the exit status."""
     from console.flows import registry
-    from console.process.signals import Second, attributes
+    from console.process.signals import PRESSES, Second, attributes
 
     if arguments.list:
         return _list(arguments.json)
     if not arguments.name:
         raise InputError("flow", 0, 0, "which one? `cowhand flow --list` names them")
-    second = Second(attributes(), b"", ORDERLY)  # before there is a thread: it forks
+    second = Second(attributes(), b"", ORDERLY, presses=PRESSES)  # before there is a thread: it forks
     try:
         return _run(arguments, registry.find(arguments.name), second)
     finally:

@@ -18,6 +18,7 @@ from console.errors import CowhandError
 from console.events import (
     RunOutcome,
 )
+from console.process.signals import PRESSES
 from console.runner.context import StepContext, Surroundings
 from console.runner.ending import Ending
 from console.runner.session import Session
@@ -99,8 +100,10 @@ async def run(
 class Signals:
     """Ctrl+C stops the run after the action under way, a second one ends that action, a third one cuts it off.
 
-    SIGTERM and SIGHUP cut it soon. asyncio's own handlers would take the descriptor that the second process hears of
-    signals by (`process.signals`), so these are plain ones; `second` is None where there is none."""
+    SIGTERM and SIGHUP cut it soon. What cuts it is heard within seconds, or the second process ends this one; an action
+    that is to come to its end after the first two may take its time. asyncio's own handlers would take the descriptor
+    that the second process hears of signals by (`process.signals`), so these are plain ones; `second` is None where
+    there is none."""
 
     def __init__(self, session: Session, printer: Printer, second: Second | None = None) -> None:
         self.session, self.printer, self.second = session, printer, second
@@ -131,9 +134,9 @@ class Signals:
 
     def _hear(self, number: int) -> None:
         assert self._task is not None
-        if self.second is not None:
-            self.second.heard()
         times, self.number = self.times, number
+        if self.second is not None and (number != signal.SIGINT or times + 1 >= PRESSES):
+            self.second.heard()
         self.times += 1
         self.session.stop()
         if number == signal.SIGINT and times == 0:

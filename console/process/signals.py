@@ -41,6 +41,9 @@ DEAF = 1.5
 ORDERLY = 5.0
 """Seconds for that: it is about one, but a machine may be slow, and a journal is worth the wait."""
 
+PRESSES = 3
+"""How many times Ctrl+C cuts a flow off."""
+
 TAKEN = (signal.SIGTERM, signal.SIGHUP)
 
 HEARD = b"\0"
@@ -99,7 +102,8 @@ def _restore(attributes: Attributes | None, codes: bytes = RESTORE) -> None:
 class Second:
     """The process that ends this one when nothing else can: forked at once, it hears of signals through `told`.
 
-    With `passes_on` it sends this one SIGHUP when the terminal on stderr is closed."""
+    With `passes_on` it sends this one SIGHUP when the terminal on stderr is closed. With `presses`, that many SIGINTs
+    (Ctrl+C) count as a signal to end by."""
 
     def __init__(
         self,
@@ -107,6 +111,7 @@ class Second:
         codes: bytes = RESTORE,
         orderly: float = ORDERLY,
         passes_on: bool = False,
+        presses: int = 0,
     ) -> None:
         hears, self.told = os.pipe()
         os.set_blocking(self.told, False)
@@ -120,7 +125,7 @@ class Second:
                 watch = select.poll()
                 if passes_on and attributes is not None:
                     watch.register(2, 0)  # a closed terminal is told of unasked
-                _second(hears, watch, console, attributes, codes, orderly)
+                _second(hears, watch, console, attributes, codes, orderly, presses)
             finally:
                 os._exit(0)
         os.close(hears)
@@ -157,10 +162,17 @@ def time_limit(said: bytes, deadline: float | None, now: float, orderly: float =
 
 
 def _second(
-    hears: int, watch: select.poll, console: int, attributes: Attributes | None, codes: bytes, orderly: float
+    hears: int,
+    watch: select.poll,
+    console: int,
+    attributes: Attributes | None,
+    codes: bytes,
+    orderly: float,
+    presses: int,
 ) -> None:
     """Wait for the end of the console, and bring it about when a signal did not; `watch` has the terminal, or none."""
     deadline: float | None = None
+    pressed = 0
     watch.register(hears, select.POLLIN)
     while True:
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
@@ -176,7 +188,9 @@ def _second(
         said = os.read(hears, 4096)
         if not said:
             return  # it has ended
-        deadline = time_limit(said, deadline, time.monotonic(), orderly)
+        pressed += said.count(signal.SIGINT)
+        asked = said + bytes([signal.SIGTERM]) * (0 < presses <= pressed)
+        deadline = time_limit(asked, deadline, time.monotonic(), orderly)
     if os.getppid() == console:  # the kernel hangs up a terminal whose session leader is dead: restore it first
         _restore(attributes, codes)
         os.kill(console, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from console.commands import flow_operator
+from console.commands import flow_operator, flow_terminal
 from console.process import signals
 from tests.attacks.test_signals import computing
 
@@ -82,6 +83,14 @@ class Terminal:
             assert data, self.shown
             self.shown += data
 
+    def hears(self, number: int) -> None:
+        """Wait until no signal of a number is pending: two at once would be one."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        while self.process.poll() is None:
+            masks = [int(line.split()[1], 16) for line in status.read_text().splitlines() if line.startswith("ShdPnd")]
+            if not any(mask >> (number - 1) & 1 for mask in masks):
+                return
+
     def leave(self) -> int:
         """Wait for the end; return the status."""
         status = self.process.wait(60)
@@ -115,6 +124,49 @@ def test_a_signal_ends_a_flow_while_c_code_holds_the_interpreter(terminal: Termi
     terminal.process.send_signal(number)
     assert terminal.leave() == -signal.SIGKILL
     assert termios.tcgetattr(terminal.follower)[3] == terminal.before[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("terminal", [{"HOLDS": "1"}], indirect=True)
+def test_so_does_the_third_ctrl_c(terminal: Terminal) -> None:
+    terminal.until(b"holding")
+    computing(terminal.process.pid)
+    for _ in range(signals.PRESSES):
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.hears(signal.SIGINT)
+    assert terminal.leave() == -signal.SIGKILL
+
+
+class Listening:
+    """Stands for the second process, the session and the printer: counts what the first is told."""
+
+    heard_of = 0
+
+    def heard(self) -> None:
+        self.heard_of += 1
+
+    def stop(self) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    async def cut(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("pressed", "limited"),
+    [([signal.SIGINT], 0), ([signal.SIGINT] * 2, 0), ([signal.SIGINT] * 3, 1), ([signal.SIGTERM], 1),
+     ([signal.SIGINT, signal.SIGHUP], 1)],
+)  # fmt: skip
+async def test_ctrl_c_gives_the_command_under_way_all_its_time(pressed: list[signal.Signals], limited: int) -> None:
+    second = Listening()
+
+    async def run() -> None:
+        hearing = flow_terminal.Signals(second, second, second)  # type: ignore[arg-type]
+        for number in pressed:
+            hearing._hear(number)
+
+    await asyncio.wait({asyncio.ensure_future(run())})
+    assert second.heard_of == limited
 
 
 @pytest.mark.slow
