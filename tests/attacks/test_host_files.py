@@ -4,83 +4,20 @@ The script of `Host.write` runs for real, in each shell that a host may have as 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from console.errors import Changed, FileError
-from console.hosts.host import ABSENT, ANY, Completed
+from console.errors import FileError
+from console.hosts.host import ABSENT
 from console.hosts.local import Local
-from console.hosts.process import Dialogue
 from tests.attacks.conftest import MALLORY, Mallory
+from tests.attacks.host_shells import Shell, folder, host, names
 
-SHELLS = ("dash", "bash", "busybox")
-
-
-class Shell(Local):
-    """This machine with another program as its sh; `act` happens when the script is ready to be sent the content.
-
-    With `at`, it happens when the script starts the tool of that name instead."""
-
-    def __init__(self, top: Path, shell: str, locks: Path) -> None:
-        super().__init__("vps")
-        self.shell = ["busybox", "sh"] if shell == "busybox" else [shell]
-        self.bin, self.locks = top / "bin", locks
-        self.user: int | None = None
-        self.sudo = False
-        self.act: Callable[[], None] = lambda: None
-        self.bin.mkdir()
-
-    def before(self, tool: str, script: str) -> None:
-        """Run a script of the attacker's right before a tool does what it is asked to."""
-        real = shutil.which(tool)
-        (self.bin / tool).write_text(f'#!/bin/sh\n(\n{script}\n) </dev/null >&2\nexec {real} "$@"\n')
-        (self.bin / tool).chmod(0o755)
-
-    async def execute(self, argv: Sequence[str], talk: Dialogue, timeout: float, cap: int) -> Completed:
-        assert argv[0] == "sh"
-        words = [*self.shell, *argv[1:-1], str(self.locks)]
-        if self.sudo:
-            words = ["sudo", "-n", "--", *words]
-        if self.user is not None:
-            words = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *words]
-        told = Dialogue(talk.data, talk.ready)
-        finish = told._finish
-
-        async def act(process: object) -> None:
-            self.act()
-            await finish(process)  # type: ignore[arg-type]
-
-        told._finish = act  # type: ignore[method-assign,assignment]
-        return await self._execute(["env", f"PATH={self.bin}:{os.environ['PATH']}", *words], told, timeout, cap)
-
-
-@pytest.fixture(params=SHELLS)
-def host(request: pytest.FixtureRequest, top: Path) -> Shell:
-    if os.geteuid() != 0:
-        pytest.skip("only root can act as another user")
-    if shutil.which(request.param) is None:
-        pytest.skip(f"there is no {request.param} here")
-    (top / "run").mkdir(mode=0o700)
-    return Shell(top, request.param, top / "run")
-
-
-@pytest.fixture
-def folder(top: Path) -> Path:
-    """A folder of root's, as /etc is."""
-    path = top / "etc"
-    path.mkdir()
-    return path
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+__all__ = ["folder", "host"]
 
 
 # ── what an honest write does ───────────────────────────────────────────────────────────────────────────────────────
@@ -417,124 +354,3 @@ async def test_a_tool_that_is_not_there_is_said(host: Shell, folder: Path) -> No
         with pytest.raises(FileError, match=r"was not written: there is no flock there \(of util-linux\)"):
             await host.write(str(folder / "file"), b"new")
     assert not names(folder)
-
-
-# ── as a user who is not root ───────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_user_who_is_not_root_writes_in_folders_of_their_own_and_of_their_group(
-    host: Shell, folder: Path, mallory: Mallory
-) -> None:
-    host.user = MALLORY
-    host.locks.chmod(0o755)
-    os.chown(folder, 0, MALLORY)
-    folder.chmod(0o775)
-    for place in (mallory.folder, folder):
-        await host.write(str(place / "file"), b"new", 0o640, ABSENT)
-        found = (place / "file").stat()
-        assert (found.st_uid, found.st_mode & 0o7777) == (MALLORY, 0o640)
-
-
-async def test_a_user_who_is_not_root_passes_folders_as_the_system_lets_them(
-    host: Shell, folder: Path, mallory: Mallory
-) -> None:
-    host.user = MALLORY
-    (folder / "own").mkdir()
-    os.chown(folder / "own", MALLORY, MALLORY)
-    os.chown(folder, MALLORY + 1, MALLORY + 1)
-    folder.chmod(0o777)
-    await host.write(str(folder / "own" / "file"), b"new", 0o640, ABSENT)
-    assert (folder / "own" / "file").read_text() == "new"
-
-
-async def test_a_user_who_is_not_root_cannot_take_over_the_file_of_another(host: Shell, mallory: Mallory) -> None:
-    host.user = MALLORY
-    (mallory.folder / "file").write_text("root's")
-    with pytest.raises(FileError, match="was not written: its owner cannot be kept"):
-        await host.write(str(mallory.folder / "file"), b"new")
-    assert (mallory.folder / "file").read_text() == "root's" and names(mallory.folder) == ["file"]
-
-
-@pytest.mark.parametrize(
-    ("owner", "mode", "why"),
-    [
-        (MALLORY + 1, 0o777, "{} belongs to UNKNOWN, who could redirect what is written there"),
-        (MALLORY, 0o777, "everybody can change {} (mode 777), and so what is written there"),
-        (0, 0o1777, "everybody can change {} (mode 1777), and so what is written there"),
-    ],
-)
-async def test_a_user_who_is_not_root_writes_in_no_folder_of_a_stranger_or_of_everybody(
-    owner: int, mode: int, why: str, host: Shell, folder: Path
-) -> None:
-    host.user = MALLORY
-    os.chown(folder, owner, owner)
-    folder.chmod(mode)
-    with pytest.raises(FileError) as raised:
-        await host.write(str(folder / "file"), b"new")
-    assert str(raised.value) == f"{folder}/file on vps was not written: {why.format(folder)}"
-
-
-# ── nobody's line is lost (B13 i) ───────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_line_that_somebody_adds_while_we_write_is_not_lost(host: Shell, folder: Path) -> None:
-    file = folder / "fstab"
-    file.write_text("ours\n")
-    host.act = lambda: file.write_text("ours\ntheirs\n") and None
-    with pytest.raises(Changed) as raised:
-        await host.write(str(file), b"new\n", 0o644, b"ours\n")
-    assert str(raised.value) == f"{file} on vps has changed meanwhile; nothing was written"
-    assert file.read_text() == "ours\ntheirs\n" and names(folder) == ["fstab"]
-
-
-async def test_a_file_that_somebody_makes_or_removes_while_we_write_stays_so(host: Shell, folder: Path) -> None:
-    file = folder / "fstab"
-    host.act = lambda: file.write_text("theirs\n") and None
-    with pytest.raises(Changed):
-        await host.write(str(file), b"new\n", 0o644, ABSENT)
-    assert file.read_text() == "theirs\n"
-    host.act = file.unlink
-    with pytest.raises(Changed):
-        await host.write(str(file), b"new\n", 0o644, b"theirs\n")
-    assert not names(folder)
-    host.act = lambda: None
-    await host.write(str(file), b"new\n", 0o644, ANY)
-    assert file.read_text() == "new\n"
-
-
-@pytest.mark.parametrize("root", [True, False])
-async def test_two_writes_that_meet_wait_for_each_other_and_the_second_sees_the_first(
-    root: bool, host: Shell, folder: Path
-) -> None:
-    """Both have sent their content when the first is let go on: only one may find the file as it was."""
-    file = folder / "fstab"
-    file.write_text("old\n")
-    os.chown(folder, 0 if root else MALLORY, 0)
-    os.chown(file, 0 if root else MALLORY, 0 if root else MALLORY)
-    host.user = None if root else MALLORY
-    lock = host.locks / "files" if root else folder
-    if root:
-        lock.touch()
-    held = subprocess.Popen(  # noqa: ASYNC220
-        ["flock", str(lock), "sh", "-c", "echo held; read x"], stdin=-1, stdout=-1
-    )
-    assert held.stdin is not None and held.stdout is not None
-    assert held.stdout.readline() == b"held\n"
-    writing = [
-        asyncio.ensure_future(host.write(str(file), text, 0o644, b"old\n")) for text in (b"first\n", b"second\n")
-    ]
-    while waiting(lock) < 2:  # noqa: ASYNC110  # both wait in the kernel, and nothing tells us so
-        await asyncio.sleep(0.01)
-    assert file.read_text() == "old\n"
-    held.communicate(b"\n")
-    results = await asyncio.gather(*writing, return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results) == ["Changed", "NoneType"]
-    won = b"first\n" if results[0] is None else b"second\n"
-    assert file.read_bytes() == won and (folder / "fstab.previous").read_bytes() == b"old\n"
-    assert names(folder) == ["fstab", "fstab.previous"]
-
-
-def waiting(lock: Path) -> int:
-    """How many processes wait for the flock of a file."""
-    inode = f":{lock.stat().st_ino} "
-    return sum("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
