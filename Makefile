@@ -37,6 +37,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -p no:cacheprovider -k longer tests/console/test_walls.py
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -141,6 +141,31 @@ def test_make_check_refuses_an_import_that_a_wall_is_against(tmp_path: Path, fil
     assert "BROKEN" in done.stdout
 
 
+LONGEST = 400
+"""Lines of a file; what grows over it is split by subject."""
+
+ONE_FILE = {"assets/disk.py"}
+"""Sent to hosts as it is, where nothing of ours can be imported."""
+
+
+def longer(root: Path) -> list[str]:
+    """Return the Python files of a checkout that should be split, by their paths."""
+    files = [path for part in ("assets", "console", "screens", "tests") for path in (root / part).rglob("*.py")]
+    named = {str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    return sorted(name for name, lines in named.items() if lines > LONGEST and name not in ONE_FILE)
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    assert longer(ROOT) == []
+
+
+def test_a_file_that_is_longer_than_400_lines_is_noticed(tmp_path: Path) -> None:
+    for name, lines in (("console/a.py", 400), ("tests/b/c.py", 401), ("assets/disk.py", 800), ("screens/d.txt", 401)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x\n" * lines)
+    assert longer(tmp_path) == ["tests/b/c.py"]
+
+
 FIRST_PAINT = """
 import os, sys
 from pathlib import Path
