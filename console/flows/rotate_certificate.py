@@ -36,10 +36,11 @@ from console.flows.certificate_sync.commands import PUSH
 from console.flows.certificate_sync.ground import LOOK, SETTINGS, Ground, ground
 from console.flows.certificate_sync.previous import Pushed
 from console.flows.certificate_sync.steps import asset
-from console.ladders import IMPLICIT_TLS, STARTTLS, ProbeTarget
+from console.ladders import IMPLICIT_TLS, STARTTLS, Ladder, ProbeTarget
 from console.model import Certificate, Tlsa
 from console.probes import tls
 from console.probes.ladder import climb
+from console.probes.sweep import MOST_ADDRESSES
 from console.runner.read_only import script
 from console.text import address, clean, count, join_words
 
@@ -54,6 +55,9 @@ FRESH = 3600
 
 LIMIT, AUTHORITY = 5, "acme-v02.api.letsencrypt.org"
 """How many certificates for the same names Let's Encrypt issues within seven days."""
+
+AT_ONCE = 16
+"""Handshakes under way at once."""
 
 ORDER, HOOK = 900.0, 1500.0
 """Seconds that certbot may take, and the hook."""
@@ -269,7 +273,9 @@ class Seen(Step):
             host = context.host("here")
         except HostError:
             return skipped("cannot tell from here: this machine is not among the vantages")
-        right, other = await _served(context, found)
+        right, other, crowds = await _served(context, found)
+        if crowds:
+            return wrong(join_words(crowds, 6))
         if other:
             return wrong(f"{join_words(other, 6)} {'show' if len(other) > 1 else 'shows'} another certificate")
         if not right:
@@ -277,28 +283,40 @@ class Seen(Step):
         return done(f"{join_words(right, 6)} show it to clients", f"SHA-256 {found.leaf}")
 
 
-async def _served(context: StepContext, found: Ground) -> tuple[list[str], list[str]]:
-    """Which public ports show the lineage's certificate, and which another; the silent ones are in neither."""
+async def _served(context: StepContext, found: Ground) -> tuple[list[str], list[str], list[str]]:
+    """Which public ports show the lineage's certificate, and which another; the silent ones are in neither.
+
+    Then nobody is asked of a name that has more addresses than anybody asks."""
     host = context.host("here")
     await tls.prepare()
     asked: list[ProbeTarget] = []
+    crowds: list[str] = []
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(target: ProbeTarget) -> Ladder:
+        async with room:
+            return await climb(target, host)
+
     for name in context.estate.topology.public:
         try:
             addresses = await host.resolve(name)
         except HostError:
             continue
+        if len(addresses) > MOST_ADDRESSES:
+            crowds.append(f"{name} has {len(addresses)} addresses: more than {MOST_ADDRESSES} are not asked")
+            continue
         for lane in context.estate.topology.lanes:
             if lane.protocol in IMPLICIT_TLS or lane.protocol in STARTTLS:
                 depth: Literal["greeting", "starttls"] = "greeting" if lane.protocol in IMPLICIT_TLS else "starttls"
                 asked += [ProbeTarget(each, lane.port, lane.protocol, name=name, depth=depth) for each in addresses]
-    ladders = await asyncio.gather(*(climb(target, host) for target in asked))
+    ladders = await asyncio.gather(*map(ask, asked))
     right: list[str] = []
     other: list[str] = []
     for target, ladder in zip(asked, ladders, strict=True):
         if ladder.certificate is not None:
             shown = ladder.certificate.fingerprint == found.leaf
             (right if shown else other).append(address(target.address, target.port))
-    return right, other
+    return right, other, crowds
 
 
 def steps(context: StepContext) -> list[Step]:

@@ -17,6 +17,8 @@ import pytest
 from console.__main__ import main
 from console.errors import InputError, Refused
 from console.estate import files, load, opentofu, site_file, text_file
+from console.flows import StepContext, rotate_certificate
+from console.flows.certificate_sync.ground import Ground
 from console.hosts.local import Local
 from console.model import Bind, Lane, Span, Topology
 from console.probes.sweep import sweep
@@ -365,6 +367,18 @@ async def test_a_name_with_thousands_of_addresses_is_not_asked_at_each_of_them(c
     said = {lane.unresolved.detail for lane in seen.lanes.values() if lane.unresolved}
     wanted = {f"mail.example.org has {count} addresses: more than 32 are not asked"}
     assert said == (set() if asked else wanted)
+
+
+@pytest.mark.parametrize(("count", "asked"), [(32, True), (33, False), (5000, False)])
+async def test_nor_by_a_rotation_that_looks_at_what_is_served(count: int, asked: bool, lay: Lay) -> None:
+    lane = '[[lane]]\nport = 993\nprotocol = "imaps"\ntarget = "127.0.0.1:993"\n'
+    site = lay({"site.toml": f'{lane}[public]\nnames = ["mail.example.org"]\n'})
+    here = Crowded(count)
+    context = StepContext(load.load(site), {"here": here})
+    right, other, crowds = await rotate_certificate._served(context, Ground("", "", "", "", "", ""))
+    assert (right, other, bool(here.connected)) == ([], [], asked)
+    wanted = [f"mail.example.org has {count} addresses: more than 32 are not asked"]
+    assert crowds == ([] if asked else wanted)
 
 
 def test_a_site_file_names_no_more_than_a_hundred_names() -> None:
