@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,32 @@ from console.hosts.programs import program
 from console.store import trust
 from console.store.trust import Trust, TrustError, Use, shown, unseen
 from console.tofu.place import Place, folders
-from console.tofu.use import MOST, NAMES, files_below, other_files
+from console.tofu.use import MOST, NAMES, files_below, other_files, written_by_changes
 
 if TYPE_CHECKING:
     from console.estate.load import Estate
 
 CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json", ".tfvars", ".tfvars.json", ".hcl")
 
-RUNNING = ("provisioner", "external", "encryption", "exec", "credential")
-"""Words of a configuration with which any file of the repository may decide what runs."""
+RUNNING = ("provisioner", "external", "encryption", "exec", "credential", "remote_state", "config_dir")
+"""Words of a configuration with which any file of the repository may decide what runs.
+
+Where a state is kept a kubeconfig or a configuration of AWS may say how to log in, and in Incus' folder its config.yml:
+by a program."""
 
 HARMLESS = ("incus", "lxd", "terraform", "random", "tls", "time", "null")
 """Providers that start no program, but by one of these words. What another one does with a file, nobody here knows."""
+
+_ELSEWHERE = re.compile(r"""\bbackend\b(?!\s*"local"\s*\{)""")
+"""A backend that is not a local file; also a word of a comment: that costs a yes more, and no less."""
+
+_KNOWN = re.compile(
+    r"""required_providers\s*+\{(?:\s|,|(?:\#|//)[^\n]*+\n|[\w-]++\s*+=\s*+(?:"[^"$%]*+"|\{(?:\s|,|(?:\#|//)[^\n]*+\n
+    |version\s*+=\s*+"[^"$%]*+"|source\s*+=\s*+"(?:registry\.(?:terraform|opentofu)\.(?:io|org)/)?
+    (?:lxc/incus|terraform-lxd/lxd|hashicorp/(?:random|tls|time|null))")*+\}))*+\}""",
+    re.VERBOSE,
+)
+"""A list of providers which says of none that it is another than those: a name alone is anybody's to give."""
 
 _BLOCK = re.compile(r"(?:^|\*/)\W*(?:resource|data|ephemeral|provider|action|list)\b([^\n]*)", re.MULTILINE)
 """The head of a block that is a provider's, also behind a comment."""
@@ -93,6 +108,8 @@ def _names_programs(path: Path) -> bool:
         return True
     if any(word in text for word in RUNNING) or "\\u" in text.lower() or path.name.endswith((".tf.json", ".tofu.json")):
         return True
+    if _ELSEWHERE.search(text) or len(_KNOWN.findall(text)) != text.count("required_providers"):
+        return True
     return path.name.endswith((".tf", ".tofu")) and any(_strange(match[1]) for match in _BLOCK.finditer(text))
 
 
@@ -112,7 +129,8 @@ def doubt(place: Place, site: Path, tool: str) -> str:
 class Keeper:
     """Keeps the operator's trust in a folder: see `runner.context.Api`. `keep` adds this one use to what is kept.
 
-    `follow` takes in what `init` has brought, and nothing else: every other file must be as it was agreed to."""
+    `follow` takes in what `init` has brought, `wrote` the state that a change wrote, and nothing else: every other file
+    must be as it was agreed to."""
 
     def __init__(self, place: Place, site: Path, tool: str) -> None:
         self.place, self.site, self.tool = place, site, tool
@@ -122,7 +140,8 @@ class Keeper:
         try:
             found = use(self.place, self.site, self.tool)
             kept = trust.find(self.site)
-            if method == "follow" and (why := self._strange(kept, found)):
+            ours = {"follow": self._brought, "wrote": self._written}.get(method)
+            if ours is not None and (why := self._strange(kept, found, ours)):
                 raise TrustError(why)
             sealed = trust.seal(self.site, [found])
             others = tuple(each for each in kept.uses if each.command != found.command) if kept else ()
@@ -134,21 +153,29 @@ class Keeper:
     def brought(self) -> bool:
         """Whether what `init` writes is all that has changed since the operator's yes."""
         try:
-            return not self._strange(trust.find(self.site), use(self.place, self.site, self.tool))
+            return not self._strange(trust.find(self.site), use(self.place, self.site, self.tool), self._brought)
         except CowhandError:
             return False
 
-    def _strange(self, kept: Trust | None, found: Use) -> str:
-        """Why this is not the folder that was agreed to, whatever `init` wrote there; "" when it is."""
+    def writes(self) -> bool:
+        """Whether a change writes what is a part of the trust: a state that is in git."""
+        return any(self._written(str(path)) for path in use(self.place, self.site, self.tool).files)
+
+    def _strange(self, kept: Trust | None, found: Use, ours: Callable[[str], bool]) -> str:
+        """Why this is not the folder that was agreed to, but for what is `ours` there; "" when it is."""
         before = next((each for each in kept.uses if each.command == found.command), None) if kept else None
         if kept is None or before is None:
             return trust.NOT_TRUSTED
-        known = tuple(each for each in before.files if not self._ours(each.path))
-        new = {str(path) for path in found.files if not self._ours(str(path))} - {each.path for each in known}
+        known = tuple(each for each in before.files if not ours(each.path))
+        new = {str(path) for path in found.files if not ours(str(path))} - {each.path for each in known}
         if new:
             return f"{shown(min(new), os.path.realpath(self.site))} is new since this folder was trusted"
         return found.refused or trust.changes(kept, replace(before, files=known))
 
-    def _ours(self, path: str) -> bool:
+    def _written(self, path: str) -> bool:
+        """Whether a change writes it."""
+        return path in written_by_changes(self.place)
+
+    def _brought(self, path: str) -> bool:
         """Whether `init` writes it."""
         return path == str(self.place.folder / ".terraform.lock.hcl") or path.startswith(f"{self.place.data}/")

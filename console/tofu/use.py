@@ -12,6 +12,7 @@ from console.errors import InputError
 from console.estate import text_file
 from console.hosts.programs import program
 from console.store.folders import repository
+from console.store.plain import read_plain
 from console.store.trust import Use, shown, unseen
 from console.store.walk import files_of, walk
 from console.tofu.place import Place
@@ -19,6 +20,12 @@ from console.tofu.show import words
 
 MOST = 4000
 """Most files that a trust is for; a folder with more is not one of *.tf."""
+
+LARGEST_INDEX = 64 << 20
+"""Bytes of git's index that are looked through."""
+
+_INDEX = b"DIRC\0\0\0"
+"""How git's index begins, before its version (gitformat-index(5))."""
 
 _CONFIGURATION = (".tf", ".tofu", ".tf.json", ".tofu.json")
 NAMES = (".terraform.lock.hcl", ".opentofu-version", ".terraform-version", ".tool-versions")
@@ -107,15 +114,42 @@ def _top(place: Place) -> Path:
 
 
 def other_files(place: Place) -> Iterator[Path]:
-    """Yield the other files of the repository, but packages, and the state of this place: every change writes it."""
-    state, data = (os.path.realpath(each) if each else "" for each in (place.file, place.data))
-    folder, name = os.path.split(state)
-    written = (state, f"{state}.backup", f"{folder}/.{name}.lock.info") if state else ()
+    """Yield the other files of the repository, but packages, and the state of this place: every change writes it.
+
+    A state that git brings is one of the others: `external` may have a shell read whatever is called so."""
+    data = os.path.realpath(place.data)
+    written = [path for path in written_by_changes(place) if not tracked(path)]
     packages = (Path(data, "providers"), Path(data, "plugins"))
     # one more than MOST of the others has to come, where there are more
     for path in files_of(_top(place), MOST + len(written), without=packages):
         if str(path) not in written:
             yield path
+
+
+def written_by_changes(place: Place) -> tuple[str, ...]:
+    """Return what every change writes: the state, the one before, and the note that it is in use."""
+    if place.file is None:
+        return ()
+    state = os.path.realpath(place.file)
+    folder, name = os.path.split(state)
+    return state, f"{state}.backup", f"{folder}/.{name}.lock.info"
+
+
+def tracked(path: str) -> bool:
+    """Whether git has a file, and a pull may so change it; also where that cannot be told."""
+    top = next((each for each in Path(path).parents if os.path.lexists(each / ".git")), None)
+    if top is None:
+        return False
+    try:
+        index = read_plain(top / ".git/index", LARGEST_INDEX)
+        apart = any((top / ".git").glob("sharedindex.*"))
+    except FileNotFoundError:
+        return False
+    except OSError:  # .git is a file that names another place
+        return True
+    if apart or index[:8] != _INDEX + index[7:8] or index[7:8] not in b"\2\3" or b"sdir" in index:
+        return True  # of version 4 names are cut, of a sparse one they lack
+    return os.fsencode(os.path.relpath(path, top)) + b"\0" in index
 
 
 def configuration(folder: Path) -> list[Path]:

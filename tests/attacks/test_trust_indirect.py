@@ -9,7 +9,7 @@ import pytest
 
 from console.__main__ import main
 from console.tofu.place import Place
-from console.tofu.use import MOST, other_files
+from console.tofu.use import MOST, other_files, tracked
 from tests.attacks.clones import CHECKS, Clone
 from tests.attacks.test_trust_provision import TOFU
 
@@ -48,6 +48,23 @@ INDIRECT = {
     ),
     "one behind a comment": ("x.tf", '/*\n*/ resource "shell_script" "x" {\n}\n', "infra/x"),
     "a comment in its head": ("x.tf", 'resource /*\n*/ "shell_script" "x" {\n}\n', "infra/x"),
+    "a configuration of AWS": (
+        "x.tf",
+        'terraform {\n  backend "s3" {\n    profile = "p"\n    shared_config_files = ["./aws"]\n  }\n}\n',
+        "infra/aws",
+    ),
+    "a kubeconfig": (
+        "x.tf",
+        'data "terraform_remote_state" "x" {\n  backend = "kubernetes"\n  config = { config_path = "./kube" }\n}\n',
+        "infra/kube",
+    ),
+    "a folder of Incus": ("x.tf", 'provider "incus" {\n  config_dir = "./incus"\n}\n', "infra/incus/config.yml"),
+    "a provider by another's name": (
+        "x.tf",
+        'terraform {\n  required_providers {\n    incus = { "source" = "hashicorp/kubernetes" }\n  }\n}\n'
+        'provider "incus" {\n  config_path = "./kube"\n}\n',
+        "infra/kube",
+    ),
     "a script called as a state": (
         "x.tf",
         'resource "terraform_data" "x" {\n  provisioner "local-exec" {}\n}\n',
@@ -74,6 +91,72 @@ def test_a_script_of_a_provision_is_part_of_the_yes_however_it_is_named(clone: C
     (clone.top / "pwned-tofu").unlink()
     assert run("flow provision --yes")[0] == 4
     assert clone.marks() == []
+
+
+KNOWN = """
+terraform {
+  backend "local" {}
+  required_providers {
+    incus = {
+      source  = "lxc/incus"
+      version = "~> 1.0" # the newest
+    }
+    null = { source = "registry.opentofu.org/hashicorp/null", version = "3.2.3" }
+  }
+}
+resource "incus_instance" "x" {
+  device { properties = { source = incus_storage_volume.opt.name } }
+}
+"""
+
+
+def test_what_runs_nothing_of_the_repository_needs_no_yes_for_all_of_its_files(clone: Clone, run: Run) -> None:
+    clone.program(clone.bin / "tofu", TOFU.format(mark=""))
+    (clone.infra / ".terraform.lock.hcl").unlink()
+    (clone.infra / "main.tf").write_text(KNOWN)
+    assert run("flow provision --yes --answer trust=yes")[0] == 0
+    (clone.infra / "notes").write_text("more\n")
+    assert run("flow provision --yes")[0] == 0
+
+
+INDEX = b"DIRC\0\0\0%c\0\0\0\1" + bytes(62)
+
+
+@pytest.mark.parametrize("end", ["", ".backup"])
+def test_a_state_that_git_brings_is_part_of_the_yes_where_a_program_may_read_it(
+    end: str, clone: Clone, run: Run
+) -> None:
+    clone.program(clone.bin / "tofu", TOFU.format(mark=clone.mark("tofu")))
+    (clone.infra / ".terraform.lock.hcl").unlink()
+    (clone.infra / "main.tf").write_text('data "external" "x" {\n  program = ["sh", "./terraform.tfstate"]\n}\n')
+    name = f"infra/terraform.tfstate{end}"
+    (clone.folder / name).write_text("{}")
+    assert run("flow provision --yes --answer trust=yes")[0] == 0
+    (clone.folder / name).write_text('{"lineage": "$(touch x)"}')
+    assert run("flow provision --yes")[0] == 0, "a change has written it"
+    (clone.folder / ".git/index").write_bytes(INDEX % 2 + name.encode() + b"\0\0")
+    assert run("flow provision --yes")[0] == 4
+    assert run("flow provision --yes --answer trust=yes")[0] == 0
+    assert run("flow provision --yes")[0] == 0
+    (clone.top / "pwned-tofu").unlink()
+    (clone.folder / name).write_text('{"lineage": "$(touch y)"}')
+    assert run("flow provision --yes")[0] == 4
+    assert clone.marks() == []
+
+
+@pytest.mark.parametrize(
+    ("index", "told"), [(None, False), (INDEX % 2, False), (INDEX % 3, False), (INDEX % 4, True), (b"", True)]
+)
+def test_what_git_has_is_taken_for_its_own_where_that_cannot_be_told(
+    index: bytes | None, told: bool, tmp_path: Path
+) -> None:
+    (tmp_path / ".git").mkdir()
+    if index is not None:
+        (tmp_path / ".git/index").write_bytes(index)
+    assert tracked(str(tmp_path / "infra/terraform.tfstate")) is told
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra/.git").write_text("gitdir: ../.git/modules/infra\n")
+    assert tracked(str(tmp_path / "infra/terraform.tfstate"))
 
 
 def test_a_file_that_lua_may_read_is_part_of_the_yes_whatever_it_is_called(clone: Clone, run: Run) -> None:

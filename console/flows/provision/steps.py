@@ -267,8 +267,12 @@ class Apply(Working):
         meter = Meter(sum(2 if each.action == "replace" else 1 for each in tree.changing(changes)))
         rows = "".join(f"{line}\n" for line in tree.lines(changes))
         run = Run(HERE, words, APPLY, progress=meter, signal="INT", diff=rows, tells=told)
+        actions: tuple[Run | Call, ...] = (run,)
+        if not self.work.rehearsed(context) and (keeper := self.work.keeper(context, found)).writes():
+            context.offer(provisioning.TRUST, keeper)
+            actions += (Call(HERE, provisioning.TRUST, "wrote", found.folder),)
         machines = await self.work.machines(context)
-        return Plan((run,), notes(changes, machines), losses(changes), undo="change the files back, and start again")
+        return Plan(actions, notes(changes, machines), losses(changes), undo="change the files back, and start again")
 
     async def apply(self, change: Change, plan: Plan) -> None:
         """Said in its own words when it fails; that plan is then used up."""

@@ -162,6 +162,24 @@ async def test_what_init_brings_is_taken_in_and_nothing_else_that_changed_meanwh
     assert (await Run(root, answers={}).go()).missing == "trust"
 
 
+@pytest.mark.parametrize("more", ["", "run.sh"])
+async def test_a_state_that_git_has_is_taken_in_when_a_change_has_written_it_and_nothing_else(
+    root: Path, more: str
+) -> None:
+    (root / "tf/main.tf").write_text(f"{case.MAIN}# external\n")
+    (root / "tf/.git").mkdir()
+    (root / "tf/.git/index").write_bytes(b"DIRC\0\0\0\2\0\0\0\1" + bytes(62) + b"terraform.tfstate\0")
+    for name in ("terraform.tfstate", "run.sh"):
+        (root / "tf" / name).write_text("{}\n")
+    tofu = root / "bin/tofu"
+    writes = "".join(f'  echo {{}} >>"$folder/{name}"\n' for name in ("terraform.tfstate", more) if name)
+    tofu.write_text(tofu.read_text().replace("apply)\n", f"apply)\n{writes}"))
+    ending = await Run(root).go()
+    assert ending.outcome == ("failed" if more else "done") and more in ending.words
+    again = await Run(root, answers={}).go()
+    assert again.missing == "trust" if more else again.words.startswith("nothing to do")
+
+
 # ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
