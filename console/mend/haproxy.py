@@ -108,13 +108,13 @@ def _named(folder: Path, found: tuple[Reach, ...]) -> Iterator[Path]:
 
 
 def _readable(estate: Estate, folder: Path) -> Iterator[Path]:
-    """Yield the files of the repository, as Lua runs any; those that are mended are told by their lines."""
+    """Yield the files of the repository, as Lua runs any, HAProxy's own too: a comment may be what it loads."""
     real = Path(os.path.realpath(folder))
     documents = estate.sources.haproxy.documents if estate.sources.haproxy is not None else ()
-    mended = {os.path.realpath(path_of(estate, each.file)) for each in documents}
-    # one more than MOST of the others has to come, where there are more
-    for path in files_of(repository(real) or real, MOST + len(mended)):
-        if str(path) not in mended:
+    own = {os.path.realpath(path_of(estate, each.file)) for each in documents}  # they may be outside of it
+    yield from map(Path, sorted(own))
+    for path in files_of(repository(real) or real, MOST):
+        if str(path) not in own:
             yield path
 
 

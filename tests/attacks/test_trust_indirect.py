@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from console.__main__ import main
+from console.engine import shells
+from console.engine.vantages import ssh_config
+from console.estate.site_file import load
 from console.tofu.place import Place
 from console.tofu.use import MOST, other_files, tracked
 from tests.attacks.clones import CHECKS, Clone
@@ -159,32 +162,74 @@ def test_what_git_has_is_taken_for_its_own_where_that_cannot_be_told(
     assert tracked(str(tmp_path / "infra/terraform.tfstate"))
 
 
-def test_a_file_that_lua_may_read_is_part_of_the_yes_whatever_it_is_called(clone: Clone, run: Run) -> None:
+@pytest.mark.parametrize("name", ["words.txt", "haproxy.cfg"])
+def test_a_file_that_lua_may_read_is_part_of_the_yes_whatever_it_is_called(clone: Clone, run: Run, name: str) -> None:
     clone.program(clone.bin / "haproxy", CHECKS.format())
     clone.plant_lua()
     (clone.folder / "words.txt").write_text("-- nothing\n")
     assert run("trust --yes")[0] == 0
-    (clone.folder / "words.txt").write_text('os.execute("touch /tmp/x")\n')
-    assert "words.txt has changed since this folder was trusted" in run("lint --fix --yes")[1]
+    with (clone.folder / name).open("a") as file:
+        file.write('# os.execute("touch /tmp/x")\n')
+    assert f"{name} has changed since this folder was trusted" in run("lint --fix --yes")[1]
+    assert clone.marks() == []
+
+
+@pytest.fixture
+def dialled(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
+    """Have the clone reach a host by its own ssh configuration, with a line more."""
+    clone.site.write_text(clone.site.read_text() + '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n')
+    config = clone.folder / "ssh_config"
+    monkeypatch.setenv("COWHAND_SSH_CONFIG", str(config))
+    return lambda line: config.write_text(f"Host vps\n  HostName 127.0.0.1\n  Port 1\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ProxyCommand ./x.sh", "ProxyCommand sh -c \"cd ..; ./x.s''h\"", "Match exec %d/x.sh", "ProxyCommand make -s way",
+     "ProxyCommand ssh -F deep/config -W %h:%p jump"],
+)  # fmt: skip
+def test_a_file_that_an_ssh_configuration_may_run_is_part_of_the_yes(
+    clone: Clone, run: Run, line: str, dialled: Callable[[str], object]
+) -> None:
+    dialled(line)
+    clone.program(clone.folder / "deep/x.sh", "#!/bin/sh\nexit 1\n")
+    assert run("trust --yes")[0] == 0
+    clone.program(clone.folder / "deep/x.sh", f"#!/bin/sh\n{clone.mark('ssh')}\n")
+    assert "deep/x.sh has changed since this folder was trusted" in run("check")[1]
+    assert run("trust --yes")[0] == 0
+    clone.program(clone.folder / "Makefile", f"way:\n\t{clone.mark('ssh')}\n")
+    assert "Makefile has changed since this folder was trusted" in run("check")[1]
     assert clone.marks() == []
 
 
 @pytest.mark.parametrize(
-    "line", ["ProxyCommand ./x.sh", "ProxyCommand sh -c \"cd ..; ./x.s''h\"", "Match exec %d/x.sh"]
-)
-def test_a_script_of_an_ssh_configuration_is_part_of_the_yes(
-    clone: Clone, run: Run, line: str, monkeypatch: pytest.MonkeyPatch
+    "line", ["ProxyCommand ssh -q -W %h:%p jump", "ProxyCommand=/usr/bin/nc -x 127.0.0.1:1080 %h %p",
+             "ProxyCommand cloudflared access ssh --hostname %h", "UserKnownHostsFile known"]
+)  # fmt: skip
+def test_what_only_connects_needs_no_yes_for_all_files(
+    clone: Clone, run: Run, line: str, dialled: Callable[[str], object]
 ) -> None:
-    clone.site.write_text(clone.site.read_text() + '[hosts.vps]\nrole = "proxy"\nssh = "vps"\n')
-    monkeypatch.setenv("COWHAND_SSH_CONFIG", str(clone.folder / "ssh_config"))
-    (clone.folder / "ssh_config").write_text(f"Host vps\n  HostName 127.0.0.1\n  Port 1\n{line}\n")
-    clone.program(clone.folder / "deep/x.sh", "#!/bin/sh\nexit 1\n")
+    dialled(line)
+    (clone.folder / "known").write_text("")
     assert run("trust --yes")[0] == 0
     (clone.folder / "README").write_text("more\n")
-    assert run("trust")[0] == 0, "what is not named needs no new yes"
-    clone.program(clone.folder / "deep/x.sh", f"#!/bin/sh\n{clone.mark('ssh')}\n")
-    assert "deep/x.sh has changed since this folder was trusted" in run("check")[1]
-    assert clone.marks() == []
+    assert run("trust")[0] == 0
+    (clone.folder / "known").write_text("\n")
+    assert (run("trust")[0] == 0) is ("known" not in line)
+
+
+HANDING_ON = ("ForwardAgent yes", "\tSendEnv=*", '"RemoteForward" 2222 localhost:22', "GSSAPIDelegateCredentials yes",
+              "ControlPath ~/.bash_login", "Tunnel yes", "ForwardX11Trusted yes", "DynamicForward 1080")  # fmt: skip
+
+
+@pytest.mark.parametrize("line", HANDING_ON)
+def test_no_configuration_hands_on_what_is_the_operators_unasked(
+    clone: Clone, dialled: Callable[[str], object], line: str
+) -> None:
+    dialled("  Compression yes")
+    assert [way.problem for way in shells.ways(load(clone.site), (), ssh_config(clone.site))] == [""]
+    dialled(line)
+    assert "not trusted" in shells.ways(load(clone.site), (), ssh_config(clone.site))[0].problem
 
 
 def test_a_script_that_a_clone_of_too_many_files_may_name_is_not_agreed_to(

@@ -1,4 +1,5 @@
-"""An SSH configuration that came with a repository: what of it runs programs, or decides whose host keys are believed.
+"""An SSH configuration that came with a repository: what of it runs programs, hands on what is ours, or decides whose
+host keys are believed.
 
 OpenSSH runs `Match exec` already when it is asked what it would do (`ssh -G`)."""
 
@@ -29,6 +30,20 @@ _REACHES = re.compile(
 )
 """Directives that run or load something, name other files, or say which host keys are right, wherever they stand."""
 
+_HANDS_ON = re.compile(
+    r"\W*(?:forwardagent|forwardx11|gssapidelegate|sendenv|(?:local|remote|dynamic)forward|tunnel|control(?:master|path))"
+)
+"""Directives by which `ssh`, for a shell, hands on agents, variables and ways in, at the beginning of a line."""
+
+_PROGRAM = re.compile("proxycommand|knownhostscommand|localcommand|exec")
+"""Directives that run a program, which may read whatever file it likes."""
+
+_WAYS = re.compile(
+    r"proxycommand(?: +|\t+| *= *)(?:exec +)?(?:/\S+/)?(?:ssh|nc|ncat|netcat|cloudflared|tailscale|corkscrew|connect)"
+    r"(?: +(?:-[wqplxn46]|--hostname|--proxy|--proxy-type|[a-z0-9%][a-z0-9_.:@%-]*))* *"
+)
+"""Programs that only connect, asked for nothing else: of these the files count that stand in the line."""
+
 _QUOTES = str.maketrans("", "", "\"'\\")
 """Left out before one looks: OpenSSH and asyncssh's reader both join quoted pieces of a word, as a shell does."""
 
@@ -51,30 +66,38 @@ def use(file: Path) -> Use | None:
     top = repository(file.parent)
     if not refused and top is not None and sum(1 for _ in files_of(top, MOST)) > MOST:
         refused = f"there are more than {MOST} folders or files beside it that it may name"
+    named = tuple(_named(file, lines)) if not refused else ()
     return Use(
         "ssh",
         (program("ssh") or "ssh", "-F", str(file)),
         "COWHAND_SSH_CONFIG names this configuration, and hosts are reached by it",
         tuple(f"{file.name}: {mask(line)}" for line in lines),
         tuple(lines),
-        (file, *_named(file, lines)),
+        (file, *named),
         refused,
     )
 
 
 def _named(file: Path, lines: list[str]) -> Iterator[Path]:
-    """Yield the files of its repository that stand in these lines by their names, whatever the way to them is."""
+    """Yield the files of its repository that stand in these lines by their names, whatever the way to them is.
+
+    All of them where a line runs a program that may read any: make has a Makefile, a script another one."""
     text = "\n".join(line.translate(_QUOTES) for line in lines)
+    every = any(_PROGRAM.search(_spelled(line)) and not _WAYS.fullmatch(_spelled(line)) for line in lines)
     real = Path(os.path.realpath(file))
     for path in files_of(repository(real.parent) or real.parent, MOST):
-        if path.name.translate(_QUOTES) in text and path != real:
+        if (every or path.name.translate(_QUOTES) in text) and path != real:
             yield path
 
 
 def _reaching(text: str) -> list[str]:
     """Return the lines that reach beyond the file. asyncssh's reader ends a line also at a carriage return."""
     lines = (line.strip(" \t") for line in re.split("[\r\n]", text))
-    return [line for line in lines if not line.startswith("#") and _REACHES.search(_spelled(line))]
+    return [line for line in lines if not line.startswith("#") and _is_reaching(_spelled(line))]
+
+
+def _is_reaching(spelled: str) -> bool:
+    return bool(_REACHES.search(spelled) or _HANDS_ON.match(spelled))
 
 
 def _spelled(line: str) -> str:
