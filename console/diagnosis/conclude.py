@@ -61,7 +61,8 @@ def _undecided(world: World, cause: Cause) -> Finding:
     nobody = f"nobody answers at {join_words(sorted(world.dialled))}, on any port"
     shown = nobody if id == "CH031" else f"{lanes(cause.ports)}: {shown}"
     words = f"{shown}. Either {'; or '.join(either)}; or something not known here"
-    tells = list(dict.fromkeys(_fill(each.mode.tells, given) for each, given in names if each.mode.tells))
+    asked = "; ".join(_fill(each.mode.tells, given) for each, given in names if each.mode.tells)
+    tells = list(dict.fromkeys(filter(None, asked.split("; "))))
     if id == "CH028":
         here = world.name("here")
         words = "port 25 is silent from here alone: this line probably blocks it, or a firewall before HAProxy drops it"

@@ -5,6 +5,7 @@ A late connection is a reason to ask, and no proof: a filter that limits new con
 from __future__ import annotations
 
 from console.answers import FEW, Ping
+from console.ladders import Ladder
 from console.observation import SweepData
 
 AWAITED = 800.0
@@ -13,8 +14,11 @@ AWAITED = 800.0
 SLOW = 300.0
 """Milliseconds that a connection takes at least on a way whose delays say nothing of lost packets."""
 
-AGAIN = ((950, 1500), (1950, 2400), (2950, 3500))
+AGAIN = ((950, 1500), (1950, 2400), (2950, 3500), (3950, 4500))
 """Milliseconds of delay after which the first packet was sent again: 1 s and 3 s; each second since Linux 6.5."""
+
+LATE = 950.0
+"""Milliseconds that no connection takes on a way whose others take less than SLOW, unless something held it up."""
 
 
 def times(seen: SweepData, at: str) -> list[float]:
@@ -48,6 +52,16 @@ def late_across(seen: SweepData) -> bool:
 def late_from_here(seen: SweepData) -> bool:
     """Whether connections from here to the proxy were late."""
     return bool(resent(times(seen, "here")))
+
+
+def unheard_from_here(seen: SweepData) -> list[Ladder]:
+    """The connections from here that were not made in time, or took a second and more, where others were made.
+
+    That is a reason to ask how many packets are lost, and says nothing by itself: a filter does the same."""
+    ladders = [ladder for lane in seen.lanes.values() for ladder in lane.public.values()]
+    if not any(ladder.connected for ladder in ladders):
+        return []
+    return [each for each in ladders if each.cause == "timeout" or (each.latency or 0.0) >= LATE]
 
 
 def partly_lost(ping: Ping, late: int = 0) -> bool:

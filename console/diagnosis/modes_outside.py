@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from console.diagnosis import proofs_back as back
 from console.diagnosis import proofs_front as front
+from console.diagnosis import proofs_here as here
 from console.diagnosis.mode import Mode, row
 from console.diagnosis.patterns import END
 from console.diagnosis.scopes import astray, at_home, each, each_family, everything, families, silent_from_here
@@ -12,36 +13,36 @@ OUTSIDE: tuple[Mode, ...] = (
     row(
         "here/offline", "this machine has no way to the Internet", 2.0, "public", everything,
         covers="connect here: timeout unreachable; name here: unheard; ping gateway; way proxy,mail",
-        forbids="connect here; ping gateway; way proxy: pass shut", fact=front.offline, finding="CH033", kin="CH031",
+        forbids="connect here; ping gateway; way proxy: pass shut", fact=here.offline, finding="CH033", kin="CH031",
         tells="ping another address from here", remedy="mend this machine's own network, or look from another",
     ),
     row(
-        "name/none", "{said}", 0, "public", everything, covers="name here: none", fact=front.unresolved,
+        "name/none", "{said}", 0, "public", everything, covers="name here: none", fact=here.unresolved,
         finding="CH034", remedy="publish the name again: an A record, and AAAA where HAProxy listens on IPv6",
     ),
     row(
         "here/resolver-silent", "the public name could not be asked here: {said}", 0, "public", everything,
-        covers="name here: unheard", fact=front.unheard, finding="CH035",
+        covers="name here: unheard", fact=here.unheard, finding="CH035",
         remedy="look at /etc/resolv.conf and the resolver of this machine, or look from another one",
     ),
     row(
         "name/wrong-address", "the public name {also}leads to {wrong}, which is no address of {vps} ({own})", 0.5,
         "public",
-        astray, covers=f"connect here,itself; {END}", forbids="talk here,itself", fact=front.misled, finding="CH036",
+        astray, covers=f"connect here,itself; {END}", forbids="talk here,itself", fact=here.misled, finding="CH036",
         stands="beside",
         tells="ip addr on {vps}", remedy="set the name's A and AAAA records to {own}",
     ),
     row(
         "name/wrong-address", "the public name {also}leads here to {wrong}, which is {mail} itself and no address of "
         "{vps} ({own}): what goes there does not pass HAProxy", 0.4, "public", at_home,
-        covers=f"connect here,itself; {END}", fact=front.bypassed, finding="CH036", tells="dial from another network",
+        covers=f"connect here,itself; {END}", fact=here.bypassed, finding="CH036", tells="dial from another network",
         remedy="where a name of its own inside your network is meant (split DNS), look from outside of it; else set "
         "the name's A and AAAA records to {own}",
     ),
     row(
         "here/blocks-25", "this line probably blocks port 25 on its way out", 1.0, "public",
         lambda world: [scope for scope in silent_from_here(world) if scope.ports == (25,)],
-        covers="connect here: timeout", forbids="connect here", fact=front.blocked_here, finding="CH028", kin="CH028",
+        covers="connect here: timeout", forbids="connect here", fact=here.blocked_here, finding="CH028", kin="CH028",
         tells="dial 25 from another network",
     ),
     row(
@@ -88,7 +89,7 @@ OUTSIDE: tuple[Mode, ...] = (
     ),
     row(
         "here/loss", "packets are lost on the way between this machine and {vps}{count}", 1.4, "public", everything,
-        covers="connect here: timeout; talk here: silent closed-3 closed-5 closed", fact=front.lost_here,
+        covers="connect here: timeout; talk here: silent closed-3 closed-5 closed", fact=here.lost_here,
         stands="apart",
         finding="CH087", tells="ping -c 20 {vps} from here; dial from another network",
     ),

@@ -98,7 +98,7 @@ def unserved(world: World, scope: Scope) -> Proof:
     if container is not None and container.state != "running":
         return Proof(False)
     known = world.listeners("mail", target)
-    if known is None or container is None:
+    if known is None or container is None or _ending(world, port):
         return Proof(None, given=given)
     if any(not inner(each.address) for each in known):
         return Proof(False)
@@ -106,6 +106,11 @@ def unserved(world: World, scope: Scope) -> Proof:
         return Proof(False)  # it is bound to an inner address
     words = (f"{container.service} runs ({container.words}), and ss shows nobody on {target}",)
     return Proof(True, words, given, beside=_others_listen(world, port))
+
+
+def _ending(world: World, port: int) -> bool:
+    """Whether nginx waits for its last clients before it ends, which no longer listens then, and is started anew."""
+    return world.daemon(port) == "nginx" and any("is shutting down" in p.words for p in world.asked.programs or ())
 
 
 def _others_listen(world: World, port: int) -> bool:

@@ -12,7 +12,7 @@ from math import ceil
 from msgspec.structs import replace
 
 from console.answers import FEW, Asked, Guest, Ping, Route
-from console.diagnosis.loss import late_across, late_from_here
+from console.diagnosis.loss import late_across, late_from_here, unheard_from_here
 from console.errors import HostError, Report, unreported
 from console.facts import (
     addresses,
@@ -197,8 +197,8 @@ class _Asking:
         )
 
     async def front(self) -> None:
-        """Where connections from here were late: how many pings from here to the proxy are lost."""
-        if late_from_here(self.seen) and not self.brief:
+        """Where connections from here were late, or some got no answer: how many pings from here to the proxy do."""
+        if (late_from_here(self.seen) or unheard_from_here(self.seen)) and not self.brief:
             found = [address for lane in self.lanes for address, ladder in lane.public.items() if ladder.connected]
             address = next((each for each in found if ":" not in each), *found[:1])
             await self.ping("front", self.hosts["here"], address, count=MANY)

@@ -135,3 +135,14 @@ def test_where_its_own_address_could_not_be_asked_a_mail_host_that_lets_us_in_is
     assert seen.asked is not None
     seen.asked.home = None
     assert "vm/other-address" not in told(seen) | guessed(seen)
+
+
+# ── a daemon that is just being started anew ────────────────────────────────────────────────────────────────────────
+
+
+def test_nginx_that_waits_for_its_last_clients_is_not_said_to_lack_its_listener() -> None:
+    seen = read("own-tunnel-lossy+nginx-404")
+    assert "daemon/listener-absent" not in told(seen)
+    assert seen.asked is not None and seen.asked.programs is not None
+    seen.asked.programs = tuple(p for p in seen.asked.programs if "shutting down" not in p.words)
+    assert "daemon/listener-absent" in told(seen)

@@ -28,6 +28,7 @@ LESS: dict[str, str] = {
     "own-tunnel-lossy+smtpd-busy": "among", "vm-off+nat-993-to-22": "among", "v6-blackhole+25-blocked-here": "among",
     "smtps-plain": "among", "here-mtu": "among", "rejects-us+fw-drop-993": "hidden",
     "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "v6-blackhole+only-aaaa": "hop",
+    "wan-loss+nginx-404": "among", "own-tunnel-lossy+nginx-404": "hop",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 
