@@ -193,7 +193,13 @@ def denied(world: World, scope: Scope) -> Proof:
 
 def denied_too(world: World, scope: Scope) -> Proof:
     """It counts so, and the proxy itself is served there, or hung up on though all is well behind HAProxy."""
-    return _turned_away(world, scope.ports[0]) if _for_all(world, scope.ports[0]) else Proof(False)
+    port = scope.ports[0]
+    if not _for_all(world, port):
+        return Proof(False)
+    front = world.frontend(port)
+    if world.ended(port) is None and front is not None and front.ended:
+        return Proof(None, (f"show stat: {front.ended} connections ended by a rule until now",))
+    return _turned_away(world, port)
 
 
 def _turned_away(world: World, port: int) -> Proof:

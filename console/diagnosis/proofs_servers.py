@@ -204,22 +204,28 @@ def _dropping(world: World) -> bool:
 def hemmed(world: World, scope: Scope) -> Proof:
     """HAProxy cannot connect where its machine can: it lacks its source address, or its connections get no answer.
 
-    Where the daemon lets nobody talk, more than one connection of HAProxy's that stands unanswered is proof alone."""
+    One connection that stands unanswered may have lost a packet: it counts where clients hear nothing from a daemon
+    that talks to the proxy. Where the daemon lets nobody talk, it takes two."""
     server, to = world.row(scope.ports[0]), directed(world, scope.ports[0])
     talks = world.passes("talk", "vm", scope.ports[0]) or not world.came("connect", "vm", scope.ports[0])
     if server is not None and failing(server) and _NO_SOURCE.search(server.last) and talks:
         return Proof(True, (_shown(server),))
+    known = _unconnected(server) if talks else Proof(False)
     if server is None or to is None or not _steady(world):
-        return _unconnected(server) if talks else Proof(False)
-    stands = _stands(world, to, server)
-    if not talks and not stands:
-        return Proof(None) if _waits(to, world.asked.standing) else Proof(False)
-    if not stands:
-        return _unconnected(server)
+        return known
+    one = _waits(to, world.asked.standing)
+    if not _stands(world, to, server) and not (one and not failing(server) and _nobody_served(world, scope.ports[0])):
+        return Proof(None, known.words) if one else known
     if not world.passes("connect", "vm", scope.ports[0]):
         return Proof(None, (_shown(server),))
     said = f"ss: HAProxy's connections to {to[0]} port {to[1]} stand unanswered, {world.name('proxy')}'s own do not"
     return Proof(True, (said, *([_shown(server)] if failing(server) else [])))
+
+
+def _nobody_served(world: World, port: int) -> bool:
+    """Whether the daemon talks to the proxy at once, and clients from here, two or more, heard nothing."""
+    came = world.came("talk", "here", port)
+    return world.passes("talk", "vm", port) and len(came) > 1 and {*came} == {"silent"}
 
 
 def late(world: World, scope: Scope) -> Proof:

@@ -35,7 +35,8 @@ _TWO = (
     "no-haproxy-on-10993 own-dovecot-wrong-peer", "maint vm-loss",
     "own-proxy-header-on-plain-port-unsaid imaps-starttls", "own-service-stopped no-server",
     "no-proxy-on-10025 haproxy-outbound", "vps-lost-v6 v4-only-993", "fw-drop-993 other-program-on-443",
-    "wan-loss nginx-404", "own-tunnel-lossy nginx-404",
+    "wan-loss nginx-404", "own-tunnel-lossy nginx-404", "own-dovecot-wrong-peer haproxy-outbound",
+    "wan-loss content-reject",
 )  # fmt: skip
 
 

@@ -47,6 +47,36 @@ def test_one_unanswered_connection_of_haproxys_is_a_reason_to_name_a_rule_among_
     assert "vps-filter/haproxy-outbound" not in told(seen) | guessed(seen)
 
 
+def test_one_unanswered_connection_of_haproxys_is_proof_where_the_daemon_talks_and_no_client_hears_it() -> None:
+    seen = read("own-dovecot-wrong-peer+haproxy-outbound")
+    assert "vps-filter/haproxy-outbound" in told(seen)
+    lane = seen.lanes["25/smtp"]
+    address = next(iter(lane.public))
+    lane.public[address] = replace(lane.public[address], cause="closed", after=0.1)
+    assert "vps-filter/haproxy-outbound" not in told(seen)
+
+
+@pytest.mark.parametrize("lost", ["ping", "connection"])
+def test_where_packets_are_lost_one_unanswered_connection_is_no_proof(lost: str) -> None:
+    seen = read("own-dovecot-wrong-peer+haproxy-outbound")
+    assert seen.asked is not None
+    if lost == "ping":
+        seen.asked.pings["vm"] = replace(seen.asked.pings["vm"], answered=1)
+    else:
+        behind = seen.lanes["465/smtps"].vm
+        assert behind is not None
+        behind.rungs[0] = replace(behind.rungs[0], ms=1020.0)
+    assert "vps-filter/haproxy-outbound" not in told(seen)
+
+
+def test_a_rule_of_haproxys_is_named_among_others_where_it_has_ended_connections_before() -> None:
+    seen = read("wan-loss+content-reject")
+    assert "haproxy-listener/rejects-us" in guessed(seen) - told(seen)
+    assert seen.stats is not None
+    seen.stats = replace(seen.stats, frontends=tuple(replace(f, dropped=0) for f in seen.stats.frontends))
+    assert "haproxy-listener/rejects-us" not in guessed(seen) | told(seen)
+
+
 def test_a_daemon_that_said_something_to_the_proxy_is_not_said_to_greet_late() -> None:
     assert "daemon/slow-greeting" not in guessed(read("no-proxy-on-10025+haproxy-outbound"))
 

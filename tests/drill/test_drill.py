@@ -29,6 +29,7 @@ LESS: dict[str, str] = {
     "smtps-plain": "among", "here-mtu": "among", "rejects-us+fw-drop-993": "hidden",
     "haproxy-loop+vm-off": "among", "vm-default-astray": "among", "v6-blackhole+only-aaaa": "hop",
     "wan-loss+nginx-404": "among", "own-tunnel-lossy+nginx-404": "hop",
+    "wan-loss+content-reject": "among",
 }  # fmt: skip
 """What is told less well than right: two of a kind that look alike to everybody who may be asked, or in no row."""
 
