@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -34,6 +35,11 @@ def is_key(kind: str, blob: str) -> bool:
         return False
     begins = data.startswith(len(kind).to_bytes(4, "big") + kind.encode()) and len(data) > 32
     return begins and b64encode(data).decode() == blob and _KIND.fullmatch(kind) is not None
+
+
+def fingerprint(blob: str) -> str:
+    """A key's SHA-256 as `ssh-keygen -l` shows it."""
+    return f"SHA256:{b64encode(sha256(b64decode(blob)).digest()).decode().rstrip('=')}"
 
 
 def read(text: str, file: str) -> tuple[Entry, ...]:

@@ -81,6 +81,29 @@ async def test_a_proxy_that_shows_an_operators_key_as_its_own_locks_nobody_out(
     assert file.read_text() == f"# mine\n{BOB} bob@desk\n"
 
 
+async def test_a_word_about_one_key_is_none_about_the_one_that_the_proxy_shows_then(tmp_path: Path) -> None:
+    sync.build(tmp_path)
+    file = tmp_path / "vm/root/.ssh/authorized_keys"
+    old = f"ssh-ed25519 {blob(body=bytes([0, 0, 0, 32]) + b'o' * 32)}"
+    file.write_text(f"{BOB} bob@desk\n{old} an older push\n")
+    proxy_says(tmp_path, old)
+    asked: list[str] = []
+
+    async def operator(prompt: Prompt) -> str | None:
+        if prompt.key == "pusher":
+            asked.append(prompt.text)
+            return next(iter(prompt.choices)) if len(asked) == 1 else None
+        if asked and prompt.kind == "confirm":
+            proxy_says(tmp_path, BOB)
+            return "all"
+        return await agree(prompt)
+
+    ending = await walk(sync.CASE, tmp_path, lambda event: None, operator=operator)
+    assert ending is not None and ending.outcome == "unanswered"
+    assert ["an older push" in asked[0], "bob@desk" in asked[1]] == [True, True]
+    assert f"{BOB} bob@desk\n" in file.read_text()
+
+
 @pytest.mark.parametrize(
     "key",
     [

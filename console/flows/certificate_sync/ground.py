@@ -248,3 +248,15 @@ async def public_key(context: StepContext) -> str:
     if len(words) < 2 or not authorized_keys.is_key(words[0], words[1]):
         raise Refusal(f"{KEY}.pub on {context.name('proxy')} holds no public key")
     return f"{words[0]} {words[1]}"
+
+
+def own(context: StepContext, key: str, there: list[str]) -> None:
+    """Ask whose key it is that is let in already: a proxy that lies could name an operator's, and lock them out.
+
+    The answer is the key's own fingerprint: it holds for no other key that the proxy shows later."""
+    proxy, mail = context.name("proxy"), context.name("mail")
+    text = f"{proxy} says that it pushes with a key that {mail} lets in already, {join_words(there)}. Whose is it?"
+    yes = authorized_keys.fingerprint(key.split()[1])
+    choices = {yes: f"{proxy}'s alone: it may only push from now on", "other": "somebody else's: change nothing"}
+    if there and context.ask(Ask("pusher", text, choices)) != yes:
+        raise Refusal(f"{KEY}.pub on {proxy} is somebody else's")

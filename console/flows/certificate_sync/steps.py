@@ -47,6 +47,7 @@ from console.flows.certificate_sync.ground import (
     banner,
     caller,
     ground,
+    own,
     public_key,
 )
 from console.runner.read_only import script
@@ -233,19 +234,11 @@ class Allow(Part):
     async def plan(self, context: StepContext) -> Plan:
         """One line more, or one line changed."""
         key, text, wanted = await self._wanted(context)
-        self._own(context, lines.strangers(text, key))
+        own(context, key, lines.strangers(text, key))
         write = await context.edit("mail", lines.PATH, lines.allow(text, key, wanted))
         if write.before is None:
             write = await context.edit("mail", lines.PATH, lines.allow(text, key, wanted), 0o600)
         return Plan((*await folder(context, "mail", "/root/.ssh", 0o700), write), undo="the file from before")
-
-    def _own(self, context: StepContext, there: list[str]) -> None:
-        """Ask whose key it is that is there already: a proxy that lies could name an operator's, and lock them out."""
-        proxy, mail = context.name("proxy"), context.name("mail")
-        text = f"{proxy} says that it pushes with a key that {mail} lets in already, {join_words(there)}. Whose is it?"
-        choices = {"own": f"{proxy}'s alone: it may only push from now on", "other": "somebody else's: change nothing"}
-        if there and context.ask(Ask("pusher", text, choices)) != "own":
-            raise Refusal(f"{KEY}.pub on {proxy} is somebody else's")
 
     async def _wanted(self, context: StepContext) -> tuple[str, str, str]:
         found, key = await ground(context), await public_key(context)

@@ -114,7 +114,7 @@ async def test_both_hosts_are_synchronised_and_an_undo_restores_them_to_the_byte
     monkeypatch.setattr(case.Machine, "run", watched)
 
     async def operator(prompt: Prompt) -> str | None:
-        return "own" if prompt.key == "pusher" else await agree(prompt)
+        return next(iter(prompt.choices)) if prompt.key == "pusher" else await agree(prompt)
 
     ending = await walk(case.CASE, tmp_path, told.append, operator=operator)
     assert ending == Ending("done", "done, and verified", ""), ending
