@@ -46,7 +46,7 @@ def align(
         for reading in given
     ]
     broken = {reading.lane for reading in told if reading.outcome in ("failed", "degraded")}
-    return [_let_in(reading) if reading.lane in broken else reading for reading in told]
+    return [let_in(reading) if reading.lane in broken else reading for reading in told]
 
 
 def doubt(world: World, readings: list[Reading], blamed: dict[str, frozenset[HopName]]) -> list[Reading]:
@@ -104,8 +104,8 @@ def _moved(reading: Reading, word: str, blamed: dict[str, frozenset[HopName]]) -
 _NOT = {"tls": "TLS fails", "greeting": "no answer", "capability": "no answer"}
 
 
-def _let_in(reading: Reading) -> Reading:
-    """A public port that takes every connection and serves none shows the effect of the fault behind it."""
+def let_in(reading: Reading) -> Reading:
+    """Return a public port that takes every connection and serves none as one that shows the effect of a fault."""
     if reading.hop != "public" or reading.outcome != "ok":
         return reading
     bad = [rung.name for rung in reading.evidence if rung.outcome == "failed"]

@@ -13,6 +13,7 @@ from console.diagnosis.diagnose import GRAVITY, judge, overall
 from console.diagnosis.early import certain
 from console.diagnosis.hops_front import opinion_unseen
 from console.diagnosis.judge import judge_lane, verdict
+from console.diagnosis.lamps import let_in
 from console.diagnosis.reading import milliseconds
 from console.engine.awaiting import Awaiting
 from console.engine.keeping import Keeping
@@ -221,12 +222,16 @@ class Sweeps:
             for reading in judge_lane(seen, lane):
                 if seen.ended and reading.latency_ms is not None:
                     self._measured(reading.key, reading.latency_ms)
-                known = self._overruled.get(reading.key) or self.readings.get(reading.key)
-                if known is not None and not self._is_news(known, reading, seen) and not (self._force and seen.ended):
+                known, shown = self._overruled.get(reading.key) or self.readings.get(reading.key), let_in(reading)
+                news = known is None or self._is_news(known, reading, seen) or (self._force and seen.ended)
+                # A client's own failure is seen at once; what is to blame for it, only when all has answered.
+                if not news and (shown is reading or self.readings[reading.key].outcome != "ok"):
                     continue
                 self._overruled.pop(reading.key, None)
                 self._moved.pop(reading.key, None)
-                changed.append(self._keep(reading, seen.at))
+                if shown is not reading:
+                    self._overruled[reading.key] = reading
+                changed.append(self._keep(shown, seen.at))
         if changed:
             self.notify(ReadingsChanged(tuple(changed)))
 
