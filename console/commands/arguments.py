@@ -5,6 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+MOST_SECONDS = 86400.0
+"""Longest time between two sweeps: a day."""
+
+
+def interval(text: str) -> float:
+    """Return the seconds between two sweeps; raises what argparse tells with the usage."""
+    from console.engine.engine import FLOOR
+    from console.text import clean
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not FLOOR <= seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{clean(text, 40)} is not {FLOOR:g} to {MOST_SECONDS:g} seconds")
+    return seconds
+
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json, and --format with text and json: the command looks at `json` alone."""

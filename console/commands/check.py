@@ -87,8 +87,6 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
 
         return await kept(estate, opened.hosts)
 
-    if arguments.watch and arguments.every < FLOOR:
-        say(f"--every {arguments.every:g}: sweeps begin at least {FLOOR:g} s apart")
     trust, said = trusting(estate, opened), ""
     keeping = Keeping(keep, crash.report, PATIENCE)
     sweeps = Sweeps(estate.topology, opened.hosts, opened.missing, watch.hear, compare, crash.report, trust, keeping)
@@ -103,7 +101,7 @@ async def _sweeps(estate: Estate, opened: Vantages, watch: Watch, arguments: arg
             said = sweeps.dark
             if not arguments.watch:
                 return sweeps.findings.verdict
-            await asyncio.sleep(max(FLOOR, arguments.every))
+            await asyncio.sleep(FLOOR if sweeps.surprised else arguments.every)
             await _swept(sweeps, watch)
     finally:
         keeping.close()

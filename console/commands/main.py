@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
+from console.commands.arguments import interval
 from console.commands.output import EXIT_UNUSABLE, VERSION, say
 from console.errors import CowhandError
 
@@ -48,7 +49,7 @@ class Command(argparse.ArgumentParser):
             hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
             self.add_argument("--read-only", action="store_true", **hidden)
             self.add_argument("--empty", dest="empty_lab", action="store_true", **hidden)
-            self.add_argument("--every", metavar="SECONDS", type=float, **hidden)
+            self.add_argument("--every", metavar="SECONDS", type=interval, **hidden)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse what follows the command's name."""
@@ -104,7 +105,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--read-only", action="store_true", help="remove every action that changes anything")
     parser.add_argument(
-        "--every", metavar="SECONDS", type=float, default=30.0, help="time between sweeps: 30, at least 2"
+        "--every", metavar="SECONDS", type=interval, default=30.0, help="time between sweeps: 30, at least 2"
     )
     parser.add_argument("--theme", choices=("dark", "light", "terminal"), help="colours of the screens")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Command)

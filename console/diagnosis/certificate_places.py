@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from console.diagnosis.catalogue import finding
-from console.diagnosis.certificates import covers
+from console.diagnosis.certificates import covers, ended
 from console.model import Certificate, CertificatePlace, Finding, Severity
 from console.sources.certificate_push import Push
 from console.text import join_words
@@ -116,7 +116,7 @@ def _expiring(places: Sequence[CertificatePlace], now: float, called: Letters, g
         assert certificate is not None
         left, life = certificate.not_after - now, certificate.not_after - certificate.not_before
         state = (
-            f"expired on {day(certificate.not_after)}"
+            f"{ended(certificate, now)}, on {day(certificate.not_after)}"
             if left <= 0
             else f"ends in {left / 86400:.0f} days, with less than a third of its {life / 86400:.0f} left"
         )

@@ -42,6 +42,12 @@ def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] 
     return worst
 
 
+def ended(certificate: Certificate, now: float) -> str:
+    """Return how long ago a certificate ended, in words, in whole days: "expired 3 days ago"."""
+    days = int((now - certificate.not_after) / 86400)
+    return f"expired {days} day{'s' * (days != 1)} ago" if days else "expired less than a day ago"
+
+
 def lifetimes(certificate: Certificate, now: float) -> tuple[tuple[float, int], ...]:
     """The times (Unix) from which renewals of a certificate live shorter than it does, and how many days."""
     life = (certificate.not_after - certificate.not_before) / 86400

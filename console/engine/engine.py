@@ -341,7 +341,8 @@ class Engine:
             elif lost and not why:
                 lost = 0.0
                 self._notify(SweepOverdue(0.0, ""))
-            pause = min(CEILING, pause * 2) if why else self.interval
+            # What one sweep left undecided is asked again soon: it may have seen the half of a change.
+            pause = min(CEILING, pause * 2) if why else FLOOR if sweeps.surprised else self.interval
             await self._pause(max(FLOOR, pause - (time.time() - seen.at)))
 
     async def _pause(self, seconds: float | None) -> None:

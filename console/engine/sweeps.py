@@ -17,6 +17,7 @@ from console.diagnosis.lamps import let_in
 from console.diagnosis.reading import milliseconds
 from console.engine.awaiting import Awaiting
 from console.engine.keeping import Keeping
+from console.engine.settling import Settling
 from console.errors import FULL, Report, unreported
 from console.events import DisksSeen, Event, FindingsChanged, GuestSeen, ReadingsChanged
 from console.hosts.host import Host
@@ -84,6 +85,12 @@ class Sweeps:
         self._absent: frozenset[tuple[str, HopName]] = frozenset()
         """Hops whose server HAProxy did not know in the last sweep."""
         self._broken: frozenset[tuple[str, HopName]] = frozenset()
+        self._settling = Settling()
+
+    @property
+    def surprised(self) -> bool:
+        """Whether the last sweep may have seen the half of a change."""
+        return self._settling.surprised
 
     def renew(self, topology: Topology) -> None:
         """Replace the topology; readings of lanes that it no longer has are dropped."""
@@ -283,7 +290,7 @@ class Sweeps:
     def _conclude(self, seen: SweepData) -> None:
         from console.diagnosis.catalogue import UNSEEN
 
-        findings = self._align(seen)
+        findings = self._settling.settle(self._align(seen), seen.at)
         readings = list(self.readings.values())
         first = next((found for found in findings if found.id != UNSEEN), None)
         broken = [reading for reading in readings if reading.outcome == "failed"]

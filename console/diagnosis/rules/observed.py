@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from console.diagnosis.catalogue import finding
-from console.diagnosis.certificates import UNKNOWN, certificate_trouble
+from console.diagnosis.certificates import UNKNOWN, certificate_trouble, ended
 from console.diagnosis.hops_back import service_label
 from console.diagnosis.reading import milliseconds
 from console.diagnosis.rule import Observed, observed
 from console.diagnosis.tunnel_time import tunnel_time
-from console.model import Finding, HopName, Severity
+from console.model import Certificate, Finding, HopName, Severity
 from console.observation import LaneData
 from console.text import join_words
 
@@ -115,10 +115,20 @@ def certificate_expiring(seen: Observed) -> Iterator[Finding]:
             groups.setdefault((trouble[0], trouble[1], hop), []).append(lane)
     for (outcome, word, hop), lanes in groups.items():
         state = f"ends in {word}" if word.endswith("days") else word
+        if word == "expired":
+            state = ended(max(_expired(seen, lanes), key=lambda each: each.not_after), seen.seen.at)
         keeper = _keeper(seen, lanes[0])
         summary = f"certificate {state}, served by {keeper}, {_ports(lanes)}"
         severity: Severity = "critical" if outcome == "failed" else "medium"
         yield finding("CH022", summary, keeper, observed=True, lanes=_ids(lanes), hop=hop, severity=severity)
+
+
+def _expired(seen: Observed, lanes: Iterable[LaneData]) -> Iterator[Certificate]:
+    """The certificates of lanes that have ended; at least one where `certificate_trouble` said so."""
+    for lane in lanes:
+        for ladder in (*lane.public.values(), lane.vm, lane.service):
+            if ladder is not None and ladder.certificate is not None and ladder.certificate.not_after <= seen.seen.at:
+                yield ladder.certificate
 
 
 @observed("CH083")

@@ -57,7 +57,7 @@ def test_the_lab_shows_one_certificate_everywhere_and_an_expired_one_as_a_findin
         why = "the lab's certificates are signed by themselves"
         assert f"cannot tell whether clients trust what is served: {why}" in out
         assert "Let's Encrypt" not in out  # of another authority nothing is known
-        assert "CH022" in out and "expired on" in out
+        assert "CH022" in out and "expired 3 days ago, on" in out
         assert main(["--lab", "check", "--json"]) == 2
         told = json.loads(capsys.readouterr().out)
         shown = [each for each in told["findings"] if each["observed"]]

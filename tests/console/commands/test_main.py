@@ -270,3 +270,16 @@ def test_of_files_that_cannot_be_used_nothing_found_is_not_said(
     assert main(["--site", str(site), "lint"]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and "no listen, frontend or backend section" in shown.err
+
+
+@pytest.mark.parametrize(
+    "words", [("--every", "1"), ("check", "--watch", "--every", "1.9"), ("--every", "nan"), ("--every", "soon")]
+)
+def test_a_time_between_sweeps_that_is_not_kept_is_refused_with_its_bounds(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert f"argument --every: {words[-1]} is not 2 to 86400 seconds" in told.err

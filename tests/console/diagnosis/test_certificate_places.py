@@ -55,7 +55,7 @@ def test_an_expired_one_is_critical_only_where_it_is_served() -> None:
     for kind, severity in (("served", "critical"), ("certbot", "high")):
         (found,) = findings([place(kind)], None, NAME, BEGIN + 91 * DAY)
         assert found.severity == severity
-        assert "expired on" in found.summary
+        assert "expired " in found.summary and " ago, on " in found.summary
 
 
 @pytest.mark.parametrize(("pair", "expected"), [(True, []), (None, []), (False, ["CH011"])])
