@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from console.diagnosis.lamps import let_in
 from console.diagnosis.reading import milliseconds
 from console.engine.awaiting import Awaiting
 from console.engine.keeping import Keeping
+from console.engine.sentences import shown_only, unasked, unexplained
 from console.engine.settling import Settling
 from console.errors import FULL, Report, unreported
 from console.events import DisksSeen, Event, FindingsChanged, GuestSeen, ReadingsChanged
@@ -25,7 +26,6 @@ from console.model import Finding, HopName, Reading, Role, Topology
 from console.observation import Drifted, LaneData, SweepData
 from console.probes.sweep import NOBODY, sweep
 from console.probes.trust import Trust
-from console.text import join_words
 
 BATCH = 0.15
 """Seconds for which changes are collected, so that a sweep repaints the screen only a few times."""
@@ -295,9 +295,9 @@ class Sweeps:
         first = next((found for found in findings if found.id != UNSEEN), None)
         broken = [reading for reading in readings if reading.outcome == "failed"]
         self.dark = _dark(seen)
-        beside, shown = _unexplained(broken, findings), _shown_only(readings, findings)
+        beside, shown = unexplained(broken, findings), shown_only(readings, findings)
         hidden = findings[0].summary if findings and not first else ""
-        cause = first.summary if first else beside or shown or self.dark or _unasked(readings) or hidden
+        cause = first.summary if first else beside or shown or self.dark or unasked(readings) or hidden
         if first and beside:
             cause = f"{cause}. Beside it, {beside}" if first.severity in ("critical", "high") else beside
         touched = {*first.lanes} if first else {reading.lane for reading in broken}
@@ -365,38 +365,6 @@ def _dark(seen: SweepData) -> str:
     if (why := opinion_unseen(seen)) and any(lane.lane.proxy and lane.connected for lane in seen.lanes.values()):
         return f"could not look into HAProxy: {why}"
     return ""
-
-
-def _unexplained(broken: list[Reading], told: Iterable[Finding] = ()) -> str:
-    """One sentence on lanes that break and of which no finding tells why: "lanes 25 and 465 break at vm: …"."""
-    named = {lane for finding in told for lane in finding.lanes}
-    left = [reading for reading in broken if reading.lane not in named]
-    return _sentence(left, "breaks", "break") if left else ""
-
-
-def _shown_only(readings: list[Reading], told: Iterable[Finding]) -> str:
-    """One sentence on lanes that are degraded, where nothing is broken and no finding tells why."""
-    if any(reading.outcome == "failed" for reading in readings):
-        return ""
-    named = {lane for finding in told for lane in finding.lanes}
-    left = [reading for reading in readings if reading.outcome == "degraded" and reading.lane not in named]
-    return _sentence(left, "is degraded", "are degraded") if left else ""
-
-
-def _sentence(left: list[Reading], one: str, more: str) -> str:
-    worst = left[0]
-    shown = (rung.detail for rung in reversed(worst.evidence) if rung.outcome not in ("ok", "skipped"))
-    detail = next(shown, worst.word)
-    same = list(dict.fromkeys(r.lane for r in left if (r.hop, r.word) == (worst.hop, worst.word)))
-    return f"{join_words(same)} {one if len(same) == 1 else more} at {worst.hop}: {detail}"
-
-
-def _unasked(readings: list[Reading]) -> str:
-    """Why nobody could look, where no answer came at all: each reason once; "" when something answered."""
-    if not readings or any(reading.outcome not in ("unknown", "skipped") for reading in readings):
-        return ""
-    reasons = (rung.detail for reading in readings for rung in reading.evidence if rung.outcome == "unknown")
-    return f"nothing could be asked: {'; '.join(list(dict.fromkeys(reasons))[:3])}"
 
 
 def blind(seen: SweepData) -> str:
