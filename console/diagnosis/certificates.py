@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 
+from console.ladders import Ladder
 from console.model import Certificate, Outcome
 from console.observation import LaneData, SweepData
 
@@ -23,23 +24,37 @@ def certificate_trouble(seen: SweepData, lane: LaneData) -> tuple[Outcome, str] 
     """What is wrong with the certificate this lane serves: ("failed", "expired") and its like; None when it is well."""
     worst: tuple[Outcome, str] | None = None
     for ladder in (*lane.public.values(), lane.vm, lane.service):
-        if ladder is None or ladder.certificate is None:
-            continue
-        certificate, name = ladder.certificate, ladder.target.name
-        left = certificate.not_after - seen.at
-        if left <= 0:
-            return "failed", "expired"
-        if certificate.not_before > seen.at:
-            return "failed", "not yet valid"
-        if name and certificate.names and not covers(certificate, name):
-            worst = "degraded", "other name"
-        elif certificate.fingerprint in seen.distrusted:
-            worst = "degraded", "self-signed" if seen.distrusted[certificate.fingerprint] == "self-signed" else UNKNOWN
-        elif certificate.not_before < seen.newest.get(certificate.subject, 0.0) and lane.lane.tls == "passthrough":
-            worst = worst or ("degraded", "older")
-        elif worst is None and left < (certificate.not_after - certificate.not_before) / 3 - 86400:
-            worst = "degraded", f"{left / 86400:.0f} days"
+        found = shown_trouble(seen, lane, ladder)
+        if found is not None and found[0] == "failed":
+            return found
+        if found is not None and (worst is None or found[1] in _GRAVER):
+            worst = found
     return worst
+
+
+_GRAVER = frozenset(("other name", "self-signed", UNKNOWN))
+"""What a client refuses already, and not only in some days."""
+
+
+def shown_trouble(seen: SweepData, lane: LaneData, ladder: Ladder | None) -> tuple[Outcome, str] | None:
+    """What is wrong with the certificate that one ladder of a lane was shown; None when nothing is, or none was."""
+    if ladder is None or ladder.certificate is None:
+        return None
+    certificate, name = ladder.certificate, ladder.target.name
+    left = certificate.not_after - seen.at
+    if left <= 0:
+        return "failed", "expired"
+    if certificate.not_before > seen.at:
+        return "failed", "not yet valid"
+    if name and certificate.names and not covers(certificate, name):
+        return "degraded", "other name"
+    if certificate.fingerprint in seen.distrusted:
+        return "degraded", "self-signed" if seen.distrusted[certificate.fingerprint] == "self-signed" else UNKNOWN
+    if certificate.not_before < seen.newest.get(certificate.subject, 0.0) and lane.lane.tls == "passthrough":
+        return "degraded", "older"
+    if left < (certificate.not_after - certificate.not_before) / 3 - 86400:
+        return "degraded", f"{left / 86400:.0f} days"
+    return None
 
 
 def ended(certificate: Certificate, now: float) -> str:

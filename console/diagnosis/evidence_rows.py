@@ -7,6 +7,7 @@ import time
 from msgspec.structs import replace
 
 from console.answers import Peer, Server
+from console.diagnosis.certificates import shown_trouble
 from console.diagnosis.log_lines import exit_words, header_trouble, spoken, untrusted_peer
 from console.diagnosis.words import duration
 from console.ladders import Ladder
@@ -33,12 +34,14 @@ def logged(seen: SweepData, lane: LaneData, untrusted: bool) -> tuple[Rung, ...]
     return (Rung("log", "failed", line),) if line else ()
 
 
-def condemned(lane: LaneData, bad: tuple[Outcome, str]) -> tuple[Rung, ...]:
-    """The rungs of TLS that showed a certificate with which something is wrong: they carry the verdict."""
+def condemned(seen: SweepData, lane: LaneData, bad: tuple[Outcome, str]) -> tuple[Rung, ...]:
+    """The rungs of TLS that showed a certificate with which this is wrong: they carry the verdict.
+
+    Another vantage may have been shown another one: a moment before, or by a daemon that was not reloaded."""
     ladders = (*([lane.service] if lane.service else []), *([lane.vm] if lane.vm else []), *lane.public.values())
     found: list[Rung] = []
     for ladder in ladders:
-        if ladder.certificate is not None:
+        if ladder.certificate is not None and shown_trouble(seen, lane, ladder) == bad:
             rung = ladder.rung("tls") or Rung("tls", "ok", ladder.certificate.subject)
             found.append(replace(rung, outcome=bad[0], detail=f"{bad[1]}: {rung.detail}, from {ladder.vantage}"))
     return tuple(found[:2])

@@ -14,7 +14,7 @@ from console.diagnosis.blame import (
     untrusted,
     waits_for_dovecot,
 )
-from console.diagnosis.certificates import certificate_trouble
+from console.diagnosis.certificates import certificate_trouble, shown_trouble
 from console.diagnosis.evidence_rows import condemned, contained, logged, tunnelled
 from console.diagnosis.reading import milliseconds, reading, word_of
 from console.diagnosis.tunnel_time import timed, tunnel_slow, tunnel_time
@@ -120,7 +120,9 @@ def service(seen: SweepData, lane: LaneData) -> Reading | None:
     if ladder.cause in ("no-way", "no-source"):
         return reading(lane, "service", vantage, "unknown", "not asked", evidence, asked=asked)
     if lane.lane.tls == "passthrough" and (bad := certificate_trouble(seen, lane)):
-        evidence = (*(rung for rung in evidence if rung.name != "tls" or rung.outcome != "ok"), *condemned(lane, bad))
+        if shown_trouble(seen, lane, ladder) == bad:  # its own row is among those that condemn
+            evidence = tuple(rung for rung in evidence if rung.name != "tls" or rung.outcome != "ok")
+        evidence += condemned(seen, lane, bad)
         return reading(lane, "service", vantage, bad[0], bad[1], evidence, ladder.latency, asked)
     if busy := next((each for each in (*lane.connected, lane.vm, ladder) if each and overloaded(each)), None):
         beside = () if busy is ladder else (busy.rungs[-1],)

@@ -71,7 +71,7 @@ def haproxy(seen: SweepData, lane: LaneData) -> Reading | None:
         word = down_in_stats(seen, lane) or ("no header" if asks else word_of(through))
         return reading(lane, "haproxy", vantage, "failed", word, evidence)
     if lane.lane.tls == "terminated" and (bad := certificate_trouble(seen, lane)):
-        return reading(lane, "haproxy", vantage, bad[0], bad[1], (*evidence, *condemned(lane, bad)))
+        return reading(lane, "haproxy", vantage, bad[0], bad[1], (*evidence, *condemned(seen, lane, bad)))
     if seen.stats is not None and seen.stats.stopped and lane.public and not lane.connected:
         # That nobody holds the socket is what condemns it here, and no failure to look.
         told = tuple(replace(rung, outcome="failed") if rung.name == "ask" else rung for rung in evidence)

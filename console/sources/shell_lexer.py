@@ -94,6 +94,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
 _OPENS = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!", "{", "time"})
 _ENDS = frozenset({"fi", "done", "esac", "}"})
 _GOES_ON = frozenset({"|", "|&", "&&", "||"})
+_PLAIN_BRACES = re.compile(r"[^'\"\\`$]*")
 _QUOTED = re.compile(r"[^\"\\`$]+")
 
 
@@ -111,14 +112,14 @@ class Lexer:
     def commands(self, closer: str, depth: int) -> None:
         """Read commands up to `closer` (")", "`") or the end, and stand behind it."""
         start, draft = self.at, _Draft("", depth)
-        opened = 0
+        opened = cases = 0
         while self.at < len(self.text):
             if len(self.found) >= MOST_COMMANDS:
                 self._complain(self.at, f"more than {MOST_COMMANDS} commands: from here on this script is not read")
                 self.at = len(self.text)
                 break
             character = self.text[self.at]
-            if character == closer and not opened:
+            if character == closer and not opened and not (cases and closer == ")"):
                 self.at += 1
                 self._end(draft)
                 return
@@ -141,19 +142,23 @@ class Lexer:
                 if match[0] in (";;", ";&", ";;&"):
                     self._mark = (*self._mark[:DEEPEST], match[0])
             else:
-                self._take(draft, closer)
+                first, word = not draft.words, self._take(draft, closer)
+                # The parenthesis behind a pattern of `case` closes nothing.
+                cases = max(cases + (first and word == "case") - (first and word == "esac"), 0)
         self._end(draft)
         if closer:
             opening = "$(" if closer == ")" else "`"
             self._complain(start, f'the "{opening}" before this has no closing "{closer}"')
 
-    def _take(self, draft: _Draft, closer: str) -> None:
+    def _take(self, draft: _Draft, closer: str) -> str:
+        """Read a word into a draft, and return it as it is written."""
         word = self._word(closer, draft.depth)
         if not draft.words and (word.raw in _ENDS or (not draft.assignments and word.raw in _OPENS)):
             if len(self._mark) < DEEPEST:
                 self._mark = (*self._mark, word.raw)
-            return
+            return word.raw
         (draft.assignments if not draft.words and _ASSIGNMENT.match(word.raw) else draft.words).append(word)
+        return word.raw
 
     def _end(self, draft: _Draft, operator: str = "") -> _Draft:
         if parts := [*draft.assignments, *draft.words, *(redirect.target for redirect in draft.redirects)]:
@@ -250,7 +255,7 @@ class Lexer:
                 self.at = match.end()
                 parts.append(match[0])
             elif character == "$":
-                parts.append(self._dollar(closer, depth))
+                parts.append(self._dollar(closer, depth, quoted=True))
             elif character == "`":
                 parts.append(self._ticks(depth) if closer != "`" else "`")
                 self.at += closer == "`"
@@ -261,7 +266,7 @@ class Lexer:
         self._complain(start, "the quote that opens here does not close")
         return "".join(parts)
 
-    def _dollar(self, closer: str, depth: int) -> str:
+    def _dollar(self, closer: str, depth: int, quoted: bool = False) -> str:
         start = self.at
         following = self.text[start + 1 : start + 2]
         if following == "'":
@@ -279,9 +284,36 @@ class Lexer:
                 self.variables.setdefault(match[1], self._span(start, match.end()))
             self.at = match.end() if match else start + 1
             if following == "{":
-                end = self.text.find("}", self.at)
-                self.at = end + 1 if end >= 0 else len(self.text)
+                self._braces(closer, depth, quoted)
         return self.text[start : self.at]
+
+    def _braces(self, closer: str, depth: int, quoted: bool) -> None:
+        """Stand behind the brace that closes `${…`: what it puts in place may be quoted, and have braces of its own.
+
+        Inside double quotes an apostrophe quotes in a pattern (#, %, /) alone."""
+        apostrophes = not quoted or self.text[self.at : self.at + 1] in ("#", "%", "/")
+        end = self.text.find("}", self.at)
+        if end < 0 or _PLAIN_BRACES.fullmatch(self.text, self.at, end):
+            self.at = end + 1 if end >= 0 else len(self.text)
+            return
+        if depth >= DEEPEST:
+            self.at = end + 1
+            return
+        while self.at < len(self.text):
+            character = self.text[self.at]
+            if character == "}":
+                self.at += 1
+                return
+            if character == '"':
+                self._double(closer, depth + 1)
+            elif character == "$":
+                self._dollar(closer, depth + 1)
+            elif character == "`" and closer != "`":
+                self._ticks(depth + 1)
+            elif character == "'" and apostrophes:
+                self._until("'")
+            else:
+                self.at += 2 if character == "\\" else 1
 
     def _ticks(self, depth: int) -> str:
         start = self.at

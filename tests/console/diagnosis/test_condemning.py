@@ -34,6 +34,21 @@ def test_an_expired_certificate_is_red_where_it_condemns() -> None:
         assert all(rung.detail.startswith("expired: ") for rung in rungs)
 
 
+def test_a_certificate_that_is_well_is_not_condemned_with_another_one_of_its_lane() -> None:
+    """A vantage that asked a moment before the change was shown the one before."""
+    case = next(case for case in CASES if case.says == "the certificate has expired")
+    seen = stage(case)
+    lane = next(each for each in seen.lanes.values() if each.lane.port == 993)
+    assert lane.service is not None and lane.service.certificate is not None
+    lane.service.certificate = replace(lane.service.certificate, not_after=seen.at + 9e6, not_before=seen.at - 9)
+    (told,) = [each for each in judge_lane(seen, lane) if each.hop == "service"]
+    assert (told.outcome, told.word) == ("failed", "expired")
+    rungs = [(rung.outcome, rung.detail) for rung in told.evidence if rung.name == "tls"]
+    assert rungs
+    assert all((outcome == "failed") is detail.startswith("expired: ") for outcome, detail in rungs)
+    assert not any("from mailcow" in detail for outcome, detail in rungs if outcome == "failed")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.says)
 def test_a_cell_that_is_broken_has_a_rung_that_is_not_well(case: object) -> None:
     seen = stage(case)  # type: ignore[arg-type]

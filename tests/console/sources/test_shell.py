@@ -121,7 +121,7 @@ def test_what_does_not_close_is_said_at_its_place(text: str, said: str) -> None:
     assert found.commands
 
 
-@pytest.mark.parametrize("piece", ["$((", '"$(', "$(", "`", "<<A\n", "(", " <<<", "\\\n", '"', "${"])
+@pytest.mark.parametrize("piece", ["$((", '${a"', "${a'", '"$(', "$(", "`", "<<A\n", "(", " <<<", "\\\n", '"', "${"])
 def test_repetition_ends(piece: str) -> None:
     assert read(piece * 20_000, "x").file == "x"
 
@@ -141,3 +141,24 @@ def test_a_carriage_return_behind_the_interpreter_is_said() -> None:
     (carriage,) = read("#!/bin/sh\r\nset -e\r\n", "s.sh").problems
     assert str(carriage).startswith("s.sh:1:10: the line ends in CR and LF")
     assert read("\ufeff#!/bin/sh\nset -e\n", "s.sh").problems == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'fresh=${2%"${2##*/}"}.$fresh',
+        "x=${a#'\"'}",
+        "x=\"${a#'}'}\"",
+        'x="${a:-it\'s}"',
+        'x=${a:-"b } c"}',
+        'x=${a:-$(echo "}")}',
+        "x=$(case $p in *C*) ;; *) false ;; esac && echo b)",
+        'x="$(case $p in (a) echo ")" ;; b) (y) ;; esac)"',
+        "x=$(echo case esac)",
+    ],
+)
+def test_braces_and_patterns_inside_of_what_is_put_in_place_close_nothing_else(text: str) -> None:
+    found = read(f'{text}\ndeploy "$@"\n', "x")
+    assert found.problems == ()
+    assert found.commands[-1].texts == ("deploy", "$@")
+    assert found.commands[-1].span.line == 2
