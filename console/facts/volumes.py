@@ -123,7 +123,11 @@ async def ask(host: Host, wanted: Sequence[Wanted]) -> DiskReport:
         raise FileError(f"python3: not found on {host.name}, where it proves a disk blank; apt-get install python3")
     if done.status:
         raise FileError(explain(host.name, "python3", done))
-    return parse(done.stdout, host.name)
+    said = parse(done.stdout, host.name)
+    untold = [each for each in wanted if each.name not in said.volumes or (each.path and each.path not in said.folders)]
+    if untold:
+        raise HostError(f"{host.name} did not say how {clean(untold[0].name, 60)} is")
+    return said
 
 
 def parse(data: bytes, host: str) -> DiskReport:

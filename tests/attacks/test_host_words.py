@@ -13,9 +13,10 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from console.errors import HostError
 from console.estate.load import load
 from console.events import Prompt
-from console.facts import disks, installation, log
+from console.facts import disks, installation, log, volumes
 from console.flows import Plan, Run, Step, needed
 from console.flows.certificate_sync import lines
 from console.flows.certificate_sync.ground import HOOKS, MOST
@@ -219,6 +220,14 @@ def bare(root: Path, said: bytes = b"") -> StepContext:
 async def test_a_mode_that_is_none_is_not_read(said: bytes, tmp_path: Path) -> None:
     assert await bare(tmp_path, said).mode("here", "/etc/x", 0o640) == 0o640
     assert await bare(tmp_path, b"755\n").mode("here", "/etc/x", 0o640) == 0o755
+
+
+@pytest.mark.parametrize("told", ['{"a": {}}', '{"b": {}}', "{}"])
+async def test_a_host_that_tells_nothing_of_a_volume_is_not_our_own_fault(told: str) -> None:
+    said = f'{{"root": true, "lacking": [], "volumes": {told}, "folders": {{"/a": {{}}}}, "docker": {{}}}}'
+    wanted = [volumes.Wanted("a", (), "/a"), volumes.Wanted("b", (), "/b")]
+    with pytest.raises(HostError, match=r"vps did not say how [ab] is"):
+        await volumes.ask(Says(said.encode()), wanted)
 
 
 # ── what is kept and printed ────────────────────────────────────────────────────────────────────────────────────────
