@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 REHEARSAL = "no site.toml here: this is a rehearsal; i sets up your own (or cowhand init)"
 """What is said where there is no site file; it fits into 80 columns."""
 
+JOINED = "this lab was up already: whoever else has it open breaks and heals it too"
+"""What is said where a lab that runs is joined."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cowhand and return its exit status."""
@@ -75,6 +78,8 @@ def _screens(arguments: argparse.Namespace) -> int:
         elif not arguments.lab and not arguments.site and find(None) is None:
             arguments.lab = True
             first, hint = _without_a_site(arguments)
+        elif arguments.lab and _is_joined():
+            hint = JOINED
         path = several[0] if several else site_file(arguments)
     except CowhandError as error:
         say(str(error))
@@ -104,6 +109,20 @@ def _several(arguments: argparse.Namespace) -> list[Path]:
 
     found = [*site_names.sites().values()]
     return found if len(found) > 1 else []
+
+
+def _is_joined() -> bool:
+    """Whether a lab that all of this user's consoles share is up; where that cannot be asked, the engine says why."""
+    from console.errors import CowhandError
+    from console.lab import place
+
+    try:
+        there = place.connect(place.well_known(), 1.0)
+    except CowhandError:
+        return False
+    if there is not None:
+        there.close()
+    return there is not None
 
 
 def _without_a_site(arguments: argparse.Namespace) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -125,8 +126,22 @@ def test_a_rehearsal_that_nobody_asked_for_says_what_it_is(
     tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     monkeypatch.delenv("COWHAND_SITE", raising=False)
+    monkeypatch.setenv("COWHAND_LAB", f"cowhand-nobody-{os.getpid()}")
     empty = tmp_path / "empty"
     empty.mkdir()
     said = subprocess.run([sys.executable, "-c", HINT, *words], cwd=empty, capture_output=True, text=True, timeout=60)
     assert said.stdout.strip() == ("" if words else entry.REHEARSAL), said.stderr
     assert len(entry.REHEARSAL) <= 78
+
+
+def test_a_lab_that_is_joined_is_said_to_be_shared(tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from console.lab import place
+
+    monkeypatch.setenv("COWHAND_LAB", f"cowhand-joined-{os.getpid()}")
+    there = place.Place(place.well_known())
+    try:
+        said = subprocess.run([sys.executable, "-c", HINT, "--lab"], capture_output=True, text=True, timeout=60)
+    finally:
+        there.close()
+    assert said.stdout.strip() == entry.JOINED, said.stderr
+    assert len(entry.JOINED) <= 78
