@@ -14,13 +14,16 @@ from console.text import clean
 COMMAND = ("incus", "list", "--format", "json")
 EVERYWHERE = ("incus", "list", "--all-projects", "--format", "json")
 
+NETWORKING = ("nic", "pci", "usb")
+"""Types of devices that may be a network's; those of the last two are cards of the host."""
+
 
 class Machine(Struct, frozen=True):
     """An instance as it is: `settings` has limits.cpu, limits.memory and root (its disk's size), as Incus writes them.
 
     `addresses` are those that its nics pin, `has` those that it has now, `status` Incus's word ("Running"). `volumes`
     are (device, pool, volume) of the storage volumes that are attached to it, `snapshots` the names of its snapshots.
-    """
+    `networked` is False where nothing connects it to a network, and None where that is not told."""
 
     name: str
     type: str
@@ -31,6 +34,7 @@ class Machine(Struct, frozen=True):
     volumes: tuple[tuple[str, str, str], ...] = ()
     project: str = "default"
     snapshots: tuple[str, ...] = ()
+    networked: bool | None = None
 
 
 class Machines(Struct, frozen=True):
@@ -88,7 +92,19 @@ def machine(row: dict[str, Any]) -> Machine:
         tuple(sorted(volumes)),
         clean(str(row.get("project") or "default"), 60),
         tuple(clean(str(each.get("name", "")), 80) for each in row.get("snapshots") or ()),
+        _networked(row, config),
     )
+
+
+def _networked(row: dict[str, Any], config: dict[str, Any]) -> bool | None:
+    """Whether anything connects it to a network; None where devices are not told, or may be added by hand."""
+    devices = row.get("expanded_devices")
+    if devices is None:
+        return None
+    if any(device.get("type") in NETWORKING for device in devices.values()):
+        return True
+    by_hand = " ".join(str(config.get(key, "")) for key in ("raw.qemu", "raw.qemu.conf", "raw.lxc")).lower()
+    return None if "net" in by_hand or "nic" in by_hand else False
 
 
 def _has(row: dict[str, Any]) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ MEANINGS = (
     (r"\b40[13]\b|[Uu]nauthorized|[Nn]ot authorized|[Ff]orbidden|ExpiredToken|[Nn]o valid credential|"
      r"(?:token|credentials?|certificate)[^.]{0,40}(?:expired|invalid|not trusted)",
      "its token, certificate or password was not accepted"),
-    (r"already exists",
+    (r"already exists|UNIQUE constraint failed",  # the latter is Incus' word for an instance of that name
      "what it was to make is there already, and its state does not know it (tofu import takes it in)"),
     (r"\b[Ii]n use\b", "Incus does not change a volume that is in use: stop what uses it first"),
     (r"provider (?:package|plugin)s?|[Ff]ailed to (?:query|install|resolve)|provider [^ ]+ was not found|"

@@ -89,7 +89,7 @@ class Incus:
 
     def inside(self, *words: str) -> list[str]:
         """The command that runs another one beside it."""
-        environment = [f"INCUS_DIR={self.state}", f"INCUS_CONF={self.folder}/client", "HOME=/root"]
+        environment = [f"INCUS_DIR={self.state}", f"INCUS_CONF={self.folder}/client", f"HOME={self.folder}/home"]
         return ["nsenter", "-t", str(self.inner), "-n", "-m", "-p", "env", *environment, *words]
 
     def run(self, *words: str) -> str:

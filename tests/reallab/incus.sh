@@ -9,6 +9,8 @@ mount -t sysfs sysfs /sys # that of this network
 mount --rbind "$state/cgroup" /sys/fs/cgroup
 mount -t overlay overlay -o "lowerdir=$root/usr:/usr" /usr
 ip link set lo up
+mkdir -p -m 700 /run/cowhand
+mount -t tmpfs -o mode=700 lock /run/cowhand # the locks of a cowhand that runs here are not this machine's
 
 # Devices of its own: the kernel may have no vhost_vsock, without which Incus runs no VM. vsock.py stands in for it.
 mount -t tmpfs -o mode=755 dev "$state/dev"

@@ -25,7 +25,7 @@ async def vm(context: StepContext, work: Work) -> CheckResult:
         return skipped("no file says what the VM is called", *(_row(each) for each in machines.found))
     for _ in range(TRIES if work.applied else 0):
         found = ours(context, machines)
-        if len(found) < len(wanted) or all(each.status != "Running" or each.has for each in found):
+        if len(found) < len(wanted) or not any(_late(each) for each in found):
             break
         await asyncio.sleep(PAUSE)
         context.invalidate()
@@ -42,6 +42,11 @@ async def vm(context: StepContext, work: Work) -> CheckResult:
     return _addressed(context, found, rows)
 
 
+def _late(machine: Machine) -> bool:
+    """Whether its address is yet to come: one that is pinned is known, and what no network reaches gets none."""
+    return machine.status == "Running" and not machine.has and not machine.addresses and machine.networked is not False
+
+
 def _addressed(context: StepContext, found: list[Machine], rows: tuple[str, ...]) -> CheckResult:
     """Whether the servers of HAProxy lead to one of these instances."""
     names = join_words([each.name for each in found])
@@ -52,6 +57,8 @@ def _addressed(context: StepContext, found: list[Machine], rows: tuple[str, ...]
     if not expected:
         return done(f"{runs}; no file says at which address HAProxy expects it", *rows)
     if astray := [address for address in expected if address not in has | pinned]:
+        if not has and all(each.networked is False for each in found):
+            return wrong(f"HAProxy's servers expect {join_words(astray)}, and {names} has no network device", *rows)
         if not has:
             return done(f"{runs}; Incus does not tell its address, so whether it has {astray[0]} is not known", *rows)
         return wrong(f"HAProxy's servers expect {join_words(astray)}, and {names} has {join_words(sorted(has))}", *rows)

@@ -201,6 +201,7 @@ ERRORS = {
     "ExpiredToken: the security token has expired": "was not accepted",
     "dial tcp: lookup home: no such host": "something it needs could not be reached",
     "No value for required variable": "give it in terraform.tfvars",
+    'Failed to create "instances" entry: UNIQUE constraint failed: instances.name': "is there already",
 }
 
 
@@ -301,6 +302,8 @@ SEEN: dict[str, tuple[Machines, str, str]] = {
     "elsewhere": (Machines((Machine("mailcow", "vm", status="Running", has=("10.10.10.9",)),)), "wrong",
                   "HAProxy's servers expect 10.10.10.214, and mailcow has 10.10.10.9"),
     "silent": (Machines((Machine("mailcow", "vm", status="Running"),)), "done", "is not known"),
+    "without a network": (Machines((Machine("mailcow", "vm", status="Running", networked=False),)), "wrong",
+                          "HAProxy's servers expect 10.10.10.214, and mailcow has no network device"),
     "nobody can tell": (Machines(error="incus: not found on home"), "skipped", "cannot be told"),
 }  # fmt: skip
 
@@ -317,6 +320,34 @@ async def test_what_incus_says_decides_and_what_it_does_not_say_is_not_claimed(r
 
     found = await looking.vm(context(case.CASE, root), Told())
     assert (found.state, words in found.words) == (state, True), found.words
+
+
+@pytest.mark.parametrize(
+    ("machine", "asked"),
+    [
+        (Machine("mailcow", "vm", {}, ("10.10.10.214",), "Running"), 1),
+        (Machine("mailcow", "vm", status="Running", networked=False), 1),
+        (Machine("mailcow", "vm", status="Running", networked=True), 3),
+    ],
+    ids=["pinned", "no network", "to come"],
+)
+async def test_after_an_apply_only_an_address_that_may_come_is_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch, machine: Machine, asked: int
+) -> None:
+    monkeypatch.setattr(looking, "PAUSE", 0.0)
+    monkeypatch.setattr(looking, "TRIES", 2)
+
+    class Told(Work):
+        count = 0
+
+        async def machines(self, context: StepContext) -> Machines:
+            self.count += 1
+            return Machines((machine,))
+
+    work = Told()
+    work.applied = True
+    await looking.vm(context(case.CASE, root), work)
+    assert work.count == asked
 
 
 # ── progress, and the rehearsal ─────────────────────────────────────────────────────────────────────────────────────
