@@ -31,6 +31,12 @@ _CODE = (".lua", ".so", ".luac")
 _LUA = re.compile(r"lua|\$")
 """In what words a line loads Lua, or may: a variable stands for any word."""
 
+_LOADS = (
+    "command", "external-check", "filter", "module-load", "module-path", "presetenv", "program", "setenv", "ssl-engine",
+    "ssl-provider", "ssl-provider-path",
+)  # fmt: skip
+"""Words that begin a line by which a program, or another file, says what is loaded."""
+
 
 def command(made: Plan) -> tuple[list[str], str]:
     """Return the command that checks the files that a plan writes, and why it is not run.
@@ -83,7 +89,9 @@ def _argv(estate: Estate) -> list[str]:
 
 def _use(estate: Estate, argv: list[str], found: tuple[Reach, ...]) -> Use:
     folder = estate.file.absolute().parent
-    lua = any(not each.words or _LUA.search(" ".join((*each.words, each.text))) for each in found)
+    lua = any(
+        not each.words or _LUA.search(" ".join((*each.words, each.text))) or each.words[0] in _LOADS for each in found
+    )
     code = tuple(islice(_readable(estate, folder) if lua else _code(folder), MOST + 1))
     full = len(code) > MOST
     return Use(

@@ -51,6 +51,30 @@ def private(folder: Path) -> Path:
     return folder
 
 
+WHOSE = "site"
+"""The file that tells what a folder is for."""
+
+
+def private_for(store: Path, word: str, told: bytes) -> Path:
+    """Return the private folder in `store` for what `told` names, made when missing; raises `OSError`.
+
+    It is called by a checksum, as it always was. Where another has that one too, the folder is called by a sum: a clone
+    may have a folder for each guess where another site is."""
+    import hashlib
+    import zlib
+
+    from console.store import atomic
+
+    sum_of = hashlib.sha256(told).hexdigest()
+    folder = private(store / f"{word}-{zlib.crc32(told):08x}")
+    try:
+        whose = (folder / WHOSE).read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        atomic.write(folder / WHOSE, f"{sum_of}\n".encode())
+        return folder
+    return folder if whose == sum_of else private(store / f"{word}-{sum_of[:32]}")
+
+
 def repository(folder: Path) -> Path | None:
     """Return the root of the folder's git repository; neither a home folder that is one nor another user's counts.
 

@@ -14,7 +14,6 @@ import re
 import shlex
 import socket
 import time
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -95,14 +94,13 @@ class Carried(Struct, frozen=True):
 
 def place(site: Path, lab: bool = False) -> Path:
     """Return the private folder of a site's journals, made when missing; raises `JournalError`."""
-    from console.store.folders import private, state_folder
+    from console.store.folders import private, private_for, state_folder
 
     resolved = os.path.realpath(site)
     which = os.environ.get("COWHAND_LAB", "") if lab else ""
     word = re.sub(r"[^A-Za-z0-9._-]+", "-", "lab" if lab else Path(resolved).parent.name).strip("-.")[:40] or "site"
-    name = f"{word}-{zlib.crc32(os.fsencode(resolved + which)):08x}"
     try:
-        return private(private(state_folder() / FOLDER) / name)
+        return private_for(private(state_folder() / FOLDER), word, os.fsencode(resolved + which))
     except OSError as error:
         raise JournalError(f"no journal can be kept: {clean(str(error), 200)}") from None
 

@@ -49,6 +49,8 @@ def use(place: Place, site: Path) -> Use:
     executes = [shown(str(path), top) for path in runs]
     executes += [f"what {shown(str(path), top)} names in an encryption block" for path in keys]
     executes += [f"what {shown(str(path), top)} names: the backend reads it" for path in there]
+    if place.file is None:
+        executes += [f"what {shown(str(place.data / 'terraform.tfstate'), top)} may name: the settings of the backend"]
     refused = ""
     if full := len(deciding) > MOST:
         refused = f"{shown(str(place.folder), top)} has more than {MOST} files that decide what runs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from console.errors import InputError
 from console.estate import cache, load, site_file
 from console.estate.files import Files, Memo
 from console.estate.places import WORDS, Kind, fits, operators_own
+from console.store import journal
 from tests.attacks.conftest import MALLORY, Mallory
 
 SHADOW = "root:$6$abcdefgh$aGVsbG8gd29ybGQ:19000:0:99999:7:::\ndaemon-of-ours:*:19000:0:99999:7:::\n"
@@ -322,3 +324,16 @@ def test_a_file_that_keeps_its_size_and_times_is_read_again_all_the_same(clone: 
     second = Files(memo, clone / "site.toml", {}).read("f.sh", ())
     assert first and second and (first.text[-2:], second.text[-2:]) == ("b\n", "c\n")
     assert cache.stamp(source) != told
+
+
+def test_two_sites_whose_paths_have_one_checksum_share_no_journal(tmp_path: Path) -> None:
+    """A clone may have a folder for each guess where another site of its operator's is."""
+    top, known = os.path.realpath(tmp_path), dict[int, str]()
+    for number in range(1_000_000):  # among some 80,000 two have one
+        site = f"{top}/{number * 0x9E3779B97F4A7C15 % 2**64:x}/mail/site.toml"
+        twin = known.setdefault(zlib.crc32(site.encode()), site)
+        if twin != site:
+            break
+    assert zlib.crc32(site.encode()) == zlib.crc32(twin.encode())
+    first, second = journal.place(Path(twin)), journal.place(Path(site))
+    assert first != second and (first, second) == (journal.place(Path(twin)), journal.place(Path(site)))

@@ -174,6 +174,16 @@ def test_a_file_that_lua_may_read_is_part_of_the_yes_whatever_it_is_called(clone
     assert clone.marks() == []
 
 
+@pytest.mark.parametrize("line", ["filter opentracing config ot.cfg", "ssl-provider evil", "setenv LUA_PATH x"])
+def test_so_is_any_where_another_file_says_what_is_loaded(clone: Clone, run: Run, line: str) -> None:
+    clone.program(clone.bin / "haproxy", CHECKS.format())
+    clone.plant_lua(line)
+    (clone.folder / "libx.so.1").write_text("")
+    assert run("trust --yes")[0] == 0
+    (clone.folder / "libx.so.1").write_text("more")
+    assert run("trust")[0] != 0
+
+
 @pytest.fixture
 def dialled(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
     """Have the clone reach a host by its own ssh configuration, with a line more."""
@@ -218,8 +228,11 @@ def test_what_only_connects_needs_no_yes_for_all_files(
     assert (run("trust")[0] == 0) is ("known" not in line)
 
 
-HANDING_ON = ("ForwardAgent yes", "\tSendEnv=*", '"RemoteForward" 2222 localhost:22', "GSSAPIDelegateCredentials yes",
-              "ControlPath ~/.bash_login", "Tunnel yes", "ForwardX11Trusted yes", "DynamicForward 1080")  # fmt: skip
+HANDING_ON = (
+    "ForwardAgent yes", "\tSendEnv=*", '"RemoteForward" 2222 localhost:22', "GSSAPIDelegateCredentials yes",
+    "ControlPath ~/.bash_login", "Tunnel yes", "VerifyHostKeyDNS yes", "NoHostAuthenticationForLocalhost yes",
+    "ForwardX11Trusted yes", "DynamicForward 1080",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("line", HANDING_ON)

@@ -112,7 +112,7 @@ async def ask_ssh(ssh: str, destination: str, file: Path | None = None) -> Raw:
         said = next((line for line in err.decode("utf-8", "replace").splitlines() if line.strip()), "no reason given")
         raise NoWayIn(f"ssh cannot read its configuration for {destination}: {clean(said, 160)}")
     raw: dict[str, tuple[str, ...]] = {}
-    for line in out.decode("utf-8", "surrogateescape").splitlines():
+    for line in out.decode("utf-8", "surrogateescape").split("\n"):
         word, _, value = line.partition(" ")
         if value:
             raw[word.lower()] = (*raw.get(word.lower(), ()), value)

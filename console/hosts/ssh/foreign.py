@@ -31,9 +31,12 @@ _REACHES = re.compile(
 """Directives that run or load something, name other files, or say which host keys are right, wherever they stand."""
 
 _HANDS_ON = re.compile(
-    r"\W*(?:forwardagent|forwardx11|gssapidelegate|sendenv|(?:local|remote|dynamic)forward|tunnel|control(?:master|path))"
+    r"\W*(?:forwardagent|forwardx11|gssapidelegate|sendenv|(?:local|remote|dynamic)forward|tunnel|control(?:master|path)"
+    r"|verifyhostkeydns|nohostauthentication)"
 )
-"""Directives by which `ssh`, for a shell, hands on agents, variables and ways in, at the beginning of a line."""
+"""Directives by which `ssh`, for a shell, hands on agents, variables and ways in, or believes a key that nobody saw.
+
+They count at the beginning of a line."""
 
 _PROGRAM = re.compile("proxycommand|knownhostscommand|localcommand|exec")
 """Directives that run a program, which may read whatever file it likes."""
