@@ -37,8 +37,8 @@ _ELSEWHERE = re.compile(r"""\bbackend\b(?!\s*"local"\s*\{)""")
 """A backend that is not a local file; also a word of a comment: that costs a yes more, and no less."""
 
 _KNOWN = re.compile(
-    r"""required_providers\s*+\{(?:\s|,|(?:\#|//)[^\n]*+\n|[\w-]++\s*+=\s*+(?:"[^"$%]*+"|\{(?:\s|,|(?:\#|//)[^\n]*+\n
-    |version\s*+=\s*+"[^"$%]*+"|source\s*+=\s*+"(?:registry\.(?:terraform|opentofu)\.(?:io|org)/)?
+    r"""required_providers\s*+\{(?:\s|,|(?:\#|//)[^\n]*+\n|[\w-]++\s*+=\s*+(?:"[^"$%\\]*+"|\{(?:\s|,|(?:\#|//)[^\n]*+\n
+    |version\s*+=\s*+"[^"$%\\]*+"|source\s*+=\s*+"(?:registry\.(?:terraform|opentofu)\.(?:io|org)/)?
     (?:lxc/incus|terraform-lxd/lxd|hashicorp/(?:random|tls|time|null))")*+\}))*+\}""",
     re.VERBOSE,
 )

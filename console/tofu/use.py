@@ -41,7 +41,7 @@ def use(place: Place, site: Path) -> Use:
     read = [path for path in named or () if _inside(path, place) and not path.is_dir()]
     deciding += read
     there = [path for path in read if os.path.lexists(path)]
-    if keys or there:  # they may name programs, by whatever any other file says
+    if keys or there or _execs(place):  # they may name programs, by whatever any other file says
         deciding += other_files(place)
     runs = [path for path in packages if os.access(path, os.X_OK)]
     top = os.path.realpath(site)
@@ -92,6 +92,17 @@ def _named(place: Place) -> list[Path] | None:
     if None in texts or len(texts) > MOST:
         return None
     return [place.folder / os.path.expanduser(text) for text in sorted(filter(None, texts))]  # noqa: PTH111 (never raises)
+
+
+def _execs(place: Place) -> bool:
+    """Whether the settings of a backend may have a block `exec`: how to log in, by a program and its words."""
+    try:
+        told = text_file.read(place.data / "terraform.tfstate", "", lenient=True)
+    except FileNotFoundError:
+        return False
+    except (OSError, InputError):
+        return True
+    return "exec" in told.lower() or "\\u" in told.lower()
 
 
 def _plain(text: str) -> str | None:

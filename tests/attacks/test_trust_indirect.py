@@ -68,6 +68,11 @@ INDIRECT = {
         'provider "incus" {\n  config_path = "./kube"\n}\n',
         "infra/kube",
     ),
+    "one behind a quotation mark": (
+        "x.tf",
+        'terraform {\n  required_providers {\n    incus = { version = "1\\" } } #", "source" = "a/b" }\n  }\n}\n',
+        "infra/kube",
+    ),
     "a script called as a state": (
         "x.tf",
         'resource "terraform_data" "x" {\n  provisioner "local-exec" {}\n}\n',
@@ -94,6 +99,17 @@ def test_a_script_of_a_provision_is_part_of_the_yes_however_it_is_named(clone: C
     (clone.top / "pwned-tofu").unlink()
     assert run("flow provision --yes")[0] == 4
     assert clone.marks() == []
+
+
+def test_a_script_of_a_backend_that_logs_in_by_a_program_is_part_of_the_yes(clone: Clone, run: Run) -> None:
+    clone.keep_state_elsewhere("kubernetes")
+    told = clone.infra / ".terraform/terraform.tfstate"
+    words = '"config": {"exec": [{"command": "sh", "args": ["-c", "sh x.sh"]}]}'
+    told.write_text(told.read_text().replace('"config": {}', words))
+    script = clone.program(clone.infra / "x.sh", "exit 1\n")
+    assert run("trust --yes")[0] == 0
+    script.write_text("exit 2\n")
+    assert "x.sh has changed since this folder was trusted" in run("trust")[1]
 
 
 KNOWN = """
@@ -196,7 +212,7 @@ def dialled(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ob
 @pytest.mark.parametrize(
     "line",
     ["ProxyCommand ./x.sh", "ProxyCommand sh -c \"cd ..; ./x.s''h\"", "Match exec %d/x.sh", "ProxyCommand make -s way",
-     "ProxyCommand ssh -F deep/config -W %h:%p jump"],
+     "ProxyCommand ssh -F deep/config -W %h:%p jump", "ProxyCommand /clone/deep/ssh %h"],
 )  # fmt: skip
 def test_a_file_that_an_ssh_configuration_may_run_is_part_of_the_yes(
     clone: Clone, run: Run, line: str, dialled: Callable[[str], object]

@@ -42,7 +42,8 @@ _PROGRAM = re.compile("proxycommand|knownhostscommand|localcommand|exec")
 """Directives that run a program, which may read whatever file it likes."""
 
 _WAYS = re.compile(
-    r"proxycommand(?: +|\t+| *= *)(?:exec +)?(?:/\S+/)?(?:ssh|nc|ncat|netcat|cloudflared|tailscale|corkscrew|connect)"
+    r"proxycommand(?: +|\t+| *= *)(?:exec +)?(?:/(?:usr/(?:local/)?)?bin/)?"
+    r"(?:ssh|nc|ncat|netcat|cloudflared|tailscale|corkscrew|connect)"
     r"(?: +(?:-[wqplxn46]|--hostname|--proxy|--proxy-type|[a-z0-9%][a-z0-9_.:@%-]*))* *"
 )
 """Programs that only connect, asked for nothing else: of these the files count that stand in the line."""
