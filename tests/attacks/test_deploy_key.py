@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from console.flows.certificate_sync import letting_in
 from tests.assets.mail_host import MailHost
 from tests.assets.pairs import NAME, authority, new, old
 from tests.ssh.conftest import SSHD, Sshd
@@ -113,6 +114,22 @@ class Gate:
             )
             assert not line.startswith("PATH=/evil") and not line.startswith("/dev/")
             assert not line.startswith("arguments") or line == f"arguments --authority /etc/authority.pem {NAME}"
+
+
+def test_the_flow_sees_what_a_real_sshd_takes(gate: Gate) -> None:
+    """Where AcceptEnv is "*", BASH_ENV=/dev/stdin runs what is sent: there the key is not let in at all."""
+    folder = gate.sshd.folder
+    (folder / "bin").mkdir(exist_ok=True)
+    real = folder / "bin/sshd"
+    for more, found in (("", ""), ("AcceptEnv BASH*\n", "BASH*")):
+        given = folder / "sshd_given"
+        given.write_text(f"HostKey {folder}/host\nAcceptEnv LANG LC_*\nMatch Address 10.0.0.0/8\n{more}")
+        real.write_text(f'#!/bin/sh\nexec {SSHD} "$@" -f {given}\n')
+        real.chmod(0o755)
+        env = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
+        words = ["sh", "-c", letting_in.TAKES, "sh", "10.10.10.1"]
+        said = subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout
+        assert said and letting_in.harmful(said) == found
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from console.flows import (
     needed,
     refused,
 )
-from console.flows.certificate_sync import commands, lines, proof, way_back
+from console.flows.certificate_sync import commands, letting_in, lines, proof, way_back
 from console.flows.certificate_sync.acme import Acme
 from console.flows.certificate_sync.ground import (
     AUTHORITY,
@@ -246,8 +246,7 @@ class Allow(Part):
         there = lines.source(text, key) or await _source(context, found.address)
         question = f"From which address does {context.name('mail')} see {context.name('proxy')}?"
         source = context.ask(Ask("from", question, kind="host", given=there or None))
-        if not lines.narrows(source):
-            raise Refusal(f'{clean(source, 60)} cannot stand in from="…"')
+        await letting_in.refuse(context, source)
         return key, text, lines.line(found, key, source, authority(context) is not None)
 
 
