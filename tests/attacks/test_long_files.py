@@ -12,6 +12,7 @@ import pytest
 from console.errors import FileError
 from console.estate.load import load
 from console.flows.haproxy_listeners import steps as listeners
+from console.flows.haproxy_listeners.running import EDITED as PROXYS
 from console.flows.haproxy_listeners.wanted import wanted
 from console.flows.proxy_override import steps as override
 from console.flows.proxy_override.stack import EDITED, MOST, POSTFIX, Binding
@@ -54,7 +55,7 @@ def test_eight_times_the_listeners_cost_about_eight_times_as_much(piece: str, tm
     assert spent(work, large) / spent(work, small) < 14
 
 
-class Strict(stack.Vps):
+class StrictProxy(proxy.Proxy):
     """Stands for a machine that reads no more of a file than it is asked to, as the real ones do."""
 
     async def read(self, path: str, cap: int = 1 << 20) -> bytes:
@@ -62,6 +63,9 @@ class Strict(stack.Vps):
         if len(data) > cap:
             raise FileError(f"{path} is larger than {cap} bytes")
         return data
+
+
+class Strict(StrictProxy, stack.Vps): ...
 
 
 @pytest.mark.parametrize("name", ["mailcow.conf", "docker-compose.override.yml", "data/conf/dovecot/extra.conf"])
@@ -80,6 +84,15 @@ async def test_a_file_that_is_edited_has_the_length_that_people_write(
     with pytest.raises(FileError, match=f"{name} is larger than {EDITED} bytes"):
         for step in (override.Find(), override.Ports(), override.Trust()):
             await step.check(context)
+
+
+async def test_a_haproxy_cfg_that_nobody_writes_is_not_edited(tmp_path: Path) -> None:
+    proxy.build(tmp_path)
+    with (tmp_path / proxy.CONFIGURATION).open("a") as file:
+        file.write("#" * PROXYS)
+    context = StepContext(load(tmp_path / "site.toml"), {"proxy": StrictProxy(tmp_path, "proxy", "vps")})
+    with pytest.raises(FileError, match=f"haproxy.cfg is larger than {PROXYS} bytes"):
+        await listeners.File().check(context)
 
 
 async def test_of_thousands_of_published_ports_none_is_worked_out(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ PROGRAM = "program"
 LOOK = 20.0
 """Seconds a small command may take: HAProxy reads all certificates to check its file."""
 
+EDITED = 256 << 10
+"""Bytes of a file that is edited, which is read some twenty times over: thousands of lines."""
+
 PROOF = 30.0
 """Seconds in which HAProxy has to read its file, and then to have every server UP.
 
@@ -61,7 +64,7 @@ async def look(context: StepContext) -> Found | CheckResult:
         return path
     if context.expects(PROGRAM):
         raise NotYetKnown("HAProxy does not run yet")
-    text = await context.text("proxy", path)
+    text = await context.text("proxy", path, EDITED)
     name = context.name("proxy")
     if text is None:
         return refused(f"there is no {path} on {name}; say where HAProxy's file is: [deployed] in site.toml")
