@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from shlex import quote
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.certificates import covers, ended
@@ -204,7 +205,7 @@ def _open_keys(places: Sequence[CertificatePlace]) -> Iterator[Finding]:
             summary = f"{place.host}:{place.key_path} is a private key that {who} (mode {place.mode}, {place.owner})"
             yield finding(
                 "CH026", summary, place.host, observed=True,
-                remedy=f"chmod 600 {place.key_path}; who could read it may have it: renew with a new key",
+                remedy=f"chmod 600 {quote(place.key_path)}; who could read it may have it: renew with a new key",
             )  # fmt: skip
 
 

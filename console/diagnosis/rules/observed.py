@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from shlex import quote
 
 from console.diagnosis.catalogue import finding
 from console.diagnosis.certificates import UNKNOWN, certificate_trouble, ended
@@ -168,7 +169,7 @@ def disk_full(seen: Observed) -> Iterator[Finding]:
             for disk in full
         ]
         summary = f"no room on {host}: {join_words(told)}: mail may be refused or lost"
-        remedy = f"make room on {host}: du -x {full[0].place} tells where it went"
+        remedy = f"make room on {host}: du -x {quote(full[0].place)} tells where it went"
         yield finding("CH076", summary, host, observed=True, hop="service", remedy=remedy)
 
 

@@ -128,6 +128,12 @@ def test_a_key_that_others_may_read_or_change_is_said(mode: str, expected: list[
     assert ids(place(mode=mode)) == expected
 
 
+def test_a_command_that_mends_it_is_one_command_whatever_a_file_is_called() -> None:
+    named = msgspec.structs.replace(place(mode="644"), key_path="/etc/x;$(id).pem")
+    (found,) = [each for each in findings((named,), None, "", 1.0) if each.id == "CH026"]
+    assert (found.remedy or "").startswith("chmod 600 '/etc/x;$(id).pem'; who ")
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [

@@ -66,6 +66,7 @@ def test_of_two_certificates_that_are_not_trusted_each_is_told_where_it_is_serve
         ((Disk("/", 98, 0),), "/ (98%)", "/"),
         ((Disk("/", 10, 98),), "/ (98% of its inodes)", "/"),
         ((Disk("/", 97, 100),), "/ (100% of its inodes)", "/"),
+        ((Disk("/a b;$(id)", 99, 0),), "/a b;$(id) (99%)", "'/a b;$(id)'"),
         ((Disk("/", 10, 10), Disk("/var", 100, 99), Disk("/srv", 99, 1)), "/var (100%) and /srv (99%)", "/var"),
     ],
 )
