@@ -29,6 +29,9 @@ FOLDER = "trust"
 LARGEST = 4 << 20
 """Bytes of one record: each file that was agreed to is a line of it."""
 
+MOST_BYTES = 4 << 30
+"""Bytes of all files that are agreed to: a sparse file of any size costs a repository nothing."""
+
 LONGEST = 400
 """Characters of a line that is agreed to: one that is cut off was not seen."""
 
@@ -125,6 +128,8 @@ def seal(folder: Path, uses: Sequence[Use]) -> Trust:
     for use in uses:
         if use.refused or (weak := _weak([real, *use.files])):
             raise TrustError(f"{use.name} is not run here: {use.refused or weak}")
+        if sum(_size(path) for path in dict.fromkeys(use.files)) > MOST_BYTES:
+            raise TrustError(f"{use.name} is not run here: its files have more than {MOST_BYTES >> 30} GiB")
         files = tuple(_sealed(path) for path in dict.fromkeys(use.files))
         if unread := next((each.path for each in files if not each.sum), None):
             raise TrustError(f"{clean(unread)} cannot be read, and so nobody knows what would run")
@@ -255,11 +260,12 @@ def _changed(agreed: Agreed, files: Sequence[Path], folder: str) -> Iterator[str
 
 def _same(before: Sealed, path: Path) -> bool:
     try:
-        if _stamp(path.stat()) == before.stamp:
-            return True
+        now = _stamp(path.stat())
     except OSError:
         return before.sum == ABSENT and not os.path.lexists(path)
-    return _sealed(path).sum == before.sum
+    if now == before.stamp:
+        return True
+    return now[0] == before.stamp[0] and _sealed(path).sum == before.sum
 
 
 def _utf8(text: str) -> bool:
@@ -279,6 +285,13 @@ def _sealed(path: Path) -> Sealed:
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
         return Sealed(str(path), hashlib.file_digest(file, "sha256").hexdigest(), _stamp(found))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # it is not there, or cannot be read: that is said where it is read
+        return 0
 
 
 def _stamp(found: os.stat_result) -> Stamp:

@@ -180,3 +180,17 @@ def test_a_folder_whose_name_is_no_text_is_told_and_not_trusted(clone: Clone, ca
     assert "is not UTF-8: rename it" in capsys.readouterr().err
     assert trust.find(odd) is None
     assert main(["trust", "--revoke", "--json"]) == 0
+
+
+def test_nothing_is_agreed_to_that_takes_minutes_to_be_read(clone: Clone, capsys: Said) -> None:
+    clone.keep_state_elsewhere()
+    (clone.folder / "ssh_config").write_text(NOWHERE)
+    assert main(["trust", "--yes"]) == 0
+    with clone.provider.open("r+b") as file:
+        file.truncate(1 << 33)  # a hole, which costs nothing
+    try:
+        assert main(["trust", "--yes"]) == 2
+    finally:
+        clone.provider.unlink()
+    assert "its files have more than 4 GiB" in capsys.readouterr().err
+    assert clone.marks() == []
