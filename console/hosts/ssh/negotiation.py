@@ -13,6 +13,13 @@ from console.hosts.ssh.known_hosts import KnownHosts
 from console.hosts.ssh.login import Attempt, client
 from console.text import join_words
 
+SPELLED = {
+    "ciphers": "Ciphers",
+    "kexalgorithms": "KexAlgorithms",
+    "pubkeyacceptedalgorithms": "PubkeyAcceptedAlgorithms",
+}
+"""Directives as OpenSSH spells them."""
+
 
 def options(attempt: Attempt, certificates: bool) -> dict[str, Any]:
     """asyncssh's arguments for a resolved destination: all of ours, none from files of its own."""
@@ -49,7 +56,9 @@ def options(attempt: Attempt, certificates: bool) -> dict[str, Any]:
             continue
         common = [name for name in wanted or _exchanges() if name in ours]
         if not common and directive != "macs":
-            raise NoWayIn(f"none of the {directive} set for {resolved.alias} is known to cowhand: {join_words(wanted)}")
+            raise NoWayIn(
+                f"cowhand knows none of the {SPELLED[directive]} set for {resolved.alias}: {join_words(wanted)}"
+            )
         if common:
             chosen[argument] = common
     return chosen
@@ -99,7 +108,7 @@ def host_key_algorithms(known: KnownHosts, resolved: Resolved, certificates: boo
     default = [name.decode() for name in (*get_default_certificate_algs(), *get_default_public_key_algs())]
     wanted = [name for name in resolved.allowed("hostkeyalgorithms") or default if name in ours]
     if not wanted:
-        raise NoWayIn(f"none of the HostKeyAlgorithms set for {resolved.alias} is known to cowhand")
+        raise NoWayIn(f"cowhand knows none of the HostKeyAlgorithms set for {resolved.alias}")
     signed = [name for name in wanted if "-cert-" in name]
     plain = [name for name in wanted if "-cert-" not in name]
     kinds = known.kinds(resolved.known_as)
