@@ -19,6 +19,8 @@ from console.incus import client
 from console.incus.seen import Change, Guest, Kept, Seen
 from console.incus.way import carried
 from tests.reallab.incus import Incus
+from tests.reallab.provisioned import SEED
+from tests.reallab.warden import PROJECT
 
 PATIENCE = 90.0
 
@@ -110,6 +112,43 @@ async def test_a_vm_whose_process_dies_is_told_to_have_stopped(vm: Incus) -> Non
         await asyncio.wait({following})
     assert (change.name, change.project) == ("mailcow", "default")
     vm.turn("mailcow", "start")
+
+
+VOLUMES = """\
+[sources]
+opentofu = ["mailcow.tf"]
+[hosts.home]
+role = "hypervisor"
+local = true
+[hosts.mail]
+role = "mail"
+via = "home"
+incus = "NAME"
+"""
+
+
+@pytest.mark.parametrize(
+    ("instance", "project", "why"),
+    [
+        ("mailcow", "default", "VM agent isn't currently running"),
+        ("mailcow", "other", "Instance is not running"),
+        ("elsewhere", "default", "Instance not found"),
+    ],
+    ids=["no agent", "stopped", "none"],
+)
+def test_into_a_vm_that_nobody_answers_in_no_volume_is_mounted_and_why_is_said(
+    vm: Incus, tmp_path: Path, instance: str, project: str, why: str
+) -> None:
+    vm.run("incus", "project", "switch", project)
+    (tmp_path / "mailcow.tf").write_text(SEED.read_text())
+    (tmp_path / "site.toml").write_text(VOLUMES.replace("NAME", instance))
+    argv = [sys.executable, "-m", "console", "--site", str(tmp_path / "site.toml"), "flow", "mount-volumes", "--yes"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path.parent / "state"), "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(vm.inside(*argv), capture_output=True, text=True, env=environment, timeout=PATIENCE,
+                          check=False)  # fmt: skip
+    vm.run("incus", "project", "switch", "default")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert why in done.stdout.splitlines()[-1], done.stdout + done.stderr
 
 
 # ── by HTTPS ────────────────────────────────────────────────────────────────────────────────────────────────────────

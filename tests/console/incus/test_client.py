@@ -6,10 +6,12 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.errors import HostError, NoWayIn, Refused, TimedOut
+from console.facts.incus import machine
 from console.formats import incus as formats
 from console.hosts.local import Local
 from console.incus import client, seen
@@ -127,3 +129,19 @@ def test_pylxd_is_imported_only_where_incus_is_asked() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "networked"),
+    [
+        ({"expanded_devices": {"eth0": {"type": "nic"}, "root": {"type": "disk"}}}, True),
+        ({"expanded_devices": {"card": {"type": "pci"}}}, True),
+        ({"expanded_devices": {"root": {"type": "disk"}}}, False),
+        ({"expanded_devices": {}, "expanded_config": {"raw.qemu": "-netdev user,id=n"}}, None),
+        ({"expanded_devices": {}, "expanded_config": {"raw.lxc": "lxc.net.0.type = veth"}}, None),
+        ({"devices": {"root": {"type": "disk"}}}, None),
+    ],
+    ids=["nic", "card", "none", "by hand in QEMU", "by hand in LXC", "not told"],
+)
+def test_a_machine_without_a_network_is_one_that_nothing_connects(row: dict[str, Any], networked: bool | None) -> None:
+    assert machine({"name": "vm", "type": "virtual-machine", **row}).networked is networked
