@@ -13,6 +13,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -76,9 +77,20 @@ class Incus:
     def stop(self) -> None:
         """End it, and all it runs: its namespaces go with it."""
         if self._process is not None:
+            first = self._first()
             self._process.kill()
             self._process.wait()
+            if first:  # it ends after all others inside
+                select.select([first], [], [], PATIENCE)
+                os.close(first)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _first(self) -> int:
+        """A descriptor that tells when the first process inside has ended; 0 when there is none."""
+        try:
+            return os.pidfd_open(self.inner)
+        except (OSError, IndexError):
+            return 0
 
     @property
     def inner(self) -> int:
