@@ -306,15 +306,30 @@ def _sum(lines: Sequence[str]) -> str:
 def _weak(paths: Sequence[Path]) -> str:
     """Say which of these files, or the folders and links on the way, another user could change; "" when none."""
     seen: set[Path] = set()
-    for real in (end for path in paths for end in _ends(path)):
+    folders: dict[Path, list[Path]] = {}  # thousands of files have a few
+    for real in (end for path in paths for end in _ends_by(folders, path)):
         for number, each in enumerate((real, *real.parents)):
             if each in seen:
                 break
             seen.add(each)
-            with suppress(FileNotFoundError):
+            try:
                 if why := _others(each, each.lstat(), number > 0):
                     return why
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                return f"{clean(str(each))} cannot be looked at ({(error.strerror or 'unknown reason').lower()})"
     return ""
+
+
+def _ends_by(folders: dict[Path, list[Path]], path: Path) -> list[Path]:
+    """Return what `_ends` yields, with what is known of folders."""
+    if path.name in ("", "..") or path.is_symlink():
+        return [*_ends(path)]
+    above = folders.get(path.parent)
+    if above is None:
+        above = folders[path.parent] = [*_ends(path.parent)]
+    return above if above[-1].is_symlink() else [*above, above[-1] / path.name]  # too many links lead nowhere
 
 
 def _ends(path: Path) -> Iterator[Path]:

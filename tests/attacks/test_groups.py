@@ -66,6 +66,15 @@ def test_a_link_that_another_can_lead_elsewhere_is_no_way_to_what_is_trusted(
     assert trust.doubt_of(kept, made) != ""
 
 
+@pytest.mark.parametrize("name", ["loop/x", "main.tf/x", "none/x", "long/x"])
+def test_a_name_that_leads_nowhere_ends_no_look(name: str, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "main.tf").write_text("x\n")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "long").symlink_to("x/" * 2000)
+    assert trust._weak([tmp_path / name, tmp_path / f"{name}x"]) == ""
+
+
 def test_a_group_of_ones_own_is_nobody_else(clone: Path, mallory: Mallory) -> None:
     clone.chmod(0o2775)
     with mallory.acting():
