@@ -31,20 +31,20 @@ class Spoken(Options):
     def _auth(self, at: int) -> None:
         """AUTH of Redis, SMTP and tcp-check, AUTHENTICATE of IMAP; a mechanism's name is no secret, nor is a user's."""
         value, word, begun = self.next(at), self.words[at].plain, at
-        if self.first in ("tcp-check", "stats") or value is None:
+        if self.first in ("tcp-check", "stats"):
             return
         while value is not None and _MECHANISM.fullmatch(value.plain):
             at += 1
             value = self.next(at)
-        if value is not None and value.low.strip(".,:!") in _OUTCOMES:
+        if value is None or value.low.strip(".,:!") in _OUTCOMES:
             return
         secret = self.next(at + 1)
-        if word == "AUTH" and at == begun and value is not None and secret is not None and len(self.words) == at + 3:
+        if word == "AUTH" and at == begun and secret is not None and len(self.words) == at + 3:
             if value.low not in _PROSE and secret.low.strip(".,:!") not in _OUTCOMES:  # Redis 6: AUTH user secret
                 self.hide_rest(secret)
             return
-        shouted = self.words[at].plain.isupper() and _answer(value.plain) if value is not None else False
-        if value is not None and (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
+        shouted = self.words[at].plain.isupper() and _answer(value.plain)
+        if (shouted or self.first == "auth") and not harmless(value.plain, "weak"):
             self.hide_rest(value)
 
     def _send(self, at: int) -> None:
@@ -74,28 +74,26 @@ class Spoken(Options):
             rest.append(word)
         self.again("last", at + len(rest))
         said = [word for word in rest if not word.low.startswith("-")]
-        options = "".join(word.plain.lstrip("-") for word in rest if word.low.startswith("-"))
+        options = "".join(word.plain for word in rest if word.low.startswith("-"))
+        before = self.words[at - 1].low if at > 0 else ""
         program = self.words[at].low.rpartition("/")[2].rstrip(":")
         if program in ("htpasswd", "mosquitto_passwd"):
             wanted = "b" in options and len(said) > 1
         elif program == "passwd":
-            wanted = at > 0 and self.words[at - 1].low.endswith("openssl") and bool(said) and "stdin" not in options
-        elif program in ("add_user", "change_password", "authenticate_user", "wpa_passphrase"):
-            wanted = len(said) > 1
+            wanted = before.endswith("openssl") and bool(said) and "stdin" not in options
         elif program in ("authtoken", "add-authtoken"):
             wanted = bool(said) and any(word.low.rpartition("/")[2] == "ngrok" for word in self.words[:at])
             said = said[:1]
         elif program == "test":
-            wanted = at > 0 and self.words[at - 1].low == "auth" and len(said) > 1
+            wanted = before == "auth" and len(said) > 1
         elif program == "login":
-            before = self.words[at - 1].low if at > 0 else ""
             wanted = (
                 bool(said)
                 if before == "vault"
                 else before == "auth" and self.words[0].low == "doveadm" and len(said) > 1
             )
-        else:
-            wanted = len(said) > 2
+        else:  # add_user, change_password, authenticate_user, wpa_passphrase
+            wanted = len(said) > 1
         if wanted and not harmless(said[-1].plain, "strong"):
             self.hide(said[-1])
 
@@ -110,7 +108,7 @@ class Spoken(Options):
         """rclone config create REMOTE TYPE NAME SECRET."""
         if at == 0 or not self.words[at - 1].low.endswith("rclone"):
             return
-        for where in range(at + 2, len(self.words) - 1):
+        for where in range(at + 3, len(self.words) - 1):
             if operator(self.words[where]):
                 return
             value = self.words[where + 1]
@@ -125,7 +123,7 @@ class Spoken(Options):
             return
         typed = at == 1 and len(self.text.split()) == 4 and user.low not in _PROSE
         typed = typed and re.fullmatch(r"[a-z]?\d{0,4}|\.", self.words[0].low) is not None
-        if self.words[at].plain != "LOGIN" and not (typed and not harmless(value.plain, "strong")):
+        if self.words[at].plain != "LOGIN" and not typed:
             return
         if typed or not (_MECHANISM.fullmatch(user.plain) or value.plain.isupper()):
             self.hide_rest(value)

@@ -70,6 +70,9 @@ def test_what_is_said_to_log_in_is_hidden(kind: str) -> None:
 EXACT = {
     # Redis and SMTP: what looks made up is hidden where AUTH is shouted
     "auth hunter2x": "auth ~", "we AUTH abcDEFgh1 now": "we AUTH abcDEFgh1 ~", "AUTH abcDEFgh": "AUTH ~",
+    "a1 AUTH abcDEFgh1 |": "a1 AUTH ~", "C: AUTH PLAIN hunter2x tom": "C: AUTH PLAIN ~",
+    "an AUTH test": None, "an AUTH mechanism": None, "an AUTH Mechanism": None, "an AUTH MECHANISM": None,
+    "an AUTH abC": None, "tcp-check send-binary auth": None,
     "we auth abcDEFgh1 now": None, "AUTH postmaster failed": None, "AUTH default is disabled": None,
     "auth yes": None, "auth required": None, "tcp-check AUTH abcDEFgh1": None,
     # programs whose last word is a secret, by name or by path, and each of several on a line
@@ -81,6 +84,9 @@ EXACT = {
     "vi /etc/htpasswd tom jim": None, "AuthUserFile /etc/nginx/htpasswd # for tom": None,
     "openssl passwd": None, "openssl passwd -6": None, "openssl passwd -stdin hunter2x": None,
     "mypasswd passwd hunter2x": None, "passwd tom": None, "sudo passwd tom": None, "passwd": None,
+    "htpasswd -n add_user tom jim": None, "htpasswd -bB FILE tom /dev/null": None, "the login: tom jimmy": None,
+    "passwd -n openssl": None, "PASS test tom jim": None, "test tom jimmy | auth": None,
+    "login vault": None, "doveadm login postmaster tom": None,
     "ngrok authtoken 2abcHunter": "ngrok authtoken ~", "/opt/bin/ngrok authtoken 2abcHunter": "/opt/bin/ngrok authtoken ~",
     "ngrok config add-authtoken 2abcHunter": "ngrok config add-authtoken ~",
     "ngrok authtoken 2abcHunter --log stdout": "ngrok authtoken ~ --log stdout",
@@ -97,11 +103,16 @@ EXACT = {
     'secure_link_md5 "$uri hunter2x" off;': 'secure_link_md5 "$uri ~" off;',
     "config create box sftp pass hunter2x": None, "rclone config create b s3 pass yes": None,
     "rclone config create box sftp host pass": None,
+    "my config create box sftp pass hunter2x": None, "config create box pass hunter2x rclone": None,
+    "rclone config create token s3 region eu": None,
     "rclone config create b s3 env_auth true | tee pass hunter2x": None,
     "rclone config update b pass hunter2x": "rclone config update b pass ~",
     # IMAP and POP3: a sentence is none
     "a1 LOGIN tom failed": None, "a1 LOGIN tom": None, "a1 login for postmaster": None, "a1 login tom yes": None,
     "abcdef login tom jim": None, "a12345 login tom jim": None, "the LOGIN PLAIN CRAM-MD5": None,
+    "a LOGIN | grep tom": None, "a1 login tom jim later": None, "1;login tom jim now": None,
+    "SASL LOGIN tom JIM": None, "the LOGIN PLAIN mechanism": None,
+    "PASS letmein": "PASS ~", "PASS tom jim": None, "a b PASS tom": "a b PASS ~", "a b c PASS tom": None,
     "PASS xK3f9QzL2mWp8 more": "PASS ~", "a b PASS hunter2x": "a b PASS ~",
 }  # fmt: skip
 """A line → what is shown of it, `~` for what is hidden; None: all of it."""
