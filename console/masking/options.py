@@ -86,9 +86,11 @@ class Options(Words):
     def _named(self, at: int, kind: names.Kind) -> None:
         """--password X"""
         value = self.next(at)
-        if value is None and kind:
+        if not kind:
+            return
+        if value is None:
             self._below(at)
-        elif value is not None and kind and not value.low.startswith("-") and not harmless(value.plain, kind):
+        elif not value.low.startswith("-") and not harmless(value.plain, kind):
             self.hide(value)
 
     def _letter(self, at: int, word: Word) -> None:
@@ -109,18 +111,21 @@ class Options(Words):
             elif not harmless(value.plain, "strong"):
                 self.hide(value)
         elif letter == "p" and len(word.plain) > 2 and self.program.startswith(_GLUED):
-            if not harmless(word.plain[2:], "strong") and not (self.program.startswith("7z") and len(word.plain) < 4):
-                self.found.hide(
-                    word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
-                )
-        elif len(word.plain) > 2 and letter in self._glued() and not harmless(word.plain[2:], "strong"):
-            self.found.hide(
-                word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
-            )
+            if not (self.program.startswith("7z") and len(word.plain) < 4):
+                self._rest(word)
+        elif len(word.plain) > 2 and letter in self._glued():
+            self._rest(word)
         elif word.plain == "-ap" and value is not None and self.program == "swaks":
             self.hide(value)
         elif word.plain == "-ap" or (word.plain == "-p" and self.program not in _PORTS):
             self._perhaps(at, value)
+
+    def _rest(self, word: Word) -> None:
+        """-pSECRET: what is behind the letter, without the quotes around both."""
+        if not harmless(word.plain[2:], "strong"):
+            self.found.hide(
+                word.start + 2 + (self.text[word.start] in "\"'"), word.end - (self.text[word.end - 1] in "\"'")
+            )
 
     def _glued(self) -> str:
         return next((each for name, each in _GLUED_LETTERS.items() if self.program.startswith(name)), "")

@@ -39,13 +39,16 @@ OPTIONS = [
     "7z a -p$X x", "mariadb-dump -p‹abc› x",
     "mydumper -p‹abc›", "rar a -p‹abc›", "redis-cli -pabc", "x -pabc", "mysql -uabc x", "mysql -e abc", "mysql -P 3306",
     "mysql -u login -p‹abc›", "mysql -D ssh -p‹abc›", "mysql -h http -p‹abc› curl -u a:b", "mysql x | curl -u bob:‹abc›",
+    "ldapsearch -w‹abc› -x", "ldapsearch '-w‹a c›' -x", "ldapsearch -w‹a›", "ldapsearch -w$X", "ldapsearch -w/etc/a.pem x",
+    "snmpget -c‹abc› h", "snmpget -A‹abc› h", "snmpget -vabc h", "zip -P‹abc› x", "unzip -P‹abc› x", "x -wabc y",
     "mysql x; redis-cli -a ‹abc›", "ssh h mysql -p‹abc›", "sudo mysql -p‹abc› x", "mysql x mysqldump -p‹abc›",
     # of a program that is not known
     "x -p ‹a1b2c3› y", "x -p abc y", "x -p 25:a1b2c3 y", "x -p 25 y", "x -p h:25a y", "x -p ./a1b2c3 y", "x -p ~a1b2c3 y",
     "x -ap ‹a1b2c3› y", "docker -p a1b2c3 y", "mkdir -p a1b2c3", "ssh -p a1b2c3 h", "x mkdir -p a1b2c3", "x -p plain y",
     "command: x -p ‹abc› y", "entrypoint: x -p ‹abc›", "CMD x -p ‹abc›", "args: x -p ‹abc›", "other: x -p abc",
     "command: x -p plain", "command: x -p 25", "x -p $A1b2c3 y", "x -p y1:2abc z", "ssh x curl -p ‹a1b2c3›",
-    "ssh x | y -p ‹a1b2c3›", "x -pp a1b2c3", "x -p a1b2.pem y", "nice -p ‹a1b2c3› ssh -p a1b2c3",
+    "ssh x | y -p ‹a1b2c3›", "x -pp a1b2c3", "x -p a1b2.pem y",
+    "swaks -ap ‹abc› -s h", "swaks -ap", "swaks -n abc", "x --cookie login h", "x --pass$X abc", "nice -p ‹a1b2c3› ssh -p a1b2c3",
 ]  # fmt: skip
 """Lines, with ‹› around what is hidden; a command that ends in the middle of one is none."""
 
