@@ -102,9 +102,9 @@ def kind(name: str) -> Kind:
         return "strong"
     if last.endswith("s") and last[:-1] in _LAST:
         last = last[:-1] if len(found) > 1 else last
-    if last in _WHICH and len(found) > 1:
+    if last in _WHICH:
         return kind("_".join(found[:-1]))
-    if last == "value" and len(found) > 1 and kind("_".join(found[:-1])) == "strong":
+    if last == "value" and kind("_".join(found[:-1])) == "strong":
         return "strong"
     if last in _LAST:
         return _LAST[last]

@@ -20,6 +20,9 @@ SHAPES = [
     "secret,id=a,data=‹abc›", "secret,id=a,file=/x", 'sensitive("‹a b›")', "sensitive(var.x)", 'bcrypt("‹abc›")',
     "vault kv put a/b c=‹d›", "vault kv put a/b @x", "vault kv put a/b c=@x", 'createUser b SHA "‹c›" AES "‹d›"',
     "https://hc-ping.com/‹ab›", "https://x/api/push/‹ab›", "{ARGON2ID}", "‹{ARGON2ID}$argon2id$v=19$m=1,t=3,p=1$a$b› c",
+    "set-path /hooks/abc", "set-path /hooks/‹abcd›", "/hooks/abc", "https://h/hooks/‹abc›", "x /hooks/$X",
+    "d /hooks/abc",
+    'AES "abc"',
     # and those whose beginnings words have
     "‹sk-abcdefghij›", "sk-abcdefghi", "sk-ssh-ed25519@openssh", "sk-ecdsa-sha2-nistp", "‹npm_abcdefghij›",
     "npm_abcdefghi",
@@ -56,6 +59,7 @@ SHAPES = [
     "x://h#a@b", "http://$KEY@h/1", "//h:1#a@b", "x://u:‹1a/b›@h",
     "x://u:‹a/b@c/d›@h", "x://u:‹a:b/c›@h", "http://h?a@b", "ftp://abcdefghijklmnopq@h", "x://h:25/a@b http://u:‹p›@h/",
     "//h http://u:‹p›@h/",
+    "x://u:‹se/cr:x›@h", "sip:bob@example.org", "SIP:bob@example.org", "sip:bob:‹abc›@h", "sip:bob:$X@h",
     "u:‹p›@tcp(h)", "u:‹p›@unix(h)", "u:‹p›@udp(h)", "u:‹p›@h:3306", "u:‹p›@h/base", "u:‹p›@[::1]", "u:p@h",
     "u:$P@h:3306",
     "image:1.2@sha256:abc", "a:sip@h", "[h]:25 u:‹p›", "[h] u:‹p›", "[h]:smtp\tu:‹p› x", "[h]:25 u:$P", "[h]:25 u",
