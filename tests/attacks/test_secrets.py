@@ -332,7 +332,7 @@ class Refusing:
     def name(self, role: str) -> str:
         return "vm"
 
-    async def text(self, role: str, path: str) -> str:
+    async def text(self, role: str, path: str, cap: int = 1 << 20) -> str:
         return ""
 
     async def run(self, argv: Sequence[str], timeout: float) -> Completed:
