@@ -341,13 +341,13 @@ write() ( # write TEXT FILE: a new one, through nobody's link
 
 hold() ( # the installed pair itself, to put it back; in another folder it would not be moved back by one rename
   enter "$work/back" || exit
-  ln -- "$ssl/key.pem" "$ssl/cert.pem" . 2>/dev/null || # a file system without hard links
-    for each in key.pem cert.pem; do
-      read -r fresh </proc/sys/kernel/random/uuid && in_time cp -pP -- "$ssl/$each" ".$fresh" &&
-        mv -f -T -- ".$fresh" "$each" 2>/dev/null || exit
-    done
   for each in key.pem cert.pem; do
-    [ ! -L "$each" ] && [ -f "$each" ] || exit
+    read -r fresh </proc/sys/kernel/random/uuid || exit
+    ln -- "$ssl/$each" ".$fresh" 2>/dev/null || { # a file system without hard links
+      text=$(blocks '.*' "${each%.pem}") && [ -n "$text" ] && write "$text" ".$fresh" || exit
+      chmod --reference="$ssl/$each" -- ".$fresh" || exit
+    }
+    [ ! -L ".$fresh" ] && [ -f ".$fresh" ] && mv -f -T -- ".$fresh" "$each" 2>/dev/null || exit
   done
   sync key.pem cert.pem . 2>/dev/null
 )

@@ -111,7 +111,12 @@ if [ "$me" = 0 ]; then
 else
   exec 8<.
 fi
-flock 8
+tries=0
+until flock -n 8; do
+  tries=$((tries + 1))
+  [ $tries -le 100 ] || say "another program has held the lock on $shown for 10 seconds"
+  sleep 0.1
+done
 was=absent
 if [ -e "$file" ] || [ -L "$file" ]; then
   [ ! -d "$file" ] || say "it is a folder"

@@ -179,11 +179,28 @@ def test_nor_through_one_where_what_is_installed_can_only_be_copied(shell: str, 
     mail.executable("ln", "#!/bin/sh\nexit 1\n")
     laid = f"[ -e {there}/laid ] || {shutil.which('ln')} -s {there}/key.pem {there}/cert.pem ."
     lay = f"cd {mail.ssl}/.cowhand/back && {{ {laid}; }}; : >{there}/laid"
-    mail.executable("cp", f'#!/bin/sh\n({lay}) </dev/null >&2\nexec {shutil.which("cp")} "$@"\n')
+    for tool in ("cp", "dd"):
+        mail.executable(tool, f'#!/bin/sh\n({lay}) </dev/null >&2\nexec {shutil.which(tool)} "$@"\n')
     words = [*shell.split(), *mail.words()[1:]]
     done = subprocess.run(words, input=new().pushed, capture_output=True, check=False, timeout=120)
     assert [(there / name).read_text() for name in ("key.pem", "cert.pem")] == ["precious\n", "precious\n"]
     assert done.returncode == 0, done
+
+
+def test_what_stands_in_the_place_of_the_key_is_not_copied_to_where_a_container_reads_it(mail: MailHost) -> None:
+    """Its root may make a node for a disk of the host's there, and lay the names that the pair would be linked to."""
+    there, seen = mail.root / "there", mail.root / "seen"
+    there.write_text("precious\n")
+    real = shutil.which("ln")
+    lay = f"{real} -s x .cowhand/back/key.pem; rm key.pem; mkfifo key.pem; timeout 30 cat {there} >key.pem 2>&1 &"
+    once = f"(cd {mail.ssl}; [ -p key.pem ] || {{ {lay} }}) </dev/null >&2"
+    mail.executable("ln", f'#!/bin/sh\n{once}\nexec {real} "$@"\n')
+    read = f'cd {mail.ssl}/.cowhand/back && for each in * .[0-9a-f]*; do [ ! -f "$each" ] || cat "$each"; done'
+    for tool in ("sync", "rm"):
+        look = f"[ ! -p {mail.ssl}/key.pem ] || ({read}) >>{seen} 2>&1"
+        mail.executable(tool, f'#!/bin/sh\n{look}\nexec {shutil.which(tool)} "$@"\n')
+    done = mail.push(new().pushed)
+    assert done.returncode == 12 and seen.exists() and "precious" not in seen.read_text()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link"])

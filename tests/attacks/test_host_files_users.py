@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,21 @@ async def test_a_user_who_is_not_root_writes_in_folders_of_their_own_and_of_thei
         await host.write(str(place / "file"), b"new", 0o640, ABSENT)
         found = (place / "file").stat()
         assert (found.st_uid, found.st_mode & 0o7777) == (MALLORY, 0o640)
+
+
+async def test_a_lock_that_another_user_holds_on_the_folder_is_said_and_leaves_no_draft(
+    host: Shell, mallory: Mallory
+) -> None:
+    """Whoever may read a folder may lock it."""
+    host.user, other = MALLORY, MALLORY + 1
+    words = ["flock", "-x", mallory.folder, "sh", "-c", "echo held; read -r _"]
+    holder = subprocess.Popen(words, stdin=-1, stdout=-1, user=other, group=other, extra_groups=[])  # noqa: ASYNC220
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    with pytest.raises(FileError, match=f"has held the lock on {mallory.folder} for 10 seconds"):
+        await host.write(str(mallory.folder / "file"), b"new", 0o640, ABSENT)
+    holder.communicate(b"\n")
+    assert names(mallory.folder) == []
+    await host.write(str(mallory.folder / "file"), b"new", 0o640, ABSENT)
 
 
 async def test_a_user_who_is_not_root_passes_folders_as_the_system_lets_them(
