@@ -4,7 +4,6 @@ A stand-in for the provider does by the API of Incus what the real one does. The
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,14 +22,13 @@ VM = "/1.0/instances/mailcow"
 @pytest.fixture(scope="module")
 def estate() -> Iterator[Provisioned]:
     """The folder, and an Incus that has nothing but a bridge."""
-    root, folder = (Path(tempfile.mkdtemp(prefix=name, dir="/run")) for name in ("cowtofu-", "cowincus-"))
-    with Incus(folder) as incus:
+    folder = Path(tempfile.mkdtemp(prefix="cowincus-", dir="/run"))
+    with tempfile.TemporaryDirectory(prefix="cowtofu-", dir="/run") as root, Incus(folder) as incus:
         incus.run("ip", "link", "add", "home", "type", "bridge")
         pinned = {"ipv4.address": "10.10.10.214", "security.ipv4_filtering": "true"}
         nic = {"type": "nic", "nictype": "bridged", "parent": "home", **pinned}
         incus.ask("PUT", "/1.0/profiles/default", {"config": EMULATED, "devices": {"eth0": nic}})
-        yield Provisioned(root, incus)
-    shutil.rmtree(root)
+        yield Provisioned(Path(root), incus)
 
 
 class Vm(Struct, frozen=True):
