@@ -41,7 +41,8 @@ class ProbeTarget(Struct, frozen=True):
 class Ladder(Struct):
     """How far a probe got. `cause` is "" when every rung held; `after` is seconds from open stream to failure.
 
-    `seconds` is what the whole climb took, `imposed` what of it the server made us wait on purpose."""
+    `seconds` is what the whole climb took, `imposed` what of it the server made us wait on purpose, `resent` how many
+    of our own packets had to be sent again, where this machine's kernel tells."""
 
     target: ProbeTarget
     vantage: str
@@ -55,6 +56,7 @@ class Ladder(Struct):
     began: float = 0.0
     seconds: float = 0.0
     done: bool = False
+    resent: int = 0
 
     @property
     def well(self) -> bool:

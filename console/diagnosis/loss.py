@@ -55,13 +55,15 @@ def late_from_here(seen: SweepData) -> bool:
 
 
 def unheard_from_here(seen: SweepData) -> list[Ladder]:
-    """The connections from here that were not made in time, or took a second and more, where others were made.
+    """The connections from here that were not made in time, or took a second and more, where others were made; or of
+    which packets were sent again, more than one in all.
 
     That is a reason to ask how many packets are lost, and says nothing by itself: a filter does the same."""
     ladders = [ladder for lane in seen.lanes.values() for ladder in lane.public.values()]
     if not any(ladder.connected for ladder in ladders):
         return []
-    return [each for each in ladders if each.cause == "timeout" or (each.latency or 0.0) >= LATE]
+    again = sum(ladder.resent for ladder in ladders) > 1
+    return [e for e in ladders if e.cause == "timeout" or (e.latency or 0.0) >= LATE or (again and e.resent)]
 
 
 def partly_lost(ping: Ping, late: int = 0) -> bool:

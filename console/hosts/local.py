@@ -39,6 +39,13 @@ class SocketStream:
         """The far end's address and port."""
         return _pair(self.writer.get_extra_info("peername"))
 
+    @property
+    def resent(self) -> int:
+        """How many packets of this connection's had to be sent again, as Linux counts them; 0 where nobody tells."""
+        sock = self.writer.get_extra_info("socket")
+        told = _told(sock) if sock is not None else b""
+        return int.from_bytes(told[100:104], sys.byteorder)
+
     async def read(self, limit: int = 65536) -> bytes:
         """Return what has come; b"" when the far end closed or reset."""
         try:
@@ -62,14 +69,18 @@ def _handshake(sock: socket.socket) -> float | None:
     """Milliseconds from SYN to SYN-ACK as Linux counted them, for our loop may hear of it late.
 
     None where the kernel does not tell, or sent the SYN again: then the wait was longer than one round trip."""
-    if not sys.platform.startswith("linux"):
-        return None
-    with suppress(OSError):
-        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-        if len(told) == 104:  # struct tcp_info of linux/tcp.h: tcpi_rtt in microseconds, tcpi_total_retrans
-            rtt, again = (int.from_bytes(told[at : at + 4], sys.byteorder) for at in (68, 100))
-            return rtt / 1000 if rtt and not again else None
-    return None
+    told = _told(sock)
+    rtt, again = (int.from_bytes(told[at : at + 4], sys.byteorder) for at in (68, 100))
+    return rtt / 1000 if rtt and not again else None
+
+
+def _told(sock: socket.socket) -> bytes:
+    """Return struct tcp_info of linux/tcp.h up to tcpi_total_retrans at 100 (tcpi_rtt, in microseconds, is at 68)."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):
+            told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            return told if len(told) == 104 else b""
+    return b""
 
 
 def _numeric(address: str) -> bool:

@@ -94,6 +94,7 @@ class _Climber:
 
     def close(self) -> None:
         if self.stream is not None:
+            self.ladder.resent = getattr(self.stream, "resent", 0)
             self.stream.close()
 
     def give_up(self) -> None:

@@ -36,7 +36,7 @@ _TWO = (
     "own-proxy-header-on-plain-port-unsaid imaps-starttls", "own-service-stopped no-server",
     "no-proxy-on-10025 haproxy-outbound", "vps-lost-v6 v4-only-993", "fw-drop-993 other-program-on-443",
     "wan-loss nginx-404", "own-tunnel-lossy nginx-404", "own-dovecot-wrong-peer haproxy-outbound",
-    "wan-loss content-reject",
+    "wan-loss content-reject", "content-reject wan-loss20",
 )  # fmt: skip
 
 

@@ -145,6 +145,17 @@ async def test_the_proxy_is_pinged_from_here_where_a_connection_got_no_answer_be
     assert bool(here.pinged) is asked
 
 
+@pytest.mark.parametrize(("resent", "asked"), [((0, 0), False), ((1, 0), False), ((1, 1), True), ((0, 2), True)])
+async def test_the_proxy_is_pinged_from_here_where_packets_were_sent_again_more_than_once(
+    resent: tuple[int, int], asked: bool
+) -> None:
+    seen, here = read("calm"), Pinging("here", 20)
+    for name, count in zip(("465/smtps", "993/imaps"), resent, strict=True):
+        seen.lanes[name].public[FRONT].resent = count
+    await asking.ping(seen, {"here": here})
+    assert bool(here.pinged) is asked
+
+
 async def test_where_nothing_from_here_is_answered_nobody_is_pinged() -> None:
     seen, here = read("vps-off"), Pinging("here", 20)
     await asking.ping(seen, {"here": here})
