@@ -86,7 +86,9 @@ case $complaint in *refused) say complaint "${complaint%refused}" ;; esac
 exit 0
 """
 
-_SOCKET = re.compile(r"LISTEN\s+\d+\s+\d+\s+(\S+):(\d{1,5})\s+\S+(?:\s+users:\(\(\"([^\"]*)\",pid=(\d{1,9}))?")
+_SOCKET = re.compile(
+    r"LISTEN\s+\d+\s+\d+\s+(\S+):(\d{1,5})\s+\S+(?:\s+users:\(\(\"(.{0,15}?)\",pid=(\d{1,9}),fd=\d+\)[,)])?"
+)
 _VERSION = re.compile(r"(?:\d+:)?v?(\d{1,9})\.\d+")
 
 

@@ -56,7 +56,7 @@ fi
 chmod -- "$mode" "$part"
 if [ -n "$now" ]; then
   chown --reference="$path" -- "$part"
-  ln -f -- "$path" "$path.previous"
+  ln -f -T -- "$path" "$path.previous"
 fi
 sync "$part" 2>/dev/null || sync
 mv -f -T -- "$part" "$path"

@@ -69,3 +69,11 @@ async def test_the_look_at_disks_imports_nothing_from_where_it_is_started(
 
     found = await volumes.ask(Home(), [volumes.Wanted("opt", ("no-such-disk",), "/no/such/folder")])
     assert found.folders["/no/such/folder"].kind == "none" and not (top / "pwned").exists()
+
+
+@pytest.mark.parametrize("name", ['a",pid=1,fd=1', 'a",pid=1,fd=1)', '",pid=1'])
+def test_a_process_that_calls_itself_by_another_number_is_told_by_its_own(name: str) -> None:
+    """Who is told to end what listens on a port ends what is told."""
+    row = f'socket\tLISTEN 0 128 0.0.0.0:25 0.0.0.0:* users:(("{name}",pid=4242,fd=3))'
+    (found,) = installation.parse(f"{row}\n").sockets
+    assert (found.port, found.pid) == (25, 4242)
