@@ -67,6 +67,8 @@ def protocol_mismatch(sources: Sources, topology: Topology) -> Iterator[Finding]
         remedy = f"point the server line at port {port}" if port else None
         if _wraps_twice(lanes[0], way):
             aim = remedy = "take ssl from the server line"
+        elif _ends_early(lanes[0], way):
+            aim, remedy = "let the client's TLS go on to it", "take ssl and crt from the bind line"
         yield finding(
             "CH080",
             f"{words.lanes(lanes)}: {problem}: no client gets in; {aim}",
@@ -181,6 +183,13 @@ def mismatch(lane: Lane, way: Way) -> str:
 def _wraps_twice(lane: Lane, way: Way) -> bool:
     """Whether HAProxy passes a client's TLS on inside TLS of its own, which no daemon takes off twice."""
     return way.server.tls and lane.tls == "passthrough" and PROTOCOLS.get(lane.port) in TLS_FIRST
+
+
+def _ends_early(lane: Lane, way: Way) -> bool:
+    """Whether HAProxy ends TLS in front of a mail port that takes it itself: over plain text nobody can log in."""
+    listener, spoken = way.arrival.listener, PROTOCOLS.get(lane.port)
+    mine = spoken in TLS_FIRST & MAIL and (listener.protocol, listener.wire) == (spoken, "tls")
+    return mine and lane.tls == "terminated" and not way.server.tls
 
 
 def presented(lane: Lane, way: Way) -> Literal["tls", "plain"] | None:

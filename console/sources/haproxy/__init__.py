@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from console.errors import InputError
 from console.sources.haproxy.build import Build
-from console.sources.haproxy.doubts import warnings
+from console.sources.haproxy.doubts import hidden, warnings
 from console.sources.haproxy.effective import Effective, effective
 from console.sources.haproxy.lines import Line, Word
 from console.sources.haproxy.proxies import Builder
@@ -109,8 +109,10 @@ class Configuration(Struct, frozen=True, dict=True):
 
     @cached_property
     def warnings(self) -> tuple[InputError, ...]:
-        """What no HAProxy we know of takes, each with its place; a line or file with a problem has enough to mend."""
-        found = warnings(self.sections, self.build)
+        """What no HAProxy we know of takes, and lanes that a variable hides, each with its place.
+
+        A line or file with a problem has enough to mend."""
+        found = (*warnings(self.sections, self.build), *hidden(self.proxies))
         if not found or not self.problems:
             return found
         told = {(problem.file, problem.line) for problem in self.problems}

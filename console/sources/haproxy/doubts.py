@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from console.errors import InputError
 from console.sources.haproxy import statements
@@ -23,6 +24,7 @@ from console.sources.haproxy.lines import Line
 from console.sources.haproxy.names import GLOBALS, NEGATABLE, OPTIONS
 from console.sources.haproxy.servers import SWITCHES, VALUED
 from console.sources.haproxy.tree import MOST_PROBLEMS, Section
+from console.sources.haproxy.values import Proxy
 from console.text import clean
 
 _SERVER = SERVER_VALUES | SERVER_SWITCHES | VALUED | SWITCHES.keys()
@@ -38,6 +40,13 @@ def warnings(sections: Iterable[Section], build: Build | None = None) -> tuple[I
         if len(found) == MOST_PROBLEMS:
             break
     return tuple(found)
+
+
+def hidden(proxies: Iterable[Proxy]) -> tuple[InputError, ...]:
+    """Return the sections with a listener whose port is in a variable that no file sets: its lane cannot be shown."""
+    told = "the port of a bind line is in a variable that no file sets: its lane is not known here"
+    found = (InputError(each.span.file, each.span.line, 1, told) for each in proxies if each.routing.open_bind)
+    return tuple(islice(found, MOST_PROBLEMS))
 
 
 def _walk(sections: Iterable[Section], build: Build | None) -> Iterator[InputError]:
