@@ -106,9 +106,12 @@ deadline() { # sets left: seconds until time is up; after a restart of the host 
 begun() { # begun STATUS: sets user to who has begun the process of that file in /proc, "" for one of a container
   user='' field='' first='' rest=''
   while read -r field first rest; do
-    case $field$rest in
-    Uid:*) user=$first ;;
-    NStgid:?*) user='' && return ;; # its number in a namespace of its own: a container's root is 0, too
+    case $field in
+    Uid:) user=$first ;;
+    NStgid:) # a second number is that in a namespace of its own: a container's root is 0, too
+      [ -z "$rest" ] || user=''
+      return
+      ;;
     esac
   done 2>/dev/null <"$1"
 }
