@@ -15,6 +15,7 @@ from console.flows.haproxy_listeners import steps as listeners
 from console.flows.haproxy_listeners.running import EDITED as PROXYS
 from console.flows.haproxy_listeners.wanted import wanted
 from console.flows.proxy_override import steps as override
+from console.flows.proxy_override.reaching import distrusting
 from console.flows.proxy_override.stack import EDITED, MOST, POSTFIX, Binding
 from console.flows.proxy_override.wanted import Needed, files
 from console.runner.context import StepContext
@@ -39,6 +40,14 @@ def test_blank_lines_of_a_mailcow_conf_are_gone_through_once(read: Callable[[str
     small, large = "\n" * 4_000, "\n" * 32_000
     first = max(spent(read, small), ENOUGH / 8)
     assert spent(read, large) / first < 24
+
+
+@pytest.mark.parametrize("piece", ["imap-login: haproxy: ", "imap-login: haproxy: not trusted "])
+def test_a_line_of_dovecots_log_that_does_not_end_is_looked_at_once(piece: str) -> None:
+    small, large = (piece * (size // len(piece)) for size in (4_000, 32_000))
+    assert spent(distrusting, large) / max(spent(distrusting, small), ENOUGH / 8) < 24
+    line = "dovecot: imap-login: Warning: haproxy: Client not trusted (rip=10.10.10.1)"
+    assert distrusting(f"{large}\n{line}\n") == [line]
 
 
 @pytest.mark.parametrize("piece", [ALONE, FRONT], ids=["listeners", "frontends of one backend"])

@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 from console.diagnosis.log_lines import UNTRUSTED
 from console.errors import HostError, StreamError, TimedOut
 from console.facts.command import explain
+from console.facts.log import WIDTH
 from console.flows import Ask, Refusal, StepContext
 from console.flows.proxy_override.stack import DOVECOT, LOOK, Stack
 from console.text import join_words
@@ -77,8 +78,12 @@ async def _lines(context: StepContext, stack: Stack) -> list[str]:
     said = await context.host("mail", fresh=True).run(words, LOOK)
     if said.status:
         raise HostError(explain(context.name("mail"), "docker", said))
-    text = said.stdout.decode("utf-8", "replace")
-    return [line for line in text.split("\n") if UNTRUSTED.search(line)]
+    return distrusting(said.stdout.decode("utf-8", "replace"))
+
+
+def distrusting(text: str) -> list[str]:
+    """The lines of Dovecot's log in which it turned a proxy away, each as far as it is kept of any log."""
+    return [line for line in (each[:WIDTH] for each in text.split("\n")) if UNTRUSTED.search(line)]
 
 
 def _question() -> Ask:
