@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import FileError
+from console.errors import Changed, FileError
 from console.hosts.host import ABSENT
 from console.hosts.local import Local
 from tests.attacks.conftest import MALLORY, Mallory
@@ -97,6 +97,18 @@ async def test_a_device_that_root_of_a_container_leads_to_is_not_opened_to_be_re
         await host.read(str(place / "extra.conf"))
     (place / "other.conf").write_text("ours\n")
     assert await Local("vps").read(str(place / "other.conf")) == b"ours\n"
+
+
+async def test_a_file_of_many_terabytes_is_not_read_to_its_end_under_the_lock(host: Shell, folder: Path) -> None:
+    place = folder / "opt/data/conf/dovecot"
+    place.mkdir(parents=True)
+    with (place / "extra.conf").open("w") as file:
+        file.truncate(8 << 40)
+    with pytest.raises(Changed):
+        await host.write(str(place / "extra.conf"), b"ours\n", 0o644, b"old\n")
+    await host.write(str(place / "extra.conf"), b"ours\n", 0o644)
+    assert names(place) == ["extra.conf", "extra.conf.previous"]
+    assert (place / "extra.conf").read_bytes() == b"ours\n"
 
 
 @pytest.mark.parametrize("tool", ["ln", "mv"])
