@@ -66,7 +66,7 @@ def spans(text: str) -> Iterator[Span]:
                 told = told or each[which]
             elif each[1].lower() in _VALUES:
                 values.append(each.span(which))
-        sure = names.kind(told) or (kind == "strong" and "strong")
+        sure = kind == "strong" or names.kind(told) != ""
         if not sure and not (kind == "weak" and told and not names.about(told)):
             continue
         if text.startswith("</", found.end(3)):
