@@ -14,7 +14,7 @@ pid=$(docker inspect --format '{{.State.Pid}}' "$id") && [ "$pid" -gt 0 ] && cat
 """
 """The connections of a service's container, as the kernel has them there."""
 
-_ROW = re.compile(r"^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ", re.MULTILINE)
 _LISTEN = "0A"
 
 Peer = tuple[str, int]

@@ -44,8 +44,10 @@ _KNOWN = re.compile(
 )
 """A list of providers which says of none that it is another than those: a name alone is anybody's to give."""
 
-_BLOCK = re.compile(r"(?:^|\*/)\W*(?:resource|data|ephemeral|provider|action|list)\b([^\n]*)", re.MULTILINE)
-"""The head of a block that is a provider's, also behind a comment."""
+_BLOCK = re.compile(
+    r"(?:^|\*/)(?:(?!\*/)[^\w\n])*+(?:resource|data|ephemeral|provider|action|list)\b([^\n]*)", re.MULTILINE
+)
+"""The head of a block that is a provider's, also behind a comment; no piece of a line is gone through twice."""
 
 TRUST = "trust"
 """The name of the interface by which a flow keeps a trust."""

@@ -40,7 +40,7 @@ from console.sources.haproxy import parse
 from console.sources.haproxy.lines import MOST_WORDS
 from console.sources.opentofu import files
 from console.store.walk import walk
-from console.tofu import show, state, tool
+from console.tofu import provisioning, show, state, tool
 from console.tofu.use import files_below
 from console.topology.sources import Sources
 
@@ -77,6 +77,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
         lambda text: [installation.parse(text).absent for _ in range(20)],
         ("image\ta\nwanted\tb\n", "container\ta b c\n"),
     ),
+    "blocks": (lambda text: [*provisioning._BLOCK.finditer(text)], ("\n", "*/", "{\n", "{")),
     "drift": (
         lambda text: shown.diff([f"x {text}"], [text], "ours", "theirs", "/etc/haproxy/haproxy.cfg"),
         ("a.", "pass="),

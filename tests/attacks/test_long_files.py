@@ -11,6 +11,7 @@ import pytest
 
 from console.errors import FileError
 from console.estate.load import load
+from console.facts import arrivals
 from console.flows.haproxy_listeners import steps as listeners
 from console.flows.haproxy_listeners.running import EDITED as PROXYS
 from console.flows.haproxy_listeners.wanted import wanted
@@ -33,10 +34,14 @@ ALONE = "listen a{0}\n  bind :{1}\n  server s 10.10.10.214:10025 send-proxy\n"
 
 @pytest.mark.parametrize(
     "read",
-    [override.closed_to_six, lambda text: files(NEED, [Binding(POSTFIX, "", 25, 10025)], OPEN, text)],
-    ids=["is IPv6 off", "is the port's variable set"],
+    [
+        override.closed_to_six,
+        lambda text: files(NEED, [Binding(POSTFIX, "", 25, 10025)], OPEN, text),
+        lambda text: arrivals.parse(text, 10025),
+    ],
+    ids=["is IPv6 off", "is the port's variable set", "who is connected"],
 )
-def test_blank_lines_of_a_mailcow_conf_are_gone_through_once(read: Callable[[str], object]) -> None:
+def test_blank_lines_are_gone_through_once(read: Callable[[str], object]) -> None:
     small, large = "\n" * 4_000, "\n" * 32_000
     first = max(spent(read, small), ENOUGH / 8)
     assert spent(read, large) / first < 24
