@@ -36,6 +36,7 @@ from console.hosts.ssh.routes import read_route
 from console.mask import mask
 from console.model import Topology
 from console.sources import dovecot, shell
+from console.sources.compose import env_edit, env_file
 from console.sources.haproxy import parse
 from console.sources.haproxy.lines import MOST_WORDS
 from console.sources.opentofu import files
@@ -77,6 +78,8 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
         lambda text: [installation.parse(text).absent for _ in range(20)],
         ("image\ta\nwanted\tb\n", "container\ta b c\n"),
     ),
+    "mailcow.conf": (lambda text: env_file.read(f"A=b{text}x\n", "mailcow.conf"), (" ", "\t", " #", "a ")),
+    "an edit of it": (lambda text: env_edit.put(f"A=b{text}x\n", "A", "y", "mailcow.conf"), (" ", " #", "a ")),
     "blocks": (lambda text: [*provisioning._BLOCK.finditer(text)], ("\n", "*/", "{\n", "{")),
     "drift": (
         lambda text: shown.diff([f"x {text}"], [text], "ours", "theirs", "/etc/haproxy/haproxy.cfg"),

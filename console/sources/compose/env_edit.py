@@ -11,7 +11,7 @@ from console.text import clean
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _BARE = re.compile(r"[\w./:@%+,=-]*", re.ASCII)
 _HEAD = re.compile(r"(?:export[^\S\r\n]+)?(?:'[^']+'|[^=#\s]+)[^\S\r\n]*(?:=[^\S\r\n]*)?")
-_VALUE = re.compile(r"'(?:\\'|[^'])*'|\"(?:\\\"|[^\"])*\"|[^\r\n]*?(?=[^\S\r\n]+#|[^\S\r\n]*(?:[\r\n]|\Z))")
+_VALUE = re.compile(r"'(?:\\'|[^'])*'|\"(?:\\\"|[^\"])*\"|\S*+(?:[^\S\r\n]++(?!#)\S++)*+")
 
 
 def put(text: str, name: str, value: str, file: str) -> str:
@@ -21,6 +21,8 @@ def put(text: str, name: str, value: str, file: str) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(file, 1, 1, f'"{clean(name, 40)}" is no name of a variable')
     written = _quoted(name, value, file)
+    if why := env_file.endless(text, file):
+        raise why
     places = _places(text, name)
     if places:
         start, end = places[-1]
@@ -41,6 +43,8 @@ def put(text: str, name: str, value: str, file: str) -> str:
 
 def remove(text: str, name: str) -> str:
     """Return the text without the lines that set `name`; comments stay."""
+    if env_file.endless(text, ""):
+        return text
     for start, end in reversed(_places(text, name)):
         text = text[:start] + text[end:]
     return text

@@ -30,10 +30,28 @@ _NAME = re.compile(r"[A-Za-z_][\w.\[\]-]*")
 _KEY = re.compile(r"(?:export[^\S\r\n]+)?(?P<key>'[^']+'|[^=#\s]+)\s*=?[^\S\r\n]*(?P<quote>['\"]?)")
 
 
+MOST_BLANKS = 256
+"""Blanks in a row: python-dotenv goes through each end of them again, so that a million cost minutes."""
+
+_BLANKS = re.compile(r"[^\S\r\n]++")
+
+
+def endless(text: str, file: str) -> InputError | None:
+    """Why a text is not read: blanks without end in one of its lines; None when there are none."""
+    for run in _BLANKS.finditer(text):
+        if run.end() - run.start() > MOST_BLANKS:
+            before = text[: run.start()]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            return InputError(file, line, column, f"more than {MOST_BLANKS} blanks in a row: take them out")
+    return None
+
+
 def read(text: str, file: str, around: Mapping[str, str] | None = None) -> EnvFile:
     """Read an env file; a line that is none is a problem, and the others are still read.
 
     `around` has the variables its values may ask for, beside those of its own lines above."""
+    if why := endless(text, file):
+        return EnvFile(problems=(why,))
     values: dict[str, str] = {}
     spans: dict[str, Span] = {}
     problems: list[InputError] = []
