@@ -377,6 +377,7 @@ end() { # end VARIABLE=VALUE: ends every process of root or this user that has t
 
 ask() { # sets answer to what the question ends with, 99 when it takes too long
   file=$dir/answer mine=$$.$up
+  { true >"$file"; } 2>/dev/null # the answer before may bear the same name: the clock can stand still
   (
     (
       umask 022
