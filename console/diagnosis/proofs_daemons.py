@@ -6,7 +6,7 @@ import re
 
 from console.diagnosis.log_lines import refused_family, spoken, talked_plainly, untrusted_peer
 from console.diagnosis.mode import UNKNOWN, Proof, Scope
-from console.diagnosis.proofs_back import target_of
+from console.diagnosis.proofs_back import target_of, unpublished
 from console.diagnosis.proofs_servers import directed
 from console.diagnosis.sightings import named
 from console.diagnosis.world import DOVECOT, World, hidden, inner
@@ -102,8 +102,8 @@ def unserved(world: World, scope: Scope) -> Proof:
         return Proof(None, given=given)
     if any(not inner(each.address) for each in known):
         return Proof(False)
-    if known:
-        return Proof(False)  # it is bound to an inner address
+    if known or unpublished(world, scope).holds:
+        return Proof(False)  # it is bound to an inner address, or what listens in the container is not led to there
     words = (f"{container.service} runs ({container.words}), and ss shows nobody on {target}",)
     return Proof(True, words, given, beside=_others_listen(world, port))
 
