@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 REHEARSAL = "no site.toml here: this is a rehearsal; i sets up your own (or cowhand init)"
 """What is said where there is no site file; it fits into 80 columns."""
 
-JOINED = "this lab was up already: whoever else has it open breaks and heals it too"
+JOINED = "this lab was running already: another console may break and heal it too"
 """What is said where a lab that runs is joined."""
 
 

@@ -70,7 +70,7 @@ def _heal(lab: Lab, fault: str | None) -> str:
     if not healed:
         return f"{fault} was not broken" if fault else "nothing was broken"
     disks = {each["fault"] for each in unswept_faults() if not each["finding"]}
-    anew = "; the lab put the VM's disks and files back as they were at its start" if disks & {*healed} else ""
+    anew = "; the VM's disks and files are as they were when the lab started" if disks & {*healed} else ""
     return f"healed: {', '.join(healed)}{anew}"
 
 

@@ -109,7 +109,7 @@ def unserved(world: World, scope: Scope) -> Proof:
 
 
 def _ending(world: World, port: int) -> bool:
-    """Whether nginx waits for its last clients before it ends, which no longer listens then, and is started anew."""
+    """Whether nginx is shutting down: it serves its last clients, and does not listen any more."""
     return world.daemon(port) == "nginx" and any("is shutting down" in p.words for p in world.asked.programs or ())
 
 

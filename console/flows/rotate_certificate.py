@@ -284,9 +284,8 @@ class Seen(Step):
 
 
 async def _served(context: StepContext, found: Ground) -> tuple[list[str], list[str], list[str]]:
-    """Which public ports show the lineage's certificate, and which another; the silent ones are in neither.
-
-    Then nobody is asked of a name that has more addresses than anybody asks."""
+    """Which public ports show the lineage's certificate, which another (the silent ones are in neither), and a sentence
+    for each name with too many addresses, which is not asked at all."""
     host = context.host("here")
     await tls.prepare()
     asked: list[ProbeTarget] = []

@@ -86,7 +86,7 @@ def test_heal_says_what_was_healed_and_what_was_not_broken(environment: dict[str
         cowhand(environment, "lab", "break", fault)
     told = [cowhand(environment, "lab", "heal", *named).stderr for named in (["disk-held"], ["disk-held"], [], [])]
     assert told == [
-        "healed: disk-held; the lab put the VM's disks and files back as they were at its start\n",
+        "healed: disk-held; the VM's disks and files are as they were when the lab started\n",
         "disk-held was not broken\n",
         "healed: listener-down\n",
         "nothing was broken\n",
